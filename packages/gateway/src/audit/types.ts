@@ -1,0 +1,138 @@
+import type { AuditEntry, Checkpoint, EntryDraft, GatewayClaim, JsonObject, SessionFile } from '@cmcp/evidence';
+
+/** What a session is opened with. `detail` is the commitment of contracts section 3; the log adds nothing to it. */
+export interface SessionOpen {
+  sessionId: string;
+  /** `gateway` for the chain of events outside any session. */
+  kind: 'session' | 'gateway';
+  subject: string;
+  callerSource: string;
+  detail: JsonObject;
+  /** Exposure class that the session starts with. */
+  exposureClass: string;
+}
+
+/** An unchained promise that a call may have effects; turned into an OUTCOME_UNKNOWN fault if no entry follows. */
+export interface Intent {
+  callId: string;
+  sessionId: string;
+  method: string;
+  name: string;
+  requestDigest: string;
+  decision: string;
+  timeMicros: number;
+  /** Written over the entry's members when recovery turns the intent into a fault. */
+  draft: EntryDraft;
+  /** Recovery raises the subject's exposure to this: what the call may have shown is not known. */
+  exposure: Exposure;
+}
+
+/** What an agent has seen (contracts section 1). Belongs to the subject, outlives sessions. */
+export interface Exposure {
+  subject: string;
+  class: string;
+  rank: number;
+  /** Raised by one at each operator reset; a response in flight across a reset belongs to the older generation. */
+  generation: number;
+  lastCallMicros: number;
+}
+
+export interface EntryReceipt {
+  sequence: number;
+  entryHash: string;
+}
+
+/** Linked when `receipt` resolves, on disk when `durable` resolves. In order per session. */
+export interface Appended {
+  durable: Promise<EntryReceipt>;
+}
+
+export type CloseReason = 'client' | 'operator' | 'idle' | 'max_age' | 'activation' | 'shutdown' | 'recovered';
+
+export interface ClosedSession {
+  claim: GatewayClaim;
+  /** Absolute path of the session file. */
+  file: string;
+}
+
+export interface SessionRow {
+  sessionId: string;
+  kind: 'session' | 'gateway';
+  subject: string;
+  openedMicros: number;
+  state: 'open' | 'closed';
+  closeReason: CloseReason | null;
+  entries: number;
+  claimNumber: number | null;
+}
+
+/** Salt of one call's payload digests; stored encrypted, apart from the chain. */
+export interface CallSalt {
+  callId: string;
+  salt: Uint8Array;
+}
+
+/**
+ * The write-ahead log. All promises reject with GatewayError AUDIT_UNAVAILABLE once a commit has failed, and stay so: a log
+ * that lost a record serves nothing more (fail closed). Group commit: whatever is asked within one turn shares one sync.
+ */
+export interface AuditLog {
+  /** Raw Ed25519 public key (JWK x) of this process's claim key, which never leaves the log. */
+  readonly publicKey: string;
+  /** Recovered exposures, read at open. */
+  exposures(): Promise<Exposure[]>;
+  openSession(open: SessionOpen): Promise<EntryReceipt>;
+  /** Durable when it resolves. */
+  intent(intent: Intent): Promise<void>;
+  /** Links and stores one entry, drops the intent of its call, stores exposure and salt in the same commit. */
+  append(sessionId: string, draft: EntryDraft, extra?: { exposure?: Exposure; salt?: CallSalt }): Promise<EntryReceipt>;
+  putExposure(exposure: Exposure): Promise<void>;
+  /** Appends session_end, signs the final checkpoint and the claim, writes the session file. Idempotent per session. */
+  closeSession(sessionId: string, reason: CloseReason): Promise<ClosedSession>;
+  sessions(): Promise<SessionRow[]>;
+  /** The file of a closed session, or of an open one as far as its last checkpoint with `claim` made for this moment. */
+  exportSession(sessionId: string): Promise<SessionFile>;
+  /** Salts of a session's calls, decrypted, for selective disclosure by an operator. */
+  salts(sessionId: string): Promise<CallSalt[]>;
+  /** Flushes, closes the store, releases the holder lock. */
+  close(): Promise<void>;
+}
+
+/** One atomic, durable unit of storage. */
+export interface CommitBatch {
+  sessions: StoredSession[];
+  intents: Intent[];
+  /** Call ids whose intent is settled. */
+  settled: string[];
+  entries: { sessionId: string; entry: AuditEntry }[];
+  checkpoints: Checkpoint[];
+  exposures: Exposure[];
+  salts: { callId: string; sessionId: string; sealed: Uint8Array }[];
+  claims: { sessionId: string; number: number; claim: GatewayClaim }[];
+}
+
+export interface StoredSession {
+  sessionId: string;
+  kind: 'session' | 'gateway';
+  subject: string;
+  callerSource: string;
+  openedMicros: number;
+  state: 'open' | 'closed';
+  closeReason: CloseReason | null;
+}
+
+/** Storage under the log. SQLite by default; other stores keep the same promises. */
+export interface AuditStore {
+  /** All or nothing, and on stable storage when it resolves. */
+  commit(batch: CommitBatch): Promise<void>;
+  openSessions(): Promise<StoredSession[]>;
+  allSessions(): Promise<StoredSession[]>;
+  entries(sessionId: string): Promise<AuditEntry[]>;
+  checkpoints(sessionId: string): Promise<Checkpoint[]>;
+  intents(sessionId: string): Promise<Intent[]>;
+  exposures(): Promise<Exposure[]>;
+  claim(sessionId: string): Promise<GatewayClaim | null>;
+  lastClaim(): Promise<{ number: number; claim: GatewayClaim } | null>;
+  salts(sessionId: string): Promise<{ callId: string; sealed: Uint8Array }[]>;
+  close(): Promise<void>;
+}

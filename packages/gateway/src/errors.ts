@@ -1,0 +1,87 @@
+/**
+ * The one registry of error codes. A caller sees a code and an id, never internals; every code is documented in
+ * docs/errors.md and reached by a test.
+ */
+interface ErrorSpec {
+  /** Plain sentence that may be shown to any caller. */
+  message: string;
+  /** JSON-RPC code for the 2026-07-28 family (own codes lie outside −32768..−32000; standard ones stay). */
+  rpc: number;
+  /** HTTP status where the transport itself must speak; policy answers go out with 200. */
+  status: number;
+}
+
+const policy = (message: string, rpc: number): ErrorSpec => ({ message, rpc, status: 200 });
+
+export const ERRORS = {
+  // The call was understood and refused.
+  TOOL_NOT_IN_CATALOG: policy('This tool is not in the approved catalog.', 4001),
+  POLICY_DENY: policy('Request denied by policy.', 4002),
+  POLICY_ERROR: policy('The policy could not be evaluated for this request, so it is denied.', 4003),
+  CATALOG_DRIFT: policy('The tool changed since it was approved.', 4004),
+  EGRESS_DENIED: policy('The response was withheld by policy.', 4005),
+  STEP_UP_REQUIRED: policy('This call needs an approval.', 4006),
+  DEFERRED: policy('This call is deferred.', 4007),
+  ARGUMENTS_REFUSED: policy('The arguments contain a name or value that is not accepted.', 4008),
+  UNKNOWN_DATA_CLASS: policy('The declared data class is not in the vocabulary.', 4009),
+  SESSION_UNKNOWN: policy('The session handle is unknown or has ended.', 4010),
+  METHOD_NOT_GOVERNED: { message: 'This method is not offered by the gateway.', rpc: -32601, status: 404 },
+  // Something failed on the way.
+  UPSTREAM_UNAVAILABLE: policy('The tool server cannot be reached.', 5001),
+  UPSTREAM_TOOL_ERROR: policy('The tool server answered with an error.', 5002),
+  UPSTREAM_PROTOCOL_ERROR: policy('The tool server gave an answer that is not valid MCP.', 5003),
+  UPSTREAM_TIMEOUT: policy('The tool server did not answer in time; the outcome is unknown.', 5004),
+  OUTCOME_UNKNOWN: policy('The connection to the tool server was lost during the call; the outcome is unknown.', 5005),
+  RESPONSE_SIZE_EXCEEDED: policy('The response is larger than allowed.', 5006),
+  RESPONSE_ENCODING_INVALID: policy('The response is not valid UTF-8 JSON.', 5007),
+  CALL_CANCELLED: policy('The call was cancelled.', 5008),
+  AUDIT_UNAVAILABLE: policy('The audit log cannot record, so nothing is served.', 5009),
+  SHUTTING_DOWN: policy('The gateway is shutting down.', 5010),
+  INTERNAL_ERROR: { message: 'Internal error.', rpc: -32603, status: 200 },
+  // The message itself is not acceptable.
+  PARSE_ERROR: { message: 'The body is not acceptable JSON.', rpc: -32700, status: 400 },
+  INVALID_REQUEST: { message: 'Not a valid JSON-RPC request.', rpc: -32600, status: 400 },
+  INVALID_PARAMS: { message: 'The parameters are not valid.', rpc: -32602, status: 200 },
+  BODY_TOO_LARGE: { message: 'The body is larger than allowed.', rpc: -32600, status: 413 },
+  HEADER_MISMATCH: { message: 'A header is missing or disagrees with the body.', rpc: -32020, status: 400 },
+  CAPABILITY_REQUIRED: { message: 'A needed client capability was not declared.', rpc: -32021, status: 400 },
+  UNSUPPORTED_VERSION: { message: 'This protocol version is not supported.', rpc: -32022, status: 400 },
+  SESSION_REQUIRED: { message: 'Mcp-Session-Id is missing.', rpc: -32600, status: 400 },
+  SESSION_NOT_FOUND: { message: 'No such transport session.', rpc: -32600, status: 404 },
+  NOT_INITIALIZED: { message: 'The session is not initialized.', rpc: -32600, status: 400 },
+  NOT_ACCEPTABLE: { message: 'Accept must allow the answer.', rpc: -32600, status: 406 },
+  UNSUPPORTED_MEDIA_TYPE: { message: 'Content-Type must be application/json.', rpc: -32600, status: 415 },
+  METHOD_NOT_ALLOWED: { message: 'HTTP method not allowed here.', rpc: -32600, status: 405 },
+  ROUTE_NOT_FOUND: { message: 'No such route.', rpc: -32600, status: 404 },
+  UNAUTHENTICATED: { message: 'A valid credential is required.', rpc: -32600, status: 401 },
+  FORBIDDEN: { message: 'This credential may not do that.', rpc: -32600, status: 403 },
+  HOST_REFUSED: { message: 'Host is not on the allow-list.', rpc: -32600, status: 403 },
+  ORIGIN_REFUSED: { message: 'Origin is not on the allow-list.', rpc: -32600, status: 403 },
+  // The gateway does not start, or a command cannot do what was asked.
+  CONFIG_INVALID: { message: 'The configuration is not valid.', rpc: 0, status: 0 },
+  POLICY_INVALID: { message: 'The policy bundle is not valid.', rpc: 0, status: 0 },
+  POLICY_HASH_MISMATCH: { message: 'The policy bundle is not the pinned one.', rpc: 0, status: 0 },
+  POLICY_PIN_REQUIRED: { message: 'A policy hash must be pinned outside dev mode.', rpc: 0, status: 0 },
+  CATALOG_INVALID: { message: 'The catalog is not valid.', rpc: 0, status: 0 },
+  CATALOG_HASH_MISMATCH: { message: 'The catalog is not the pinned one.', rpc: 0, status: 0 },
+  CATALOG_PIN_REQUIRED: { message: 'A catalog hash must be pinned outside dev mode.', rpc: 0, status: 0 },
+  CREDENTIAL_REQUIRED: { message: 'A credential must be configured.', rpc: 0, status: 0 },
+  ATTESTATION_UNAVAILABLE: { message: 'No attestation hardware was found, and dev mode is off.', rpc: 0, status: 0 },
+  STORE_IN_USE: { message: 'Another gateway holds this audit store.', rpc: 0, status: 0 },
+  STORE_INVALID: { message: 'The audit store cannot be read.', rpc: 0, status: 0 },
+  LISTEN_FAILED: { message: 'The address cannot be listened on.', rpc: 0, status: 0 },
+} as const satisfies Record<string, ErrorSpec>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+/** The only error that rooms throw on purpose. `detail` is for operators and never reaches an agent. */
+export class GatewayError extends Error {
+  readonly code: ErrorCode;
+  readonly detail: string;
+  constructor(code: ErrorCode, detail: string, options?: { cause?: unknown }) {
+    super(`${code}: ${detail}`, options);
+    this.name = 'GatewayError';
+    this.code = code;
+    this.detail = detail;
+  }
+}
