@@ -1,6 +1,18 @@
 export type { Checkpoint } from './audit/checkpoint.ts';
 export type { AuditEntry, ChainMembers, EntryDraft, EntryType, PolicyDecision } from './audit/entry.ts';
+export { bundleDigest, checkpointPreimage, entryHash } from './audit/hash.ts';
+export { decodeBase64Url, encodeBase64Url } from './bytes/base64url.ts';
+export { equalBytes } from './bytes/equal.ts';
+export { decodeHex, encodeHex } from './bytes/hex.ts';
+export { decodeUtf8, EncodingError, encodeUtf8 } from './bytes/utf8.ts';
 export type { GatewayClaim } from './claim/claim.ts';
+export { claimDigest, claimPreimage } from './claim/hash.ts';
+export { jwkThumbprint, keyId, keySubject } from './claim/key.ts';
+export { digest, sha256, sha256Hex } from './crypto/sha256.ts';
+export { canonicalJcs, canonicalSorted } from './json/canonical.ts';
+export { JsonError, type JsonErrorCode } from './json/error.ts';
+export { type JsonLimits, parseJson } from './json/parse.ts';
+export { stringifyJson } from './json/stringify.ts';
 export { isObject, JsonNumber, type JsonObject, type JsonValue, member, setMember } from './json/value.ts';
 export type { Check, Outcome, Report, Verdict } from './report.ts';
 export { SESSION_FORMAT, type SessionFile } from './session-file.ts';
