@@ -25,6 +25,7 @@ export const ERRORS = {
   ARGUMENTS_REFUSED: policy('The arguments contain a name or value that is not accepted.', 4008),
   UNKNOWN_DATA_CLASS: policy('The declared data class is not in the vocabulary.', 4009),
   SESSION_UNKNOWN: policy('The session handle is unknown or has ended.', 4010),
+  TOO_MANY_SESSIONS: policy('Too many sessions are open; try again later.', 4011),
   METHOD_NOT_GOVERNED: { message: 'This method is not offered by the gateway.', rpc: -32601, status: 404 },
   // Something failed on the way.
   UPSTREAM_UNAVAILABLE: policy('The tool server cannot be reached.', 5001),
@@ -55,6 +56,8 @@ export const ERRORS = {
   ROUTE_NOT_FOUND: { message: 'No such route.', rpc: -32600, status: 404 },
   UNAUTHENTICATED: { message: 'A valid credential is required.', rpc: -32600, status: 401 },
   FORBIDDEN: { message: 'This credential may not do that.', rpc: -32600, status: 403 },
+  RATE_LIMITED: { message: 'Too many failed attempts; wait before trying again.', rpc: -32600, status: 429 },
+  OVERLOADED: { message: 'The gateway is at its limit; try again later.', rpc: 5011, status: 503 },
   HOST_REFUSED: { message: 'Host is not on the allow-list.', rpc: -32600, status: 403 },
   ORIGIN_REFUSED: { message: 'Origin is not on the allow-list.', rpc: -32600, status: 403 },
   // The gateway does not start, or a command cannot do what was asked.

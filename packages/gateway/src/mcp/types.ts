@@ -12,6 +12,11 @@ export interface GovernedGateway {
   callTool(request: ToolCall): Promise<CallOutcome>;
   /** A page of approved definitions; `cursor` is opaque, an unknown one rejects with INVALID_PARAMS. Counted, not entered. */
   listTools(caller: Caller, cursor: string | null): Promise<ToolPage>;
+  /**
+   * The approved input schema behind an exposed name, so that the transport can hold `Mcp-Param-*` headers against the body
+   * (MCP26-12). Null when this caller is offered no such tool. From memory, not counted.
+   */
+  inputSchema(caller: Caller, name: string): JsonObject | null;
   /** A method that is not governed yet: refused and recorded as an `mcp_request` entry. Never rejects for policy reasons. */
   refuseMethod(request: RefusedMethod): Promise<CallOutcome>;
   /** The transport session ended (DELETE, stdin closed, expiry): the audited session closes and its claim is stored. */
