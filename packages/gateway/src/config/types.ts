@@ -6,6 +6,9 @@ export interface Config {
   file: string;
   /** SHA-256 digest of the effective configuration (secrets are digests already). */
   hash: string;
+  /** Digests over the agents' and the operators' credentials alone, so that a change of one shows by name (contracts section 3). */
+  agentsHash: string;
+  operatorsHash: string;
   dev: boolean;
   listen: { host: string; port: number };
   allowedHosts: string[];

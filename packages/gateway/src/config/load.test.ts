@@ -1,0 +1,478 @@
+import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import fc from 'fast-check';
+import { GatewayError } from '../errors.ts';
+import { readEnvironment } from './environment.ts';
+import { loadConfig, readConfig } from './load.ts';
+import { CONFIG_SCHEMA } from './schema.ts';
+import type { Config } from './types.ts';
+
+const A = 'a'.repeat(64);
+const B = 'b'.repeat(64);
+const C = 'c'.repeat(64);
+const dev = readEnvironment({ CMCP_DEV_MODE: '1', CRM_TOKEN: 'tok$en', EMPTY: '' });
+const production = readEnvironment({});
+
+let folder = '';
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'cmcp-config-'));
+});
+after(() => rm(folder, { recursive: true, force: true }));
+
+let files = 0;
+async function write(text: string | Uint8Array): Promise<string> {
+  files += 1;
+  const file = join(folder, `cmcp-${files}.yaml`);
+  await writeFile(file, text);
+  return file;
+}
+
+const read = async (text: string, environment = dev): Promise<Config> => readConfig(await write(text), environment);
+
+/** The detail of the refusal, with the file's path shortened to `F`. */
+async function refusal(text: string | Uint8Array, environment = dev, code = 'CONFIG_INVALID'): Promise<string> {
+  const file = await write(text);
+  const error = await loadConfig(file, environment).then(
+    () => assert.fail('accepted'),
+    (reason: unknown) => reason,
+  );
+  assert.ok(error instanceof GatewayError, String(error));
+  assert.equal(error.code, code, error.detail);
+  return error.detail.replaceAll(file, 'F');
+}
+
+/** Every documented key, with a value that is not its default. YAML contains JSON, so the file is this object. */
+function everyKey() {
+  return {
+    cmcp: 1,
+    listen: '[::1]:9000',
+    allowed_hosts: ['Gateway.example:8443'],
+    allowed_origins: ['https://app.example'],
+    data: './elsewhere',
+    mode: 'advisory',
+    policy: { path: './bundle', hash: `sha256:${A}` },
+    catalog: { path: './tools.json', hash: B },
+    agents: [{ subject: 'research agent', token_sha256: A }],
+    stdio: { subject: 'desktop' },
+    operator: { socket: './op.sock', credentials: [{ subject: 'ops', token_sha256: C }] },
+    attestation: { provider: 'software-only' },
+    audit: { durability: 'batched', digests: 'plain' },
+    sessions: { idle: '90s', max_age: '2h', carry_over: '7d', max_open: 7 },
+    limits: { body_bytes: 2048, depth: 32, response_bytes: 4096, upstream_timeout: '1500ms' },
+    sensitivity: { vocabulary: { board_minutes: 2 } },
+    upstreams: {
+      // biome-ignore lint/suspicious/noTemplateCurlyInString: the references under test
+      crm: { env: { CRM: '${CRM_TOKEN}' }, headers: { Authorization: 'Bearer $$${CRM_TOKEN}' }, timeout: '5s' },
+    },
+    compat: 'cmcp-0.4',
+  };
+}
+
+/** Key paths of an object in the notation of the documentation. */
+function paths(value: unknown, prefix = ''): string[] {
+  if (Array.isArray(value)) return value.flatMap((item) => paths(item, `${prefix}[]`));
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value).flatMap(([key, child]) => {
+    const path = prefix === '' ? key : `${prefix}.${key}`;
+    return [path, ...paths(child, path)];
+  });
+}
+
+test('every documented key can be set, and no other is documented [D-04]', async () => {
+  const set = new Set(paths(everyKey()).filter((path) => path !== 'upstreams.crm'));
+  const documented = CONFIG_SCHEMA.rows('').map(({ key }) =>
+    key
+      .replace('<a server id>', 'crm')
+      .replace('<an environment variable name>', 'CRM')
+      .replace('<a header name that the gateway does not set itself>', 'Authorization')
+      .replace('<a label that is not built in>', 'board_minutes'),
+  );
+  assert.deepEqual(new Set(documented), set);
+  const config = await read(JSON.stringify(everyKey(), null, 2));
+  const { hash, agentsHash, operatorsHash, file, ...rest } = config;
+  assert.match(hash, /^sha256:[0-9a-f]{64}$/);
+  assert.notEqual(agentsHash, operatorsHash);
+  assert.equal(file, join(folder, `cmcp-${files}.yaml`));
+  assert.deepEqual(rest, {
+    dev: true,
+    listen: { host: '::1', port: 9000 },
+    allowedHosts: ['gateway.example:8443'],
+    allowedOrigins: ['https://app.example'],
+    dataDir: join(folder, 'elsewhere'),
+    mode: 'advisory',
+    policy: { path: join(folder, 'bundle'), pin: `sha256:${A}` },
+    catalog: { path: join(folder, 'tools.json'), pin: `sha256:${B}` },
+    agents: [{ subject: 'research agent', tokenSha256: A }],
+    stdioSubject: 'desktop',
+    operator: { socket: join(folder, 'op.sock'), credentials: [{ subject: 'ops', tokenSha256: C }] },
+    attestation: { provider: 'software-only' },
+    audit: { durability: 'batched', digests: 'plain' },
+    sessions: { idleMs: 90_000, maxAgeMs: 7_200_000, carryOverMs: 604_800_000, maxOpen: 7 },
+    limits: { bodyBytes: 2048, depth: 32, responseBytes: 4096, upstreamTimeoutMs: 1500 },
+    vocabulary: { board_minutes: 2 },
+    upstreams: { crm: { env: { CRM: 'tok$en' }, headers: { Authorization: 'Bearer $tok$en' }, timeoutMs: 5000 } },
+    compat: 'cmcp-0.4',
+  });
+});
+
+test('an empty file means enforcing mode on loopback, strict and salted [D-09] [G13] [MCP26-03]', async () => {
+  const config = await read('# nothing\n');
+  assert.equal(config.mode, 'enforcing');
+  assert.deepEqual(config.listen, { host: '127.0.0.1', port: 8443 });
+  assert.deepEqual(config.audit, { durability: 'strict', digests: 'salted' });
+  assert.equal(config.operator.socket, join(folder, 'data', 'operator.sock'));
+  assert.deepEqual(config.policy, { path: join(folder, 'policy'), pin: null });
+  assert.deepEqual(config.agents, []);
+});
+
+test('short forms of policy, catalog and stdio mean the same as the long ones', async () => {
+  const short = await read('policy: ./p\ncatalog: ./c.json\nstdio: desk\n');
+  assert.equal(short.policy.path, join(folder, 'p'));
+  assert.equal(short.catalog.path, join(folder, 'c.json'));
+  assert.equal(short.stdioSubject, 'desk');
+});
+
+/** A copy of `value` in which the key at `path` (indices as `[0]`) is spelt `spelling`. */
+function respell(value: unknown, path: string[], spelling: string): unknown {
+  const [head = '', ...rest] = path;
+  if (Array.isArray(value))
+    return value.map((item, index) => (`[${index}]` === head ? respell(item, rest, spelling) : item));
+  const entries = Object.entries(value as Record<string, unknown>).map(([key, child]) => {
+    if (key !== head) return [key, child];
+    return rest.length === 0 ? [spelling, child] : [key, respell(child, rest, spelling)];
+  });
+  return Object.fromEntries(entries);
+}
+
+test('every misspelt key, at any depth, is refused with its place and the nearest known key [D-04]', async () => {
+  const spellings = [
+    (key: string) => `${key}x`,
+    (key: string) => key.slice(1) + key.slice(0, 1),
+    (key: string) => key.toUpperCase(),
+    (key: string) => key.replace('_', '-').concat('_'),
+  ];
+  const chosen = /^(upstreams\.crm|sensitivity\.vocabulary\.|upstreams\.crm\.(env|headers)\.)/;
+  const keys = paths(everyKey()).filter((path) => !chosen.test(path) || /^upstreams\.crm\.\w+$/.test(path));
+  assert.ok(keys.length > 40);
+  for (const key of keys) {
+    const steps = key.replaceAll('[]', '.[0]').split('.');
+    const name = steps.at(-1) ?? '';
+    for (const spell of spellings) {
+      const detail = await refusal(JSON.stringify(respell(everyKey(), steps, spell(name)), null, 1));
+      const path = [...steps.slice(0, -1), spell(name)].join('.').replaceAll('.[0]', '[0]');
+      const line = detail.split('\n').find((each) => each.includes('unknown key')) ?? '';
+      assert.ok(line.startsWith('F:') && /^F:\d+:\d+: /.test(line), line);
+      assert.ok(line.includes(`: ${path}: unknown key`), `${line} should name ${path}`);
+      if (spell(name).startsWith(name)) assert.ok(line.includes(`.${name}\``) || line.includes(`\`${name}\``), line);
+    }
+  }
+});
+
+test('a refusal names file, line, column, the path and what is meant', async () => {
+  const detail = await refusal(
+    'listen: 127.0.0.1:0\nsessions:\n  idel: 30m\n  max_age: soon\npolcy: ./policy\nmode: enforce\n',
+  );
+  const section = (key: string): string => detail.split('\n').find((line) => line.includes(key)) ?? '';
+  assert.equal(section('idel'), 'F:3:3: sessions.idel: unknown key; the nearest known key is `sessions.idle`');
+  assert.match(section('max_age'), /^F:4:12: sessions\.max_age: expected a duration .*such as .*12h.*, found "soon"$/);
+  assert.equal(section('polcy'), 'F:5:1: polcy: unknown key; the nearest known key is `policy`');
+  assert.match(section('mode'), /^F:6:7: mode: expected `enforcing` or `advisory`, found "enforce"$/);
+});
+
+const wrongValues: [string, RegExp][] = [
+  ['cmcp: 2', /^F:1:7: cmcp: expected a whole number/],
+  ['listen: 8443', /listen: expected host:port/],
+  ['listen: 127.0.0.1:65536', /listen: expected host:port/],
+  ['listen: "::1:80"', /listen: expected host:port/],
+  ['allowed_hosts: gateway.example', /allowed_hosts: expected a list/],
+  ['allowed_hosts: ["a b"]', /allowed_hosts\[0\]: expected a host/],
+  ['allowed_origins: ["https://app.example/"]', /allowed_origins\[0\]: expected an origin/],
+  ['allowed_origins: ["null"]', /allowed_origins\[0\]: expected an origin/],
+  ['mode:', /mode: expected .* found nothing/],
+  ['mode: [enforcing]', /found a list/],
+  ['policy: {hash: abc}', /policy\.hash: expected a digest/],
+  [`policy: {hash: ${'A'.repeat(64)}}`, /lower-case/],
+  ['policy: []', /policy: expected a policy bundle \(keys: path, hash\), found a list/],
+  ['agents: [{subject: x}]', /agents\[0\]\.token_sha256: missing/],
+  [`agents: [{subject: "", token_sha256: ${A}}]`, /agents\[0\]\.subject: expected a name/],
+  [`agents: [{subject: "né", token_sha256: ${A}}]`, /agents\[0\]\.subject: expected a name/],
+  [`agents: [{subject: "${'s'.repeat(129)}", token_sha256: ${A}}]`, /agents\[0\]\.subject: expected a name/],
+  ['sessions: {idle: 30}', /sessions\.idle: expected a duration/],
+  ['sessions: {idle: 0s}', /sessions\.idle: expected a duration from 1s/],
+  ['sessions: {idle: 25d}', /sessions\.idle: expected a duration/],
+  ['sessions: {max_open: 1e3}', /sessions\.max_open: expected a whole number/],
+  ['limits: {depth: 0x40}', /limits\.depth: expected a whole number/],
+  ['limits: {body_bytes: -1}', /limits\.body_bytes: expected a whole number/],
+  ['sensitivity: {vocabulary: {pii: 3}}', /"pii" is not a label that is not built in/],
+  ['sensitivity: {vocabulary: {__proto__: 3}}', /"__proto__" is not a label/],
+  ['sensitivity: {vocabulary: {board: -1}}', /vocabulary\.board: expected a whole number/],
+  ['upstreams: {crm: {headers: {Host: x}}}', /"Host" is not a header name/],
+  ['upstreams: {crm: {headers: {Mcp-Session-Id: x}}}', /"Mcp-Session-Id" is not a header name/],
+  ['upstreams: {crm: {headers: {"X\\r": x}}}', /is not a header name/],
+  ['upstreams: {crm: {headers: {X-A: "a\\r\\nb"}}}', /headers\.X-A: expected a header value/],
+  ['upstreams: {crm: {env: {"A=B": x}}}', /"A=B" is not an environment variable name/],
+  ['upstreams: {crm: {env: {A: "x\\0"}}}', /env\.A: expected text/],
+  ['upstreams: {crm: {env: {A: [x]}}}', /env\.A: expected text.* found a list/],
+  ['upstreams: {"../x": {}}', /"\.\.\/x" is not a server id/],
+  ['compat: cmcp', /compat: expected `none` or `cmcp-0\.4`/],
+];
+
+test('a wrong value is refused with its place and what is expected', async () => {
+  for (const [text, expected] of wrongValues) assert.match(await refusal(text), expected, text);
+});
+
+test('all problems are reported, in the order of the file', async () => {
+  const detail = await refusal('mode: x\ncompat: y\nagents:\n  - {subject: a}\n  - {token_sha256: b}\n');
+  assert.deepEqual(
+    detail.split('\n').map((line) => line.split(': ')[1]),
+    ['mode', 'compat', 'agents[0].token_sha256', 'agents[1].subject', 'agents[1].token_sha256'],
+  );
+});
+
+test('a token pasted where its digest belongs is not repeated in the message [D-07]', async () => {
+  const detail = await refusal('agents: [{subject: a, token_sha256: s3cr3t-canary}]\n');
+  assert.match(detail, /expected the SHA-256 of the token/);
+  assert.ok(!detail.includes('canary'), detail);
+});
+
+test('a secret of an upstream is not repeated in a message [D-07]', async () => {
+  const environment = readEnvironment({ CMCP_DEV_MODE: '1', T: 'canary\n' });
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: the reference under test
+  const detail = await refusal('upstreams: {crm: {headers: {X-A: "canary${T}", X-B: "canary$"}}}', environment);
+  assert.ok(!detail.includes('canary'), detail);
+});
+
+test('control characters of the file cannot reach the terminal', async () => {
+  const detail = await refusal('mode: "\\u001b[2J"\n"\\u001b[31mx": 1\n');
+  assert.ok(!detail.includes('\u001b'), detail);
+});
+
+const notAccepted: [string, RegExp][] = [
+  ['mode: enforcing\nmode: advisory\n', /^F:2:1: .*given twice/],
+  ['sessions: {idle: 1m, "idle": 2m}', /given twice/],
+  ['data: &d ./x\npolicy: *d\n', /^F:2:9: YAML aliases are not accepted/],
+  ['mode: !!str enforcing', /YAML tags are not accepted/],
+  ['mode: !danger x', /YAML tags are not accepted/],
+  ['<<: {mode: advisory}', /<<.*: unknown key/],
+  ['mode: enforcing\n---\nmode: advisory\n', /second YAML document/],
+  ['? {mode: x}\n: y\n', /a key must be a plain word/],
+  ['- mode', /expected the configuration \(keys: cmcp, listen/],
+  ['enforcing', /expected the configuration/],
+  ['mode: [enforcing\n', /not valid YAML/],
+  ['\tmode: enforcing', /not valid YAML/],
+];
+
+test('YAML beyond plain mappings, lists and values is refused', async () => {
+  for (const [text, expected] of notAccepted) assert.match(await refusal(text), expected, text);
+});
+
+test('a file that is absent, a folder, too large or not text is refused', async () => {
+  const refuses = (path: string, expected: RegExp) => assert.rejects(readConfig(path, dev), expected);
+  await refuses(join(folder, 'absent.yaml'), /CONFIG_INVALID: .*no such file/);
+  await refuses(folder, /CONFIG_INVALID: .*not a file/);
+  await refuses(await write(`# ${'x'.repeat(262_144)}`), /CONFIG_INVALID: .*larger than/);
+  await refuses(await write(new Uint8Array([0x6d, 0xff])), /CONFIG_INVALID: .*UTF-8/);
+});
+
+test('deep nesting and long lists of mistakes are answered in bounded form', async () => {
+  assert.match(await refusal('['.repeat(60_000)), /not valid YAML/);
+  assert.match(await refusal(`policy: ${'['.repeat(40)}${']'.repeat(40)}`), /nested too deeply/);
+  const many = await refusal(Array.from({ length: 200 }, (_, index) => `k${index}: 1`).join('\n'));
+  assert.equal(many.split('\n').length, 31);
+  assert.match(many, /and 170 more$/);
+});
+
+test('only loopback addresses are listened on, in dev mode too [D-02] [W-28]', async () => {
+  const refused = [
+    '0.0.0.0',
+    '[::]',
+    '[::ffff:0.0.0.0]',
+    '',
+    'localhost',
+    'gateway.example',
+    '10.0.0.1',
+    '127.1',
+    '[::ffff:127.0.0.1]',
+    '128.0.0.1',
+  ];
+  const accepted = ['127.0.0.1', '127.8.8.8', '[::1]'];
+  for (const environment of [dev, production]) {
+    for (const host of refused) {
+      assert.match(
+        await refusal(`listen: "${host}:8443"`, environment),
+        /^F:1:1: listen: .*not a loopback address.*TLS/,
+        host,
+      );
+    }
+  }
+  for (const host of accepted) await read(`listen: "${host}:0"`);
+});
+
+test('policy and catalog stay in the folder of the configuration [D-04]', async () => {
+  const outside = await mkdtemp(join(tmpdir(), 'cmcp-outside-'));
+  try {
+    await mkdir(join(folder, 'inside'), { recursive: true });
+    await symlink(outside, join(folder, 'link'));
+    await symlink(join(folder, 'inside'), join(folder, 'innerlink'));
+    for (const key of ['policy', 'catalog']) {
+      const dots = /expected a path without `\.\.`/;
+      for (const path of ['../policy', 'a/../policy', '..', 'a\\\\..\\\\b', 'a\\0b']) {
+        assert.match(await refusal(`${key}: "${path}"`), dots, path);
+      }
+      for (const path of [outside, 'link', 'link/not-yet', '/etc']) {
+        assert.match(await refusal(`${key}: "${path}"`), /leads out of/, path);
+      }
+      for (const path of ['inside', 'innerlink/x', '..data', join(folder, 'inside')]) await read(`${key}: "${path}"`);
+    }
+    assert.match(await refusal('data: ../data'), /data: expected a path without/);
+    assert.match(await refusal('operator: {socket: ../s.sock}'), /operator\.socket: expected a path without/);
+  } finally {
+    await rm(outside, { recursive: true, force: true });
+  }
+});
+
+test('a socket path that the system would cut is refused', async () => {
+  assert.match(
+    await refusal(`data: ./${'d'.repeat(100)}`),
+    /operator\.socket: the path .* has \d+ bytes, and a Unix socket takes 100/,
+  );
+});
+
+test('a token opens one door only: not two agents, not an agent and an operator [D-51]', async () => {
+  const agents = `agents: [{subject: a, token_sha256: ${A}}, {subject: b, token_sha256: ${A}}]`;
+  assert.match(await refusal(agents), /agents\[1\]\.token_sha256: the same token as agents\[0\]/);
+  const both = `agents: [{subject: a, token_sha256: ${A}}]\noperator: {credentials: [{subject: o, token_sha256: ${A}}]}`;
+  assert.match(await refusal(both), /operator\.credentials\[0\]\.token_sha256: the same token as agents\[0\]/);
+});
+
+test('outside dev mode both hashes must be pinned, and somebody must be able to call [D-08]', async () => {
+  const agents = `agents: [{subject: a, token_sha256: ${A}}]\n`;
+  const pins = `policy: {hash: ${A}}\ncatalog: {hash: ${B}}\n`;
+  assert.match(await refusal(agents, production, 'POLICY_PIN_REQUIRED'), /cmcp check/);
+  await refusal(`${agents}policy: {hash: ${A}}`, production, 'CATALOG_PIN_REQUIRED');
+  await refusal(pins, production, 'CREDENTIAL_REQUIRED');
+  await refusal('', dev, 'CREDENTIAL_REQUIRED');
+  assert.equal((await loadConfig(await write(agents + pins), production)).dev, false);
+  assert.equal((await loadConfig(await write('stdio: desk'), dev)).stdioSubject, 'desk');
+});
+
+test('pins from the environment stand in for those of the file and must agree with them', async () => {
+  const pinned = readEnvironment({ CMCP_DEV_MODE: '1', CMCP_POLICY_HASH: A, CMCP_CATALOG_HASH: `sha256:${B}` });
+  const config = await read('', pinned);
+  assert.equal(config.policy.pin, `sha256:${A}`);
+  assert.equal(config.catalog.pin, `sha256:${B}`);
+  await read(`policy: {hash: sha256:${A}}`, pinned);
+  assert.match(
+    await refusal(`policy: {hash: ${B}}`, pinned),
+    /policy\.hash: differs from the variable CMCP_POLICY_HASH/,
+  );
+  const broken = readEnvironment({ CMCP_DEV_MODE: '1', CMCP_CATALOG_HASH: 'latest' });
+  assert.match(await refusal('', broken), /CMCP_CATALOG_HASH is not a digest/);
+});
+
+test('dev mode is exactly CMCP_DEV_MODE=1, read once [D-03]', () => {
+  const source: Record<string, string> = { CMCP_DEV_MODE: '1', X: 'before' };
+  const environment = readEnvironment(source);
+  source.CMCP_DEV_MODE = '0';
+  source.X = 'after';
+  assert.equal(environment.dev, true);
+  assert.equal(environment.variables.X, 'before');
+  for (const value of ['true', '1 ', ' 1', '01', '', 'yes']) {
+    assert.equal(readEnvironment({ CMCP_DEV_MODE: value }).dev, false, value);
+  }
+});
+
+test('references expand in env and headers only, and a missing variable is an error', async () => {
+  // biome-ignore-start lint/suspicious/noTemplateCurlyInString: the references under test
+  assert.match(
+    await refusal('upstreams: {crm: {env: {A: "${NOT_SET}"}}}'),
+    /env\.A: the environment variable NOT_SET is not set/,
+  );
+  assert.match(await refusal('upstreams: {crm: {env: {A: "$HOME"}}}'), /a dollar sign must start a reference/);
+  assert.match(await refusal('upstreams: {crm: {env: {A: "${constructor}"}}}'), /constructor is not set/);
+  assert.equal((await read('data: "./${CRM_TOKEN}"')).dataDir, join(folder, '${CRM_TOKEN}'));
+  const expanded = await read('upstreams: {crm: {env: {A: "${EMPTY}", B: "$${CRM_TOKEN}", __proto__: "x"}}}');
+  // biome-ignore-end lint/suspicious/noTemplateCurlyInString: the references under test
+  const env = expanded.upstreams.crm?.env ?? {};
+  assert.deepEqual(Object.entries(env), [
+    ['A', ''],
+    ['B', ['$', '{CRM_TOKEN}'].join('')],
+    ['__proto__', 'x'],
+  ]);
+  assert.equal(Object.hasOwn(Object.prototype, 'x'), false);
+});
+
+test('the configuration hash covers every setting and no order, and shows no secret', async () => {
+  const base = everyKey();
+  const same = join(folder, 'hash.yaml');
+  const hashes = async (value: unknown, environment = dev): Promise<Config> => {
+    await writeFile(same, JSON.stringify(value));
+    return readConfig(same, environment);
+  };
+  const original = await hashes(base);
+  assert.equal((await hashes(Object.fromEntries(Object.entries(base).reverse()))).hash, original.hash);
+  const seen = new Set([original.hash]);
+  const without = Object.keys(base).filter((key) => key !== 'cmcp');
+  for (const key of without) {
+    const { [key]: _dropped, ...rest } = base as Record<string, unknown>;
+    seen.add((await hashes(rest)).hash);
+  }
+  seen.add((await hashes(base, readEnvironment({ CMCP_DEV_MODE: '1', CRM_TOKEN: 'other' }))).hash);
+  seen.add((await hashes(base, readEnvironment({ CRM_TOKEN: 'tok$en' }))).hash);
+  assert.equal(seen.size, without.length + 3);
+  const { agents: _agents, ...withoutAgents } = base;
+  const other = await hashes(withoutAgents);
+  assert.notEqual(other.agentsHash, original.agentsHash);
+  assert.equal(other.operatorsHash, original.operatorsHash);
+});
+
+test('whatever the file holds, the answer is a configuration or CONFIG_INVALID', async () => {
+  const word = fc.constantFrom(
+    'mode',
+    'policy',
+    'agents',
+    'upstreams',
+    'enforcing',
+    '__proto__',
+    '{',
+    '}',
+    '[',
+    ']',
+    ':',
+    '-',
+    '\n',
+    '  ',
+    '&a',
+    '*a',
+    '!!x',
+    '"',
+    "'",
+    '#',
+    '|',
+    '>',
+    '---',
+    '%YAML 9',
+    '?',
+    ',',
+    '\u0000',
+    '\ud800',
+    '${',
+  );
+  const soup = fc.array(word, { maxLength: 40 }).map((words) => words.join(' '));
+  const file = await write('');
+  const check = async (content: string | Uint8Array): Promise<void> => {
+    await writeFile(file, content);
+    await readConfig(file, dev).catch((error: unknown) => {
+      assert.ok(error instanceof GatewayError && error.code === 'CONFIG_INVALID', String(error));
+    });
+  };
+  await fc.assert(fc.asyncProperty(soup, check), { numRuns: 300 });
+  await fc.assert(fc.asyncProperty(fc.uint8Array({ maxLength: 64 }), check), { numRuns: 100 });
+  const random = fc
+    .json({ maxDepth: 4 })
+    .map((json) => `{"policy": ${json}, "agents": ${json}, "upstreams": {"a": ${json}}}`);
+  await fc.assert(fc.asyncProperty(random, check), { numRuns: 150 });
+});

@@ -1,0 +1,218 @@
+import { open } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { decodeUtf8, EncodingError } from '@cmcp/evidence';
+import { GatewayError } from '../errors.ts';
+import { isLoopback } from './address.ts';
+import { withHashes } from './effective.ts';
+import type { Environment } from './environment.ts';
+import { liesInside } from './paths.ts';
+import type { Reader } from './readers.ts';
+import { CONFIG_SCHEMA, parsePin } from './schema.ts';
+import { type Position, type Problem, parseTree } from './tree.ts';
+import type { Config } from './types.ts';
+
+type Settings = typeof CONFIG_SCHEMA extends Reader<infer T> ? T : never;
+
+const MAX_FILE_BYTES = 262_144;
+const MAX_PROBLEMS_SHOWN = 30;
+/** Linux holds 107 bytes of a socket's path, macOS 103. */
+const MAX_SOCKET_PATH_BYTES = 100;
+
+/**
+ * Reads `cmcp.yaml` for starting: what `readConfig` checks, and what a gateway needs besides.
+ * @throws GatewayError CONFIG_INVALID, CREDENTIAL_REQUIRED, and outside dev mode POLICY_PIN_REQUIRED and
+ * CATALOG_PIN_REQUIRED (D-08).
+ */
+export async function loadConfig(path: string, environment: Environment): Promise<Config> {
+  const config = await readConfig(path, environment);
+  if (!config.dev && config.policy.pin === null) {
+    throw new GatewayError('POLICY_PIN_REQUIRED', pinAdvice(config, 'policy', 'CMCP_POLICY_HASH'));
+  }
+  if (!config.dev && config.catalog.pin === null) {
+    throw new GatewayError('CATALOG_PIN_REQUIRED', pinAdvice(config, 'catalog', 'CMCP_CATALOG_HASH'));
+  }
+  if (config.agents.length === 0 && config.stdioSubject === null) {
+    throw new GatewayError(
+      'CREDENTIAL_REQUIRED',
+      `${config.file} names nobody who may call. Add an agent under \`agents\`, or set \`stdio.subject\` for a gateway that a client spawns.`,
+    );
+  }
+  return config;
+}
+
+function pinAdvice(config: Config, what: string, variable: string): string {
+  return `Set \`${what}.hash\` in ${config.file} or the variable ${variable} to the approved hash; \`cmcp check\` prints it. Dev mode is off because CMCP_DEV_MODE is not exactly 1.`;
+}
+
+/**
+ * Reads and validates `cmcp.yaml` (keys: CONFIG_SCHEMA). Paths become absolute, durations milliseconds, `${NAME}`
+ * references their values. Every problem is reported, with its line and column.
+ * @throws GatewayError CONFIG_INVALID
+ */
+export async function readConfig(path: string, environment: Environment): Promise<Config> {
+  const file = resolve(path);
+  const { tree, problems } = parseTree(await readText(file));
+  const positions = new Map<string, Position>();
+  const context = { problems, positions, variables: environment.variables };
+  const settings = tree === null ? undefined : CONFIG_SCHEMA.read(tree, '', context);
+  if (settings === undefined) throw invalid(file, problems);
+  const report = (key: string, message: string): void => {
+    problems.push({ at: positions.get(key) ?? null, path: key, message });
+  };
+  const config = assemble(file, settings, environment, report);
+  checkListen(config, report);
+  checkCredentials(config, report);
+  checkSocket(config, report);
+  await checkInside(config, report);
+  if (problems.length > 0) throw invalid(file, problems);
+  return withHashes(config);
+}
+
+type Report = (key: string, message: string) => void;
+type Unhashed = Parameters<typeof withHashes>[0];
+
+async function readText(file: string): Promise<string> {
+  const refuse = (why: string, cause?: unknown): GatewayError =>
+    new GatewayError('CONFIG_INVALID', `${file}: ${why}`, { cause });
+  try {
+    await using handle = await open(file, 'r');
+    const stat = await handle.stat();
+    if (!stat.isFile()) throw refuse('not a file');
+    if (stat.size > MAX_FILE_BYTES) throw refuse(`larger than ${MAX_FILE_BYTES} bytes`);
+    return decodeUtf8(await handle.readFile());
+  } catch (error) {
+    if (error instanceof EncodingError) throw refuse('not valid UTF-8 text', error);
+    if (error instanceof GatewayError || !(error instanceof Error && 'code' in error)) throw error;
+    throw refuse(
+      error.code === 'ENOENT' ? 'no such file. `cmcp init` makes one.' : `cannot be read (${error.code})`,
+      error,
+    );
+  }
+}
+
+function invalid(file: string, problems: Problem[]): GatewayError {
+  const line = (problem: Problem): number => problem.at?.line ?? 0;
+  const sorted = problems.toSorted((a, b) => line(a) - line(b));
+  const shown = sorted.slice(0, MAX_PROBLEMS_SHOWN).map(({ at, path, message }) => {
+    const place = at === null ? file : `${file}:${at.line}:${at.column}`;
+    return path === '' ? `${place}: ${message}` : `${place}: ${path}: ${message}`;
+  });
+  const hidden = sorted.length - shown.length;
+  if (hidden > 0) shown.push(`and ${hidden} more`);
+  return new GatewayError('CONFIG_INVALID', shown.join('\n'));
+}
+
+function assemble(file: string, settings: Settings, environment: Environment, report: Report): Unhashed {
+  const folder = dirname(file);
+  const dataDir = resolve(folder, settings.data);
+  const credentials = (given: Settings['agents']) =>
+    given.map(({ subject, token_sha256 }) => ({ subject, tokenSha256: token_sha256 }));
+  return {
+    file,
+    dev: environment.dev,
+    listen: settings.listen,
+    allowedHosts: settings.allowed_hosts,
+    allowedOrigins: settings.allowed_origins,
+    dataDir,
+    mode: settings.mode,
+    policy: {
+      path: resolve(folder, settings.policy.path),
+      pin: agreedPin('policy.hash', settings.policy.hash, 'CMCP_POLICY_HASH', environment.policyHash, report),
+    },
+    catalog: {
+      path: resolve(folder, settings.catalog.path),
+      pin: agreedPin('catalog.hash', settings.catalog.hash, 'CMCP_CATALOG_HASH', environment.catalogHash, report),
+    },
+    agents: credentials(settings.agents),
+    stdioSubject: settings.stdio.subject,
+    operator: {
+      socket: resolve(folder, settings.operator.socket ?? resolve(dataDir, 'operator.sock')),
+      credentials: credentials(settings.operator.credentials),
+    },
+    attestation: settings.attestation,
+    audit: settings.audit,
+    sessions: {
+      idleMs: settings.sessions.idle,
+      maxAgeMs: settings.sessions.max_age,
+      carryOverMs: settings.sessions.carry_over,
+      maxOpen: settings.sessions.max_open,
+    },
+    limits: {
+      bodyBytes: settings.limits.body_bytes,
+      depth: settings.limits.depth,
+      responseBytes: settings.limits.response_bytes,
+      upstreamTimeoutMs: settings.limits.upstream_timeout,
+    },
+    vocabulary: settings.sensitivity.vocabulary,
+    upstreams: Object.fromEntries(
+      Object.entries(settings.upstreams).map(([id, { env, headers, timeout }]) => [
+        id,
+        { env, headers, timeoutMs: timeout },
+      ]),
+    ),
+    compat: settings.compat,
+  };
+}
+
+/** File and environment must agree: whoever sets one pin must not be overruled in silence by the other. */
+function agreedPin(
+  key: string,
+  inFile: string | null,
+  variable: string,
+  given: string | null,
+  report: Report,
+): string | null {
+  if (given === null) return inFile;
+  const fromEnvironment = parsePin(given);
+  if (fromEnvironment === undefined) {
+    report(key, `the variable ${variable} is not a digest: expected sha256: and 64 lower-case hexadecimal digits`);
+    return null;
+  }
+  if (inFile !== null && inFile !== fromEnvironment)
+    report(key, `differs from the variable ${variable}; give one, or the same twice`);
+  return fromEnvironment;
+}
+
+function checkListen(config: Unhashed, report: Report): void {
+  if (isLoopback(config.listen.host)) return;
+  const host = config.listen.host === '' ? 'an empty host, which means every interface,' : `\`${config.listen.host}\``;
+  report(
+    'listen',
+    `${host} is not a loopback address. Beyond this machine the gateway needs TLS, which this version does not have; use 127.0.0.1:${config.listen.port} or [::1]:${config.listen.port}, and put a TLS proxy in front.`,
+  );
+}
+
+/** A token opens one door: two agents would be one to the audit, an operator's would let an agent operate (D-51). */
+function checkCredentials(config: Unhashed, report: Report): void {
+  const holders = new Map<string, string>();
+  const visit = (key: string, credentials: Unhashed['agents']): void => {
+    for (const [index, { tokenSha256 }] of credentials.entries()) {
+      const path = `${key}[${index}].token_sha256`;
+      const holder = holders.get(tokenSha256);
+      if (holder === undefined) holders.set(tokenSha256, path);
+      else report(path, `the same token as ${holder}; each credential needs its own`);
+    }
+  };
+  visit('agents', config.agents);
+  visit('operator.credentials', config.operator.credentials);
+}
+
+function checkSocket(config: Unhashed, report: Report): void {
+  const bytes = Buffer.byteLength(config.operator.socket);
+  if (bytes <= MAX_SOCKET_PATH_BYTES) return;
+  report(
+    'operator.socket',
+    `the path ${config.operator.socket} has ${bytes} bytes, and a Unix socket takes ${MAX_SOCKET_PATH_BYTES}. Set a shorter one, such as /run/cmcp/operator.sock.`,
+  );
+}
+
+async function checkInside(config: Unhashed, report: Report): Promise<void> {
+  const folder = dirname(config.file);
+  for (const key of ['policy', 'catalog'] as const) {
+    if (await liesInside(folder, config[key].path)) continue;
+    report(
+      `${key}.path`,
+      `leads out of ${folder}, the folder of this file; what is approved stays together, also behind symbolic links`,
+    );
+  }
+}

@@ -1,0 +1,262 @@
+import { parseListen } from './address.ts';
+import { REFERENCE_FORM, secretText } from './expand.ts';
+import {
+  duration,
+  integer,
+  list,
+  named,
+  nullable,
+  oneOf,
+  type Reader,
+  required,
+  section,
+  setting,
+  text,
+} from './readers.ts';
+
+/** Labels that the reference defines; a configuration may add to them and not redefine them (wire-formats section 5). */
+const BUILT_IN_LABELS = ['public', 'pii', 'confidential', 'hipaa_phi', 'mnpi', 'trade_secret'];
+
+/** Headers that the gateway itself builds from the decided call; a fixed value would contradict them (MCP26-13). */
+const OWN_HEADERS = /^(?:host|connection|content-.*|transfer-encoding|te|trailer|upgrade|expect|accept|mcp-.*)$/i;
+
+const SUBJECT = /^[\x21-\x7e](?:[\x20-\x7e]{0,126}[\x21-\x7e])?$/;
+
+const subject = text('a name of 1 to 128 printable ASCII characters, such as research-agent', (given) =>
+  SUBJECT.test(given) ? given : undefined,
+);
+
+/** A pin with or without its prefix; the value always has it. */
+export function parsePin(given: string): string | undefined {
+  const [, hex] = /^(?:sha256:)?([0-9a-f]{64})$/.exec(given) ?? [];
+  return hex === undefined ? undefined : `sha256:${hex}`;
+}
+
+const pin = text('a digest: sha256: and 64 lower-case hexadecimal digits', parsePin);
+
+const tokenDigest = text(
+  'the SHA-256 of the token as 64 lower-case hexadecimal digits (printf %s "$TOKEN" | sha256sum)',
+  (given) => (/^[0-9a-f]{64}$/.test(given) ? given : undefined),
+  // Somebody will paste the token itself.
+  true,
+);
+
+/** A path without `..` or NUL (D-04). Whether it may leave the configuration's folder is decided in paths.ts. */
+function path(example: string): Reader<string> {
+  return text(`a path without \`..\`, such as ${example}`, (given) => {
+    if (given === '' || given.includes('\0') || given.split(/[/\\]/).includes('..')) return undefined;
+    return given;
+  });
+}
+
+const host = text('a host, with a port if it is not the default one, such as gateway.example:8443', (given) =>
+  /^(?:[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?$/.test(given) ? given.toLowerCase() : undefined,
+);
+
+const origin = text('an origin such as https://app.example', (given) =>
+  URL.canParse(given) && new URL(given).origin === given ? given : undefined,
+);
+
+const credential = section('a credential', {
+  subject: required(
+    subject,
+    'Who the bearer of the token is: the Cedar principal of an agent, the name of an operator.',
+  ),
+  token_sha256: required(tokenDigest, 'Digest of the bearer token; the token itself is never written here.'),
+});
+
+const upstream = section('settings of a server', {
+  env: setting(
+    named(
+      'an environment variable name',
+      /^[A-Za-z_][A-Za-z0-9_]{0,127}$/,
+      secretText(
+        `text, in which ${REFERENCE_FORM} stands for an environment variable`,
+        (value) => !value.includes('\0'),
+      ),
+      'Added to the environment of a stdio server, which otherwise has a short allow-listed one.',
+    ),
+    '{}',
+    'Environment variables of a stdio server.',
+  ),
+  headers: setting(
+    named(
+      'a header name that the gateway does not set itself',
+      new RegExp(`^(?!${OWN_HEADERS.source.slice(1)})[!#$%&'*+.^_\`|~0-9A-Za-z-]{1,128}$`, 'i'),
+      secretText(`a header value, in which ${REFERENCE_FORM} stands for an environment variable`, (value) =>
+        /^[\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?$/.test(value),
+      ),
+      `Sent with every request to an HTTP server, such as \`Authorization: Bearer ${REFERENCE_FORM}\`.`,
+    ),
+    '{}',
+    'Request headers for an HTTP server.',
+  ),
+  timeout: setting(
+    nullable(duration('100ms', '1h')),
+    'null',
+    'Time after which a call to this server is given up; null for `limits.upstream_timeout`.',
+  ),
+});
+
+/** Every key of `cmcp.yaml`. docs/configuration.md is this table (`cmcp help config --markdown`). */
+export const CONFIG_SCHEMA = section('the configuration', {
+  cmcp: setting(integer(1, 1), '1', 'Version of this format.'),
+  listen: setting(
+    text('host:port, such as 127.0.0.1:8443 or [::1]:8443', parseListen),
+    '127.0.0.1:8443',
+    'Where agents connect, at `POST /mcp`. Loopback only: other addresses need TLS, which this version does not have. Port 0 takes any free port.',
+  ),
+  allowed_hosts: setting(
+    list(host),
+    '[]',
+    'Values of the Host header that are accepted besides those of the listening address.',
+  ),
+  allowed_origins: setting(
+    list(origin),
+    '[]',
+    'Values of the Origin header that are accepted. None: a request with an Origin is refused, so no web page can call.',
+  ),
+  data: setting(path('./data'), './data', 'Folder of the audit store and the session files.'),
+  mode: setting(
+    oneOf('enforcing', 'advisory'),
+    'enforcing',
+    'Whether denied calls are refused. In advisory mode they are forwarded and recorded as denied, and the claim says so.',
+  ),
+  policy: setting(
+    section(
+      'a policy bundle',
+      {
+        path: setting(path('./policy'), './policy', 'Folder of the policy bundle, inside the folder of this file.'),
+        hash: setting(
+          nullable(pin),
+          'null',
+          'The approved bundle hash, required outside dev mode. `cmcp check` prints it.',
+        ),
+      },
+      'path',
+    ),
+    '{}',
+    'The policy bundle. `policy: ./policy` is short for its path.',
+  ),
+  catalog: setting(
+    section(
+      'a catalog',
+      {
+        path: setting(path('./catalog.json'), './catalog.json', 'The catalog file, inside the folder of this file.'),
+        hash: setting(
+          nullable(pin),
+          'null',
+          'The approved catalog hash, required outside dev mode. `cmcp check` prints it.',
+        ),
+      },
+      'path',
+    ),
+    '{}',
+    'The approved servers and tools. `catalog: ./catalog.json` is short for its path.',
+  ),
+  agents: setting(list(credential), '[]', 'Who may call, by bearer token.'),
+  stdio: setting(
+    section(
+      'the caller over stdio',
+      {
+        subject: setting(
+          nullable(subject),
+          'null',
+          'Who the one caller of `cmcp start --stdio` is. Null: stdio is off.',
+        ),
+      },
+      'subject',
+    ),
+    '{}',
+    'The caller over stdio. `stdio: desktop-agent` is short for its subject.',
+  ),
+  operator: setting(
+    section('the operator interface', {
+      socket: setting(
+        nullable(path('/run/cmcp/operator.sock')),
+        'null',
+        'Unix socket of the operator API. Null: `operator.sock` in the folder named by `data`.',
+      ),
+      credentials: setting(list(credential), '[]', 'Who may operate, by bearer token. Never the token of an agent.'),
+    }),
+    '{}',
+    'The operator interface.',
+  ),
+  attestation: setting(
+    section('attestation settings', {
+      provider: setting(
+        oneOf('auto', 'software-only'),
+        'auto',
+        'Where evidence about the machine comes from. `auto` takes the hardware that it finds and, in dev mode only, a software key. `software-only` needs dev mode.',
+      ),
+    }),
+    '{}',
+    'Evidence about the machine.',
+  ),
+  audit: setting(
+    section('audit settings', {
+      durability: setting(
+        oneOf('strict', 'batched'),
+        'strict',
+        'What is on disk when. `strict`: the intent before a call with effects is sent, its entry before the reply. `batched`: the intent before the reply, the entry within 10 ms.',
+      ),
+      digests: setting(
+        oneOf('salted', 'plain'),
+        'salted',
+        'Digests of payloads. `plain` lets anyone who guesses a payload confirm it.',
+      ),
+    }),
+    '{}',
+    'The audit log.',
+  ),
+  sessions: setting(
+    section('session settings', {
+      idle: setting(duration('1s', '24d'), '30m', 'A session without a call for this long is closed.'),
+      max_age: setting(duration('1s', '24d'), '12h', 'A session is closed at this age.'),
+      carry_over: setting(
+        duration('1s', '365d'),
+        '24h',
+        'How long after its last call an agent keeps its exposure, also in new sessions.',
+      ),
+      max_open: setting(integer(1, 1_000_000), '10000', 'Sessions that may be open at once.'),
+    }),
+    '{}',
+    'Audited sessions.',
+  ),
+  limits: setting(
+    section('limits', {
+      body_bytes: setting(integer(1_024, 104_857_600), '1000000', 'Largest request body.'),
+      depth: setting(integer(8, 512), '64', 'Deepest nesting of JSON.'),
+      response_bytes: setting(integer(1_024, 104_857_600), '2097152', 'Largest answer of a server.'),
+      upstream_timeout: setting(duration('100ms', '1h'), '30s', 'Time after which a call to a server is given up.'),
+    }),
+    '{}',
+    'Bounds on what is read.',
+  ),
+  sensitivity: setting(
+    section('sensitivity settings', {
+      vocabulary: setting(
+        named(
+          'a label that is not built in',
+          new RegExp(`^(?!(?:${BUILT_IN_LABELS.join('|')})$)[a-z][a-z0-9_-]{0,63}$`),
+          integer(0, 1_000_000),
+          'Rank of an additional label. Built in: public 0, pii 1, confidential 2, hipaa_phi, mnpi and trade_secret 3.',
+        ),
+        '{}',
+        'Additional sensitivity labels and their ranks.',
+      ),
+    }),
+    '{}',
+    'Sensitivity of data.',
+  ),
+  upstreams: setting(
+    named('a server id', /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/, upstream, 'Settings of one server of the catalog.'),
+    '{}',
+    'Credentials and limits of the servers that the catalog names, by server id.',
+  ),
+  compat: setting(
+    oneOf('none', 'cmcp-0.4'),
+    'none',
+    '`cmcp-0.4` adds the `_cmcp` object and the status codes of the reference implementation to replies.',
+  ),
+});
