@@ -1,0 +1,135 @@
+import type { Readable, Writable } from 'node:stream';
+import type { Caller } from '../caller.ts';
+import { GatewayError } from '../errors.ts';
+import { encodeReply } from '../mcp/reply.ts';
+import { StdioPeer } from '../mcp/stdio.ts';
+import type { GovernedGateway } from '../mcp/types.ts';
+import { systemTimers, type Timers } from '../timers.ts';
+import { readLines } from './lines.ts';
+import { type BodyLimits, type BodyParser, createBodyParser } from './parse.ts';
+
+export interface StdioDeps {
+  input: Readable;
+  output: Writable;
+  /** The one caller, from the configuration. */
+  caller: Caller;
+  gateway: GovernedGateway;
+  /** `bodyBytes` bounds a line. */
+  limits: BodyLimits;
+  /** Told of every error that no GatewayError explains. */
+  onFault: (error: unknown) => void;
+  /** Ends the service early, for a shutdown. */
+  signal?: AbortSignal;
+  timers?: Timers;
+}
+
+/** How long calls may go on after the input has ended, in milliseconds: a script may close its end before it reads. */
+const GRACE_MS = 10_000;
+
+/**
+ * Serves MCP over a pair of streams, one message a line, until the input ends, the output breaks, or `signal` aborts. Then
+ * calls in flight finish or are aborted, and the session ends. Writes nothing but MCP to `output`.
+ */
+export async function serveStdio(deps: StdioDeps): Promise<void> {
+  const { input, output, caller, gateway, limits, onFault, signal, timers = systemTimers } = deps;
+  const pipe = new OutputPipe(output, () => input.destroy());
+  const send = (message: Parameters<typeof encodeReply>[0]): void => pipe.write(`${encodeReply(message, onFault)}\n`);
+  const peer = new StdioPeer({ gateway, caller, timers, onFault, send });
+  const parser = createBodyParser(limits);
+  const stop = (): void => {
+    input.destroy();
+  };
+  signal?.addEventListener('abort', stop, { once: true });
+  if (signal?.aborted) stop();
+  try {
+    await readMessages(input, limits.bodyBytes, parser, peer, pipe);
+  } finally {
+    signal?.removeEventListener('abort', stop);
+    const graceful = !pipe.broken && signal?.aborted !== true;
+    await peer.end(signal?.aborted === true ? 'shutdown' : 'client', graceful ? GRACE_MS : 0);
+    await parser.close();
+    await pipe.flushed();
+  }
+}
+
+async function readMessages(
+  input: Readable,
+  maxBytes: number,
+  parser: BodyParser,
+  peer: StdioPeer,
+  pipe: OutputPipe,
+): Promise<void> {
+  try {
+    for await (const line of readLines(input, maxBytes)) {
+      if ('tooLong' in line) peer.refuse('BODY_TOO_LARGE');
+      else if (!isBlank(line.bytes)) await receive(line.bytes, parser, peer);
+      // Back-pressure: a client that does not read its answers is not read from either.
+      await pipe.ready();
+    }
+  } catch (error) {
+    // An input that broke or was destroyed ends the service like one that was closed.
+    if (!input.destroyed) throw error;
+  }
+}
+
+async function receive(bytes: Uint8Array, parser: BodyParser, peer: StdioPeer): Promise<void> {
+  let value: Awaited<ReturnType<BodyParser['parse']>>;
+  try {
+    value = await parser.parse(bytes);
+  } catch (error) {
+    if (!(error instanceof GatewayError)) throw error;
+    return peer.refuse(error.code === 'PARSE_ERROR' || error.code === 'OVERLOADED' ? error.code : 'INTERNAL_ERROR');
+  }
+  await peer.receive(value);
+}
+
+function isBlank(bytes: Uint8Array): boolean {
+  return bytes.every((byte) => byte === 0x20 || byte === 0x09 || byte === 0x0d);
+}
+
+/** The output, with its back-pressure and its end. */
+class OutputPipe {
+  readonly #output: Writable;
+  #full = false;
+  #waiting: (() => void) | null = null;
+  broken = false;
+
+  constructor(output: Writable, onBroken: () => void) {
+    this.#output = output;
+    const broke = (): void => {
+      this.broken = true;
+      this.#release();
+      onBroken();
+    };
+    output.on('error', broke);
+    output.on('close', broke);
+    output.on('drain', () => this.#release());
+  }
+
+  write(text: string): void {
+    if (!this.broken) this.#full = !this.#output.write(text);
+  }
+
+  /** Resolves when more may be written. One waits at a time. */
+  async ready(): Promise<void> {
+    if (!this.#full || this.broken) return;
+    await new Promise<void>((resolve) => {
+      this.#waiting = resolve;
+    });
+  }
+
+  /** Resolves when what was written has left, or never will. */
+  async flushed(): Promise<void> {
+    if (this.broken) return;
+    await new Promise<void>((resolve) => {
+      this.#output.once('close', resolve);
+      this.#output.write('', () => resolve());
+    });
+  }
+
+  #release(): void {
+    this.#full = false;
+    this.#waiting?.();
+    this.#waiting = null;
+  }
+}
