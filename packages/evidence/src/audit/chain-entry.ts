@@ -1,0 +1,120 @@
+import { FormatError } from '../format-error.ts';
+import { isObject, type JsonObject, type JsonValue, member } from '../json/value.ts';
+import { integer, nullable, object, oneOf, openObject, text } from '../shape.ts';
+import { parseTimestamp } from '../time.ts';
+
+/** The members of an entry that the verifier reasons about, and the entry itself as it was received. */
+export interface ChainEntry {
+  readonly raw: JsonObject;
+  readonly id: string;
+  readonly type: string;
+  readonly sequence: number;
+  /** Microseconds since the epoch. */
+  readonly micros: number;
+  readonly sessionId: string;
+  readonly callId: string | null;
+  readonly toolName: string | null;
+  readonly server: string | null;
+  readonly decision: string | null;
+  readonly inspection: string | null;
+  readonly sensitivity: string | null;
+  readonly dataClass: string | null;
+  readonly detail: JsonObject | null;
+  readonly previousHash: string;
+  readonly hash: string;
+}
+
+/** An unknown type is refused: a call must not escape the counters by being called something else. */
+const TYPE = oneOf(
+  'session_start',
+  'session_end',
+  'session_reset',
+  'tool_call',
+  'egress_denied',
+  'fault',
+  'mcp_request',
+  'policy_load',
+  'catalog_load',
+  'catalog_drift',
+  'recovered',
+  'gateway_event',
+  // Types of the reference that we never write.
+  'attestation_refresh',
+  'attestation_stale',
+  'suspicious_call_sequence',
+  'break_glass_used',
+);
+
+const DECISION = oneOf('allow', 'deny', 'redact', 'advisory_deny', 'step_up', 'defer', 'fault', 'n/a');
+
+/** Older bundles of the reference lack `effective_data_class`; ours and theirs may have more than this. */
+const ENTRY = object(
+  {
+    entry_id: text(),
+    sequence_number: integer(0),
+    timestamp_utc: text(),
+    session_id: text(),
+    call_id: nullable(text()),
+    entry_type: TYPE,
+    tool_name: nullable(text()),
+    server_identity: nullable(text()),
+    policy_decision: nullable(DECISION),
+    response_inspection_result: nullable(text()),
+    session_sensitivity_after: nullable(text()),
+    detail: nullable(openObject()),
+    prev_entry_hash: text(),
+    entry_hash: text(/^[0-9a-f]{64}$/),
+  },
+  { effective_data_class: nullable(text()) },
+  'allowed',
+);
+
+/** Reads the entries of a bundle. @throws FormatError when one has not the shape of wire-formats section 7.1, or there is none */
+export function readEntries(values: readonly JsonValue[]): ChainEntry[] {
+  if (values.length === 0) throw new FormatError('the bundle has no entries');
+  return values.map((value, i) => readEntry(value, `entry ${i}`));
+}
+
+function readEntry(value: JsonValue, path: string): ChainEntry {
+  const problem = ENTRY(value, path);
+  if (problem !== null) throw new FormatError(problem);
+  const raw = value as JsonObject;
+  const micros = parseTimestamp(textOf(raw, 'timestamp_utc') ?? '');
+  if (micros === null) throw new FormatError(`${path}.timestamp_utc is not a time with an offset`);
+  const detail = member(raw, 'detail');
+  return {
+    raw,
+    id: textOf(raw, 'entry_id') ?? '',
+    type: textOf(raw, 'entry_type') ?? '',
+    sequence: Number(raw.sequence_number),
+    micros,
+    sessionId: textOf(raw, 'session_id') ?? '',
+    callId: textOf(raw, 'call_id'),
+    toolName: textOf(raw, 'tool_name'),
+    server: textOf(raw, 'server_identity'),
+    decision: textOf(raw, 'policy_decision'),
+    inspection: textOf(raw, 'response_inspection_result'),
+    sensitivity: textOf(raw, 'session_sensitivity_after'),
+    dataClass: textOf(raw, 'effective_data_class'),
+    detail: isObject(detail) ? detail : null,
+    previousHash: textOf(raw, 'prev_entry_hash') ?? '',
+    hash: textOf(raw, 'entry_hash') ?? '',
+  };
+}
+
+/** The member `key` when it is a string. */
+export function textOf(object: JsonObject, key: string): string | null {
+  const value = member(object, key);
+  return typeof value === 'string' ? value : null;
+}
+
+/** Whether an entry is the end of a call: each call has exactly one of these (wire-formats section 8). */
+export function isCall(entry: ChainEntry): boolean {
+  return entry.type === 'tool_call' || entry.type === 'egress_denied' || entry.type === 'fault';
+}
+
+/** Whether the chain was written by a gateway that commits to names in session_start (contracts section 3). */
+export function hasCommitments(entries: readonly ChainEntry[]): boolean {
+  const detail = entries[0]?.detail ?? null;
+  return detail !== null;
+}

@@ -1,0 +1,59 @@
+import { type ChainEntry, isCall } from './audit/chain-entry.ts';
+import type { WireClaim } from './claim/wire.ts';
+import { type Expectations, relaxationsOf } from './expectations.ts';
+import type { Check, Report, Verdict } from './report.ts';
+
+/** What was read of a file, as far as it could be read. */
+export interface Subject {
+  claim: WireClaim | null;
+  entries: readonly ChainEntry[];
+}
+
+/** The report on `checks`: one failure refuses, and only a file whose required checks are all proven is verified. */
+export function conclude(checks: Check[], subject: Subject, expectations: Expectations): Report {
+  const open = checks.filter((check) => check.required && check.outcome !== 'proven');
+  const failures = checks.filter((check) => check.outcome === 'failed');
+  const verdict: Verdict = failures.length > 0 ? 'refused' : open.length > 0 ? 'unverified' : 'verified';
+  const flags = open.flatMap((check) => check.remedy ?? []).filter((remedy) => remedy.startsWith('--'));
+  return {
+    verdict,
+    summary: summaryOf(verdict, failures, open, subject),
+    session_id: subject.claim?.gateway.session_id ?? null,
+    checks,
+    relaxations: relaxationsOf(expectations),
+    lacking: [...new Set(flags)],
+    residual: residualOf(subject),
+  };
+}
+
+function summaryOf(verdict: Verdict, failures: readonly Check[], open: readonly Check[], { claim }: Subject): string {
+  if (verdict === 'refused') return `Refused: ${firstOf(failures)}.`;
+  if (verdict === 'unverified') return `Consistent, not verified: ${firstOf(open)}.`;
+  const kind = claim?.trace.runtime.platform === 'software-only' ? ' This is a software session.' : '';
+  return `Verified: everything that was required is proven.${kind}`;
+}
+
+function firstOf(checks: readonly Check[]): string {
+  const more = checks.length > 1 ? ` (and ${checks.length - 1} more)` : '';
+  return `${checks[0]?.detail ?? ''}${more}`;
+}
+
+/** What a reader might take a verified report to say, and what it does not (contracts section 4). */
+function residualOf({ claim, entries }: Subject): string[] {
+  const unread = entries.filter((entry) => isCall(entry) && entry.inspection === 'not_inspected').length;
+  const receipts = entries.filter((entry) => (entry.raw.external_execution_evidence ?? null) !== null).length;
+  return [
+    'Other sessions: not checked. Whether the same agent had sessions that are not in this file cannot be seen from it.',
+    "Times are the gateway's clock: asserted.",
+    unread > 0
+      ? `Response content was not inspected in ${unread} calls: size and encoding were checked, what the answers say was not.`
+      : 'Response content was not inspected by this verifier, which sees digests only; what an entry says of it is the gateway’s word.',
+    'What the tools did is not in the record, only what they were asked and whether their answers were passed on.',
+    ...(receipts > 0
+      ? [`${receipts} entries carry receipts of outside controllers; this version does not check them.`]
+      : []),
+    ...(claim?.trace.runtime.platform === 'software-only'
+      ? ['The key was a software key: whoever controlled the machine could have signed anything with it.']
+      : ['Hardware makers, their firmware, and physical attacks on the machine are trusted or left out of account.']),
+  ];
+}

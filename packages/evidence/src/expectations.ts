@@ -1,0 +1,67 @@
+/** A public key that the relying party trusts, and where that trust comes from. */
+export interface TrustedKey {
+  /** Raw Ed25519 public key, base64url (JWK `x`). */
+  x: string;
+  /** Shown in the report, e.g. the file that the key was read from. */
+  source: string;
+}
+
+/** What a caller got back in `_meta["io.cmcp/call"]` (contracts section 2). The last two are there in strict durability. */
+export interface CallReceipt {
+  call_id: string;
+  session_id: string;
+  sequence?: number;
+  entry_hash?: string;
+}
+
+/**
+ * What the relying party expects, from its own sources: nothing inside a file is ever an expectation about it (contracts
+ * section 5). Everything left out is either required and then lacking, or not looked at.
+ */
+export interface Expectations {
+  /** Claim keys to trust (`--key`). A software session can be verified only under one of these. */
+  keys?: readonly TrustedKey[];
+  /** Approved policy bundle, `sha256:…`; the prefix may be left out. */
+  policyHash?: string;
+  /** Approved catalog, `sha256:…`; the prefix may be left out. */
+  catalogHash?: string;
+  /** Reference value of the platform measurement, with its prefix. */
+  measurement?: string;
+  /** Receipts that callers kept; each must be found in the chain. */
+  receipts?: readonly CallReceipt[];
+
+  /** Relaxations: each is printed in the report. */
+  acceptSoftware?: boolean;
+  acceptSoftwareTpm?: boolean;
+  acceptOperatorRoot?: boolean;
+  allowModes?: readonly ('advisory' | 'silent')[];
+  unpinnedPolicy?: boolean;
+  unpinnedCatalog?: boolean;
+
+  /** The verifier's clock, seconds since the epoch. Without it, times are judged against the claim's own `iat`. */
+  now?: number;
+  /** Oldest attestation to accept, in seconds before `now`. */
+  maxAgeSeconds?: number;
+}
+
+/** The relaxations in force, as the flags that stand for them. */
+export function relaxationsOf(expectations: Expectations): string[] {
+  const flags: [boolean | undefined, string][] = [
+    [expectations.acceptSoftware, '--accept-software'],
+    [expectations.acceptSoftwareTpm, '--accept-software-tpm'],
+    [expectations.acceptOperatorRoot, '--accept-operator-root'],
+    [expectations.unpinnedPolicy, '--unpinned-policy'],
+    [expectations.unpinnedCatalog, '--unpinned-catalog'],
+  ];
+  const named = flags.filter(([given]) => given === true).map(([, flag]) => flag);
+  return [...named, ...(expectations.allowModes ?? []).map((mode) => `--allow-mode ${mode}`)];
+}
+
+/** Whether two digests are the same, whether or not either carries its `sha256:` prefix (wire-formats section 3). */
+export function sameDigest(a: string, b: string): boolean {
+  return bare(a) === bare(b);
+}
+
+function bare(digest: string): string {
+  return digest.replace(/^sha256:/, '').toLowerCase();
+}

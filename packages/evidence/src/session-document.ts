@@ -1,0 +1,112 @@
+import type { Checkpoint } from './audit/checkpoint.ts';
+import { FormatError } from './format-error.ts';
+import { JsonError } from './json/error.ts';
+import { type JsonLimits, parseJson } from './json/parse.ts';
+import { stringifyJson } from './json/stringify.ts';
+import type { JsonObject, JsonValue } from './json/value.ts';
+import { SESSION_FORMAT } from './session-file.ts';
+import { integer, list, nullable, object, openObject, text } from './shape.ts';
+
+/** The reference's two files put together by {@link combine}: no checkpoints, no evidence of its own. */
+const PAIR_FORMAT = 'cmcp-claim-and-bundle/1';
+
+/** A session file has 50,000 entries at most (contracts section 6), each of some 40 values. */
+const FILE_LIMITS: JsonLimits = { bytes: 128 * 1024 * 1024, depth: 128, items: 4_000_000, numberLength: 1000 };
+
+/** A session file whose outer shape is right; claim and entries are still to be read. */
+export interface SessionDocument {
+  claim: JsonValue;
+  bundleSessionId: string;
+  bundleSignature: string;
+  entries: JsonValue[];
+  /** null: the reference's form, which knows none. */
+  checkpoints: Checkpoint[] | null;
+  /** Parts that no signature in the file covers and that this version does not check. */
+  unread: string[];
+}
+
+const BUNDLE = object({ session_id: text(), entries: list(openObject()), bundle_signature: text() });
+const CHECKPOINT = object({ session_id: text(), length: integer(1), tip: text(), key: text(), signature: text() });
+const EVIDENCE = object({ role: text(), media_type: text(), data: text() });
+
+const SESSION_FILE = object(
+  {
+    format: text(),
+    claim: openObject(),
+    bundle: BUNDLE,
+    checkpoints: list(CHECKPOINT),
+    evidence: list(EVIDENCE),
+  },
+  { policy: nullable(text()), catalog: nullable(text()) },
+);
+const PAIR = object({ format: text(), claim: openObject(), bundle: BUNDLE });
+
+/** What {@link SESSION_FILE} and {@link PAIR} promise. */
+interface CheckedFile extends JsonObject {
+  claim: JsonObject;
+  bundle: { session_id: string; entries: JsonValue[]; bundle_signature: string };
+}
+
+/**
+ * Opens a session file (contracts section 6), or what {@link combine} made.
+ *
+ * @throws FormatError
+ */
+export function openSessionDocument(input: Uint8Array | string): SessionDocument {
+  const value = parsed(input);
+  const isPair = hasFormat(value, PAIR_FORMAT);
+  if (!isPair && !hasFormat(value, SESSION_FORMAT)) {
+    throw new FormatError(`the file is not a session file: its "format" is not ${SESSION_FORMAT}`);
+  }
+  const problem = (isPair ? PAIR : SESSION_FILE)(value, 'file');
+  if (problem !== null) throw new FormatError(problem);
+  const file = value as CheckedFile;
+  return {
+    claim: file.claim,
+    bundleSessionId: file.bundle.session_id,
+    bundleSignature: file.bundle.bundle_signature,
+    entries: file.bundle.entries,
+    checkpoints: isPair ? null : (file.checkpoints as Checkpoint[]),
+    unread: unreadParts(file),
+  };
+}
+
+/**
+ * Puts the reference's claim and audit bundle, two texts, into one input for the verifier. Number lexemes are kept.
+ *
+ * @throws JsonError when either text is not strict JSON
+ */
+export function combine(claimText: Uint8Array | string, bundleText: Uint8Array | string): string {
+  const claim = parseJson(claimText, FILE_LIMITS);
+  const bundle = parseJson(bundleText, FILE_LIMITS);
+  return stringifyJson({ format: PAIR_FORMAT, claim, bundle });
+}
+
+function parsed(input: Uint8Array | string): JsonObject {
+  const value = parseStrictly(input);
+  const problem = openObject()(value, 'file');
+  if (problem !== null) throw new FormatError(problem);
+  return value as JsonObject;
+}
+
+function parseStrictly(input: Uint8Array | string): JsonValue {
+  // Callers without types: the answer is a report all the same.
+  if (typeof input !== 'string' && !(input instanceof Uint8Array))
+    throw new FormatError('the input is neither text nor bytes');
+  try {
+    return parseJson(input, FILE_LIMITS);
+  } catch (error) {
+    if (error instanceof JsonError) throw new FormatError(`the file is not strict JSON: ${error.message}`);
+    throw error;
+  }
+}
+
+function hasFormat(value: JsonObject, format: string): boolean {
+  return Object.hasOwn(value, 'format') && value.format === format;
+}
+
+function unreadParts(file: JsonObject): string[] {
+  const documents = ['policy', 'catalog'].filter((name) => Object.hasOwn(file, name));
+  const evidence = Array.isArray(file.evidence) && file.evidence.length > 0 ? ['evidence'] : [];
+  return [...evidence, ...documents];
+}
