@@ -1,0 +1,256 @@
+import { join } from 'node:path';
+import type { Readable, Writable } from 'node:stream';
+import { publishKey, rememberKey } from './attestation/publish-key.ts';
+import { softwareAttestation } from './attestation/software.ts';
+import type { AuditLogOptions } from './audit/in-process.ts';
+import type { AuditLog } from './audit/types.ts';
+import { openAuditLog } from './audit/worker-log.ts';
+import { type Clock, systemClock } from './clock.ts';
+import type { Environment } from './config/environment.ts';
+import { knownKeysFile } from './config/known-keys.ts';
+import type { Config } from './config/types.ts';
+import { GatewayError } from './errors.ts';
+import { createAuthenticator } from './ingress/authenticate.ts';
+import { createHttpIngress, type HttpIngress } from './ingress/http.ts';
+import { serveStdio } from './ingress/stdio.ts';
+import { loadApproved } from './load-authority.ts';
+import { SERVER_INFO } from './mcp/server-info.ts';
+import { OperatorEvents } from './operator/events.ts';
+import { OperatorListener } from './operator/listener.ts';
+import { type Ranks, sensitivityRanks } from './policy/sensitivity.ts';
+import { createRuntime, type Runtime } from './runtime.ts';
+import { resetExposure } from './session/reset.ts';
+import { createUpstream } from './upstream/upstream.ts';
+
+/** What a gateway is built with besides its config. A test replaces what it wants to control. */
+export interface GatewayDeps {
+  environment: Environment;
+  /** For operators: an event's name and what happened, never payloads. */
+  report: (event: string, detail: string) => void;
+  clock?: Clock;
+  openLog?: (options: AuditLogOptions) => Promise<AuditLog>;
+}
+
+/** What a started gateway tells the person who started it. */
+export interface StartedGateway {
+  /** `http://host:port/mcp`; null over stdio. */
+  url: string | null;
+  /** Path of the operator interface's Unix socket; null over stdio. */
+  operatorSocket: string | null;
+  mode: string;
+  trustLevel: string;
+  policyHash: string;
+  catalogHash: string;
+  /** Raw Ed25519 public key of this process's claims, base64url. */
+  publicKey: string;
+  /** The same as a JWK file, for `cmcp verify --key`. */
+  keyFile: string;
+  /** Where session files are stored. */
+  sessionsFolder: string;
+  /** Id of the gateway's own chain. */
+  gatewaySession: string;
+}
+
+interface Running {
+  dataDir: string;
+  log: AuditLog;
+  runtime: Runtime;
+  http: HttpIngress | null;
+  operators: OperatorListener | null;
+}
+
+/** How many stdio gateways may run from one data folder, each with a store of its own (contracts section 2). */
+const STDIO_STORES = 64;
+
+/** The composition root: builds every room from a config, starts and stops them. */
+export class Gateway {
+  readonly #config: Config;
+  readonly #deps: GatewayDeps;
+  readonly #events = new OperatorEvents();
+  readonly #ending = new AbortController();
+  #running: Running | null = null;
+  #stopping: Promise<void> | null = null;
+
+  constructor(config: Config, deps: GatewayDeps) {
+    this.#config = config;
+    this.#deps = deps;
+  }
+
+  /** Serves HTTP and the operator interface. Rejects, with nothing left running, when anything is not as configured. */
+  async start(): Promise<StartedGateway> {
+    const running = await this.#boot((ranks) => this.#openLog(this.#config.dataDir, ranks));
+    try {
+      running.operators = this.#operatorListener(running);
+      await running.operators.listen();
+      running.http = this.#httpIngress(running);
+      const { host, port } = await running.http.listen();
+      return await this.#announce(running, `http://${host.includes(':') ? `[${host}]` : host}:${port}/mcp`);
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+  }
+
+  /** Serves one client over stdio until its input ends, then stops. `announce` is told before the first message. */
+  async serveStdio(input: Readable, output: Writable, announce: (started: StartedGateway) => void): Promise<void> {
+    const subject = this.#config.stdioSubject;
+    if (subject === null) {
+      throw new GatewayError('CREDENTIAL_REQUIRED', `name the one caller as \`stdio.subject\` in ${this.#config.file}`);
+    }
+    const running = await this.#boot((ranks) => this.#openStdioLog(ranks));
+    try {
+      announce(await this.#announce(running, null));
+      await serveStdio({
+        input,
+        output,
+        caller: { subject, source: 'stdio' },
+        gateway: running.runtime.governed,
+        limits: this.#config.limits,
+        onFault: (error) => this.#report('INTERNAL_ERROR', String(error)),
+        signal: this.#ending.signal,
+      });
+    } finally {
+      await this.stop();
+    }
+  }
+
+  /**
+   * Activates what bundle and catalog now hold on disk. A set that does not load, or is not the pinned one, changes
+   * nothing. Each live session closes and its successor opens under the new authority (contracts section 1).
+   */
+  async reload(): Promise<void> {
+    if (this.#running === null) throw new GatewayError('SHUTTING_DOWN', 'the gateway is not running');
+    await this.#running.runtime.activate();
+  }
+
+  /** Closes every session with a claim, every child and socket, and releases the store. Idempotent. */
+  stop(): Promise<void> {
+    this.#ending.abort();
+    this.#stopping ??= this.#shutDown();
+    return this.#stopping;
+  }
+
+  async #shutDown(): Promise<void> {
+    const running = this.#running;
+    if (running === null) return;
+    this.#running = null;
+    await running.http?.close();
+    await running.operators?.close();
+    try {
+      await running.runtime.close();
+    } finally {
+      await running.log.close();
+    }
+  }
+
+  /** Everything but the listeners. Bundle and catalog are read before the store is opened: a bad one leaves no trace. */
+  async #boot(open: (ranks: Ranks) => Promise<{ dataDir: string; log: AuditLog }>): Promise<Running> {
+    const config = this.#config;
+    const ranks = sensitivityRanks(config.vocabulary);
+    const approved = await loadApproved(config, ranks);
+    const attestation = await softwareAttestation(config);
+    const { dataDir, log } = await open(ranks);
+    try {
+      const runtime = await createRuntime(
+        {
+          config,
+          ranks,
+          clock: this.#clock,
+          attestation,
+          log,
+          connect: (server, settings) =>
+            createUpstream(server, settings, (event) => this.#report(event.event, `${event.server}: ${event.detail}`), {
+              baseEnv: this.#deps.environment.variables,
+            }),
+          report: (event, detail) => this.#report(event, detail),
+        },
+        approved,
+      );
+      this.#running = { dataDir, log, runtime, http: null, operators: null };
+      return this.#running;
+    } catch (error) {
+      await log.close();
+      throw error;
+    }
+  }
+
+  async #openLog(dataDir: string, ranks: Ranks): Promise<{ dataDir: string; log: AuditLog }> {
+    const open = this.#deps.openLog ?? openAuditLog;
+    const options = { dataDir, ranks, gatewayVersion: SERVER_INFO.version };
+    return { dataDir, log: await open(options) };
+  }
+
+  /** The first stdio store that no other gateway holds. */
+  async #openStdioLog(ranks: Ranks): Promise<{ dataDir: string; log: AuditLog }> {
+    for (let slot = 0; slot < STDIO_STORES; slot += 1) {
+      try {
+        return await this.#openLog(join(this.#config.dataDir, 'stdio', String(slot)), ranks);
+      } catch (error) {
+        if (!(error instanceof GatewayError) || error.code !== 'STORE_IN_USE') throw error;
+      }
+    }
+    throw new GatewayError('STORE_IN_USE', `${STDIO_STORES} stdio gateways already run from ${this.#config.dataDir}`);
+  }
+
+  #httpIngress({ runtime }: Running): HttpIngress {
+    const { listen, allowedHosts, allowedOrigins, limits, sessions, agents } = this.#config;
+    return createHttpIngress({
+      listen,
+      allowedHosts,
+      allowedOrigins,
+      limits,
+      sessions,
+      agents: createAuthenticator(agents),
+      gateway: runtime.governed,
+      onFault: (error) => this.#report('INTERNAL_ERROR', String(error)),
+      clock: this.#clock,
+    });
+  }
+
+  #operatorListener({ runtime, log }: Running): OperatorListener {
+    const { operator, agents } = this.#config;
+    return new OperatorListener({
+      log,
+      sessions: runtime.sessions,
+      reset: (sessionId, subject, by, reason) => resetExposure(log, runtime.exposures, sessionId, subject, by, reason),
+      enter: (action, by, detail) => {
+        this.#events.publish({ event: action, operator: by, ...detail });
+        return runtime.chain.enter(action, { subject: by, source: 'bearer' }, detail);
+      },
+      socket: operator.socket,
+      operators: createAuthenticator(operator.credentials),
+      agents: createAuthenticator(agents),
+      events: this.#events,
+      ready: () => this.#running !== null,
+    });
+  }
+
+  async #announce(running: Running, url: string | null): Promise<StartedGateway> {
+    const { log, runtime, dataDir } = running;
+    const keyFile = await publishKey(join(dataDir, 'keys'), log.publicKey);
+    const known = knownKeysFile(this.#deps.environment.variables);
+    if (this.#config.dev && known !== null) await rememberKey(known, log.publicKey, new Date().toISOString());
+    const { policy, catalog } = runtime.authority();
+    return {
+      url,
+      operatorSocket: running.operators === null ? null : this.#config.operator.socket,
+      mode: this.#config.mode,
+      trustLevel: 'software',
+      policyHash: policy.bundleHash,
+      catalogHash: catalog.hash,
+      publicKey: log.publicKey,
+      keyFile,
+      sessionsFolder: join(dataDir, 'sessions'),
+      gatewaySession: runtime.chain.sessionId,
+    };
+  }
+
+  #report(event: string, detail: string): void {
+    this.#events.publish({ event, detail });
+    this.#deps.report(event, detail);
+  }
+
+  get #clock(): Clock {
+    return this.#deps.clock ?? systemClock;
+  }
+}

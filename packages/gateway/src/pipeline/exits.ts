@@ -1,0 +1,40 @@
+import type { EntryDraft, PolicyDecision } from '@cmcp/evidence';
+import { type ErrorCode, GatewayError } from '../errors.ts';
+import type { Ending } from './record.ts';
+
+/** How each refusal or failure of a call is entered. One row per code that the pipeline can end with. */
+interface Exit {
+  entryType: Ending['entryType'];
+  decision: PolicyDecision;
+  inspection: EntryDraft['response_inspection_result'];
+}
+
+const DENIED: Exit = { entryType: 'tool_call', decision: 'deny', inspection: 'n/a' };
+const FAULT: Exit = { entryType: 'fault', decision: 'fault', inspection: 'n/a' };
+
+const EXITS: Partial<Record<ErrorCode, Exit>> = {
+  TOOL_NOT_IN_CATALOG: DENIED,
+  ARGUMENTS_REFUSED: DENIED,
+  UNKNOWN_DATA_CLASS: DENIED,
+  CATALOG_DRIFT: DENIED,
+  POLICY_DENY: DENIED,
+  POLICY_ERROR: DENIED,
+  STEP_UP_REQUIRED: { ...DENIED, decision: 'step_up' },
+  DEFERRED: { ...DENIED, decision: 'defer' },
+  RESPONSE_SIZE_EXCEEDED: { ...DENIED, inspection: 'size_exceeded' },
+  EGRESS_DENIED: { entryType: 'egress_denied', decision: 'deny', inspection: 'not_inspected' },
+};
+
+/** The entry members of an exit. Whatever is not a decision is a fault: the call's outcome is not what was asked for. */
+export function exitOf(code: ErrorCode): Exit {
+  return EXITS[code] ?? FAULT;
+}
+
+/**
+ * The code that a thrown value ends a call with. What no room threw on purpose is an internal error: denied, entered, and
+ * told to the caller as nothing more than that (architecture rule 3).
+ */
+export function failureOf(thrown: unknown): GatewayError {
+  if (thrown instanceof GatewayError) return thrown;
+  return new GatewayError('INTERNAL_ERROR', thrown instanceof Error ? thrown.message : 'unknown', { cause: thrown });
+}

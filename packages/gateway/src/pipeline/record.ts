@@ -1,0 +1,99 @@
+import { canonicalSorted, type EntryDraft, type JsonObject, type PolicyDecision } from '@cmcp/evidence';
+import { blankEntry } from '../audit/blank.ts';
+import type { CallSalt, EntryReceipt } from '../audit/types.ts';
+import type { CatalogTool } from '../catalog/types.ts';
+import type { Clock } from '../clock.ts';
+import type { Decision } from '../policy/types.ts';
+import type { Sensitivity } from '../session/exposure.ts';
+import type { Session } from '../session/sessions.ts';
+import { payloadDigest } from './payload-digest.ts';
+
+/**
+ * Everything known so far of one governed call, from which its one entry is made (architecture rule 2). Each stage of the
+ * pipeline adds what it found; nothing is taken away.
+ */
+export interface CallRecord {
+  readonly callId: string;
+  readonly session: Session;
+  /** Printable form of the name that was asked for. */
+  readonly name: string;
+  readonly workflow: string | null;
+  readonly startedMicros: number;
+  readonly requestHash: string;
+  /** Null when digests are plain. */
+  readonly salt: CallSalt | null;
+  readonly before: Sensitivity;
+  readonly generation: number;
+  tool: CatalogTool | null;
+  /** What the answer may reveal: the catalog's level and the caller's declaration. */
+  effective: Sensitivity | null;
+  decision: Decision | null;
+  /** A deny that advisory mode let through. */
+  wouldHaveDenied: boolean;
+  responseHash: string | null;
+}
+
+/** How a call ended, in the words of an entry. */
+export interface Ending {
+  entryType: 'tool_call' | 'egress_denied' | 'fault' | 'mcp_request';
+  decision: PolicyDecision;
+  /** What decided: policy ids, or the name of the guard. */
+  rule: string;
+  inspection: EntryDraft['response_inspection_result'];
+  after: Sensitivity;
+  latencyMicros: number;
+  detail: JsonObject;
+}
+
+/** The entry of a call, without its place in the chain. Strings, integers and nulls only. */
+export function entryOf(record: CallRecord, action: string, ending: Ending): EntryDraft {
+  const { session, tool } = record;
+  return {
+    ...blankEntry(ending.entryType, action),
+    call_id: record.callId,
+    tool_name: record.name,
+    server_identity: tool === null ? null : tool.server.identity,
+    policy_decision: ending.decision,
+    policy_rule_matched: ending.rule,
+    latency_us: ending.latencyMicros,
+    request_payload_hash: record.requestHash,
+    response_payload_hash: record.responseHash,
+    response_inspection_result: ending.inspection,
+    session_sensitivity_before: record.before.class,
+    session_sensitivity_after: ending.after.class,
+    detail: { compliance_domain: tool === null ? 'unknown' : tool.complianceDomain, ...ending.detail },
+    workflow_id: record.workflow,
+    effective_data_class: record.effective === null ? null : record.effective.class,
+    caller: session.caller.subject,
+    caller_source: session.caller.source,
+    policy_ids: record.decision === null ? [] : record.decision.policyIds,
+    digest_salt_ref: record.salt === null ? null : record.callId,
+  };
+}
+
+/** Digest of request arguments as an entry records them: over their sorted canonical form (wire-formats section 7.1). */
+export function requestDigest(salt: CallSalt | null, args: JsonObject): string {
+  return payloadDigest(salt, canonicalSorted(args));
+}
+
+/** What decided, as an entry says it. */
+export function ruleOf(decision: Decision | null): string {
+  if (decision === null || decision.policyIds.length === 0) return 'default_deny';
+  return decision.policyIds.join(',');
+}
+
+/** What every reply carries of its call (contracts section 2); sequence and hash once the entry is durable. */
+export function callMeta(record: CallRecord, receipt: EntryReceipt | null): JsonObject {
+  const ids: JsonObject = { call_id: record.callId, session_id: record.session.id };
+  if (receipt !== null) {
+    ids.sequence = receipt.sequence;
+    ids.entry_hash = receipt.entryHash;
+  }
+  if (record.wouldHaveDenied) ids.would_have_denied = true;
+  return ids;
+}
+
+/** Microseconds since the call was admitted. */
+export function elapsed(clock: Clock, record: CallRecord): number {
+  return Math.max(0, clock.nowMicros() - record.startedMicros);
+}

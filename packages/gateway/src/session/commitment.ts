@@ -1,0 +1,42 @@
+import { canonicalSorted, digest, type JsonObject } from '@cmcp/evidence';
+import type { Attestation } from '../attestation/types.ts';
+import type { Authority } from '../authority.ts';
+import type { Config } from '../config/types.ts';
+
+/** This version inspects no content, so it commits to an empty rule set. */
+const NO_RULES = digest(canonicalSorted({ rules: [] }));
+const NOTHING = digest(canonicalSorted([]));
+
+/** What a session_start entry commits to by name (contracts section 3): strings and integers, printable ASCII. */
+export function commitment(
+  config: Config,
+  authority: Authority,
+  attestation: Attestation,
+  opening: { exposure: string; previousSession: string | null; prevClaimHash: string | null },
+): JsonObject {
+  return {
+    cmcp_v: 1,
+    bundle_hash: authority.policy.bundleHash,
+    bundle_version: authority.policy.version,
+    catalog_hash: authority.catalog.hash,
+    rules_hash: NO_RULES,
+    mode: config.mode,
+    config_hash: config.hash,
+    agents_hash: config.agentsHash,
+    operators_hash: config.operatorsHash,
+    approvers_hash: NOTHING,
+    egress_hash: NOTHING,
+    measurement: attestation.gatewayMeasurement,
+    launch_level: attestation.launchLevel,
+    tls_spki: 'none',
+    trust_level: attestation.trustLevel,
+    key_origin: 'process',
+    durability: config.audit.durability,
+    digests: config.audit.digests,
+    isolation: 'single_tenant',
+    rollback_protection: 'none',
+    exposure: opening.exposure,
+    previous_session: opening.previousSession ?? 'none',
+    prev_claim_hash: opening.prevClaimHash ?? 'none',
+  };
+}

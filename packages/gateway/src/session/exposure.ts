@@ -1,0 +1,101 @@
+import type { Exposure } from '../audit/types.ts';
+
+/** A sensitivity label with its rank; only the rank orders, the label is what is shown. */
+export interface Sensitivity {
+  class: string;
+  rank: number;
+}
+
+/** What all agents start from. */
+export const UNEXPOSED: Sensitivity = { class: 'public', rank: 0 };
+
+/** The higher of two; a tie keeps the first label (wire-formats section 5: the ratchet only rises). */
+export function higher(first: Sensitivity, second: Sensitivity): Sensitivity {
+  return second.rank > first.rank ? second : first;
+}
+
+interface SubjectState {
+  seen: Sensitivity;
+  generation: number;
+  lastCallMicros: number;
+  /** Classes that calls in flight may still reveal, by call id (contracts section 7: reserved at decision time). */
+  reserved: Map<string, Sensitivity>;
+}
+
+/**
+ * What each subject has seen (contracts section 1). It belongs to the subject, so a new session does not lower it. All
+ * methods are synchronous: a decision and its reservation happen in one turn, which is what serialises them.
+ */
+export class Exposures {
+  readonly #subjects = new Map<string, SubjectState>();
+  readonly #carryOverMicros: number;
+
+  /** `carryOverMs`: how long after its last call a subject's exposure is kept. */
+  constructor(recovered: readonly Exposure[], carryOverMs: number) {
+    this.#carryOverMicros = carryOverMs * 1000;
+    for (const row of recovered) {
+      this.#subjects.set(row.subject, {
+        seen: { class: row.class, rank: row.rank },
+        generation: row.generation,
+        lastCallMicros: row.lastCallMicros,
+        reserved: new Map(),
+      });
+    }
+  }
+
+  /** The exposure a session opened now inherits; one older than the carry-over has lapsed. */
+  inherit(subject: string, nowMicros: number): Sensitivity {
+    const state = this.#state(subject);
+    const idle = state.reserved.size === 0 && nowMicros - state.lastCallMicros > this.#carryOverMicros;
+    if (idle) state.seen = UNEXPOSED;
+    return state.seen;
+  }
+
+  current(subject: string): { seen: Sensitivity; inFlight: number; generation: number; reserved: Sensitivity } {
+    const state = this.#state(subject);
+    let reserved = state.seen;
+    for (const held of state.reserved.values()) reserved = higher(reserved, held);
+    return { seen: state.seen, inFlight: state.reserved.size, generation: state.generation, reserved };
+  }
+
+  /** Holds what a permitted call may reveal, so that a parallel call is decided as if it had. */
+  reserve(subject: string, callId: string, sensitivity: Sensitivity): void {
+    this.#state(subject).reserved.set(callId, sensitivity);
+  }
+
+  /** The call ended without its answer being shown. */
+  drop(subject: string, callId: string): void {
+    this.#state(subject).reserved.delete(callId);
+  }
+
+  /** The call's answer is about to be shown. Returns what to store. */
+  raise(subject: string, callId: string, sensitivity: Sensitivity, nowMicros: number): Exposure {
+    const state = this.#state(subject);
+    state.reserved.delete(callId);
+    state.seen = higher(state.seen, sensitivity);
+    state.lastCallMicros = nowMicros;
+    return this.row(subject);
+  }
+
+  /** An operator's reset: back to public, one generation on, so that an answer still in flight is not shown. */
+  reset(subject: string): Exposure {
+    const state = this.#state(subject);
+    state.seen = UNEXPOSED;
+    state.generation += 1;
+    return this.row(subject);
+  }
+
+  /** The stored form. */
+  row(subject: string): Exposure {
+    const { seen, generation, lastCallMicros } = this.#state(subject);
+    return { subject, class: seen.class, rank: seen.rank, generation, lastCallMicros };
+  }
+
+  #state(subject: string): SubjectState {
+    const known = this.#subjects.get(subject);
+    if (known !== undefined) return known;
+    const fresh: SubjectState = { seen: UNEXPOSED, generation: 0, lastCallMicros: 0, reserved: new Map() };
+    this.#subjects.set(subject, fresh);
+    return fresh;
+  }
+}

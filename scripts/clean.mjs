@@ -1,0 +1,3 @@
+import { globSync, rmSync } from 'node:fs';
+
+for (const path of globSync(['packages/*/dist', 'packages/*/*.tsbuildinfo'])) rmSync(path, { recursive: true });
