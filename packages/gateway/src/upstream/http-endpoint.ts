@@ -1,0 +1,188 @@
+import type { X509Certificate } from 'node:crypto';
+import { isIP, type Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
+import { decodeBase64Url, equalBytes, sha256 } from '@cmcp/evidence';
+import { buildConnector, type Dispatcher, Pool } from 'undici';
+import { GatewayError } from '../errors.ts';
+
+const CONNECTIONS = 64;
+const CONNECT_MS = 10_000;
+/** `SHA256:` and 43 times `A` with or without padding: the reference's way to write "no pin" (wire-formats 6.3). */
+const UNPINNED = /^SHA256:A{43}=?$/;
+/** Fields that the gateway sets itself; a configured one would contradict the body or the framing. */
+const RESERVED =
+  /^(?:mcp-.*|host|accept|accept-encoding|content-.*|connection|keep-alive|transfer-encoding|te|trailer|upgrade|expect|last-event-id)$/i;
+const FIELD_NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+const FIELD_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
+
+export interface HttpTarget {
+  url: string;
+  tlsFingerprint: string | null;
+}
+
+export interface HttpHandlers {
+  head(status: number, headers: Record<string, string | string[] | undefined>): void;
+  data(chunk: Buffer): void;
+  end(): void;
+  /** `sent` is false only when not one byte of the request was written. */
+  fail(error: Error, sent: boolean): void;
+}
+
+/** One HTTP request under way. */
+export interface HttpRequest {
+  readonly sent: boolean;
+  /** Closes the request's connection; `fail` is not called any more. */
+  abort(): void;
+}
+
+/** Connections to one URL. Never follows a redirect, and adds no credential but the configured header fields. */
+export class HttpEndpoint {
+  readonly #pool: Pool;
+  readonly #path: string;
+  readonly #headers: Record<string, string>;
+
+  /** @throws GatewayError UPSTREAM_UNAVAILABLE when the catalog's URL or pin is not acceptable */
+  constructor(target: HttpTarget, headers: Record<string, string>, ca: string[] | null) {
+    const url = readUrl(target.url);
+    this.#path = `${url.pathname}${url.search}`;
+    this.#headers = headers;
+    this.#pool = new Pool(url.origin, {
+      connect: connector(readPin(target.tlsFingerprint), ca),
+      connections: CONNECTIONS,
+      pipelining: 1,
+      // The scope of each call is the time limit; an idle stream is not a failure.
+      headersTimeout: 0,
+      bodyTimeout: 0,
+    });
+  }
+
+  send(
+    method: 'GET' | 'POST' | 'DELETE',
+    fields: [string, string][],
+    body: string | null,
+    handlers: HttpHandlers,
+  ): HttpRequest {
+    let controller: Dispatcher.DispatchController | null = null;
+    let aborted = false;
+    const headers: Record<string, string> = { ...this.#headers, 'accept-encoding': 'identity' };
+    for (const [name, value] of fields) headers[name.toLowerCase()] = value;
+    this.#pool.dispatch(
+      { method, path: this.#path, headers, body },
+      {
+        onRequestStart(started) {
+          controller = started;
+          if (aborted) started.abort(new Error('aborted before it was sent'));
+        },
+        onResponseStart(_, status, answerHeaders) {
+          // An interim answer (1xx) is not the answer.
+          if (!aborted && status >= 200) handlers.head(status, answerHeaders);
+        },
+        onResponseData(_, chunk) {
+          if (!aborted) handlers.data(chunk);
+        },
+        onResponseEnd() {
+          if (!aborted) handlers.end();
+        },
+        onResponseError(_, error) {
+          if (!aborted) handlers.fail(error, controller !== null);
+        },
+      },
+    );
+    return {
+      get sent() {
+        return controller !== null;
+      },
+      abort() {
+        aborted = true;
+        controller?.abort(new Error('aborted'));
+      },
+    };
+  }
+
+  /** Closes every connection; requests under way fail. */
+  close(): Promise<void> {
+    return this.#pool.destroy();
+  }
+}
+
+/**
+ * The configured header fields, lower-case.
+ * @throws GatewayError CONFIG_INVALID for a field that is not valid or that the gateway sets itself
+ */
+export function checkConfiguredHeaders(configured: Readonly<Record<string, string>>): Record<string, string> {
+  const headers: Record<string, string> = {};
+  for (const [name, value] of Object.entries(configured)) {
+    if (!FIELD_NAME.test(name) || !FIELD_VALUE.test(value))
+      throw new GatewayError('CONFIG_INVALID', `header ${name} is not valid HTTP`);
+    if (RESERVED.test(name)) throw new GatewayError('CONFIG_INVALID', `header ${name} is set by the gateway itself`);
+    headers[name.toLowerCase()] = value;
+  }
+  return headers;
+}
+
+function readUrl(text: string): URL {
+  const url = URL.parse(text);
+  if (url === null || url.username !== '' || url.password !== '') throw refuse('the URL is not acceptable');
+  if (url.protocol === 'https:') return url;
+  if (url.protocol !== 'http:') throw refuse('the URL is neither https nor http');
+  // Names are settled by what they connect to; an address can be refused at once.
+  const host = url.hostname.replace(/^\[|\]$/g, '');
+  if (host !== 'localhost' && !(isIP(host) !== 0 && isLoopback(host))) throw refuse('plain http is for loopback only');
+  return url;
+}
+
+function isLoopback(address: string): boolean {
+  return address === '::1' || /^(?:::ffff:)?127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/i.test(address);
+}
+
+/** The pinned digest, or null for no pin. */
+function readPin(fingerprint: string | null): Uint8Array | null {
+  if (fingerprint === null || UNPINNED.test(fingerprint)) return null;
+  const encoded = /^SHA256:([A-Za-z0-9+/]{43})=?$/.exec(fingerprint)?.[1];
+  if (encoded === undefined) throw refuse('the TLS fingerprint is not SHA256: and base64 of 32 bytes');
+  return decodeBase64Url(encoded.replaceAll('+', '-').replaceAll('/', '_'));
+}
+
+/** Connects, and looks at the peer before the first application byte. The pin is additional to certificate validation. */
+function connector(pin: Uint8Array | null, ca: string[] | null): buildConnector.connector {
+  const connect = buildConnector({
+    allowH2: false,
+    timeout: CONNECT_MS,
+    minVersion: 'TLSv1.2',
+    // Explicit, so that no environment variable turns validation off.
+    rejectUnauthorized: true,
+    // Each connection shows its certificate in a handshake of its own.
+    maxCachedSessions: 0,
+    ...(ca === null ? {} : { ca }),
+  });
+  return (options, callback) =>
+    connect(options, (...[error, socket]) => {
+      if (error !== null) {
+        callback(error, null);
+        return;
+      }
+      const refusal = refusePeer(socket, pin);
+      if (refusal === null) {
+        callback(null, socket);
+      } else {
+        socket.destroy();
+        callback(refusal, null);
+      }
+    });
+}
+
+function refusePeer(socket: Socket | TLSSocket, pin: Uint8Array | null): Error | null {
+  if (!(socket instanceof TLSSocket)) {
+    return isLoopback(socket.remoteAddress ?? '') ? null : new Error('plain http is for loopback only');
+  }
+  if (pin === null) return null;
+  const certificate: X509Certificate | undefined = socket.getPeerX509Certificate();
+  if (certificate === undefined || !equalBytes(sha256(certificate.raw), pin)) {
+    return new Error('the certificate is not the pinned one');
+  }
+  return null;
+}
+
+function refuse(detail: string): GatewayError {
+  return new GatewayError('UPSTREAM_UNAVAILABLE', detail);
+}

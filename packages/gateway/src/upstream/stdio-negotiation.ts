@@ -1,0 +1,73 @@
+import type { JsonObject } from '@cmcp/evidence';
+import { GatewayError } from '../errors.ts';
+import type { ClientDialect } from '../mcp/client.ts';
+import {
+  HANDSHAKE_VERSIONS,
+  INITIALIZE,
+  initialized,
+  initializeParams,
+  openingDialect,
+  readInitialize,
+} from '../mcp/handshake/client.ts';
+import { DISCOVER, modernDialect, readDiscovery, readDiscoveryError } from '../mcp/modern/client.ts';
+import { Scope } from './scope.ts';
+import type { StdioConnection } from './stdio-connection.ts';
+import type { Timers } from './timers.ts';
+import { UpstreamRpcError } from './types.ts';
+
+/** A server that has not answered the probe by then is asked to shake hands; a slow one still answers either. */
+const PROBE_MS = 3000;
+
+export interface NegotiationOptions {
+  /** Fresh request ids. */
+  nextId: () => string;
+  /** For the whole start. */
+  timeoutMs: number;
+  timers: Timers;
+  /** False for a server that died of the probe before. */
+  probe: boolean;
+}
+
+/**
+ * Finds out which revision family a fresh process speaks (MCP26-41): `server/discover` first; a discover result or an
+ * error that only a modern server gives settles it, and anything else, or silence, leads to `initialize`.
+ * @throws GatewayError when the server speaks neither
+ */
+export async function negotiateStdio(connection: StdioConnection, options: NegotiationOptions): Promise<ClientDialect> {
+  const modern = options.probe ? await probe(connection, options) : null;
+  if (modern !== null) return modern;
+  connection.dialect = openingDialect();
+  const result = await ask(connection, INITIALIZE, initializeParams(), openingDialect(), options, options.timeoutMs);
+  const dialect = readInitialize(result);
+  connection.notify(initialized());
+  return dialect;
+}
+
+async function probe(connection: StdioConnection, options: NegotiationOptions): Promise<ClientDialect | null> {
+  try {
+    const waitMs = Math.min(PROBE_MS, options.timeoutMs);
+    return readDiscovery(await ask(connection, DISCOVER, {}, modernDialect(), options, waitMs));
+  } catch (error) {
+    if (!(error instanceof GatewayError) || error.code === 'OUTCOME_UNKNOWN') throw error;
+    if (error.cause instanceof UpstreamRpcError) return readDiscoveryError(error.cause, HANDSHAKE_VERSIONS);
+    // Silence or nonsense: not a server of this family.
+    return null;
+  }
+}
+
+/** One request of the opening; these cannot be cancelled. */
+async function ask(
+  connection: StdioConnection,
+  method: string,
+  params: JsonObject,
+  dialect: ClientDialect,
+  options: NegotiationOptions,
+  timeoutMs: number,
+): Promise<JsonObject> {
+  const scope = new Scope(new AbortController().signal, timeoutMs, options.timers);
+  try {
+    return await connection.exchange({ id: options.nextId(), method, params }, dialect, scope, false);
+  } finally {
+    scope.dispose();
+  }
+}
