@@ -1,4 +1,4 @@
-import type { Timers } from './timers.ts';
+import type { MonotonicTimers } from './monotonic.ts';
 
 const FIRST_MS = 250;
 const LONGEST_MS = 30_000;
@@ -7,13 +7,13 @@ const STABLE_MS = 10_000;
 
 /** When a failing thing may be started again: at once after a long life, then in doubling steps (LIFE-12). */
 export class Backoff {
-  readonly #timers: Timers;
+  readonly #timers: MonotonicTimers;
   #failures = 0;
   #startedMs = 0;
   #notBeforeMs = 0;
   #release: () => void = () => {};
 
-  constructor(timers: Timers) {
+  constructor(timers: MonotonicTimers) {
     this.#timers = timers;
   }
 

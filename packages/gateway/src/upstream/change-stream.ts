@@ -3,7 +3,7 @@ import { GatewayError } from '../errors.ts';
 import { isToolListChange, parseServerBytes, readServerMessage } from '../mcp/client.ts';
 import { SseError, SseParser } from '../mcp/sse.ts';
 import type { HttpEndpoint, HttpRequest } from './http-endpoint.ts';
-import type { Timers } from './timers.ts';
+import type { MonotonicTimers } from './monotonic.ts';
 
 const MAX_EVENT_BYTES = 64 * 1024;
 const FIRST_RETRY_MS = 1000;
@@ -14,7 +14,7 @@ export interface ChangeStreamOptions {
   /** Body of the POST that subscribes; null for the GET stream of the handshake revisions. */
   body: () => JsonObject | null;
   fields: [string, string][];
-  timers: Timers;
+  timers: MonotonicTimers;
   onChanged: () => void;
 }
 

@@ -23,8 +23,8 @@ import type { Channel, ChannelRequest } from './channel.ts';
 import type { EventLog } from './event-log.ts';
 import { checkConfiguredHeaders, HttpEndpoint, type HttpTarget } from './http-endpoint.ts';
 import { type PostAnswer, post } from './http-post.ts';
+import type { MonotonicTimers } from './monotonic.ts';
 import { Scope } from './scope.ts';
-import type { Timers } from './timers.ts';
 import { UpstreamRpcError, type UpstreamSettings } from './types.ts';
 
 /** For messages that nobody waits for: cancellations, answers to the server, the end of a session. */
@@ -39,7 +39,7 @@ export interface HttpChannelOptions {
   settings: UpstreamSettings;
   ca: string[] | null;
   log: EventLog;
-  timers: Timers;
+  timers: MonotonicTimers;
   onChanged: () => void;
 }
 

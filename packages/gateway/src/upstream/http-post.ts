@@ -6,8 +6,8 @@ import { SseError, SseParser } from '../mcp/sse.ts';
 import { claimedIds } from './claimed-ids.ts';
 import type { EventLog } from './event-log.ts';
 import type { HttpEndpoint, HttpRequest } from './http-endpoint.ts';
+import type { MonotonicTimers } from './monotonic.ts';
 import { type Scope, unsent } from './scope.ts';
-import type { Timers } from './timers.ts';
 
 /** Of an answer that is no MCP message only this much is read. */
 const ERROR_BODY_BYTES = 64 * 1024;
@@ -20,7 +20,7 @@ export interface PostOptions {
   endpoint: HttpEndpoint;
   maxResponseBytes: number;
   log: EventLog;
-  timers: Timers;
+  timers: MonotonicTimers;
   /** A request or notification that came on the stream before the response. */
   onMessage: (message: ServerMessage) => void;
   /** The scope ended after the request was sent. */

@@ -1,5 +1,5 @@
 import { GatewayError } from '../errors.ts';
-import type { Timers } from './timers.ts';
+import type { MonotonicTimers } from './monotonic.ts';
 
 /**
  * The life of one call upstream: it ends when the caller cancels or when its absolute time is over, whichever is first,
@@ -9,10 +9,10 @@ export class Scope {
   #ended: GatewayError | null = null;
   readonly #listeners = new Set<(error: GatewayError) => void>();
   readonly #deadlineMs: number;
-  readonly #timers: Timers;
+  readonly #timers: MonotonicTimers;
   readonly #release: () => void;
 
-  constructor(signal: AbortSignal, timeoutMs: number, timers: Timers) {
+  constructor(signal: AbortSignal, timeoutMs: number, timers: MonotonicTimers) {
     this.#timers = timers;
     this.#deadlineMs = timers.nowMs() + timeoutMs;
     const cancel = () => this.#end(new GatewayError('CALL_CANCELLED', 'the caller cancelled'));

@@ -3,7 +3,7 @@ import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { GatewayError } from '../errors.ts';
 import type { GuardReport, GuardRequest } from './guard.ts';
-import type { Timers } from './timers.ts';
+import type { MonotonicTimers } from './monotonic.ts';
 
 const GUARD = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? './guard.ts' : './guard.js', import.meta.url));
 /** The guard holds no data; a small heap keeps one per server affordable. */
@@ -27,7 +27,7 @@ export interface ServerProcess {
  * Starts a server as `request` says: a path and an argument vector, no shell.
  * @throws GatewayError UPSTREAM_UNAVAILABLE when it does not start
  */
-export async function startServerProcess(request: GuardRequest, timers: Timers): Promise<ServerProcess> {
+export async function startServerProcess(request: GuardRequest, timers: MonotonicTimers): Promise<ServerProcess> {
   // The guard itself gets no environment: NODE_OPTIONS meant for a server must not act on it.
   const guard = spawn(process.execPath, [...GUARD_FLAGS, GUARD], { stdio: ['pipe', 'pipe', 'pipe', 'pipe'], env: {} });
   const exited = exitOf(guard);
@@ -70,7 +70,7 @@ async function stopInSteps(
   steps: (() => void)[],
   gone: Promise<string>,
   graceMs: number,
-  timers: Timers,
+  timers: MonotonicTimers,
 ): Promise<void> {
   for (const step of steps) {
     step();
@@ -80,7 +80,7 @@ async function stopInSteps(
 }
 
 /** True when `event` happens within `ms`. */
-function within(event: Promise<unknown>, ms: number, timers: Timers): Promise<boolean> {
+function within(event: Promise<unknown>, ms: number, timers: MonotonicTimers): Promise<boolean> {
   return new Promise((resolve) => {
     const stop = timers.after(ms, () => resolve(false));
     event.then(() => {

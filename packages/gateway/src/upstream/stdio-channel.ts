@@ -6,11 +6,11 @@ import type { Channel, ChannelRequest } from './channel.ts';
 import { childEnvironment } from './child-environment.ts';
 import type { EventLog } from './event-log.ts';
 import { checkServerFile } from './measure-server.ts';
+import type { MonotonicTimers } from './monotonic.ts';
 import { type Scope, unsent } from './scope.ts';
 import { startServerProcess } from './server-process.ts';
 import { StdioConnection } from './stdio-connection.ts';
 import { negotiateStdio } from './stdio-negotiation.ts';
-import type { Timers } from './timers.ts';
 import type { UpstreamSettings } from './types.ts';
 
 /** Between closed input, SIGTERM and SIGKILL. */
@@ -21,7 +21,7 @@ export interface StdioChannelOptions {
   settings: UpstreamSettings;
   baseEnv: Readonly<Record<string, string | undefined>>;
   log: EventLog;
-  timers: Timers;
+  timers: MonotonicTimers;
   onChanged: () => void;
 }
 

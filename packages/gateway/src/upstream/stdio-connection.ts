@@ -13,9 +13,9 @@ import {
 import { claimedIds } from './claimed-ids.ts';
 import type { EventLog } from './event-log.ts';
 import { LineReader } from './line-reader.ts';
+import type { MonotonicTimers } from './monotonic.ts';
 import type { Scope } from './scope.ts';
 import type { ServerProcess } from './server-process.ts';
-import type { Timers } from './timers.ts';
 
 /** Bytes that a server may leave unread before it is taken for stuck and nothing more is sent to it. */
 const MAX_BACKLOG = 16 * 1024 * 1024;
@@ -31,7 +31,7 @@ interface Pending {
 export interface ConnectionOptions {
   maxResponseBytes: number;
   log: EventLog;
-  timers: Timers;
+  timers: MonotonicTimers;
   onToolListChange: () => void;
 }
 

@@ -10,9 +10,9 @@ import {
   readInitialize,
 } from '../mcp/handshake/client.ts';
 import { DISCOVER, modernDialect, readDiscovery, readDiscoveryError } from '../mcp/modern/client.ts';
+import type { MonotonicTimers } from './monotonic.ts';
 import { Scope } from './scope.ts';
 import type { StdioConnection } from './stdio-connection.ts';
-import type { Timers } from './timers.ts';
 import { UpstreamRpcError } from './types.ts';
 
 /** A server that has not answered the probe by then is asked to shake hands; a slow one still answers either. */
@@ -23,7 +23,7 @@ export interface NegotiationOptions {
   nextId: () => string;
   /** For the whole start. */
   timeoutMs: number;
-  timers: Timers;
+  timers: MonotonicTimers;
   /** False for a server that died of the probe before. */
   probe: boolean;
 }

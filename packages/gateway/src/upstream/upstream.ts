@@ -6,9 +6,9 @@ import { parameterHeaders } from '../mcp/headers.ts';
 import type { Channel } from './channel.ts';
 import { EventLog } from './event-log.ts';
 import { HttpChannel } from './http-channel.ts';
+import { type MonotonicTimers, monotonicTimers } from './monotonic.ts';
 import { Scope } from './scope.ts';
 import { StdioChannel } from './stdio-channel.ts';
-import { systemTimers, type Timers } from './timers.ts';
 import type { LiveTool, Upstream, UpstreamCall, UpstreamLog, UpstreamResult, UpstreamSettings } from './types.ts';
 
 const MAX_PAGES = 100;
@@ -22,7 +22,7 @@ export interface UpstreamDeps {
   baseEnv: Readonly<Record<string, string | undefined>>;
   /** Certificates (PEM) that HTTPS servers must chain to; absent: those that Node trusts. */
   ca?: string[];
-  timers?: Timers;
+  timers?: MonotonicTimers;
 }
 
 /**
@@ -37,7 +37,7 @@ export function createUpstream(
   deps: UpstreamDeps,
 ): Upstream {
   const listeners: (() => void)[] = [];
-  const timers = deps.timers ?? systemTimers;
+  const timers = deps.timers ?? monotonicTimers;
   const events = new EventLog(server.id, log);
   const onChanged = () => {
     for (const listener of listeners) listener();
@@ -56,7 +56,7 @@ class ServerUpstream implements Upstream {
   readonly #channel: Channel;
   readonly #listeners: (() => void)[];
   readonly #timeoutMs: number;
-  readonly #timers: Timers;
+  readonly #timers: MonotonicTimers;
   readonly #log: EventLog;
   /** Connection whose definitions were read last; null before the first listing. */
   #listed: number | null = null;
@@ -67,7 +67,7 @@ class ServerUpstream implements Upstream {
     channel: Channel,
     listeners: (() => void)[],
     timeoutMs: number,
-    timers: Timers,
+    timers: MonotonicTimers,
     log: EventLog,
   ) {
     this.serverId = id;
