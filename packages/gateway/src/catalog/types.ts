@@ -26,10 +26,14 @@ export interface CatalogTool {
   server: CatalogServer;
   /** The definition that agents are shown, exactly as approved (MCP Tool object without `name`). */
   definition: JsonObject;
+  /** The approved input schema, `definition.inputSchema`; an empty object where none was approved. */
+  inputSchema: JsonObject;
   /** Digests compared with the live definition; see catalog/drift.ts. */
   pin: ToolPin;
   effects: Effects;
   sensitivity: string;
+  /** Rank of `sensitivity` in the vocabulary that the catalog was loaded with. */
+  sensitivityRank: number;
   complianceDomain: string;
   destinationClass: DestinationClass;
   requiresBaa: boolean;
@@ -45,4 +49,9 @@ export interface Catalog {
   servers: CatalogServer[];
   /** Sorted by exposed name. */
   tools: CatalogTool[];
+  /**
+   * The tool that an agent means by `name`: an exposed name, or, for the reference's form, a catalog name. Exact: no case
+   * folding, no trimming, no normalisation (defect D-14).
+   */
+  resolve(name: string): CatalogTool | null;
 }

@@ -44,5 +44,12 @@ export interface PolicyEngine {
   readonly version: string;
   /** `native`: contracts section 7. `compat`: the reference's request, wire-formats section 5. */
   readonly request: 'native' | 'compat';
+  /**
+   * Decides one request. Whatever the engine cannot evaluate is a deny with `error` set.
+   *
+   * @throws GatewayError ARGUMENTS_REFUSED for argument names that Cedar would read as its own escapes (ATK-13)
+   */
   decide(input: DecisionInput): Decision;
+  /** Gives the engine's memory back. A closed engine denies everything. Idempotent. */
+  close(): void;
 }

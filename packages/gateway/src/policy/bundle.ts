@@ -1,0 +1,48 @@
+import { canonicalSorted, digest, type JsonObject, setMember, sha256Hex } from '@cmcp/evidence';
+import { readBundleFiles } from './bundle-files.ts';
+import { readManifest } from './manifest.ts';
+import { type BundlePolicy, parsePolicies } from './parse.ts';
+import type { BundleText } from './text.ts';
+import { validatePolicies } from './validate.ts';
+
+/** A policy bundle that parsed, and, if native, passed validation against its own schema. */
+export interface Bundle {
+  /** `sha256:…` as the reference computes it (wire-formats section 4). */
+  hash: string;
+  version: string;
+  request: 'native' | 'compat';
+  /** In the order of their ids. */
+  policies: BundlePolicy[];
+  /** Text of schema.cedarschema. Hashed always; for compat bundles never parsed. */
+  schema: string;
+  /** What Cedar found odd but valid, with file and line. */
+  warnings: string[];
+}
+
+/**
+ * Reads the policy bundle in `folder`.
+ *
+ * @throws GatewayError POLICY_INVALID that says file, line, what is wrong and what to do
+ */
+export async function loadBundle(folder: string): Promise<Bundle> {
+  const files = await readBundleFiles(folder);
+  const manifest = readManifest(files.manifest);
+  const policies = parsePolicies(files.policies);
+  const native = manifest.request === 'native';
+  return {
+    hash: bundleHash(manifest.raw, files.policies, files.schema.text),
+    version: manifest.version,
+    request: manifest.request,
+    policies,
+    schema: files.schema.text,
+    warnings: native ? validatePolicies(files.policies, files.schema, policies) : [],
+  };
+}
+
+/** Wire-formats section 4. The manifest's top-level `signature` signs the hash, so it is not in it. */
+export function bundleHash(manifest: JsonObject, policies: readonly BundleText[], schema: string): string {
+  const hashes: JsonObject = {};
+  for (const { path, text } of policies) setMember(hashes, path, sha256Hex(text));
+  const { signature: _signature, ...signed } = manifest;
+  return digest(canonicalSorted({ manifest: signed, policy_files: hashes, schema_hash: sha256Hex(schema) }));
+}

@@ -1,0 +1,69 @@
+import {
+  type DetailedError,
+  type PolicyJson,
+  policySetTextToParts,
+  policyToJson,
+} from '@cedar-policy/cedar-wasm/nodejs';
+import { type BundleText, lineAt, refuseBundle } from './text.ts';
+
+/** One policy of a bundle under the id that the reference's engine gives it. */
+export interface BundlePolicy {
+  /** `policy0`, `policy1`, … over all files in order (wire-formats section 4). */
+  id: string;
+  /** File and position within it, for messages. */
+  path: string;
+  text: string;
+  effect: 'permit' | 'forbid';
+  annotations: Record<string, string>;
+  json: PolicyJson;
+}
+
+/**
+ * Splits the files into policies. Files are parsed one by one, which gives the same policies as the reference's joined text
+ * and tells where an error is.
+ *
+ * @throws GatewayError POLICY_INVALID with file and line
+ */
+export function parsePolicies(files: readonly BundleText[]): BundlePolicy[] {
+  const texts = files.flatMap((file) => splitFile(file).map((text) => ({ path: file.path, text })));
+  return texts.map(({ path, text }, index) => describe(path, text, `policy${index}`));
+}
+
+/** The policies of one file in source order. */
+export function splitFile(file: BundleText): string[] {
+  const parts = policySetTextToParts(file.text);
+  if (parts.type === 'failure') throw cedarError(file, parts.errors, 'not a Cedar policy');
+  if (parts.policy_templates.length > 0) {
+    throw refuseBundle(file.path, 'holds a policy template ("?principal" or "?resource"), which nothing would link');
+  }
+  return inSourceOrder(parts.policies);
+}
+
+/** Cedar answers sorted by id as text: policy0, policy1, policy10, … policy2. This puts them back. */
+function inSourceOrder(parts: readonly string[]): string[] {
+  const ids = parts.map((_, index) => index).sort((a, b) => (`policy${a}` < `policy${b}` ? -1 : 1));
+  const ordered: string[] = [];
+  for (const [position, index] of ids.entries()) ordered[index] = parts[position] ?? '';
+  return ordered;
+}
+
+function describe(path: string, text: string, id: string): BundlePolicy {
+  const parsed = policyToJson(text);
+  if (parsed.type === 'failure') throw refuseBundle(path, `${id}: ${messageOf(parsed.errors)}`);
+  const { json } = parsed;
+  const annotations: Record<string, string> = {};
+  // An annotation without a value (`@hitl`) counts as present and empty.
+  for (const [key, value] of Object.entries(json.annotations ?? {})) annotations[key] = value ?? '';
+  return { id, path, text, effect: json.effect, annotations, json };
+}
+
+/** The error for a file that Cedar refuses, at the first place that Cedar names. */
+export function cedarError(file: BundleText, errors: readonly DetailedError[], what: string): Error {
+  const start = errors[0]?.sourceLocations?.[0]?.start;
+  const line = start === undefined ? undefined : lineAt(file.text, start);
+  return refuseBundle(file.path, `${what}: ${messageOf(errors)}`, line);
+}
+
+function messageOf(errors: readonly DetailedError[]): string {
+  return errors.map(({ message, help }) => (help === null ? message : `${message} (${help})`)).join('; ');
+}

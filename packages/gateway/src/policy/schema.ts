@@ -1,0 +1,147 @@
+import { isObject, type JsonObject, type JsonValue, member } from '@cmcp/evidence';
+import type { Catalog, CatalogTool } from '../catalog/types.ts';
+
+/** Entities and context of contracts section 7, apart from the arguments. */
+const COMMON = `// What the gateway asks Cedar: may this agent call this tool with these arguments, now?
+// One action per tool lets Cedar type the tool's arguments. Write policies with: action in Action::"call_tool".
+
+entity Agent;
+entity Server;
+entity Resource in [Server] = {
+  "server": String,
+  "compliance_domain": String,
+  "sensitivity": String,
+  "sensitivity_rank": Long,
+  "destination_class": String,
+  "effects": String,
+  "requires_baa": Bool,
+};
+
+// What the agent has been shown (class) and may be shown by this call and those in flight (max_class).
+type Session = {
+  "class": String,
+  "class_rank": Long,
+  "max_class": String,
+  "max_class_rank": Long,
+  "in_flight": Long,
+  "generation": Long,
+};
+type Caller = { "subject": String, "source": String };
+type Workflow = { "id": String, "source": String };
+// Present when the answer of a tool is decided.
+type Response = { "size": Long, "findings": Long, "class": String, "class_rank": Long };
+
+action "call_tool";
+`;
+
+const MAX_NESTING = 8;
+
+/** Cedar's text for a type, or why it has none. */
+type Typed = { type: string } | { leftOut: string };
+
+/**
+ * The Cedar schema of the native request for the tools of `catalog`, in Cedar's text form. Arguments are typed from the
+ * approved input schemas where Cedar has a type; the rest is left out, with a comment that says why.
+ */
+export function nativeSchema(catalog: Catalog): string {
+  const tools = catalog.tools.toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  return [COMMON, ...tools.map(toolAction)].join('\n');
+}
+
+function toolAction(tool: CatalogTool): string {
+  return `action ${quoted(tool.name)} in [Action::"call_tool"] appliesTo {
+  principal: [Agent],
+  resource: [Resource],
+  context: {
+    "arguments": ${recordType(tool.inputSchema, 2)},
+    "session": Session,
+    "caller": Caller,
+    "platform": String,
+    "trust_level": String,
+    "workflow"?: Workflow,
+    "response"?: Response,
+  },
+};
+`;
+}
+
+/** The record of an object schema's properties; `level` is its indentation in steps of two spaces. */
+function recordType(schema: JsonObject, level: number): string {
+  const properties = objectMember(schema, 'properties');
+  const required = member(schema, 'required');
+  const requiredNames = Array.isArray(required) ? required : [];
+  const indent = '  '.repeat(level + 1);
+  const lines = Object.entries(properties).map(([name, property]) => {
+    if (isCedarEscape(name)) return `${indent}// ${quoted(name)} is left out: the gateway refuses this name.`;
+    const typed = typeOf(property, level + 1);
+    if ('leftOut' in typed) return `${indent}// ${quoted(name)} is left out: ${typed.leftOut}.`;
+    const optional = requiredNames.includes(name) && !mayBeNull(property) ? '' : '?';
+    return `${indent}${quoted(name)}${optional}: ${typed.type},`;
+  });
+  return lines.length === 0 ? '{}' : `{\n${lines.join('\n')}\n${'  '.repeat(level)}}`;
+}
+
+function typeOf(property: JsonValue, level: number): Typed {
+  if (!isObject(property)) return { leftOut: 'its schema does not say what it is' };
+  if (level > MAX_NESTING) return { leftOut: 'it nests too deep' };
+  switch (typeName(property)) {
+    case 'string':
+      return { type: 'String' };
+    case 'integer':
+      return { type: 'Long' };
+    case 'boolean':
+      return { type: 'Bool' };
+    case 'number':
+      return { leftOut: 'whole numbers reach policies as Long, others as String, and an attribute has one type' };
+    case 'array':
+      return setType(property, level);
+    case 'object':
+      return { type: recordType(property, level) };
+    default:
+      return { leftOut: 'it may have several types, and an attribute has one' };
+  }
+}
+
+function setType(property: JsonObject, level: number): Typed {
+  const items = member(property, 'items');
+  if (items === undefined || Object.hasOwn(property, 'prefixItems'))
+    return { leftOut: 'its items may have several types' };
+  const item = typeOf(items, level);
+  if ('leftOut' in item) return { leftOut: `of its items: ${item.leftOut}` };
+  // A comment or a line break inside a set type is fine for Cedar.
+  return { type: `Set<${item.type}>` };
+}
+
+/** The one JSON type of a property apart from null, which Cedar never sees. */
+function typeName(property: JsonObject): string | null {
+  const combined = ['anyOf', 'oneOf', 'allOf', '$ref', 'not', 'if'].some((key) => Object.hasOwn(property, key));
+  if (combined) return null;
+  const type = member(property, 'type');
+  const names = (Array.isArray(type) ? type : [type]).filter((name) => name !== 'null');
+  const [only] = names;
+  return names.length === 1 && typeof only === 'string' ? only : null;
+}
+
+function mayBeNull(property: JsonValue): boolean {
+  const type = isObject(property) ? member(property, 'type') : undefined;
+  return Array.isArray(type) && type.includes('null');
+}
+
+function isCedarEscape(name: string): boolean {
+  return name === '__entity' || name === '__extn' || name === '__expr';
+}
+
+function objectMember(schema: JsonObject, key: string): JsonObject {
+  const found = member(schema, key);
+  return isObject(found) ? found : {};
+}
+
+/** A Cedar string literal. Everything but plain ASCII is escaped, so that a hostile name stays inside it. */
+export function quoted(text: string): string {
+  const escaped = Array.from(text, (character) => {
+    if (/^[ !#-[\]-~]$/.test(character)) return character;
+    const code = character.codePointAt(0) ?? 0;
+    return `\\u{${code.toString(16)}}`;
+  });
+  return `"${escaped.join('')}"`;
+}

@@ -1,0 +1,88 @@
+import { checkParseSchema, type Expr, type PolicyJson, validate } from '@cedar-policy/cedar-wasm/nodejs';
+import { type BundlePolicy, cedarError } from './parse.ts';
+import { type BundleText, lineAt, refuseBundle } from './text.ts';
+
+/**
+ * Checks native policies against the bundle's own schema, in Cedar's strict mode (defect W-21). Returns Cedar's warnings,
+ * each with file and line.
+ *
+ * @throws GatewayError POLICY_INVALID with file and line
+ */
+export function validatePolicies(
+  files: readonly BundleText[],
+  schema: BundleText,
+  policies: readonly BundlePolicy[],
+): string[] {
+  const parsed = checkParseSchema(schema.text);
+  if (parsed.type === 'failure') throw cedarError(schema, parsed.errors, 'not a Cedar schema');
+  for (const file of files) refuseGroupEquality(file, policies);
+  return files.flatMap((file) => validateFile(file, schema));
+}
+
+function validateFile(file: BundleText, schema: BundleText): string[] {
+  const answer = validate({
+    schema: schema.text,
+    policies: { staticPolicies: file.text },
+    validationSettings: { mode: 'strict' },
+  });
+  if (answer.type === 'failure') throw cedarError(file, answer.errors, 'cannot be validated');
+  const [first] = answer.validationErrors;
+  if (first !== undefined) throw cedarError(file, [first.error], 'does not fit schema.cedarschema');
+  return answer.validationWarnings.map(({ error }) => {
+    const start = error.sourceLocations?.[0]?.start ?? 0;
+    return `${file.path}:${lineAt(file.text, start)}: ${error.message}`;
+  });
+}
+
+/** `action == Action::"call_tool"` type-checks and never matches: requests name a tool, which is *in* call_tool. */
+function refuseGroupEquality(file: BundleText, policies: readonly BundlePolicy[]): void {
+  let from = 0;
+  for (const policy of policies.filter(({ path }) => path === file.path)) {
+    // Cedar hands policies back as written, so each is found at or after the end of the one before.
+    const start = Math.max(from, file.text.indexOf(policy.text, from));
+    from = start + policy.text.length;
+    if (!comparesGroup(policy.json)) continue;
+    throw refuseBundle(
+      file.path,
+      'compares action with Action::"call_tool", which never matches; write: action in Action::"call_tool"',
+      file.text.slice(0, start).split('\n').length,
+    );
+  }
+}
+
+function comparesGroup({ action, conditions }: PolicyJson): boolean {
+  if (action.op === '==' && 'entity' in action && isGroup(action.entity)) return true;
+  return conditions.some(({ body }) => comparesGroupIn(body));
+}
+
+function comparesGroupIn(expression: Expr): boolean {
+  const nodes: unknown[] = [expression];
+  for (let node = nodes.pop(); node !== undefined; node = nodes.pop()) {
+    if (typeof node !== 'object' || node === null) continue;
+    for (const [operator, value] of Object.entries(node)) {
+      if ((operator === '==' || operator === '!=') && isGroupComparison(value)) return true;
+      nodes.push(value);
+    }
+  }
+  return false;
+}
+
+function isGroupComparison(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null || !('left' in value) || !('right' in value)) return false;
+  const sides = [value.left, value.right];
+  return sides.some(isActionVariable) && sides.some((side) => isGroup(literalOf(side)));
+}
+
+function isActionVariable(side: unknown): boolean {
+  return typeof side === 'object' && side !== null && 'Var' in side && side.Var === 'action';
+}
+
+function literalOf(side: unknown): unknown {
+  return typeof side === 'object' && side !== null && 'Value' in side ? side.Value : undefined;
+}
+
+function isGroup(entity: unknown): boolean {
+  if (typeof entity !== 'object' || entity === null) return false;
+  if ('__entity' in entity) return isGroup(entity.__entity);
+  return 'type' in entity && 'id' in entity && entity.type === 'Action' && entity.id === 'call_tool';
+}
