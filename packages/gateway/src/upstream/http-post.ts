@@ -141,7 +141,8 @@ class PostExchange {
   }
 
   #onEvent(type: string, data: Buffer): void {
-    if (this.#settled || type !== 'message') return;
+    // 2025-11-25 opens streams with an event whose data is empty.
+    if (this.#settled || type !== 'message' || data.length === 0) return;
     let message: ServerMessage;
     try {
       message = readServerMessage(parseServerBytes(data, this.#options.maxResponseBytes));

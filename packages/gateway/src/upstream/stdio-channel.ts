@@ -13,13 +13,12 @@ import { StdioConnection } from './stdio-connection.ts';
 import { negotiateStdio } from './stdio-negotiation.ts';
 import type { UpstreamSettings } from './types.ts';
 
-/** Between closed input, SIGTERM and SIGKILL. */
-const GRACE_MS = 2000;
-
 export interface StdioChannelOptions {
   spawn: Extract<ServerTransport, { kind: 'stdio' }>;
   settings: UpstreamSettings;
   baseEnv: Readonly<Record<string, string | undefined>>;
+  /** Milliseconds between closed input, SIGTERM and SIGKILL. */
+  graceMs: number;
   log: EventLog;
   timers: MonotonicTimers;
   onChanged: () => void;
@@ -102,11 +101,11 @@ export class StdioChannel implements Channel {
   }
 
   async #launch(): Promise<Live> {
-    const { spawn, settings, baseEnv, timers, log, onChanged } = this.#options;
+    const { spawn, settings, baseEnv, graceMs, timers, log, onChanged } = this.#options;
     await checkServerFile(spawn, settings.env);
     this.#requireOpen();
     const env = childEnvironment(baseEnv, settings.env);
-    const request = { command: spawn.command, args: spawn.args, env, graceMs: GRACE_MS };
+    const request = { command: spawn.command, args: spawn.args, env, graceMs };
     const process = await startServerProcess(request, timers);
     const { maxResponseBytes } = settings;
     const connection = new StdioConnection(process, { maxResponseBytes, log, timers, onToolListChange: onChanged });

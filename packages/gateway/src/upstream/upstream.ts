@@ -11,6 +11,7 @@ import { Scope } from './scope.ts';
 import { StdioChannel } from './stdio-channel.ts';
 import type { LiveTool, Upstream, UpstreamCall, UpstreamLog, UpstreamResult, UpstreamSettings } from './types.ts';
 
+const GRACE_MS = 2000;
 const MAX_PAGES = 100;
 const MAX_TOOLS = 10_000;
 /** Of tools that are left out, so many are named in the log, each so long. */
@@ -23,6 +24,8 @@ export interface UpstreamDeps {
   /** Certificates (PEM) that HTTPS servers must chain to; absent: those that Node trusts. */
   ca?: string[];
   timers?: MonotonicTimers;
+  /** Milliseconds that a child is given after its input is closed, and again after SIGTERM. */
+  graceMs?: number;
 }
 
 /**
@@ -46,7 +49,7 @@ export function createUpstream(
   const common = { settings, log: events, timers, onChanged };
   const channel: Channel =
     transport.kind === 'stdio'
-      ? new StdioChannel({ ...common, spawn: transport, baseEnv: deps.baseEnv })
+      ? new StdioChannel({ ...common, spawn: transport, baseEnv: deps.baseEnv, graceMs: deps.graceMs ?? GRACE_MS })
       : new HttpChannel({ ...common, target: transport, ca: deps.ca ?? null });
   return new ServerUpstream(server.id, channel, listeners, settings.timeoutMs, timers, events);
 }
