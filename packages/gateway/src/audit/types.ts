@@ -42,11 +42,6 @@ export interface EntryReceipt {
   entryHash: string;
 }
 
-/** Linked when `receipt` resolves, on disk when `durable` resolves. In order per session. */
-export interface Appended {
-  durable: Promise<EntryReceipt>;
-}
-
 export type CloseReason = 'client' | 'operator' | 'idle' | 'max_age' | 'activation' | 'shutdown' | 'recovered';
 
 export interface ClosedSession {
@@ -66,6 +61,20 @@ export interface SessionRow {
   claimNumber: number | null;
 }
 
+/** What opening the log found of a session whose holder was gone. */
+export interface RecoveredSession {
+  sessionId: string;
+  kind: 'session' | 'gateway';
+  /** Entries that no valid checkpoint covered: kept, and asserted only. */
+  entriesRecovered: number;
+  /** Calls that ended in an OUTCOME_UNKNOWN fault. */
+  unknownOutcomes: number;
+  /** What the store contradicts itself in, in words; null for an honest store. The session's file never verifies then. */
+  damage: string | null;
+  /** Absolute path of the session file; null when the store has no session_start that a claim could be made from. */
+  file: string | null;
+}
+
 /** Salt of one call's payload digests; stored encrypted, apart from the chain. */
 export interface CallSalt {
   callId: string;
@@ -79,8 +88,12 @@ export interface CallSalt {
 export interface AuditLog {
   /** Raw Ed25519 public key (JWK x) of this process's claim key, which never leaves the log. */
   readonly publicKey: string;
+  /** Sessions that were open when the last holder of the store went away; closed with a claim by now. */
+  readonly recovered: readonly RecoveredSession[];
   /** Recovered exposures, read at open. */
   exposures(): Promise<Exposure[]>;
+  /** Digest (prev_claim_hash form) of the last claim issued from this store, or null; a session commits to it when it opens. */
+  lastClaimHash(): Promise<string | null>;
   openSession(open: SessionOpen): Promise<EntryReceipt>;
   /** Durable when it resolves. */
   intent(intent: Intent): Promise<void>;
@@ -90,7 +103,10 @@ export interface AuditLog {
   /** Appends session_end, signs the final checkpoint and the claim, writes the session file. Idempotent per session. */
   closeSession(sessionId: string, reason: CloseReason): Promise<ClosedSession>;
   sessions(): Promise<SessionRow[]>;
-  /** The file of a closed session, or of an open one as far as its last checkpoint with `claim` made for this moment. */
+  /**
+   * The file of a closed session, or of an open one as it stands, with a claim made for this moment. That claim is numbered
+   * and linked like any other; its chain has no session_end.
+   */
   exportSession(sessionId: string): Promise<SessionFile>;
   /** Salts of a session's calls, decrypted, for selective disclosure by an operator. */
   salts(sessionId: string): Promise<CallSalt[]>;
@@ -108,7 +124,16 @@ export interface CommitBatch {
   checkpoints: Checkpoint[];
   exposures: Exposure[];
   salts: { callId: string; sessionId: string; sealed: Uint8Array }[];
-  claims: { sessionId: string; number: number; claim: GatewayClaim }[];
+  claims: StoredClaim[];
+}
+
+/** A signed claim, with what its key signed besides: the key is gone with its process. */
+export interface StoredClaim {
+  sessionId: string;
+  /** Place in the store's one sequence of claims. */
+  number: number;
+  claim: GatewayClaim;
+  bundleSignature: string;
 }
 
 export interface StoredSession {
@@ -126,13 +151,16 @@ export interface AuditStore {
   /** All or nothing, and on stable storage when it resolves. */
   commit(batch: CommitBatch): Promise<void>;
   openSessions(): Promise<StoredSession[]>;
-  allSessions(): Promise<StoredSession[]>;
+  allSessions(): Promise<SessionRow[]>;
+  /** In the order in which they were stored. */
   entries(sessionId: string): Promise<AuditEntry[]>;
   checkpoints(sessionId: string): Promise<Checkpoint[]>;
   intents(sessionId: string): Promise<Intent[]>;
   exposures(): Promise<Exposure[]>;
-  claim(sessionId: string): Promise<GatewayClaim | null>;
-  lastClaim(): Promise<{ number: number; claim: GatewayClaim } | null>;
+  /** The latest claim of a session: exports of an open session have claims of their own. */
+  claim(sessionId: string): Promise<StoredClaim | null>;
+  /** The claim with the highest number. */
+  lastClaim(): Promise<StoredClaim | null>;
   salts(sessionId: string): Promise<{ callId: string; sealed: Uint8Array }[]>;
   close(): Promise<void>;
 }

@@ -1,0 +1,41 @@
+import { randomUUID } from 'node:crypto';
+import { type Clock, systemClock } from '../clock.ts';
+import type { Schedule } from './group-commit.ts';
+import { openJournal } from './journal.ts';
+import { openSaltBox } from './salt-box.ts';
+import { openSessionFiles } from './session-files.ts';
+import { createSigner } from './signer.ts';
+import type { AuditLog, AuditStore } from './types.ts';
+
+/** What a log is opened with. Plain values: they cross to the worker. */
+export interface AuditLogOptions {
+  /** Absolute path of the data folder: store, lock, salt key, session files. One log per folder. */
+  dataDir: string;
+  /** Sensitivity labels and their ranks: the vocabulary. */
+  ranks: ReadonlyMap<string, number>;
+  /** Written to claims. Printable ASCII. */
+  gatewayVersion: string;
+}
+
+/** As {@link AuditLogOptions}, with the effects injected. */
+export interface InProcessOptions extends AuditLogOptions {
+  store: AuditStore;
+  clock?: Clock;
+  /** When a commit starts: at the end of the turn unless told. */
+  schedule?: Schedule;
+}
+
+/** The log without a worker, over a store of the caller's. Takes no lock: that is the store's. */
+export async function openAuditLogInProcess(options: InProcessOptions): Promise<AuditLog> {
+  return openJournal({
+    store: options.store,
+    clock: options.clock ?? systemClock,
+    uuid: randomUUID,
+    signer: createSigner(),
+    salts: openSaltBox(options.dataDir),
+    files: openSessionFiles(options.dataDir),
+    schedule: options.schedule ?? setImmediate,
+    ranks: options.ranks,
+    gatewayVersion: options.gatewayVersion,
+  });
+}

@@ -1,0 +1,377 @@
+import { type Checkpoint, claimDigest, type EntryDraft, SESSION_FORMAT, type SessionFile } from '@cmcp/evidence';
+import { buildClaim, type Commitment, readCommitment } from '../claim.ts';
+import type { Clock } from '../clock.ts';
+import { GatewayError } from '../errors.ts';
+import { type LinkContext, SessionChain } from './chain.ts';
+import { draftProblem, outcomeUnknown, recovered, sessionEnd, sessionStart } from './drafts.ts';
+import { ExposureTable } from './exposure-table.ts';
+import { GroupCommit, type Schedule } from './group-commit.ts';
+import { examine, recoveredDetail, signedCheckpoints } from './recovery.ts';
+import type { SaltBox } from './salt-box.ts';
+import { isSessionId, type SessionFiles } from './session-files.ts';
+import type { Signer } from './signer.ts';
+import { rankOf } from './tally.ts';
+import type {
+  AuditLog,
+  AuditStore,
+  CallSalt,
+  ClosedSession,
+  CloseReason,
+  CommitBatch,
+  EntryReceipt,
+  Exposure,
+  Intent,
+  RecoveredSession,
+  SessionOpen,
+  SessionRow,
+  StoredClaim,
+  StoredSession,
+} from './types.ts';
+
+/** Everything that the log touches, as arguments. */
+export interface JournalParts {
+  store: AuditStore;
+  clock: Clock;
+  uuid: () => string;
+  signer: Signer;
+  salts: SaltBox;
+  files: SessionFiles;
+  schedule: Schedule;
+  /** Order of the sensitivity labels. */
+  ranks: ReadonlyMap<string, number>;
+  gatewayVersion: string;
+}
+
+/** An open session: its chain, and what its claim will commit to (null: no claim can be made). */
+interface Live {
+  chain: SessionChain;
+  commitment: Commitment | null;
+}
+
+/** Opens the log: recovers every session that the last holder left open, then serves. Rejects with STORE_INVALID or AUDIT_UNAVAILABLE. */
+export async function openJournal(parts: JournalParts): Promise<AuditLog> {
+  const journal = new Journal(parts, new ExposureTable(await parts.store.exposures()), await parts.store.lastClaim());
+  await journal.recover();
+  return journal;
+}
+
+/** The write-ahead log over an injected store. See {@link AuditLog} for what each operation promises. */
+class Journal implements AuditLog {
+  readonly publicKey: string;
+  readonly recovered: RecoveredSession[] = [];
+  readonly #parts: JournalParts;
+  readonly #context: LinkContext;
+  readonly #commits: GroupCommit;
+  readonly #exposures: ExposureTable;
+  readonly #live = new Map<string, Live>();
+  readonly #closing = new Map<string, Promise<ClosedSession>>();
+  /** Chains with entries in the batch that is being filled. */
+  readonly #touched = new Set<SessionChain>();
+  readonly #startedMicros: number;
+  #lastClaim: { number: number; digest: string } | null;
+
+  constructor(parts: JournalParts, exposures: ExposureTable, lastClaim: StoredClaim | null) {
+    this.#parts = parts;
+    this.publicKey = parts.signer.publicKey;
+    this.#context = { uuid: parts.uuid, nowMicros: () => parts.clock.nowMicros(), ranks: parts.ranks };
+    this.#commits = new GroupCommit(parts.store, parts.schedule, (batch) => this.#seal(batch));
+    this.#exposures = exposures;
+    this.#startedMicros = parts.clock.nowMicros();
+    this.#lastClaim = lastClaim && { number: lastClaim.number, digest: claimDigest(lastClaim.claim) };
+  }
+
+  async exposures(): Promise<Exposure[]> {
+    this.#commits.assertAlive();
+    return this.#exposures.all();
+  }
+
+  async lastClaimHash(): Promise<string | null> {
+    this.#commits.assertAlive();
+    return this.#lastClaim?.digest ?? null;
+  }
+
+  async openSession(open: SessionOpen): Promise<EntryReceipt> {
+    const batch = this.#commits.next();
+    if (!isSessionId(open.sessionId)) throw new GatewayError('INTERNAL_ERROR', 'the session id cannot name a file');
+    if (this.#live.has(open.sessionId)) throw new GatewayError('INTERNAL_ERROR', 'the session is open already');
+    const draft = checked(sessionStart(open));
+    const commitment = readCommitment(open.detail);
+    const session: StoredSession = {
+      sessionId: open.sessionId,
+      kind: open.kind,
+      subject: open.subject,
+      callerSource: open.callerSource,
+      openedMicros: this.#parts.clock.nowMicros(),
+      state: 'open',
+      closeReason: null,
+    };
+    const chain = new SessionChain(session, this.#context);
+    this.#live.set(open.sessionId, { chain, commitment });
+    batch.sessions.push(session);
+    return this.#durable(this.#link(batch, chain, draft));
+  }
+
+  async intent(intent: Intent): Promise<void> {
+    const batch = this.#commits.next();
+    const { chain } = this.#open(intent.sessionId);
+    checked(intent.draft);
+    const texts = [intent.callId, intent.method, intent.name, intent.requestDigest, intent.decision];
+    if (!texts.every((text) => text.isWellFormed())) throw new GatewayError('INTERNAL_ERROR', 'an intent was refused');
+    if (chain.intents.has(intent.callId)) throw new GatewayError('INTERNAL_ERROR', 'the call has an intent already');
+    chain.intents.set(intent.callId, intent);
+    batch.intents.push(intent);
+    await this.#commits.durable();
+  }
+
+  async append(
+    sessionId: string,
+    draft: EntryDraft,
+    extra: { exposure?: Exposure; salt?: CallSalt } = {},
+  ): Promise<EntryReceipt> {
+    const batch = this.#commits.next();
+    const { chain } = this.#open(sessionId);
+    const receipt = this.#link(batch, chain, checked(draft));
+    if (draft.call_id !== null) settle(batch, chain, draft.call_id);
+    if (extra.exposure !== undefined) this.#expose(batch, extra.exposure);
+    if (extra.salt !== undefined) {
+      const { callId, salt } = extra.salt;
+      batch.salts.push({ callId, sessionId, sealed: this.#parts.salts.seal(sessionId, callId, salt) });
+    }
+    return this.#durable(receipt);
+  }
+
+  async putExposure(exposure: Exposure): Promise<void> {
+    this.#expose(this.#commits.next(), exposure);
+    await this.#commits.durable();
+  }
+
+  closeSession(sessionId: string, reason: CloseReason): Promise<ClosedSession> {
+    const running = this.#closing.get(sessionId);
+    if (running !== undefined) return running;
+    const closing = this.#close(sessionId, reason).finally(() => this.#closing.delete(sessionId));
+    this.#closing.set(sessionId, closing);
+    return closing;
+  }
+
+  async sessions(): Promise<SessionRow[]> {
+    this.#commits.assertAlive();
+    return this.#parts.store.allSessions();
+  }
+
+  async exportSession(sessionId: string): Promise<SessionFile> {
+    const batch = this.#commits.next();
+    const live = this.#live.get(sessionId);
+    if (live === undefined) {
+      await this.#closing.get(sessionId);
+      return this.#sessionFile(await this.#storedClaim(sessionId));
+    }
+    const stored = this.#claim(batch, live);
+    if (stored === null) throw new GatewayError('INTERNAL_ERROR', 'no claim can be made of this session');
+    await this.#commits.durable();
+    return this.#sessionFile(stored);
+  }
+
+  async salts(sessionId: string): Promise<CallSalt[]> {
+    this.#commits.assertAlive();
+    const sealed = await this.#parts.store.salts(sessionId);
+    return sealed.map((row) => ({
+      callId: row.callId,
+      salt: this.#parts.salts.open(sessionId, row.callId, row.sealed),
+    }));
+  }
+
+  async close(): Promise<void> {
+    await this.#commits.stop();
+    await Promise.allSettled(this.#closing.values());
+    await this.#parts.store.close();
+  }
+
+  /** Closes what the last holder left open. Its lock is ours, so it is gone (contracts section 2). */
+  async recover(): Promise<void> {
+    for (const session of await this.#parts.store.openSessions()) {
+      this.recovered.push(await this.#recoverSession(session));
+    }
+    for (const sessionId of this.#parts.files.unfinished()) {
+      const stored = await this.#parts.store.claim(sessionId);
+      if (stored === null) this.#parts.files.discard(sessionId);
+      else await this.#parts.files.write(await this.#sessionFile(stored));
+    }
+  }
+
+  async #recoverSession(session: StoredSession): Promise<RecoveredSession> {
+    const { store } = this.#parts;
+    const { sessionId } = session;
+    if (!isSessionId(sessionId))
+      throw new GatewayError('STORE_INVALID', 'a stored session has an id that cannot be one');
+    const entries = await store.entries(sessionId);
+    const found = examine(sessionId, entries, await store.checkpoints(sessionId));
+    const chain = new SessionChain(session, this.#context);
+    chain.restore(entries, found.next);
+    for (const intent of await store.intents(sessionId)) chain.intents.set(intent.callId, storedIntent(intent));
+    const unknownOutcomes = chain.intents.size;
+    const live = { chain, commitment: storedCommitment(entries[0]?.detail ?? null) };
+    const batch = this.#commits.next();
+    const detail = recoveredDetail(found, entries.length);
+    this.#link(batch, chain, recovered(detail, chain.sensitivity));
+    const claimed = this.#finish(batch, live, 'recovered') !== null;
+    await this.#commits.durable();
+    const file = claimed ? (await this.#publish(sessionId)).file : null;
+    const entriesRecovered = entries.length - (found.covering?.length ?? 0);
+    return { sessionId, kind: session.kind, entriesRecovered, unknownOutcomes, damage: found.damage, file };
+  }
+
+  async #close(sessionId: string, reason: CloseReason): Promise<ClosedSession> {
+    const batch = this.#commits.next();
+    const live = this.#live.get(sessionId);
+    if (live !== undefined) {
+      this.#finish(batch, live, reason);
+      await this.#commits.durable();
+    }
+    return this.#publish(sessionId);
+  }
+
+  /** Links what is left to say, claims, and marks the session closed: all in one commit. */
+  #finish(batch: CommitBatch, live: Live, reason: CloseReason): StoredClaim | null {
+    const { chain } = live;
+    if (live.commitment !== null) this.#parts.files.announce(chain.session.sessionId);
+    for (const intent of [...chain.intents.values()]) {
+      const seen = this.#higher(intent.draft.session_sensitivity_after, intent.exposure.class);
+      this.#link(batch, chain, outcomeUnknown(intent, seen));
+      settle(batch, chain, intent.callId);
+      const raised = this.#exposures.raise(intent.exposure);
+      if (raised !== null) this.#expose(batch, raised);
+    }
+    this.#link(batch, chain, sessionEnd(reason, chain.sensitivity));
+    batch.sessions.push({ ...chain.session, state: 'closed', closeReason: reason });
+    this.#live.delete(chain.session.sessionId);
+    return this.#claim(batch, live);
+  }
+
+  #higher(label: string | null, other: string): string {
+    const { ranks } = this.#parts;
+    return label !== null && rankOf(ranks, label) >= rankOf(ranks, other) ? label : other;
+  }
+
+  /** Signs the chain as it stands, and a claim over exactly that. */
+  #claim(batch: CommitBatch, live: Live): StoredClaim | null {
+    const { chain, commitment } = live;
+    if (commitment === null) return null;
+    this.#checkpoint(batch, chain);
+    const { signer, clock, gatewayVersion } = this.#parts;
+    const { sessionId, openedMicros } = chain.session;
+    const number = (this.#lastClaim?.number ?? 0) + 1;
+    const claim = signer.claim(
+      buildClaim({
+        sessionId,
+        commitment,
+        chain: chain.position,
+        tally: chain.tally,
+        number,
+        previous: this.#lastClaim?.digest ?? null,
+        // By the session's own time, which a clock that is set back does not follow.
+        nowMicros: Math.max(clock.nowMicros(), chain.lastMicros),
+        attestedMicros: Math.max(openedMicros, this.#startedMicros),
+        publicKey: this.publicKey,
+        gatewayVersion,
+      }),
+    );
+    this.#lastClaim = { number, digest: claimDigest(claim) };
+    const stored = { sessionId, number, claim, bundleSignature: signer.bundle(chain.bundleDigest()) };
+    batch.claims.push(stored);
+    return stored;
+  }
+
+  /** The stored claim and session file of a closed session; writes the file when it is not there. */
+  async #publish(sessionId: string): Promise<ClosedSession> {
+    const stored = await this.#storedClaim(sessionId);
+    const { files } = this.#parts;
+    if (files.exists(sessionId)) return { claim: stored.claim, file: files.path(sessionId) };
+    return { claim: stored.claim, file: await files.write(await this.#sessionFile(stored)) };
+  }
+
+  async #storedClaim(sessionId: string): Promise<StoredClaim> {
+    const stored = await this.#parts.store.claim(sessionId);
+    if (stored === null) throw new GatewayError('SESSION_UNKNOWN', `no claim of session ${sessionId}`);
+    return stored;
+  }
+
+  /** What `stored` claims: its entries, and of the checkpoints those that say something, per key. */
+  async #sessionFile(stored: StoredClaim): Promise<SessionFile> {
+    const { store } = this.#parts;
+    const { sessionId, claim } = stored;
+    const { length } = claim.gateway.audit_chain;
+    const entries = (await store.entries(sessionId)).slice(0, length);
+    // The claim of an open session says nothing of what came later.
+    const ours = (checkpoint: Checkpoint): boolean =>
+      checkpoint.key !== claim.trace.cnf.jwk.x || checkpoint.length <= length;
+    const checkpoints = (await store.checkpoints(sessionId)).filter(ours);
+    const signed = signedCheckpoints(sessionId, entries, checkpoints, entries.length);
+    return {
+      format: SESSION_FORMAT,
+      claim,
+      bundle: { session_id: sessionId, entries, bundle_signature: stored.bundleSignature },
+      checkpoints: [...signed.agreeing, ...signed.contradicting].sort((a, b) => a.length - b.length),
+      evidence: [],
+    };
+  }
+
+  #open(sessionId: string): Live {
+    const live = this.#live.get(sessionId);
+    if (live === undefined) throw new GatewayError('SESSION_UNKNOWN', `session ${sessionId} is not open`);
+    return live;
+  }
+
+  #link(batch: CommitBatch, chain: SessionChain, draft: EntryDraft): EntryReceipt {
+    const entry = chain.link(draft);
+    batch.entries.push({ sessionId: chain.session.sessionId, entry });
+    this.#touched.add(chain);
+    return { sequence: entry.sequence_number, entryHash: entry.entry_hash };
+  }
+
+  #expose(batch: CommitBatch, exposure: Exposure): void {
+    this.#exposures.put(exposure);
+    batch.exposures.push(exposure);
+  }
+
+  #checkpoint(batch: CommitBatch, chain: SessionChain): void {
+    const checkpoint = chain.checkpoint(this.#parts.signer);
+    if (checkpoint !== null) batch.checkpoints.push(checkpoint);
+  }
+
+  /** One checkpoint for each session that the batch extends (contracts section 2). */
+  #seal(batch: CommitBatch): void {
+    for (const chain of this.#touched) this.#checkpoint(batch, chain);
+    this.#touched.clear();
+  }
+
+  async #durable(receipt: EntryReceipt): Promise<EntryReceipt> {
+    await this.#commits.durable();
+    return receipt;
+  }
+}
+
+function checked(draft: EntryDraft): EntryDraft {
+  const problem = draftProblem(draft);
+  if (problem !== null) throw new GatewayError('INTERNAL_ERROR', `an entry was refused: ${problem}`);
+  return draft;
+}
+
+function settle(batch: CommitBatch, chain: SessionChain, callId: string): void {
+  if (chain.intents.delete(callId)) batch.settled.push(callId);
+}
+
+function storedIntent(intent: Intent): Intent {
+  const problem = draftProblem(intent.draft);
+  if (problem !== null) throw new GatewayError('STORE_INVALID', `the intent of call ${intent.callId}: ${problem}`);
+  return intent;
+}
+
+/** A rewritten session_start may commit to nothing that a claim could say. Then there is no claim. */
+function storedCommitment(detail: EntryDraft['detail']): Commitment | null {
+  try {
+    return readCommitment(detail);
+  } catch (error) {
+    if (error instanceof GatewayError) return null;
+    throw error;
+  }
+}

@@ -1,0 +1,154 @@
+import { Worker } from 'node:worker_threads';
+import type { SessionFile } from '@cmcp/evidence';
+import { GatewayError } from '../errors.ts';
+import type { AuditLogOptions } from './in-process.ts';
+import { type Hello, type Reply, type Request, readSessionFile } from './protocol.ts';
+import type {
+  AuditLog,
+  CallSalt,
+  ClosedSession,
+  EntryReceipt,
+  Exposure,
+  RecoveredSession,
+  SessionRow,
+} from './types.ts';
+
+interface Pending {
+  resolve(value: unknown): void;
+  reject(error: GatewayError): void;
+}
+
+/**
+ * Opens the audit log of a data folder in a worker thread of its own: chain, claim key, store and syncs live there. Sessions
+ * that a dead holder left open are recovered before it resolves.
+ *
+ * @throws GatewayError STORE_IN_USE, STORE_INVALID, AUDIT_UNAVAILABLE
+ */
+export async function openAuditLog(options: AuditLogOptions): Promise<AuditLog> {
+  const file = import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js';
+  const { dataDir, ranks, gatewayVersion } = options;
+  const worker = new Worker(new URL(file, import.meta.url), { workerData: { dataDir, ranks, gatewayVersion } });
+  const hello = await firstMessage(worker);
+  if ('failure' in hello) {
+    await worker.terminate();
+    throw new GatewayError(hello.failure.code, hello.failure.detail);
+  }
+  return new WorkerLog(worker, hello.publicKey, hello.recovered);
+}
+
+/** What the worker says first. A worker that ends or fails before is no log. */
+function firstMessage(worker: Worker): Promise<Hello> {
+  return new Promise((resolve, reject) => {
+    const failed = (cause?: unknown): void => {
+      const detail = cause instanceof Error ? `: ${cause.message}` : '';
+      reject(new GatewayError('AUDIT_UNAVAILABLE', `the log worker did not start${detail}`, { cause }));
+    };
+    worker.once('message', (hello: Hello) => {
+      worker.off('error', failed).off('exit', failed);
+      resolve(hello);
+    });
+    worker.once('error', failed).once('exit', () => failed());
+  });
+}
+
+/** The log as the calling thread sees it: requests of one turn leave in one message, replies come as commits complete. */
+class WorkerLog implements AuditLog {
+  readonly publicKey: string;
+  readonly recovered: readonly RecoveredSession[];
+  readonly #worker: Worker;
+  readonly #pending = new Map<number, Pending>();
+  #outbox: Request[] = [];
+  #nextId = 1;
+  /** Set once: the worker died, or was closed. */
+  #gone: GatewayError | null = null;
+
+  constructor(worker: Worker, publicKey: string, recovered: readonly RecoveredSession[]) {
+    this.publicKey = publicKey;
+    this.recovered = recovered;
+    this.#worker = worker;
+    worker.on('message', (replies: Reply[]) => {
+      for (const reply of replies) this.#settle(reply);
+    });
+    worker.on('error', (error: Error) => this.#end(`the log worker failed: ${error.message}`));
+    worker.on('exit', () => this.#end('the log worker ended'));
+  }
+
+  exposures(): Promise<Exposure[]> {
+    return this.#ask((id) => ({ id, method: 'exposures', args: [] }));
+  }
+
+  lastClaimHash(): Promise<string | null> {
+    return this.#ask((id) => ({ id, method: 'lastClaimHash', args: [] }));
+  }
+
+  openSession(...args: Parameters<AuditLog['openSession']>): Promise<EntryReceipt> {
+    return this.#ask((id) => ({ id, method: 'openSession', args }));
+  }
+
+  intent(...args: Parameters<AuditLog['intent']>): Promise<void> {
+    return this.#ask((id) => ({ id, method: 'intent', args }));
+  }
+
+  append(...args: Parameters<AuditLog['append']>): Promise<EntryReceipt> {
+    return this.#ask((id) => ({ id, method: 'append', args }));
+  }
+
+  putExposure(...args: Parameters<AuditLog['putExposure']>): Promise<void> {
+    return this.#ask((id) => ({ id, method: 'putExposure', args }));
+  }
+
+  closeSession(...args: Parameters<AuditLog['closeSession']>): Promise<ClosedSession> {
+    return this.#ask((id) => ({ id, method: 'closeSession', args }));
+  }
+
+  sessions(): Promise<SessionRow[]> {
+    return this.#ask((id) => ({ id, method: 'sessions', args: [] }));
+  }
+
+  async exportSession(...args: Parameters<AuditLog['exportSession']>): Promise<SessionFile> {
+    return readSessionFile(await this.#ask<string>((id) => ({ id, method: 'exportSession', args })));
+  }
+
+  salts(...args: Parameters<AuditLog['salts']>): Promise<CallSalt[]> {
+    return this.#ask((id) => ({ id, method: 'salts', args }));
+  }
+
+  /** Also resolves when the worker is gone already: then there is nothing left to flush or to release. */
+  async close(): Promise<void> {
+    if (this.#gone !== null) return;
+    await this.#ask<void>((id) => ({ id, method: 'close', args: [] }));
+    this.#end('the audit log is closed');
+    await this.#worker.terminate();
+  }
+
+  /** Posts what `request` makes of a fresh id. The type of the answer is that of the operation. */
+  #ask<T>(request: (id: number) => Request): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      if (this.#gone !== null) return reject(this.#gone);
+      const id = this.#nextId++;
+      this.#pending.set(id, { resolve: (value) => resolve(value as T), reject });
+      if (this.#outbox.length === 0) queueMicrotask(() => this.#post());
+      this.#outbox.push(request(id));
+    });
+  }
+
+  #post(): void {
+    const requests = this.#outbox;
+    this.#outbox = [];
+    this.#worker.postMessage(requests);
+  }
+
+  #settle(reply: Reply): void {
+    const pending = this.#pending.get(reply.id);
+    if (pending === undefined) return;
+    this.#pending.delete(reply.id);
+    if ('failure' in reply) pending.reject(new GatewayError(reply.failure.code, reply.failure.detail));
+    else pending.resolve(reply.value);
+  }
+
+  #end(detail: string): void {
+    this.#gone ??= new GatewayError('AUDIT_UNAVAILABLE', detail);
+    for (const pending of this.#pending.values()) pending.reject(this.#gone);
+    this.#pending.clear();
+  }
+}
