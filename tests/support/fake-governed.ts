@@ -44,6 +44,7 @@ export class FakeGovernedGateway implements GovernedGateway {
   /** Replaces what a call does. */
   onCall: (call: ToolCall) => Promise<CallOutcome> = async (call) => echo(call);
   readonly #arrivals: (() => void)[] = [];
+  readonly #hanging = new Set<() => void>();
 
   async openSession(caller: Caller): Promise<SessionRef> {
     const ref = { sessionId: `audited-${this.opened.length + 1}`, caller };
@@ -102,10 +103,16 @@ export class FakeGovernedGateway implements GovernedGateway {
             resolve(call);
             end(failure('CALL_CANCELLED', 'The call was cancelled.'));
           };
+          this.#hanging.add(cancelled);
           if (call.signal.aborted) cancelled();
           else call.signal.addEventListener('abort', cancelled, { once: true });
         });
     });
+  }
+
+  /** Ends every call that still hangs, so that a failing test does not wait for it. */
+  release(): void {
+    for (const end of this.#hanging) end();
   }
 }
 

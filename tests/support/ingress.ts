@@ -44,7 +44,10 @@ export async function serve(t: TestContext, overrides: Partial<HttpIngressDeps> 
     ...overrides,
   });
   const { port } = await ingress.listen();
-  t.after(() => ingress.close());
+  t.after(() => {
+    gateway.release();
+    return ingress.close();
+  });
   return { gateway, ingress, port, faults };
 }
 
@@ -70,7 +73,9 @@ export function send(port: number, sent: Sent): Promise<Answered> {
         path,
         agent: false,
         headers: {
-          ...(payload === undefined ? {} : { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(payload) }),
+          ...(payload === undefined
+            ? {}
+            : { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(payload) }),
           ...(credential === null ? {} : { Authorization: credential }),
           Accept: 'application/json, text/event-stream',
           ...headers,
@@ -83,7 +88,12 @@ export function send(port: number, sent: Sent): Promise<Answered> {
         response.on('end', () => {
           const text = Buffer.concat(chunks).toString('utf8');
           const isJson = response.headers['content-type'] === 'application/json';
-          resolve({ status: response.statusCode ?? 0, headers: response.headers, text, json: isJson ? JSON.parse(text) : {} });
+          resolve({
+            status: response.statusCode ?? 0,
+            headers: response.headers,
+            text,
+            json: isJson ? JSON.parse(text) : {},
+          });
         });
       },
     );
@@ -113,7 +123,11 @@ export function envelope(extra: JsonObject = {}, version = MODERN): JsonObject {
 }
 
 /** A complete stateless request, its headers as a conforming client sets them. */
-export function modern(method: string, params: JsonObject = {}, more: { id?: JsonValue; headers?: Record<string, string> } = {}): Sent {
+export function modern(
+  method: string,
+  params: JsonObject = {},
+  more: { id?: JsonValue; headers?: Record<string, string> } = {},
+): Sent {
   const target = params.name ?? params.uri;
   const body = { jsonrpc: '2.0', id: more.id ?? 1, method, params: { _meta: envelope(), ...params } };
   return {
@@ -141,7 +155,11 @@ export async function open(port: number, credential = ALICE): Promise<string> {
 
 /** A message in a handshake session. */
 export function inSession(session: string, body: JsonValue, more: Sent = {}): Sent {
-  return { body, ...more, headers: { 'Mcp-Session-Id': session, 'MCP-Protocol-Version': '2025-11-25', ...more.headers } };
+  return {
+    body,
+    ...more,
+    headers: { 'Mcp-Session-Id': session, 'MCP-Protocol-Version': '2025-11-25', ...more.headers },
+  };
 }
 
 /** The JSON-RPC error of an answer. */

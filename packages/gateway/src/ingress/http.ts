@@ -32,7 +32,7 @@ export interface HttpIngress {
   readonly server: Server;
   /** Where it listens, the port filled in. Rejects with LISTEN_FAILED. */
   listen(): Promise<{ host: string; port: number }>;
-  /** Accepts nothing more, lets calls in flight end for a while, then aborts them and ends every transport session. */
+  /** Accepts nothing more, lets calls in flight end for a while, aborts the rest, ends every transport session. Idempotent. */
   close(): Promise<void>;
 }
 
@@ -78,7 +78,7 @@ class Ingress implements HttpIngress {
   #guardHost: (request: IncomingMessage) => void;
   /** Requests without a finished answer, and how to abort them. */
   readonly #active = new Map<Promise<void>, AbortController>();
-  #closing = false;
+  #closing: Promise<void> | null = null;
 
   constructor(deps: HttpIngressDeps) {
     const clock = deps.clock ?? systemClock;
@@ -127,8 +127,12 @@ class Ingress implements HttpIngress {
     return { host, port: bound };
   }
 
-  async close(): Promise<void> {
-    this.#closing = true;
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
     const closed = new Promise<void>((resolve) => this.server.close(() => resolve()));
     this.#mcp.endStreams();
     await this.#within(DRAIN, Promise.allSettled(this.#active.keys()));
@@ -175,7 +179,7 @@ class Ingress implements HttpIngress {
     const caller = this.#authenticate(request);
     // AUTHZ-04: a query carries nothing here, least of all a token.
     if (query !== null) throw new GatewayError('INVALID_REQUEST', 'the endpoint takes no query string');
-    if (this.#closing) throw new GatewayError('SHUTTING_DOWN', 'the listener is closing');
+    if (this.#closing !== null) throw new GatewayError('SHUTTING_DOWN', 'the listener is closing');
     const exchange = { caller, headers: (name: string) => request.headersDistinct[name] ?? [], closed };
     switch (request.method) {
       case 'POST':
@@ -225,7 +229,7 @@ class Ingress implements HttpIngress {
     if (response.destroyed) return;
     const unread = !request.complete && hasBody(request);
     const length = status === 204 ? {} : { 'Content-Length': Buffer.byteLength(payload) };
-    const connection = unread || this.#closing ? { Connection: 'close' } : {};
+    const connection = unread || this.#closing !== null ? { Connection: 'close' } : {};
     response.writeHead(status, { ...HEADERS, ...headers, ...length, ...connection });
     if (unread) this.#linger(request, response, payload);
     else response.end(payload);
