@@ -1,1 +1,1 @@
-export {};
+export { type DemoOptions, runDemo } from './run-demo.ts';

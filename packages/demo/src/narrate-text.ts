@@ -1,0 +1,90 @@
+import { sep } from 'node:path';
+import type { Writable } from 'node:stream';
+import { styleText } from 'node:util';
+import type { Chapter, Decided, Facts, Narrator } from './teller.ts';
+
+const COLUMNS = 98;
+const INDENT = '    ';
+const LABEL = 14;
+
+const CHAPTERS: Record<Chapter, string> = {
+  'set-up': 'Setting up: four MCP servers that a client already had, and a gateway in front of them',
+  govern: 'At work: an agent calls, the gateway decides and records',
+  prove: 'Afterwards: anybody checks the record, offline, without trusting who kept it',
+};
+
+const INTRODUCTION = `An AI agent, four real MCP servers, and one gateway between them. This program plays the people
+around the gateway; every decision below is made by the gateway itself, and every name after
+"by" is what its record says. All customers are invented. Nothing leaves this machine.`;
+
+type Style = Parameters<typeof styleText>[0];
+
+/** Tells the story to a person at a terminal at least 100 columns wide. */
+export function textNarrator(stdout: Writable, color: boolean): Narrator {
+  const paint = (style: Style, text: string): string =>
+    color ? styleText(style, text, { validateStream: false }) : text;
+  const line = (text = ''): void => void stdout.write(`${text}\n`);
+  const row = (label: string, text: string, emphasis = (first: string): string => first): void => {
+    const [first = '', ...rest] = wrap(text, COLUMNS - INDENT.length - LABEL);
+    line(`${INDENT}${paint('dim', label.padEnd(LABEL))}${emphasis(first)}`);
+    for (const more of rest) line(`${INDENT}${' '.repeat(LABEL)}${more}`);
+  };
+  let chapter: Chapter | null = null;
+  return {
+    begin(number, plan) {
+      if (chapter === null) line(`${paint('bold', 'cmcp demo')}\n\n${INTRODUCTION}`);
+      if (chapter !== plan.chapter) line(`\n${paint(['bold', 'underline'], CHAPTERS[plan.chapter])}`);
+      chapter = plan.chapter;
+      line(`\n${paint('bold', `${String(number).padStart(2)}  ${plan.title}`)}`);
+      row('asked', plan.asked);
+    },
+    told(step) {
+      const word = step.decided.toUpperCase();
+      const by = step.by.length === 0 ? '' : ` by ${step.by_kind} ${step.by.join(', ')}`;
+      row('decided', `${word}${by}`, (first) => first.replace(word, paint(['bold', colorOf(step.decided)], word)));
+      row('why', step.why);
+      const seen = exposureOf(step.facts);
+      if (seen !== null) row('exposure', seen);
+    },
+    end(_steps, ending) {
+      line(`\n${paint(['bold', 'underline'], 'What is left')}\n`);
+      for (const [name, path] of Object.entries(ending.files)) row(name.replace('_', ' '), shorter(path));
+      line(`\n${paint(['bold', 'underline'], 'What to try next')}`);
+      for (const { why, command } of ending.next) {
+        line(`\n${INDENT}${paint('dim', `# ${why}`)}\n${INDENT}${command.split(' ').map(shorter).join(' ')}`);
+      }
+      line(`\nEvery step went as told, in ${ending.seconds.toFixed(1)} s.`);
+    },
+    broke(_steps, step, problem) {
+      const where =
+        step === null ? 'The demo cannot run' : `Step ${step.number} (${step.id}) did not go as the story says`;
+      line(`\n${paint(['bold', 'red'], where)}: ${problem}`);
+    },
+  };
+}
+
+function colorOf(decided: Decided): 'green' | 'red' {
+  return decided === 'refused' || decided === 'not verified' ? 'red' : 'green';
+}
+
+/** Only where it moved: most calls show nothing that the agent had not seen before. */
+function exposureOf({ exposure_before: before, exposure_after: after }: Facts): string | null {
+  return before === undefined || before === after ? null : `${before} -> ${after}`;
+}
+
+/** Paths below this folder lose its name; everything else stays as it is. */
+function shorter(word: string): string {
+  const folder = process.cwd() + sep;
+  return word.startsWith(folder) ? word.slice(folder.length) : word;
+}
+
+/** Lines of at most `width` characters, broken at spaces; a longer word keeps its own line. */
+function wrap(text: string, width: number): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(' ')) {
+    const last = lines.at(-1);
+    if (last !== undefined && last.length + 1 + word.length <= width) lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(word);
+  }
+  return lines;
+}

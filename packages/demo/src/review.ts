@@ -1,0 +1,68 @@
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { isObject, type JsonObject, member, parseJson, setMember, stringifyJson } from '@cmcp/evidence';
+
+/** What agents need. Everything else that the servers offer goes out of the catalog again. */
+export const APPROVED: readonly string[] = [
+  'create_entities',
+  'get-sum',
+  'list_directory',
+  'lookup_rate',
+  'post_update',
+  'read_text_file',
+];
+
+/** The argument rule. Cedar sees the arguments of each tool typed, from the input schema that was approved. */
+const SECRETS_STAY_UNREAD = `// Which file may be read is a matter of the argument, not of the tool.
+@id("secrets-stay-unread")
+@advice("Files under secrets are not for agents. Ask their owner for what you need.")
+forbid (
+  principal,
+  action == Action::"read_text_file",
+  resource
+)
+when { context.arguments.path like "*secrets*" };
+`;
+
+/** What the review changed. */
+export interface Review {
+  /** Tools that stay in the catalog, sorted. */
+  approved: string[];
+  /** Tools that were in the catalog and are no more. */
+  removed: string[];
+  /** The `@id` of each policy, under the id that the record gives it. */
+  policyNames: ReadonlyMap<string, string>;
+}
+
+/**
+ * Does to the catalog and the policies in `folder` what a security engineer does after `cmcp init`: keeps the tools that
+ * are needed, says that file contents may be customer data, and forbids an argument.
+ */
+export async function review(folder: string): Promise<Review> {
+  const narrowed = await narrowCatalog(join(folder, 'catalog.json'));
+  await writeFile(join(folder, 'policy', '30-secrets-stay-unread.cedar'), SECRETS_STAY_UNREAD);
+  return { ...narrowed, policyNames: await namePolicies(join(folder, 'policy')) };
+}
+
+async function narrowCatalog(file: string): Promise<Pick<Review, 'approved' | 'removed'>> {
+  const catalog = parseJson(await readFile(file));
+  const tools = isObject(catalog) ? member(catalog, 'tools') : undefined;
+  if (!isObject(catalog) || !Array.isArray(tools)) throw new Error(`${file} is not a catalog`);
+  const nameOf = (tool: JsonObject): string => String(member(tool, 'name'));
+  const listed = tools.filter(isObject);
+  const kept = listed.filter((tool) => APPROVED.includes(nameOf(tool)));
+  for (const tool of kept) {
+    if (nameOf(tool) === 'read_text_file') setMember(tool, 'sensitivity', 'pii');
+  }
+  setMember(catalog, 'tools', kept);
+  await writeFile(file, `${stringifyJson(catalog)}\n`);
+  return { approved: kept.map(nameOf).sort(), removed: listed.filter((tool) => !kept.includes(tool)).map(nameOf) };
+}
+
+/** Cedar numbers the policies of a bundle in the order of its files; here each of them has an `@id`. */
+async function namePolicies(folder: string): Promise<Map<string, string>> {
+  const files = (await readdir(folder)).filter((name) => name.endsWith('.cedar')).sort();
+  const texts = await Promise.all(files.map((name) => readFile(join(folder, name), 'utf8')));
+  const names = texts.flatMap((text) => [...text.matchAll(/^@id\("([^"]+)"\)/gm)].map(([, id = '']) => id));
+  return new Map(names.map((name, index) => [`policy${index}`, name]));
+}
