@@ -1,1 +1,117 @@
-export {};
+import { readFile } from 'node:fs/promises';
+import { suggestion, takeApart } from './arguments.ts';
+import type { Command } from './command.ts';
+import { checkCommand } from './commands/check.ts';
+import { demoCommand } from './commands/demo.ts';
+import { helpCommand } from './commands/help.ts';
+import { initCommand } from './commands/init.ts';
+import { sessionCommand } from './commands/session.ts';
+import { startCommand } from './commands/start.ts';
+import { verifyCommand } from './commands/verify.ts';
+import { explain } from './failure.ts';
+import { commandHelp, overview } from './help.ts';
+import { EXIT, type Io, UsageError } from './io.ts';
+
+const COMMANDS: readonly Command[] = [
+  demoCommand,
+  initCommand,
+  checkCommand,
+  startCommand,
+  sessionCommand,
+  verifyCommand,
+  helpCommand,
+];
+
+/** The part of `process` that the command line needs. */
+type Process = Pick<NodeJS.Process, 'argv' | 'env' | 'stdout' | 'stderr' | 'exit' | 'on'> & { exitCode?: unknown };
+
+/** Runs `cmcp` in this process: called by bin/cmcp.js, and by nothing else. */
+export async function run(own: Process): Promise<void> {
+  // A reader that went away (`cmcp verify … | head`) did not get the answer, and that is all there is to say.
+  own.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') own.exit(EXIT.refused);
+    throw error;
+  });
+  // After an error that nobody expected, nothing is known of the state: the process ends, and says why without a stack.
+  own.on('uncaughtException', (error) => {
+    explain(error).then(({ text }) => {
+      own.stderr.write(`cmcp: ${text}\n`);
+      own.exit(EXIT.refused);
+    });
+  });
+  const set = Object.entries(own.env).filter((entry): entry is [string, string] => entry[1] !== undefined);
+  const variables: Record<string, string> = Object.fromEntries(set);
+  own.exitCode = await main(own.argv.slice(2), {
+    out: (text) => void own.stdout.write(text),
+    err: (text) => void own.stderr.write(text),
+    variables,
+    color: own.stdout.isTTY === true && !variables.NO_COLOR,
+  });
+}
+
+/** Dispatches one command line. Returns the exit code; never rejects and never shows a stack. */
+export async function main(argv: string[], io: Io): Promise<number> {
+  const [word, ...rest] = argv;
+  try {
+    return await dispatch(word, rest, io);
+  } catch (error) {
+    const { code, text } = await explain(error);
+    io.err(`cmcp: ${text}\n`);
+    if (code === EXIT.usage) {
+      const known = COMMANDS.find(({ name }) => name === word);
+      io.err(`Try: cmcp ${known === undefined ? '--help' : `${known.name} --help`}\n`);
+    }
+    return code;
+  }
+}
+
+async function dispatch(word: string | undefined, rest: string[], io: Io): Promise<number> {
+  if (word === '--version' || word === '-v') {
+    io.out(`${await version()}\n`);
+    return EXIT.done;
+  }
+  if (word === undefined || word === '--help' || word === '-h') return showOverview(word, io);
+  if (word === 'help') return helpTopic(rest, io);
+  const command = COMMANDS.find(({ name }) => name === word);
+  if (command === undefined) {
+    throw new UsageError(
+      `unknown command ${JSON.stringify(word)}${await suggestion(
+        word,
+        COMMANDS.map(({ name }) => name),
+      )}`,
+    );
+  }
+  return runCommand(command, rest, io);
+}
+
+async function runCommand(command: Command, argv: string[], io: Io): Promise<number> {
+  const end = argv.indexOf('--');
+  const own = end < 0 ? argv : argv.slice(0, end);
+  if (own.includes('--help') || own.includes('-h')) {
+    io.out(commandHelp(command));
+    return EXIT.done;
+  }
+  return command.run(await takeApart(argv, command.options), io);
+}
+
+async function showOverview(word: string | undefined, io: Io): Promise<number> {
+  const text = overview(COMMANDS, await version());
+  if (word === undefined) io.err(text);
+  else io.out(text);
+  return word === undefined ? EXIT.usage : EXIT.done;
+}
+
+/** `cmcp help verify` is `cmcp verify --help`; `cmcp help config` is a topic of its own. */
+async function helpTopic(rest: string[], io: Io): Promise<number> {
+  const [topic] = rest;
+  if (topic === undefined) return showOverview('--help', io);
+  const command = COMMANDS.find(({ name }) => name === topic);
+  if (command === undefined || command === helpCommand) return runCommand(helpCommand, rest, io);
+  io.out(commandHelp(command));
+  return EXIT.done;
+}
+
+async function version(): Promise<string> {
+  const file = JSON.parse(await readFile(new URL('../package.json', import.meta.url), 'utf8')) as { version: string };
+  return file.version;
+}

@@ -72,6 +72,7 @@ export const ERRORS = {
   ATTESTATION_UNAVAILABLE: { message: 'No attestation hardware was found, and dev mode is off.', rpc: 0, status: 0 },
   STORE_IN_USE: { message: 'Another gateway holds this audit store.', rpc: 0, status: 0 },
   STORE_INVALID: { message: 'The audit store cannot be read.', rpc: 0, status: 0 },
+  OUTPUT_EXISTS: { message: 'Files are in the way, and nothing is overwritten.', rpc: 0, status: 0 },
   LISTEN_FAILED: { message: 'The address cannot be listened on.', rpc: 0, status: 0 },
 } as const satisfies Record<string, ErrorSpec>;
 

@@ -7,38 +7,41 @@ export const REFERENCE_FORM = '${NAME}';
 const REFERENCE = /\$(?:\$|\{([A-Za-z_][A-Za-z0-9_]*)\}|)/g;
 
 /**
- * A secret value, in which `${NAME}` stands for an environment variable. It is never repeated in a message: only names
- * of variables are.
+ * `text` with its `${NAME}` references replaced by variables. What is wrong is told with names of variables only: the
+ * values are secrets.
  */
+export function expandReferences(
+  text: string,
+  variables: Readonly<Record<string, string>>,
+): { value: string; problems: string[] } {
+  const problems: string[] = [];
+  const value = text.replace(REFERENCE, (match: string, name: string | undefined) => {
+    if (match === '$$') return '$';
+    if (name !== undefined && Object.hasOwn(variables, name)) return variables[name] ?? '';
+    problems.push(
+      name === undefined
+        ? `a dollar sign must start a reference such as ${REFERENCE_FORM}; write $$ for a dollar sign`
+        : `the environment variable ${name} is not set`,
+    );
+    return '';
+  });
+  return { value, problems };
+}
+
+/** A secret value, in which `${NAME}` stands for an environment variable. It is never repeated in a message. */
 export function secretText(expected: string, accepts: (value: string) => boolean): Reader<string> {
   return {
     expected,
     rows: () => [],
     read(tree, path, context) {
-      const report = (message: string): undefined => {
-        context.problems.push({ at: tree.at, path, message });
+      const refuse = (messages: string[]): undefined => {
+        for (const message of messages) context.problems.push({ at: tree.at, path, message });
         return undefined;
       };
-      if (tree.kind !== 'scalar') return report(`expected ${expected}, found a ${tree.kind}`);
-      let failed = false;
-      const value = tree.text.replace(REFERENCE, (match: string, name: string | undefined) => {
-        if (match === '$$') return '$';
-        if (name !== undefined && Object.hasOwn(context.variables, name)) return context.variables[name] ?? '';
-        failed = true;
-        report(
-          name === undefined
-            ? `a dollar sign must start a reference such as ${REFERENCE_FORM}; write $$ for a dollar sign`
-            : `the environment variable ${name} is not set`,
-        );
-        return '';
-      });
-      if (failed) return undefined;
-      return accepts(value) ? value : report(`expected ${expected}`);
+      if (tree.kind !== 'scalar') return refuse([`expected ${expected}, found a ${tree.kind}`]);
+      const { value, problems } = expandReferences(tree.text, context.variables);
+      if (problems.length > 0) return refuse(problems);
+      return accepts(value) ? value : refuse([`expected ${expected}`]);
     },
   };
-}
-
-/** Text that may be written as is where `secretText` is read. */
-export function escapeReference(value: string): string {
-  return value.replaceAll('$', '$$$$');
 }

@@ -183,7 +183,7 @@ test('a refusal names file, line, column, the path and what is meant', async () 
 });
 
 const wrongValues: [string, RegExp][] = [
-  ['cmcp: 2', /^F:1:7: cmcp: expected a whole number/],
+  ['cmcp: 2', /^F:1:7: cmcp: expected `1`, found "2"/],
   ['listen: 8443', /listen: expected host:port/],
   ['listen: 127.0.0.1:65536', /listen: expected host:port/],
   ['listen: "::1:80"', /listen: expected host:port/],

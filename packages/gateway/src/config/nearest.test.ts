@@ -8,6 +8,8 @@ test('the nearest word is the one that takes the fewest edits, a swap being one'
   assert.equal(nearest('idel', ['sdel2', 'idle']), 'idle');
   assert.equal(nearest('MODE', ['data', 'mode']), 'mode');
   assert.equal(nearest('anything', []), null);
+  assert.equal(nearest('polcy', ['check'], 2), null);
+  assert.equal(nearest('chekc', ['check'], 1), 'check');
 });
 
 test('a known word is nearest to itself, and long input is answered', () => {

@@ -28,13 +28,17 @@ function editDistance(a: string, b: string): number {
 /** Longer input is cut: nobody misspells that much, and the cost of comparing stays bounded. */
 const COMPARED_CHARACTERS = 64;
 
-/** The known word that is spelt most like `word`; the first of equals, null when none is known. */
-export function nearest(word: string, known: readonly string[]): string | null {
+/** The known word that is at most `edits` edits from `word` and nearest to it; the first of equals, else null. */
+export function nearest(
+  word: string,
+  known: readonly string[],
+  edits: number = Number.POSITIVE_INFINITY,
+): string | null {
   const typed = word.slice(0, COMPARED_CHARACTERS).toLowerCase();
   let best: { name: string; distance: number } | null = null;
   for (const name of known) {
     const distance = editDistance(typed, name.slice(0, COMPARED_CHARACTERS).toLowerCase());
     if (best === null || distance < best.distance) best = { name, distance };
   }
-  return best?.name ?? null;
+  return best !== null && best.distance <= edits ? best.name : null;
 }

@@ -120,12 +120,12 @@ export function nullable<T>(reader: Reader<T>): Reader<T | null> {
 
 export function list<T>(item: Reader<T>): Reader<T[]> {
   return {
-    expected: `a list of ${item.expected}`,
+    expected: `a list, each ${item.expected}`,
     rows: (prefix) => item.rows(`${prefix}[]`),
     read(tree, path, context) {
       if (isEmpty(tree)) return [];
       if (tree.kind !== 'list') {
-        return refuse(context, tree.at, path, `expected a list of ${item.expected}, found ${found(tree)}`);
+        return refuse(context, tree.at, path, `expected a list, each ${item.expected}, found ${found(tree)}`);
       }
       const values = tree.items.map((each, index) => {
         const itemPath = `${path}[${index}]`;

@@ -1,3 +1,4 @@
+import { sensitivityRanks } from '../policy/sensitivity.ts';
 import { parseListen } from './address.ts';
 import { REFERENCE_FORM, secretText } from './expand.ts';
 import {
@@ -15,7 +16,7 @@ import {
 } from './readers.ts';
 
 /** Labels that the reference defines; a configuration may add to them and not redefine them (wire-formats section 5). */
-const BUILT_IN_LABELS = ['public', 'pii', 'confidential', 'hipaa_phi', 'mnpi', 'trade_secret'];
+const BUILT_IN_LABELS = [...sensitivityRanks().keys()];
 
 /** Headers that the gateway itself builds from the decided call; a fixed value would contradict them (MCP26-13). */
 const OWN_HEADERS = /^(?:host|connection|content-.*|transfer-encoding|te|trailer|upgrade|expect|accept|mcp-.*)$/i;
@@ -100,7 +101,7 @@ const upstream = section('settings of a server', {
 
 /** Every key of `cmcp.yaml`. docs/configuration.md is this table (`cmcp help config --markdown`). */
 export const CONFIG_SCHEMA = section('the configuration', {
-  cmcp: setting(integer(1, 1), '1', 'Version of this format.'),
+  cmcp: setting(oneOf('1'), '1', 'Version of this format.'),
   listen: setting(
     text('host:port, such as 127.0.0.1:8443 or [::1]:8443', parseListen),
     '127.0.0.1:8443',

@@ -1,0 +1,191 @@
+import { comparePin } from '../catalog/drift.ts';
+import { loadCatalog } from '../catalog/load.ts';
+import type { Catalog, CatalogServer } from '../catalog/types.ts';
+import { systemClock } from '../clock.ts';
+import type { Environment } from '../config/environment.ts';
+import { nearest } from '../config/nearest.ts';
+import type { Config } from '../config/types.ts';
+import { type ErrorCode, GatewayError } from '../errors.ts';
+import { connectAuthority } from '../load-authority.ts';
+import { type Bundle, loadBundle } from '../policy/bundle.ts';
+import { createEngine } from '../policy/engine.ts';
+import { sensitivityRanks } from '../policy/sensitivity.ts';
+import type { PolicyEngine } from '../policy/types.ts';
+import type { Upstream } from '../upstream/types.ts';
+import { quietUpstream } from './quiet-upstream.ts';
+
+/** How a hash on disk stands to the one that was approved. */
+export type PinState = 'matches' | 'differs' | 'not pinned';
+
+/** A tool whose live definition is not the approved one. */
+export interface ChangedTool {
+  tool: string;
+  kind: 'definition_changed' | 'withdrawn';
+  /** Which members changed. */
+  classification: string;
+}
+
+export interface ServerCheck {
+  id: string;
+  name: string;
+  status: 'as approved' | 'changed' | 'unreachable' | 'not asked';
+  approved: number;
+  changed: ChangedTool[];
+  /** Tools that the server offers and nobody approved: agents do not see them. */
+  unapproved: string[];
+  /** Why it could not be asked. */
+  detail: string | null;
+}
+
+/** What `cmcp check` found. Nothing was served and nothing was written. */
+export interface CheckReport {
+  ok: boolean;
+  policy: { path: string; hash: string | null; pin: PinState; version: string | null; warnings: string[] };
+  catalog: { path: string; hash: string | null; pin: PinState; tools: number };
+  servers: ServerCheck[];
+  problems: { code: ErrorCode; detail: string }[];
+}
+
+export interface CheckDeps {
+  environment: Environment;
+  /** Ask no server anything. */
+  offline: boolean;
+}
+
+const LIST_TIMEOUT_MS = 30_000;
+
+/**
+ * Checks everything that starting would check, and that the servers still offer what was approved. Goes on after a
+ * problem, so that one run names them all.
+ */
+export async function checkSetup(config: Config, deps: CheckDeps): Promise<CheckReport> {
+  const problems: CheckReport['problems'] = [];
+  const attempt = async <T>(task: () => Promise<T> | T): Promise<T | null> => {
+    try {
+      return await task();
+    } catch (error) {
+      if (!(error instanceof GatewayError)) throw error;
+      problems.push({ code: error.code, detail: error.detail });
+      return null;
+    }
+  };
+  const bundle = await attempt(() => loadBundle(config.policy.path));
+  const catalog = await attempt(() => loadCatalog(config.catalog.path, sensitivityRanks(config.vocabulary)));
+  const engine = bundle === null || catalog === null ? null : await attempt(() => createEngine(bundle, catalog));
+  problems.push(...pinProblems(config, bundle, catalog), ...unknownUpstreams(config, catalog));
+  const servers = catalog === null || engine === null ? [] : await checkServers(config, catalog, engine, deps);
+  return {
+    ok: problems.length === 0 && servers.every(({ status }) => status === 'as approved' || status === 'not asked'),
+    policy: {
+      path: config.policy.path,
+      hash: bundle?.hash ?? null,
+      pin: pinState(config.policy.pin, bundle?.hash ?? null),
+      version: bundle?.version ?? null,
+      warnings: bundle?.warnings ?? [],
+    },
+    catalog: {
+      path: config.catalog.path,
+      hash: catalog?.hash ?? null,
+      pin: pinState(config.catalog.pin, catalog?.hash ?? null),
+      tools: catalog?.tools.length ?? 0,
+    },
+    servers,
+    problems,
+  };
+}
+
+function pinState(pin: string | null, hash: string | null): PinState {
+  if (pin === null) return 'not pinned';
+  return pin === hash ? 'matches' : 'differs';
+}
+
+function pinProblems(config: Config, bundle: Bundle | null, catalog: Catalog | null): CheckReport['problems'] {
+  const problems: CheckReport['problems'] = [];
+  const compare = (
+    key: 'policy' | 'catalog',
+    hash: string | undefined,
+    mismatch: ErrorCode,
+    missing: ErrorCode,
+  ): void => {
+    const { pin } = config[key];
+    if (hash === undefined || pin === hash) return;
+    if (pin !== null)
+      problems.push({ code: mismatch, detail: `${key}.hash is ${pin}, and what is on disk has ${hash}` });
+    // In dev mode a pin is optional, so its absence is no problem.
+    else if (!config.dev)
+      problems.push({ code: missing, detail: `outside dev mode set ${key}.hash to ${hash}, if you approve it` });
+  };
+  compare('policy', bundle?.hash, 'POLICY_HASH_MISMATCH', 'POLICY_PIN_REQUIRED');
+  compare('catalog', catalog?.hash, 'CATALOG_HASH_MISMATCH', 'CATALOG_PIN_REQUIRED');
+  return problems;
+}
+
+/** Settings for a server that the catalog does not have are a misspelt id, and the server would run without them. */
+function unknownUpstreams(config: Config, catalog: Catalog | null): CheckReport['problems'] {
+  if (catalog === null) return [];
+  const ids = catalog.servers.map(({ id }) => id);
+  return Object.keys(config.upstreams)
+    .filter((id) => !ids.includes(id))
+    .map((id) => {
+      const close = nearest(id, ids);
+      const hint = close === null ? '' : `; the nearest is ${close}`;
+      return { code: 'CONFIG_INVALID', detail: `${config.file}: upstreams.${id} is no server of the catalog${hint}` };
+    });
+}
+
+async function checkServers(
+  config: Config,
+  catalog: Catalog,
+  policy: PolicyEngine,
+  deps: CheckDeps,
+): Promise<ServerCheck[]> {
+  if (deps.offline) {
+    policy.close();
+    return catalog.servers.map((server) => blankCheck(catalog, server, 'not asked', null));
+  }
+  const ranks = sensitivityRanks(config.vocabulary);
+  const ignore = (): void => undefined;
+  const connect = quietUpstream(deps.environment);
+  const wiring = { config, ranks, clock: systemClock, connect, onDrift: ignore, onUnanswered: ignore };
+  const { upstreams } = connectAuthority(wiring, { catalog, policy });
+  try {
+    return await Promise.all(catalog.servers.map((server) => checkServer(catalog, server, upstreams.get(server.id))));
+  } finally {
+    await Promise.all([...upstreams.values()].map((upstream) => upstream.close()));
+    policy.close();
+  }
+}
+
+function blankCheck(
+  catalog: Catalog,
+  { id, displayName }: CatalogServer,
+  status: ServerCheck['status'],
+  detail: string | null,
+): ServerCheck {
+  const approved = catalog.tools.filter(({ server }) => server.id === id).length;
+  return { id, name: displayName, status, approved, changed: [], unapproved: [], detail };
+}
+
+async function checkServer(
+  catalog: Catalog,
+  server: CatalogServer,
+  upstream: Upstream | undefined,
+): Promise<ServerCheck> {
+  if (upstream === undefined) return blankCheck(catalog, server, 'unreachable', 'it was not connected');
+  try {
+    const offered = await upstream.listTools(AbortSignal.timeout(LIST_TIMEOUT_MS));
+    const live = new Map(offered.map((tool) => [tool.name, tool.definition]));
+    const approved = catalog.tools.filter((tool) => tool.server.id === server.id);
+    const changed = approved.flatMap((tool): ChangedTool[] => {
+      const found = comparePin(tool, live.get(tool.upstreamName));
+      return found.kind === 'same' ? [] : [{ tool: tool.name, kind: found.kind, classification: found.classification }];
+    });
+    const names = new Set(approved.map(({ upstreamName }) => upstreamName));
+    const unapproved = offered.map(({ name }) => name).filter((name) => !names.has(name));
+    const status = changed.length > 0 ? 'changed' : 'as approved';
+    return { ...blankCheck(catalog, server, status, null), changed, unapproved };
+  } catch (error) {
+    if (!(error instanceof GatewayError)) throw error;
+    return blankCheck(catalog, server, 'unreachable', `${error.code}: ${error.detail}`);
+  }
+}

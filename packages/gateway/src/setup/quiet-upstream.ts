@@ -1,0 +1,14 @@
+import type { CatalogServer } from '../catalog/types.ts';
+import type { Environment } from '../config/environment.ts';
+import type { Upstream, UpstreamSettings } from '../upstream/types.ts';
+import { createUpstream } from '../upstream/upstream.ts';
+
+/**
+ * Connects servers to be asked once, outside a running gateway. What goes wrong is told by the error of the question, so
+ * events are not logged.
+ */
+export function quietUpstream(
+  environment: Environment,
+): (server: CatalogServer, settings: UpstreamSettings) => Upstream {
+  return (server, settings) => createUpstream(server, settings, () => undefined, { baseEnv: environment.variables });
+}
