@@ -1,25 +1,13 @@
-import { decodeBase64Url } from './bytes/base64url.ts';
-import { equalBytes } from './bytes/equal.ts';
-import { EncodingError } from './bytes/utf8.ts';
 import type { WireClaim } from './claim/wire.ts';
+import { isAcceptableKeyText } from './crypto/ed25519.ts';
 import { type Expectations, sameDigest, type TrustedKey } from './expectations.ts';
 import { asserted, type Finding, failed, informative, notChecked, proven, provenUnless, required } from './finding.ts';
 import type { Check } from './report.ts';
 
 /** The pin that trusts the key `x`, or null. Trust comes from the expectations only, never from a file. */
 export function pinOf(x: string, keys: readonly TrustedKey[]): TrustedKey | null {
-  const bytes = decoded(x);
-  if (bytes === null) return null;
-  return keys.find((key) => equalBytes(decoded(key.x) ?? new Uint8Array(), bytes)) ?? null;
-}
-
-function decoded(x: string): Uint8Array | null {
-  try {
-    return decodeBase64Url(x);
-  } catch (error) {
-    if (error instanceof EncodingError) return null;
-    throw error;
-  }
+  // Key texts are compared: only one text of a key is ever accepted, by the checks that use it.
+  return isAcceptableKeyText(x) ? (keys.find((key) => key.x === x) ?? null) : null;
 }
 
 /**

@@ -139,6 +139,7 @@ test('a missing policy or catalog pin leaves the file unverified, and the report
   const file = await makeSession(key, EVENTS);
   const report = await check(file, without('policyHash', 'catalogHash'));
   assert.equal(report.verdict, 'unverified');
+  assert.match(report.summary, /^Consistent, not verified: .* \(and 1 more\)\.$/);
   assert.deepEqual(report.lacking, ['--policy-hash sha256:…', '--catalog-hash sha256:…']);
   const relaxed = await check(file, {
     ...without('policyHash', 'catalogHash'),
@@ -818,7 +819,20 @@ test('one flipped bit of either signature refuses the file, it never just lowers
 test('a copy that was sealed again with another key is refused by the key pin [ATK-37]', async () => {
   const file = await makeSession(key, EVENTS);
   await seal(file, stranger);
-  assert.deepEqual(failures(await check(file)), ['key.pinned']);
+  const report = await check(file);
+  assert.deepEqual(failures(report), ['key.pinned']);
+  assert.match(report.summary, /^Refused: cmcp-.* is not among the trusted keys\.$/);
+});
+
+test('a pin that is no key trusts nothing, also where the claim has the same text instead of a key [ATK-37]', async () => {
+  const file = await makeSession(key, EVENTS);
+  for (const x of ['', 'not a key', `${key.x}=`]) {
+    const report = await check(file, pins({ keys: [{ x, source: 'broken' }] }));
+    assert.deepEqual(failures(report), ['key.pinned']);
+    const same = structuredClone(file);
+    same.claim.trace.cnf.jwk.x = x;
+    assert.ok(failures(await check(same, pins({ keys: [{ x, source: 'broken' }] }))).includes('key.pinned'));
+  }
 });
 
 test('a key of small order is refused although signatures fit it [ATK-38]', async () => {

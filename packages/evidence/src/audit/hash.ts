@@ -1,13 +1,12 @@
 import { sha256 as nobleSha256 } from '@noble/hashes/sha2.js';
 import { encodeUtf8 } from '../bytes/utf8.ts';
 import { sha256Hex } from '../crypto/sha256.ts';
-import { canonicalSorted } from '../json/canonical.ts';
+import { canonicalSorted, canonicalSortedWithout } from '../json/canonical.ts';
 import type { JsonObject } from '../json/value.ts';
 
 /** `entry_hash` of an entry: hex SHA-256 over its sorted canonical form without `entry_hash`, with exactly the members it has. */
 export function entryHash(entry: JsonObject): string {
-  const { entry_hash: _, ...hashed } = entry;
-  return sha256Hex(canonicalSorted(hashed));
+  return sha256Hex(canonicalSortedWithout(entry, 'entry_hash'));
 }
 
 /** What `bundle_signature` is made over: SHA-256 of the sorted canonical form of the array of entries. */
@@ -24,6 +23,5 @@ export function bundleDigest(entries: readonly JsonObject[]): Uint8Array<ArrayBu
 
 /** What the signature of a checkpoint is made over (contracts section 2). */
 export function checkpointPreimage(checkpoint: JsonObject): Uint8Array<ArrayBuffer> {
-  const { signature: _, ...signed } = checkpoint;
-  return encodeUtf8(`cmcp-checkpoint-v1|${canonicalSorted(signed)}`);
+  return encodeUtf8(`cmcp-checkpoint-v1|${canonicalSortedWithout(checkpoint, 'signature')}`);
 }
