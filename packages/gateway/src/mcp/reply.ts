@@ -91,8 +91,10 @@ export class Replies {
   }
 
   #error(id: RequestId | null, code: ErrorCode, message: string, data: JsonObject, details: RefusalDetails): Reply {
+    const status = details.status ?? this.#style.status(code);
     return {
-      status: details.status ?? this.#style.status(code),
+      // Without an id nobody could tell which request a successful response is about.
+      status: id === null && status === 200 ? 503 : status,
       headers: details.headers ?? {},
       body: errorMessage(id, this.#style.rpc(code), message, data),
     };

@@ -8,4 +8,4 @@ export const LATEST_HANDSHAKE_REVISION = '2025-11-25';
 export const HANDSHAKE_REVISIONS: ReadonlySet<string> = new Set([LATEST_HANDSHAKE_REVISION, '2025-06-18']);
 
 /** Everything that we speak, latest first. */
-export const SUPPORTED_REVISIONS: string[] = [MODERN_REVISION, ...HANDSHAKE_REVISIONS];
+export const SUPPORTED_REVISIONS: readonly string[] = [MODERN_REVISION, ...HANDSHAKE_REVISIONS];

@@ -106,6 +106,8 @@ test('a session id is random, printable, and made by us whatever the client brin
   assert.equal(ids.size, 20);
   for (const id of ids) assert.match(id, /^[A-Za-z0-9_-]{43}$/);
   assert.equal((await send(port, inSession('chosen-by-me', LIST))).status, 404);
+  const twice = [...ids].slice(0, 2);
+  assert.equal((await send(port, { body: LIST, headers: { 'Mcp-Session-Id': twice } })).status, 400);
 });
 
 test('a session lists, calls and pings, and its calls are the same as without a session [MCP25-03] [MCP25-04] [ERA-01]', async (t) => {
@@ -312,7 +314,7 @@ test('a session that the log cannot open or close is not pretended [G1]', async 
   const session = await open(port);
   gateway.endSession = () => Promise.reject(new GatewayError('AUDIT_UNAVAILABLE', 'disk full'));
   const answer = await send(port, { ...inSession(session, ''), method: 'DELETE' });
-  assert.equal(errorOf(answer).data.error_code, 'AUDIT_UNAVAILABLE');
+  assert.deepEqual([answer.status, errorOf(answer).data.error_code], [503, 'AUDIT_UNAVAILABLE']);
   assert.equal(answer.text.includes('disk'), false);
   gateway.openSession = () => Promise.reject(new GatewayError('AUDIT_UNAVAILABLE', 'disk full'));
   const opened = await send(port, initialize());
@@ -352,7 +354,14 @@ test('10 000 sessions that nobody ends stay bounded, and each evicted one ends w
   const gateway = new FakeGovernedGateway();
   const time = new ManualTime();
   const sessions = { idleMs: 60_000, maxOpen: 50 };
-  const endpoint = new McpEndpoint({ gateway, clock: time, timers: time, randomBytes, sessions, onFault: assert.fail });
+  const endpoint = new McpEndpoint({
+    gateway,
+    clock: time,
+    timers: time,
+    randomBytes,
+    sessions,
+    onFault: (error) => assert.fail(String(error)),
+  });
   const ask = async (subject: string, body: JsonValue, session?: string): Promise<Reply> => {
     const headers = (name: string): string[] => (name === 'mcp-session-id' && session !== undefined ? [session] : []);
     const caller = { subject, source: 'bearer' } as const;

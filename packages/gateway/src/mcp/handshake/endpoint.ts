@@ -153,7 +153,9 @@ export class HandshakeEndpoint {
 
   #unsupported(id: RequestId | null, version: string | false): Reply {
     const requested = version === false ? {} : { requested: version };
-    return this.#replies.refuse(id, 'UNSUPPORTED_VERSION', { data: { supported: SUPPORTED_REVISIONS, ...requested } });
+    return this.#replies.refuse(id, 'UNSUPPORTED_VERSION', {
+      data: { supported: [...SUPPORTED_REVISIONS], ...requested },
+    });
   }
 
   /** One stream per session: a client that comes back takes over from a connection that it lost. */

@@ -75,7 +75,7 @@ export class ModernServer {
       return this.#replies.refuse(id, 'HEADER_MISMATCH', { data: { header } });
     }
     if (supported) return null;
-    const data = { supported: SUPPORTED_REVISIONS, requested: envelope.version };
+    const data = { supported: [...SUPPORTED_REVISIONS], requested: envelope.version };
     return this.#replies.refuse(id, 'UNSUPPORTED_VERSION', { data });
   }
 
@@ -94,7 +94,7 @@ export class ModernServer {
 
   #discover(request: RpcRequest): Reply {
     this.#gateway.count('discovered');
-    const offered = { supportedVersions: SUPPORTED_REVISIONS, capabilities: { tools: {} } };
+    const offered = { supportedVersions: [...SUPPORTED_REVISIONS], capabilities: { tools: {} } };
     return this.#complete(request, { ...offered, ...CACHING, _meta: IDENTITY });
   }
 
