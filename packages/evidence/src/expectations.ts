@@ -40,7 +40,7 @@ export interface Expectations {
 
   /** The verifier's clock, seconds since the epoch. Without it, times are judged against the claim's own `iat`. */
   now?: number;
-  /** Oldest attestation to accept, in seconds before `now`. */
+  /** Oldest attestation to accept, in seconds before `now`; 86,400 when only `now` is given. */
   maxAgeSeconds?: number;
 }
 

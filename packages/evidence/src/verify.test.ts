@@ -160,6 +160,9 @@ test('an attestation inside the age that was asked for is proven recent [C-05] [
   const file = await makeSession(key, EVENTS);
   const report = await check(file, pins({ maxAgeSeconds: 3600, now: START_SECONDS + 3600 }));
   assert.equal(report.verdict, 'verified', report.summary);
+  // A clock alone asks for the age that the reference asks for: a day.
+  assert.equal((await check(file, pins({ now: START_SECONDS + 86_400 }))).verdict, 'verified');
+  assert.deepEqual(failures(await check(file, pins({ now: START_SECONDS + 86_402 }))), ['times.age']);
   // The clock of the gateway may be ahead of ours by the skew and no more.
   const { iat } = file.claim.trace;
   assert.equal((await check(file, pins({ now: iat - 300 }))).verdict, 'verified');

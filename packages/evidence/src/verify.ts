@@ -6,7 +6,7 @@ import { summarise } from './audit/summary.ts';
 import * as agrees from './audit/summary-agrees.ts';
 import { commitments } from './claim/commitments.ts';
 import { claimNumber, claimSignature, keyNames, nonceBinding, platformSelf, signatureFinding } from './claim/self.ts';
-import { age, timesPossible } from './claim/times.ts';
+import { age, asksForAge, timesPossible } from './claim/times.ts';
 import { readClaim, type WireClaim } from './claim/wire.ts';
 import { conclude } from './conclude.ts';
 import { verifyEd25519 } from './crypto/ed25519.ts';
@@ -161,7 +161,7 @@ function trustChecks(readable: Readable, expectations: Expectations, support: Ch
   const { document, claim, entries, recoveries } = readable;
   const keys = expectations.keys ?? [];
   const olderKeyPinned = recoveries.length > 0 && support.provenLength > 0;
-  const bounded = expectations.maxAgeSeconds === undefined ? informative : required;
+  const bounded = asksForAge(expectations) ? required : informative;
   return [
     required('key.pinned', 'Is the key that signed one that you trust?', pinnedKey(claim, keys, olderKeyPinned)),
     ...hardware(claim, expectations),

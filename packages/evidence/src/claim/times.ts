@@ -7,6 +7,9 @@ import type { WireClaim } from './wire.ts';
 /** How far a clock may be ahead of the verifier's (wire-formats section 22; defects C-05, C-13). */
 const FUTURE_SKEW_SECONDS = 300;
 
+/** Oldest attestation to accept when a clock is given and no bound (wire-formats section 22). */
+const DEFAULT_MAX_AGE_SECONDS = 86_400;
+
 /** Rounding of `iat` to seconds, on both sides of a comparison. */
 const ROUNDING_SECONDS = 2;
 
@@ -30,11 +33,10 @@ export function timesPossible(claim: WireClaim, entries: readonly ChainEntry[], 
 }
 
 /** Whether the attestation is recent enough for who asks. Without a clock and a bound the claim's own time is all there is. */
-export function age(claim: WireClaim, { now, maxAgeSeconds }: Expectations): Finding {
-  if (maxAgeSeconds === undefined) {
-    return asserted(
-      `no greatest age was asked for; by its own time the attestation was ${claimAge(claim)} s old at the claim`,
-    );
+export function age(claim: WireClaim, expectations: Expectations): Finding {
+  const { now, maxAgeSeconds = DEFAULT_MAX_AGE_SECONDS } = expectations;
+  if (!asksForAge(expectations)) {
+    return asserted(`no age was asked for; by its own time the attestation was ${claimAge(claim)} s old at the claim`);
   }
   if (now === undefined) return notChecked('a greatest age was asked for, and no clock was given', '--at TIME');
   const seconds = Math.floor(now - attestedSeconds(claim));
@@ -42,6 +44,11 @@ export function age(claim: WireClaim, { now, maxAgeSeconds }: Expectations): Fin
   return seconds <= maxAgeSeconds
     ? proven(`the attestation is ${seconds} s old`, against)
     : failed(`the attestation is ${seconds} s old`, against);
+}
+
+/** Whether age is to be judged by more than the claim's own time (contracts section 5). */
+export function asksForAge({ now, maxAgeSeconds }: Expectations): boolean {
+  return now !== undefined || maxAgeSeconds !== undefined;
 }
 
 /** The schema has checked that it is a time. */
