@@ -1,36 +1,32 @@
-import { canonicalSorted, digest, isObject, type JsonObject, type JsonValue, member } from '@cmcp/evidence';
-import type { ToolPin } from './types.ts';
+import { canonicalSorted, digest, JsonError, type JsonObject, type JsonValue, member } from '@cmcp/evidence';
 
-/** `sha256:` over the canonical form that catalogs and definitions hash with (wire-formats 6.2, contracts section 8). */
+/**
+ * `sha256:` over the canonical form that catalogs and definitions hash with (wire-formats 6.2, contracts section 8).
+ *
+ * @throws JsonError for a value without canonical form, such as a number beyond a double
+ */
 export function canonicalDigest(value: JsonValue): string {
   return digest(canonicalSorted(value));
 }
 
-/** Pin over every member that a server advertises, the name included. */
-export function wholePin(definition: JsonObject): ToolPin {
-  return { kind: 'whole', digest: canonicalDigest(definition) };
+/** As {@link canonicalDigest}, and null for a value without canonical form: such a value equals nothing. */
+export function digestOrNull(value: JsonValue): string | null {
+  try {
+    return canonicalDigest(value);
+  } catch (error) {
+    if (error instanceof JsonError) return null;
+    throw error;
+  }
 }
 
 /**
- * The reference's drift digest (wire-formats 6.2): description and schemas only. Absent and falsy schemas count as it counts
- * them; anything that is not what an approved definition can hold stays as it is, and so never compares equal.
+ * What the reference's drift digest covers of a definition as servers advertise it (wire-formats 6.2), under either spelling.
+ * Absent and null count as it counts them; a member of another type stays as it is and never compares equal.
  */
-export function referencePin(description: JsonValue, input: JsonValue, output: JsonValue): ToolPin {
-  const value = { description: description ?? '', input_schema: input ?? {}, output_schema: output };
-  return { kind: 'reference', digest: canonicalDigest(value) };
-}
-
-/** The members of a live definition that the reference compares, under either spelling. */
-export function comparedByReference(live: JsonObject): { description: JsonValue; input: JsonValue; output: JsonValue } {
+export function referenceView(definition: JsonObject): JsonObject {
   return {
-    description: member(live, 'description') ?? '',
-    input: member(live, 'inputSchema') ?? member(live, 'input_schema') ?? {},
-    output: member(live, 'outputSchema') ?? member(live, 'output_schema') ?? null,
+    description: member(definition, 'description') ?? '',
+    input_schema: member(definition, 'inputSchema') ?? member(definition, 'input_schema') ?? {},
+    output_schema: member(definition, 'outputSchema') ?? member(definition, 'output_schema') ?? null,
   };
-}
-
-/** The object at `key`, or an empty one: schemas are only read where they are objects. */
-export function objectAt(value: JsonObject, key: string): JsonObject {
-  const found = member(value, key);
-  return isObject(found) ? found : {};
 }

@@ -1,21 +1,23 @@
 import { type JsonObject, type JsonValue, member } from '@cmcp/evidence';
-import { canonicalDigest, comparedByReference, referencePin, wholePin } from './digests.ts';
+import { digestOrNull, referenceView } from './digests.ts';
 import type { CatalogTool } from './types.ts';
 
 export type PinComparison = { kind: 'same' } | { kind: 'definition_changed' | 'withdrawn'; classification: string };
 
 /** Members that a classification may name. Other names come from the server and could say anything. */
-const NAMED_MEMBERS: readonly string[] = [
-  '_meta',
-  'annotations',
-  'description',
-  'execution',
-  'icons',
-  'inputSchema',
-  'name',
-  'outputSchema',
-  'title',
-];
+const NAMED_MEMBERS: ReadonlyMap<string, string> = new Map([
+  ['_meta', '_meta'],
+  ['annotations', 'annotations'],
+  ['description', 'description'],
+  ['execution', 'execution'],
+  ['icons', 'icons'],
+  ['inputSchema', 'inputSchema'],
+  ['input_schema', 'inputSchema'],
+  ['name', 'name'],
+  ['outputSchema', 'outputSchema'],
+  ['output_schema', 'outputSchema'],
+  ['title', 'title'],
+]);
 
 /**
  * Holds what a live server advertises to what was approved: one changed byte in any member is a change (G16, ATK-02). For
@@ -29,20 +31,14 @@ export function comparePin(tool: CatalogTool, live: JsonObject | undefined): Pin
 
 function compareWhole(tool: CatalogTool, live: JsonObject): PinComparison {
   const advertised = withName(tool, live);
-  if (wholePin(advertised).digest === tool.pin.digest) return { kind: 'same' };
+  if (digestOrNull(advertised) === tool.pin.digest) return { kind: 'same' };
   return changed(changedMembers(withName(tool, tool.definition), advertised));
 }
 
 function compareReference(tool: CatalogTool, live: JsonObject): PinComparison {
-  const { description, input, output } = comparedByReference(live);
-  if (referencePin(description, input, output).digest === tool.pin.digest) return { kind: 'same' };
-  const approved = comparedByReference(tool.definition);
-  return changed(
-    changedMembers(
-      { description: approved.description, inputSchema: approved.input, outputSchema: approved.output },
-      { description, inputSchema: input, outputSchema: output },
-    ),
-  );
+  const advertised = referenceView(live);
+  if (digestOrNull(advertised) === tool.pin.digest) return { kind: 'same' };
+  return changed(changedMembers(referenceView(tool.definition), advertised));
 }
 
 /** A definition without its name is the listing's entry for that name; another name in it stays and is a change. */
@@ -57,10 +53,11 @@ function changedMembers(approved: JsonObject, live: JsonObject): string[] {
 
 function equal(a: JsonValue | undefined, b: JsonValue | undefined): boolean {
   if (a === undefined || b === undefined) return a === b;
-  return canonicalDigest(a) === canonicalDigest(b);
+  const digest = digestOrNull(a);
+  return digest !== null && digest === digestOrNull(b);
 }
 
 function changed(members: string[]): PinComparison {
-  const names = new Set(members.map((key) => (NAMED_MEMBERS.includes(key) ? key : 'other')));
+  const names = new Set(members.map((key) => NAMED_MEMBERS.get(key) ?? 'other'));
   return { kind: 'definition_changed', classification: [...names].sort().join(',') };
 }

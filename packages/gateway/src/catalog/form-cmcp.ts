@@ -1,7 +1,7 @@
 import { isObject, type JsonObject, type JsonValue, member } from '@cmcp/evidence';
 import type { Ranks } from '../policy/sensitivity.ts';
 import type { DraftTool, ParsedCatalog } from './assemble.ts';
-import { canonicalDigest, wholePin } from './digests.ts';
+import { canonicalDigest } from './digests.ts';
 import { Fields, type Place } from './fields.ts';
 import { CATALOG_NAME, CLIENT_NAME, RESERVED_NAMES } from './names.ts';
 import { FINGERPRINT, pinned, readSpawn, readUrl } from './server-rules.ts';
@@ -134,7 +134,7 @@ function readDefinition(tool: Fields, upstreamName: string): Pick<DraftTool, 'de
   if (description !== undefined && typeof description !== 'string')
     throw place.at('description').refuse('must be a string');
   const { name: _name, ...definition } = whole;
-  return { definition, inputSchema, pin: wholePin(whole) };
+  return { definition, inputSchema, pin: { kind: 'whole', digest: canonicalDigest(whole) } };
 }
 
 function checkApproval(tool: Fields): void {

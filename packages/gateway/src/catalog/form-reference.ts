@@ -2,7 +2,7 @@ import { dirname, resolve } from 'node:path';
 import { isObject, type JsonObject, type JsonValue, member } from '@cmcp/evidence';
 import type { Ranks } from '../policy/sensitivity.ts';
 import type { DraftTool, ParsedCatalog } from './assemble.ts';
-import { canonicalDigest, referencePin } from './digests.ts';
+import { canonicalDigest, referenceView } from './digests.ts';
 import { Fields, type Place } from './fields.ts';
 import { CATALOG_NAME, clientSafe } from './names.ts';
 import { FINGERPRINT, pinned, readSpawn, readUrl, SHA256 } from './server-rules.ts';
@@ -84,7 +84,7 @@ function readDefinition(entry: Fields, name: string): Pick<DraftTool, 'definitio
       .refuse(`"${name}" says ${stored}, its approved_definition hashes to ${computed}; approve the definition again`);
   }
   const definition: JsonObject = { description, inputSchema, ...(output === null ? {} : { outputSchema: output }) };
-  return { definition, inputSchema, pin: referencePin(description, inputSchema, output) };
+  return { definition, inputSchema, pin: { kind: 'reference', digest: canonicalDigest(referenceView(definition)) } };
 }
 
 /** Servers are one only where their whole records are equal; a label is never an identity (defect D-24). */

@@ -1,4 +1,4 @@
-import { isObject, JsonError, type JsonValue, parseJson } from '@cmcp/evidence';
+import { canonicalSorted, isObject, JsonError, type JsonValue, parseJson } from '@cmcp/evidence';
 import { type Ranks, sensitivityRanks } from '../policy/sensitivity.ts';
 import { assemble } from './assemble.ts';
 import { Place } from './fields.ts';
@@ -8,7 +8,7 @@ import { readRegularFile } from './read-file.ts';
 import type { Catalog } from './types.ts';
 
 const MAX_CATALOG_BYTES = 16 * 1024 * 1024;
-const MAX_CATALOG_DEPTH = 64;
+const MAX_CATALOG_DEPTH = 128;
 
 /**
  * Reads the approved catalog at `path`, in either form (contracts section 8, wire-formats section 6). The file is read once
@@ -33,7 +33,10 @@ export function parseCatalog(bytes: Uint8Array | string, file: string, ranks: Ra
 
 function parse(bytes: Uint8Array | string, place: Place): JsonValue {
   try {
-    return parseJson(bytes, { bytes: MAX_CATALOG_BYTES, depth: MAX_CATALOG_DEPTH });
+    const value = parseJson(bytes, { bytes: MAX_CATALOG_BYTES, depth: MAX_CATALOG_DEPTH });
+    // What cannot be hashed, such as 1e999, is refused here once and for all.
+    canonicalSorted(value);
+    return value;
   } catch (error) {
     if (error instanceof JsonError)
       throw place.refuse(`not acceptable JSON: ${error.message} (offset ${error.offset})`);

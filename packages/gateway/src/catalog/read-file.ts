@@ -3,7 +3,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import type { GatewayError } from '../errors.ts';
 
 /** Makes the error of the caller's room out of what is wrong with the file. */
-export type RefuseFile = (problem: string) => GatewayError;
+type RefuseFile = (problem: string) => GatewayError;
 
 /**
  * All bytes of a regular file, read once through one handle: what is hashed is what is used (ATK-23). A symbolic link, a

@@ -1,7 +1,7 @@
 import { isObject, type JsonObject, type JsonValue, member } from '@cmcp/evidence';
 import { GatewayError } from '../errors.ts';
 import type { LiveTool } from '../upstream/types.ts';
-import { canonicalDigest } from './digests.ts';
+import { digestOrNull } from './digests.ts';
 import { CATALOG_NAME, clientSafe, lookalikeKeys, marked, RESERVED_NAMES } from './names.ts';
 import type { ServerTransport } from './types.ts';
 
@@ -35,7 +35,13 @@ export function catalogFromListings(servers: readonly ListedServer[]): JsonObjec
 function distinctTools(server: ListedServer): LiveTool[] {
   const seen = new Map<string, string>();
   return server.tools.filter((tool) => {
-    const digest = canonicalDigest(tool.definition);
+    const digest = digestOrNull(tool.definition);
+    if (digest === null) {
+      throw new GatewayError(
+        'CATALOG_INVALID',
+        `server "${server.id}": the definition of "${tool.name}" has no canonical form`,
+      );
+    }
     const earlier = seen.get(tool.name);
     if (earlier !== undefined && earlier !== digest) {
       throw new GatewayError(

@@ -42,8 +42,9 @@ export async function readBundleFiles(folder: string): Promise<BundleFiles> {
 }
 
 async function requireFolder(folder: string): Promise<void> {
-  const stat = await lstat(folder).catch(() => null);
-  if (stat === null) throw refuseBundle(folder, 'there is no such folder');
+  const stat = await lstat(folder).catch((error: NodeJS.ErrnoException) => {
+    throw refuseBundle(folder, error.code === 'ENOENT' ? 'there is no such folder' : `cannot be read (${error.code})`);
+  });
   if (stat.isSymbolicLink())
     throw refuseBundle(folder, 'this is a symbolic link, which is not followed; name the folder itself');
   if (!stat.isDirectory()) throw refuseBundle(folder, 'this is not a folder; a bundle is one');
@@ -57,7 +58,10 @@ async function readOne(folder: string, path: string): Promise<BundleText> {
 async function cedarFiles(folder: string, inside: string, depth: number): Promise<string[]> {
   if (depth > MAX_DEPTH) throw refuseBundle(inside, `folders nest deeper than ${MAX_DEPTH} levels`);
   const found: string[] = [];
-  for (const entry of await readdir(join(folder, inside), { withFileTypes: true })) {
+  const entries = await readdir(join(folder, inside), { withFileTypes: true }).catch((error: NodeJS.ErrnoException) => {
+    throw refuseBundle(inside === '' ? folder : inside, `the folder cannot be read (${error.code})`);
+  });
+  for (const entry of entries) {
     const path = inside === '' ? entry.name : `${inside}/${entry.name}`;
     refuseUnusable(entry, path);
     if (entry.isDirectory()) found.push(...(await cedarFiles(folder, path, depth + 1)));

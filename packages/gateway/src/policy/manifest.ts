@@ -1,4 +1,12 @@
-import { isObject, JsonError, type JsonObject, type JsonValue, member, parseJson } from '@cmcp/evidence';
+import {
+  canonicalSorted,
+  isObject,
+  JsonError,
+  type JsonObject,
+  type JsonValue,
+  member,
+  parseJson,
+} from '@cmcp/evidence';
 import { nearest } from '../config/nearest.ts';
 import { type BundleText, refuseBundle } from './text.ts';
 
@@ -31,7 +39,10 @@ export function readManifest(file: BundleText): Manifest {
 
 function parse(file: BundleText): JsonValue {
   try {
-    return parseJson(file.text, { bytes: 1024 * 1024, depth: 32 });
+    const value = parseJson(file.text, { depth: 32 });
+    // What cannot be hashed, such as 1e999, is refused here.
+    canonicalSorted(value);
+    return value;
   } catch (error) {
     if (!(error instanceof JsonError)) throw error;
     const before = file.text.slice(0, error.offset);

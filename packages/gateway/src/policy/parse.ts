@@ -30,7 +30,7 @@ export function parsePolicies(files: readonly BundleText[]): BundlePolicy[] {
 }
 
 /** The policies of one file in source order. */
-export function splitFile(file: BundleText): string[] {
+function splitFile(file: BundleText): string[] {
   const parts = policySetTextToParts(file.text);
   if (parts.type === 'failure') throw cedarError(file, parts.errors, 'not a Cedar policy');
   if (parts.policy_templates.length > 0) {

@@ -137,7 +137,7 @@ function objectMember(schema: JsonObject, key: string): JsonObject {
 }
 
 /** A Cedar string literal. Everything but plain ASCII is escaped, so that a hostile name stays inside it. */
-export function quoted(text: string): string {
+function quoted(text: string): string {
   const escaped = Array.from(text, (character) => {
     if (/^[ !#-[\]-~]$/.test(character)) return character;
     const code = character.codePointAt(0) ?? 0;

@@ -1,0 +1,60 @@
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { decisionOn } from '../../../../tests/support/policy.ts';
+import { loadCatalog } from '../catalog/load.ts';
+import { loadBundle } from './bundle.ts';
+import { createEngine } from './engine.ts';
+
+/** Folder of the reference's `examples/`, where someone has it. Hashes are those of wire-formats section 23. */
+const examples = process.env.CMCP_REFERENCE_EXAMPLES;
+const GOLDEN = [
+  {
+    name: 'minimal',
+    policies: 'sha256:0f30eae7f46868c8250b1b78be3bfd0cd25b247c0c110271ebd599e7aa5a0e74',
+    catalog: 'sha256:d7fc3e42744ea15a93f6c7309c08722bec66939c55338bafec0774ee63ac8b00',
+  },
+  {
+    name: 'bfsi-demo',
+    policies: 'sha256:6a8a10f8ba4b366038fbf996203114bb990833402ec3317071bc510ffabe9457',
+    catalog: 'sha256:7b81b9430c2a3ca7d0cc15de08e2a0e92167de763ebc9f96bd4b685c98b88260',
+  },
+];
+
+for (const { name, policies, catalog } of GOLDEN) {
+  const folder = examples === undefined ? null : join(examples, name);
+
+  test(`the reference's example ${name} has its golden catalog hash [C-08] [C-37]`, async (t) => {
+    if (folder === null || !existsSync(join(folder, 'catalog.json')))
+      return t.skip('CMCP_REFERENCE_EXAMPLES has no such file');
+    assert.equal((await loadCatalog(join(folder, 'catalog.json'))).hash, catalog);
+  });
+
+  test(`the reference's example ${name} has its golden bundle hash and permits what it should [C-21]`, async (t) => {
+    if (folder === null || !existsSync(join(folder, 'policies/manifest.json')))
+      return t.skip('CMCP_REFERENCE_EXAMPLES has no such folder');
+    const bundle = await loadBundle(join(folder, 'policies'));
+    assert.equal(bundle.hash, policies);
+    const loaded = await loadCatalog(join(folder, 'catalog.json'));
+    const engine = createEngine(bundle, loaded);
+    t.after(() => engine.close());
+    for (const tool of loaded.tools) assert.equal(engine.decide(decisionOn(loaded, tool.name)).effect, 'allow');
+  });
+}
+
+test("the reference's bfsi example denies health data to uncovered tools [C-21]", async (t) => {
+  if (examples === undefined) return t.skip('CMCP_REFERENCE_EXAMPLES is not set');
+  const folder = join(examples, 'bfsi-demo');
+  const catalog = await loadCatalog(join(folder, 'catalog.json'));
+  const engine = createEngine(await loadBundle(join(folder, 'policies')), catalog);
+  t.after(() => engine.close());
+  const input = decisionOn(catalog, 'crm.query', { session: { maxClass: 'hipaa_phi', maxClassRank: 3 } });
+  const uncovered = { ...input, tool: { ...input.tool, requiresBaa: true } };
+  assert.equal(engine.decide(input).effect, 'allow');
+  assert.deepEqual(engine.decide(uncovered).policyIds, ['policy2']);
+  const sending = { ...input, tool: { ...input.tool, name: 'communication.send' } };
+  const mnpi = { ...sending, session: { ...input.session, maxClass: 'mnpi' } };
+  assert.equal(engine.decide(sending).effect, 'allow');
+  assert.deepEqual(engine.decide(mnpi).policyIds, ['policy1']);
+});
