@@ -63,7 +63,8 @@ test('init overwrites nothing, and with --force puts the earlier files aside', a
   const before = await readFile(config, 'utf8');
   const refused = await cmcp(['init', '--from', 'mcp.json', '--out', 'gateway'], folder);
   assert.equal(refused.code, 1);
-  assert.match(refused.stderr, /OUTPUT_EXISTS\)\n.*cmcp\.yaml, catalog\.json, policy, secrets.*--force/);
+  assert.ok(refused.stderr.includes('OUTPUT_EXISTS'));
+  assert.match(refused.stderr, /cmcp\.yaml, catalog\.json, policy, secrets.*--force/);
   assert.equal(await readFile(config, 'utf8'), before);
   const other = ['init', '--from', 'mcp.json', '--out', 'other'];
   assert.equal((await cmcp(other, folder)).code, 0);
