@@ -162,13 +162,16 @@ export class TestBed {
     });
   }
 
+  /** Ends everything, also when some of it fails to end; then fails if something did. */
   async close(): Promise<void> {
-    for (const client of this.#clients) await client.close();
-    for (const gateway of this.#gateways) await gateway.stop();
-    await this.server.close();
+    const ended = await Promise.allSettled([...this.#clients, ...this.#gateways.map(stopping), this.server].map(end));
     await rm(this.folder, { recursive: true, force: true });
+    for (const outcome of ended) if (outcome.status === 'rejected') throw outcome.reason;
   }
 }
+
+const stopping = (gateway: Gateway) => ({ close: () => gateway.stop() });
+const end = (part: { close: () => Promise<unknown> }): Promise<unknown> => part.close();
 
 export const ALLOW_ALL = { 'allow.cedar': 'permit (principal, action in Action::"call_tool", resource);' };
 

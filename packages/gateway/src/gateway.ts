@@ -20,6 +20,7 @@ import { OperatorListener } from './operator/listener.ts';
 import { type Ranks, sensitivityRanks } from './policy/sensitivity.ts';
 import { createRuntime, type Runtime } from './runtime.ts';
 import { resetExposure } from './session/reset.ts';
+import { systemTimers, type Timers } from './timers.ts';
 import { createUpstream } from './upstream/upstream.ts';
 
 /** What a gateway is built with besides its config. A test replaces what it wants to control. */
@@ -28,6 +29,7 @@ export interface GatewayDeps {
   /** For operators: an event's name and what happened, never payloads. */
   report: (event: string, detail: string) => void;
   clock?: Clock;
+  timers?: Timers;
   openLog?: (options: AuditLogOptions) => Promise<AuditLog>;
 }
 
@@ -156,6 +158,7 @@ export class Gateway {
           config,
           ranks,
           clock: this.#clock,
+          timers: this.#deps.timers ?? systemTimers,
           attestation,
           log,
           connect: (server, settings) =>
@@ -204,6 +207,7 @@ export class Gateway {
       gateway: runtime.governed,
       onFault: (error) => this.#report('INTERNAL_ERROR', String(error)),
       clock: this.#clock,
+      timers: this.#deps.timers ?? systemTimers,
     });
   }
 

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Attestation } from './attestation/types.ts';
+import { CallLog } from './audit/call-log.ts';
 import { GatewayChain } from './audit/gateway-chain.ts';
 import type { AuditLog } from './audit/types.ts';
 import type { Authority } from './authority.ts';
@@ -13,13 +14,14 @@ import type { Ranks } from './policy/sensitivity.ts';
 import { commitment } from './session/commitment.ts';
 import { Exposures } from './session/exposure.ts';
 import { Sessions } from './session/sessions.ts';
-import { systemTimers } from './timers.ts';
+import type { Timers } from './timers.ts';
 import type { createUpstream } from './upstream/upstream.ts';
 
 export interface RuntimeDeps {
   config: Config;
   ranks: Ranks;
   clock: Clock;
+  timers: Timers;
   attestation: Attestation;
   log: AuditLog;
   connect: (
@@ -65,7 +67,7 @@ export async function createRuntime(deps: RuntimeDeps, approved: Approved): Prom
     lastSessions: await latestSessions(log),
   });
   const path: PathDeps = {
-    log,
+    log: new CallLog(log),
     sessions,
     exposures,
     clock,
@@ -76,7 +78,10 @@ export async function createRuntime(deps: RuntimeDeps, approved: Approved): Prom
     report: (code, callId, detail) => report(code, `call ${callId}: ${detail}`),
   };
   const failed = (error: unknown): void => report('AUDIT_UNAVAILABLE', String(error));
-  const timers = [every(SWEEP_MS, () => sessions.sweep(), failed), every(FLUSH_MS, () => chain.flush(), failed)];
+  const timers = [
+    every(deps.timers, SWEEP_MS, () => sessions.sweep(), failed),
+    every(deps.timers, FLUSH_MS, () => chain.flush(), failed),
+  ];
   contact(deps, authority);
   return {
     governed: governedGateway(path, () => authority, chain),
@@ -95,13 +100,10 @@ export async function createRuntime(deps: RuntimeDeps, approved: Approved): Prom
     },
     close: async () => {
       for (const stop of timers) stop();
-      try {
-        await sessions.closeAll('shutdown');
-        await chain.flush();
-        await log.closeSession(chain.sessionId, 'shutdown');
-      } finally {
-        await release(authority);
-      }
+      const closed = await Promise.allSettled([sessions.closeAll('shutdown'), chain.flush()]);
+      const chainClosed = await Promise.allSettled([log.closeSession(chain.sessionId, 'shutdown')]);
+      await release(authority);
+      for (const outcome of [...closed, ...chainClosed]) if (outcome.status === 'rejected') throw outcome.reason;
     },
   };
 }
@@ -192,9 +194,9 @@ async function latestSessions(log: AuditLog): Promise<Map<string, string>> {
 }
 
 /** Runs a task again and again, never over itself. Returns what stops it. */
-function every(ms: number, task: () => Promise<void>, failed: (error: unknown) => void): () => void {
+function every(timers: Timers, ms: number, task: () => Promise<void>, failed: (error: unknown) => void): () => void {
   let running = false;
-  return systemTimers.every(ms, () => {
+  return timers.every(ms, () => {
     if (running) return;
     running = true;
     task()

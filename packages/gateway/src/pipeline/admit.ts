@@ -14,6 +14,7 @@ export async function admit(
   payload: JsonObject,
   workflow: string | null,
 ): Promise<CallRecord> {
+  deps.log.ensureRecording();
   const session = await deps.sessions.enter(request);
   const callId = randomUUID();
   const salt: CallSalt | null = deps.config.audit.digests === 'salted' ? { callId, salt: randomBytes(16) } : null;

@@ -1,4 +1,4 @@
-import type { AuditLog } from '../audit/types.ts';
+import type { CallLog } from '../audit/call-log.ts';
 import type { Clock } from '../clock.ts';
 import type { Config } from '../config/types.ts';
 import type { Ranks } from '../policy/sensitivity.ts';
@@ -7,7 +7,7 @@ import type { Sessions } from '../session/sessions.ts';
 
 /** What the path works with; everything that has an effect is passed in. */
 export interface PathDeps {
-  log: AuditLog;
+  log: CallLog;
   sessions: Sessions;
   exposures: Exposures;
   clock: Clock;

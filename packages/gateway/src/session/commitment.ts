@@ -17,7 +17,7 @@ export function commitment(
   return {
     cmcp_v: 1,
     bundle_hash: authority.policy.bundleHash,
-    bundle_version: authority.policy.version,
+    policy_version: authority.policy.version,
     catalog_hash: authority.catalog.hash,
     rules_hash: NO_RULES,
     mode: config.mode,

@@ -107,15 +107,13 @@ export class Sessions {
     await Promise.all(due);
   }
 
-  /** Closes all; at activation each gets its successor under the authority now in force. */
+  /** Closes all; at activation each gets its successor under the authority now in force. One failure stops no other. */
   async closeAll(reason: 'activation' | 'shutdown'): Promise<void> {
-    const sessions = [...this.#open.values()];
-    await Promise.all(
-      sessions.map(async (session) => {
-        await this.close(session.id, reason);
-        if (reason === 'activation') await this.#ofSubject(session.caller, session.workflow);
-      }),
-    );
+    const closing = [...this.#open.values()].map(async (session) => {
+      await this.close(session.id, reason);
+      if (reason === 'activation') await this.#ofSubject(session.caller, session.workflow);
+    });
+    for (const outcome of await Promise.allSettled(closing)) if (outcome.status === 'rejected') throw outcome.reason;
   }
 
   /** The subject of an open session, for operators. */
