@@ -1,7 +1,7 @@
 import type { UpstreamLog } from './types.ts';
 
 /** Everything outside printable ASCII is escaped, so that a server cannot write lines of its own into the log (ATK-39). */
-const printable = (text: string): string =>
+export const printable = (text: string): string =>
   text.replace(/[^ -~]/g, (character) => `\\u${(character.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}`);
 
 /** The log of one server. What a hostile server can repeat without end is logged at 1, 2, 4, 8, … occurrences. */

@@ -4,7 +4,7 @@ import { GatewayError } from '../errors.ts';
 import { Backoff } from './backoff.ts';
 import type { Channel, ChannelRequest } from './channel.ts';
 import { childEnvironment } from './child-environment.ts';
-import type { EventLog } from './event-log.ts';
+import { type EventLog, printable } from './event-log.ts';
 import { checkServerFile } from './measure-server.ts';
 import type { MonotonicTimers } from './monotonic.ts';
 import { type Scope, unsent } from './scope.ts';
@@ -115,7 +115,8 @@ export class StdioChannel implements Channel {
       await this.#agree(connection);
     } catch (error) {
       await connection.stop();
-      throw error;
+      if (!(error instanceof GatewayError)) throw error;
+      throw unavailable(`${error.detail} ${printable(process.stderrTail())}`.trim(), error);
     }
     log.write('started', `pid ${process.pid}`);
     this.#starts += 1;

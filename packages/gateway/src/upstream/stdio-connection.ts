@@ -23,6 +23,15 @@ const MAX_BACKLOG = 16 * 1024 * 1024;
 const DRAIN_MS = 1000;
 const OPEN_BRACE = 0x7b;
 
+/**
+ * One message as one line, for every reader: serialised JSON holds no LF, and the other characters that some line readers
+ * split at (Node's readline at U+2028) are escaped, so that an argument cannot end its message and begin another (MCP26-39).
+ */
+function oneLine(message: JsonObject): string {
+  const text = stringifyJson(message);
+  return `${text.replace(/[\u0085\u2028\u2029]/g, (end) => `\\u${end.charCodeAt(0).toString(16).padStart(4, '0')}`)}\n`;
+}
+
 interface Pending {
   resolve(message: JsonObject): void;
   reject(error: GatewayError): void;
@@ -107,15 +116,14 @@ export class StdioConnection {
   }
 
   #send(message: JsonObject): void {
-    // Serialised JSON holds no newline, so one message is one line.
-    if (!this.#write(`${stringifyJson(message)}\n`)) {
+    if (!this.#write(oneLine(message))) {
       throw new GatewayError('UPSTREAM_UNAVAILABLE', this.#dead ?? 'the server does not read its input');
     }
   }
 
   /** Sends what may be dropped when the server is gone or does not read. */
   #offer(message: JsonObject): void {
-    this.#write(`${stringifyJson(message)}\n`);
+    this.#write(oneLine(message));
   }
 
   #write(line: string): boolean {
