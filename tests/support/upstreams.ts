@@ -1,4 +1,13 @@
 import { readFile } from 'node:fs/promises';
+import {
+  createServer as createHttpServer,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type ServerResponse,
+} from 'node:http';
+import { createServer as createHttpsServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import type { SecureVersion } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import type { JsonObject } from '@cmcp/evidence';
 import type { CatalogServer } from '../../packages/gateway/src/catalog/types.ts';
@@ -131,4 +140,101 @@ export async function gone(pid: number): Promise<void> {
     if (stat === null || / [ZX] /.test(stat.slice(stat.lastIndexOf(')')))) return;
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
+}
+
+export interface Received {
+  method: string;
+  headers: IncomingHttpHeaders;
+  /** Parsed body of a POST; `{}` for others. */
+  message: Message;
+  response: ServerResponse;
+}
+
+export interface Message {
+  id?: string;
+  method?: string;
+  params?: { name?: string; arguments?: Record<string, unknown>; requestId?: string; cursor?: string };
+  result?: unknown;
+}
+
+/** An HTTP server that does with each request what a test says; closed with the test. */
+export interface FakeHttp {
+  transport: CatalogServer['transport'];
+  received: Received[];
+  port: number;
+}
+
+export async function fakeHttp(
+  t: Cleanup,
+  handle: (request: Received) => void,
+  tls?: { cert: string; key: string; minVersion?: SecureVersion; maxVersion?: SecureVersion },
+): Promise<FakeHttp> {
+  const received: Received[] = [];
+  const listener = (request: IncomingMessage, response: ServerResponse) => {
+    const chunks: Buffer[] = [];
+    request.on('data', (chunk: Buffer) => chunks.push(chunk));
+    request.on('end', () => {
+      const text = Buffer.concat(chunks).toString();
+      const message: Message = text === '' ? {} : JSON.parse(text);
+      const whole = { method: request.method ?? '', headers: request.headers, message, response };
+      received.push(whole);
+      handle(whole);
+    });
+  };
+  const server = tls === undefined ? createHttpServer(listener) : createHttpsServer(tls, listener);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const { port } = server.address() as AddressInfo;
+  const url = `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${port}/mcp`;
+  return { transport: { kind: 'http', url, tlsFingerprint: null }, received, port };
+}
+
+export function answerJson(
+  response: ServerResponse,
+  body: unknown,
+  status = 200,
+  headers: Record<string, string> = {},
+): void {
+  response.writeHead(status, { 'content-type': 'application/json', ...headers });
+  response.end(typeof body === 'string' ? body : JSON.stringify(body));
+}
+
+export const resultFor = (message: Message, result: unknown): unknown => ({ jsonrpc: '2.0', id: message.id, result });
+
+export const textResult = (text: string): unknown => ({ content: [{ type: 'text', text }] });
+
+/** The opening and listing of a server of one family; what a test handles itself is left to it. */
+export function opening(
+  family: 'modern' | 'handshake',
+  capabilities: unknown = { tools: {} },
+): (request: Received) => boolean {
+  const sessions = { count: 0 };
+  return ({ method, message, response }) => {
+    const modern = family === 'modern';
+    if (message.method === 'server/discover' && modern) {
+      const discovered = { supportedVersions: ['2026-07-28'], capabilities, ttlMs: 0, cacheScope: 'private' };
+      answerJson(response, resultFor(message, { resultType: 'complete', ...discovered }));
+    } else if (message.method === 'server/discover') {
+      answerJson(response, { jsonrpc: '2.0', id: null, error: { code: -32000, message: 'Bad Request' } }, 400);
+    } else if (message.method === 'initialize' && !modern) {
+      sessions.count += 1;
+      const initialized = { protocolVersion: '2025-06-18', capabilities, serverInfo: { name: 'f', version: '1' } };
+      answerJson(response, resultFor(message, initialized), 200, { 'mcp-session-id': `session-${sessions.count}` });
+    } else if (message.method === 'tools/list') {
+      const tools = [{ name: 't', inputSchema: { type: 'object' } }];
+      answerJson(response, resultFor(message, { tools }));
+    } else if (method === 'POST' && message.method?.startsWith('notifications/')) {
+      response.writeHead(202).end();
+    } else if (method === 'DELETE') {
+      response.writeHead(204).end();
+    } else if (method === 'GET') {
+      response.writeHead(405).end();
+    } else {
+      return false;
+    }
+    return true;
+  };
 }

@@ -12,19 +12,20 @@ export interface ReleasableResult {
 }
 
 /**
- * Removes the gateway's own `_meta` members, and a `_meta` left empty, from an upstream's result. Everything else is kept
- * as it came. The content is not inspected here, and entries say so.
+ * Removes what only the gateway may say of a call from an upstream's result: its own `_meta` members, a `_meta` left empty,
+ * and the reference's `_cmcp`. Everything else is kept as it came. The content is not inspected here, and entries say so.
  */
 export function releasable(upstream: JsonObject): ReleasableResult {
-  const meta = member(upstream, '_meta');
-  let result = upstream;
-  if (isObject(meta)) {
-    const { _meta: _, ...others } = upstream;
-    const kept = Object.fromEntries(Object.entries(meta).filter(([key]) => !key.startsWith(OWN_META)));
-    result = Object.keys(kept).length === 0 ? others : { ...others, _meta: kept };
-  }
+  const { _meta: given, _cmcp: _, ...others } = upstream;
+  const meta = isObject(given) ? ownMembersRemoved(given) : given;
+  const empty = meta === undefined || (isObject(meta) && Object.keys(meta).length === 0);
+  const result = empty ? others : { ...others, _meta: meta };
   const text = stringifyJson(result);
   return { result, text, sizeBytes: Buffer.byteLength(text) };
+}
+
+function ownMembersRemoved(meta: JsonObject): JsonObject {
+  return Object.fromEntries(Object.entries(meta).filter(([key]) => !key.startsWith(OWN_META)));
 }
 
 /** The result with a member added to its `_meta`. */

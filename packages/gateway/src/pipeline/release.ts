@@ -1,3 +1,4 @@
+import type { JsonObject } from '@cmcp/evidence';
 import type { EntryReceipt } from '../audit/types.ts';
 import { type ReleasableResult, withMeta } from '../inspection/response.ts';
 import type { CallOutcome } from '../mcp/types.ts';
@@ -27,7 +28,21 @@ export async function release(deps: PathDeps, record: CallRecord, answer: Releas
     ...(record.salt === null ? {} : { salt: record.salt }),
   });
   const receipt = deps.config.audit.durability === 'strict' ? await entered : unawaited(deps, record, entered);
-  return { kind: 'result', result: withMeta(answer.result, 'io.cmcp/call', callMeta(record, receipt)) };
+  const result = withMeta(answer.result, 'io.cmcp/call', callMeta(record, receipt));
+  if (deps.config.compat === 'none') return { kind: 'result', result };
+  return { kind: 'result', result: { ...result, _cmcp: referenceMeta(record, receipt, ending.latencyMicros) } };
+}
+
+/** The reference's object beside the content (wire-formats section 17.2), with the hash of this call's own entry. */
+function referenceMeta(record: CallRecord, receipt: EntryReceipt | null, latencyMicros: number): JsonObject {
+  return {
+    call_id: record.callId,
+    ...(receipt === null ? {} : { audit_entry_hash: receipt.entryHash }),
+    would_have_denied: record.wouldHaveDenied,
+    latency_us: latencyMicros,
+    session_id: record.session.id,
+    ...(record.workflow === null ? {} : { workflow_id: record.workflow }),
+  };
 }
 
 /** Batched durability: a lost entry stops the log for good, so the failure shows at the next call, and is reported here. */
