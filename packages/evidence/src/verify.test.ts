@@ -737,6 +737,12 @@ for (const [id, lie, tell] of CHAIN_LIES) {
   });
 }
 
+test('a bundle without entries is refused', async () => {
+  const file = await makeSession(key, EVENTS);
+  file.bundle.entries = [];
+  assert.deepEqual(failures(await check(file)), ['chain.schema']);
+});
+
 test('a call entry without a decision is refused', async () => {
   const file = await makeSession(key, EVENTS);
   entryAt(file, 1).policy_decision = 'n/a';
