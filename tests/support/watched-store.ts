@@ -11,6 +11,8 @@ type Kind = 'intent' | 'entry';
 export class WatchedStore {
   readonly timeline: string[];
   #failNext: Kind | null = null;
+  #crashed = false;
+  #store: AuditStore | null = null;
   #gate: { kind: Kind; open: Promise<void> } | null = null;
 
   /** `timeline`: what this and others saw, in order. */
@@ -29,13 +31,25 @@ export class WatchedStore {
     return resolve;
   }
 
+  /**
+   * What a killed process leaves: the store as of its last commit, and its lock let go. Nothing of this log is stored any
+   * more.
+   */
+  async crash(): Promise<void> {
+    this.#crashed = true;
+    await this.#store?.close();
+  }
+
   /** What Gateway takes as `openLog`. */
-  readonly openLog = async (options: AuditLogOptions): Promise<AuditLog> =>
-    openAuditLogInProcess({ ...options, store: this.#watch(openSqliteStore(options.dataDir)) });
+  readonly openLog = async (options: AuditLogOptions): Promise<AuditLog> => {
+    this.#store = openSqliteStore(options.dataDir);
+    return openAuditLogInProcess({ ...options, store: this.#watch(this.#store) });
+  };
 
   #watch(store: AuditStore): AuditStore {
     return new Proxy(store, {
       get: (target, property) => {
+        if (property === 'close' && this.#crashed) return () => Promise.resolve();
         if (property === 'commit') return (batch: CommitBatch) => this.#commit(target, batch);
         const value: unknown = Reflect.get(target, property);
         return typeof value === 'function' ? value.bind(target) : value;
@@ -45,6 +59,7 @@ export class WatchedStore {
 
   async #commit(store: AuditStore, batch: CommitBatch): Promise<void> {
     const kinds = kindsIn(batch);
+    if (this.#crashed) throw new Error('the process is gone');
     if (this.#gate !== null && kinds.includes(this.#gate.kind)) await this.#gate.open;
     if (this.#failNext !== null && kinds.includes(this.#failNext)) {
       this.#failNext = null;
