@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { after, before, test } from 'node:test';
 import { CLI, cmcp } from '../../../tests/support/cli.ts';
-import { main } from './main.ts';
+import { cmcpInProcess } from '../../../tests/support/cli-in-process.ts';
 
 const COMMANDS = ['demo', 'init', 'check', 'start', 'session', 'verify', 'help'];
 
@@ -16,21 +18,7 @@ before(async () => {
 });
 after(() => rm(folder, { recursive: true, force: true }));
 
-/** The same command line in this process: as good for what is refused before anything starts, and quicker. */
-async function inProcess(args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-  const said = { stdout: '', stderr: '' };
-  const code = await main(args, {
-    out: (text) => {
-      said.stdout += text;
-    },
-    err: (text) => {
-      said.stderr += text;
-    },
-    variables: { HOME: folder },
-    color: false,
-  });
-  return { code, ...said };
-}
+const inProcess = (args: string[]) => cmcpInProcess(args, folder);
 
 /** A Node older than the product needs, if this machine has one. */
 function oldNode(): string | null {
@@ -141,6 +129,26 @@ test('outside dev mode a gateway without pins does not start [D-08]', async () =
   const unpinned = await cmcp(['start', '--config', config], folder, { CMCP_DEV_MODE: '' });
   assert.equal(unpinned.code, 1);
   assert.match(unpinned.stderr, /POLICY_PIN_REQUIRED/);
+});
+
+test('start needs somebody who may call in the way that it is started', async () => {
+  const stdioOnly = join(folder, 'stdio.yaml');
+  await writeFile(stdioOnly, 'stdio: desktop\n');
+  const http = await cmcp(['start', '--config', stdioOnly], folder);
+  assert.equal(http.code, 1);
+  assert.match(http.stderr, /has no `agents`/);
+  const httpOnly = join(folder, 'http.yaml');
+  await writeFile(httpOnly, `agents: [{subject: a, token_sha256: ${'a'.repeat(64)}}]\n`);
+  const stdio = await cmcp(['start', '--stdio', '--config', httpOnly], folder);
+  assert.deepEqual([stdio.code, stdio.stdout], [1, '']);
+  assert.match(stdio.stderr, /CREDENTIAL_REQUIRED/);
+});
+
+test('an answer that nobody reads is not a success', async () => {
+  const child = spawn(process.execPath, [CLI, 'help', 'config'], { stdio: ['ignore', 'pipe', 'pipe'] });
+  child.stdout.destroy();
+  const [[code], said] = await Promise.all([once(child, 'close'), text(child.stderr)]);
+  assert.deepEqual([code, said], [1, '']);
 });
 
 test('a session command without a gateway says so, with exit code 3', async () => {

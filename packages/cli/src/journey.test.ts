@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { once } from 'node:events';
+import { chmod, cp, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -7,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
 import { CLI, cliEnvironment, cmcp, startProcess } from '../../../tests/support/cli.ts';
+import { cmcpInProcess } from '../../../tests/support/cli-in-process.ts';
 
 const SERVERS = fileURLToPath(new URL('../../../node_modules/.bin/', import.meta.url));
 const RELAXED = ['--accept-software', '--unpinned-policy', '--unpinned-catalog'];
@@ -38,6 +40,12 @@ before(async () => {
 });
 after(() => rm(folder, { recursive: true, force: true }));
 
+/** What init wrote, in another folder. */
+async function copySetup(to: string): Promise<void> {
+  const from = join(folder, 'gateway');
+  await cp(from, to, { recursive: true, filter: (path) => path !== join(from, 'data') });
+}
+
 test('init turns a client configuration into a gateway, and names what it left out', async () => {
   assert.deepEqual(
     initialised.servers.map(({ id }) => id),
@@ -66,9 +74,8 @@ test('init overwrites nothing, and with --force puts the earlier files aside', a
   assert.ok(refused.stderr.includes('OUTPUT_EXISTS'));
   assert.match(refused.stderr, /cmcp\.yaml, catalog\.json, policy, secrets.*--force/);
   assert.equal(await readFile(config, 'utf8'), before);
-  const other = ['init', '--from', 'mcp.json', '--out', 'other'];
-  assert.equal((await cmcp(other, folder)).code, 0);
-  const forced = await cmcp([...other, '--force'], folder);
+  await copySetup(join(folder, 'other'));
+  const forced = await cmcp(['init', '--from', 'mcp.json', '--out', 'other', '--force'], folder);
   assert.equal(forced.code, 0, forced.stderr);
   assert.match(forced.stdout, /Put aside: cmcp\.yaml\.previous, catalog\.json\.previous, policy\.previous/);
   assert.match(forced.stdout, /CMCP_DEV_MODE=1 cmcp start --config/);
@@ -101,11 +108,13 @@ test('check approves what init wrote, prints the hashes to pin, and pinned it ne
     CMCP_POLICY_HASH: report.policy.hash,
     CMCP_CATALOG_HASH: report.catalog.hash,
   };
-  assert.equal((await cmcp(['check', '--config', config, '--offline'], folder, production)).code, 0);
-  const unpinned = await cmcp(['check', '--config', config, '--offline'], folder, { CMCP_DEV_MODE: '' });
+  assert.equal((await cmcpInProcess(['check', '--config', config, '--offline'], folder, production)).code, 0);
+  const unpinned = await cmcpInProcess(['check', '--config', config, '--offline'], folder, { CMCP_DEV_MODE: '' });
   assert.equal(unpinned.code, 1);
   assert.match(unpinned.stdout, new RegExp(`set policy\\.hash to ${report.policy.hash}`));
-  const other = await cmcp(['check', '--config', config, '--offline'], folder, { CMCP_POLICY_HASH: 'a'.repeat(64) });
+  const other = await cmcpInProcess(['check', '--config', config, '--offline'], folder, {
+    CMCP_POLICY_HASH: 'a'.repeat(64),
+  });
   assert.equal(other.code, 1);
   assert.match(other.stdout, /POLICY_HASH_MISMATCH/);
   const start = await cmcp(['start', '--config', config], folder, production);
@@ -115,13 +124,14 @@ test('check approves what init wrote, prints the hashes to pin, and pinned it ne
 
 test('check finds a changed definition, a withdrawn tool, an unapproved one and a misspelt server', async () => {
   const copy = join(folder, 'drifted');
-  await cmcp(['init', '--from', 'mcp.json', '--out', copy], folder);
+  await copySetup(copy);
   const file = join(copy, 'catalog.json');
   const catalog = JSON.parse(await readFile(file, 'utf8'));
   const tool = (name: string) => catalog.tools.find((each: { name: string }) => each.name === name);
   tool('read_text_file').definition.description += ' ';
   tool('write_file').definition.name = 'withdrawn_file';
   tool('write_file').upstream_name = 'withdrawn_file';
+  catalog.servers.find((each: { id: string }) => each.id === 'memory').spawn = { command: '/bin/false' };
   await writeFile(file, JSON.stringify(catalog));
   await writeFile(
     join(copy, 'cmcp.yaml'),
@@ -131,6 +141,7 @@ test('check finds a changed definition, a withdrawn tool, an unapproved one and 
   assert.equal(code, 1);
   assert.match(stdout, /files +changed .*read_text_file changed \(description\)/);
   assert.match(stdout, /write_file is no longer offered; offered but not approved: write_file/);
+  assert.match(stdout, /memory +unreachable +9 +UPSTREAM_UNAVAILABLE/);
   assert.match(stdout, /upstreams\.flies is no server of the catalog; the nearest is files/);
 });
 
@@ -141,7 +152,7 @@ async function connect(url: string): Promise<Client> {
   return client;
 }
 
-const session = (args: string[]) => cmcp(['session', ...args, '--config', config], folder);
+const session = (args: string[]) => cmcpInProcess(['session', ...args, '--config', config], folder);
 
 test('a session is used, listed, reset, exported, closed and verified', async (t) => {
   const gateway = await startProcess(config, folder);
@@ -164,7 +175,7 @@ test('a session is used, listed, reset, exported, closed and verified', async (t
   assert.match(again.stderr, /exported\.cmcp\.json exists already/);
   assert.match((await session(['close', id])).stderr, /SESSION_UNKNOWN/);
 
-  const verified = await cmcp(['verify', file, ...RELAXED], folder);
+  const verified = await cmcpInProcess(['verify', file, ...RELAXED], folder);
   assert.equal(verified.code, 0, verified.stdout);
   assert.match(verified.stdout, /VERIFIED WITH --accept-software --unpinned-policy --unpinned-catalog/);
   assert.match(verified.stdout, /against: known on this machine: .*known_keys/);
@@ -175,18 +186,20 @@ test('a session is used, listed, reset, exported, closed and verified', async (t
   await writeFile(receiptFile, receipt);
   const pinned = ['--policy-hash', gateway.started.policyHash, '--catalog-hash', gateway.started.catalogHash];
   const strict = ['verify', file, '--accept-software', ...pinned, '--key', gateway.started.keyFile];
-  assert.equal((await cmcp([...strict, '--receipt', receiptFile], folder)).code, 0);
+  assert.equal((await cmcpInProcess([...strict, '--receipt', receiptFile], folder)).code, 0);
   const bareKey = join(folder, 'key.txt');
   await writeFile(bareKey, `${gateway.started.publicKey}\n`);
-  assert.equal((await cmcp(['verify', file, ...RELAXED, '--key', bareKey], folder)).code, 0);
+  assert.equal((await cmcpInProcess(['verify', file, ...RELAXED, '--key', bareKey], folder)).code, 0);
 
-  const lacking = await cmcp(['verify', file], folder);
+  const lacking = await cmcpInProcess(['verify', file], folder);
   assert.equal(lacking.code, 1);
   assert.match(lacking.stdout, /CONSISTENT, NOT VERIFIED/);
   assert.match(lacking.stdout, /LACKING[\s\S]*--policy-hash/);
-  const elsewhere = await cmcp(['verify', file, ...RELAXED], folder, { XDG_CONFIG_HOME: join(folder, 'nobody') });
+  const elsewhere = await cmcpInProcess(['verify', file, ...RELAXED], folder, {
+    XDG_CONFIG_HOME: join(folder, 'nobody'),
+  });
   assert.equal(elsewhere.code, 1, 'the key is known on this machine only');
-  const wrong = await cmcp(['verify', file, ...RELAXED.slice(0, 2), '--catalog-hash', 'b'.repeat(64)], folder);
+  const wrong = await cmcpInProcess(['verify', file, ...RELAXED.slice(0, 2), '--catalog-hash', 'b'.repeat(64)], folder);
   assert.match(wrong.stdout, /REFUSED[\s\S]*FAILED/);
   await refusesAnyFlippedByte(file);
 });
@@ -196,7 +209,7 @@ async function refusesAnyFlippedByte(file: string): Promise<void> {
   const text = await readFile(file, 'utf8');
   const altered = join(folder, 'altered.cmcp.json');
   await writeFile(altered, text.replace('"read_text_file"', '"read_text_filf"'));
-  const { code, stdout } = await cmcp(['verify', file, altered, ...RELAXED, '--json'], folder);
+  const { code, stdout } = await cmcpInProcess(['verify', file, altered, ...RELAXED, '--json'], folder);
   assert.equal(code, 1);
   const { verified, files } = JSON.parse(stdout);
   assert.equal(verified, false);
@@ -236,8 +249,28 @@ test('SIGTERM closes every session with a file that verifies, and SIGHUP reloads
   const files = (await readdir(gateway.started.sessionsFolder)).map((name) =>
     join(gateway.started.sessionsFolder, name),
   );
-  const { code, stdout } = await cmcp(['verify', ...files, ...RELAXED], folder);
+  const { code, stdout } = await cmcpInProcess(['verify', ...files, ...RELAXED], folder);
   assert.equal(code, 0, stdout);
+});
+
+test('a second signal ends a gateway that waits for a server, with exit code 1', async (t) => {
+  const copy = join(folder, 'stubborn');
+  await copySetup(copy);
+  const file = join(copy, 'catalog.json');
+  const catalog = JSON.parse(await readFile(file, 'utf8'));
+  const stubborn = { command: '/bin/sh', args: ['-c', 'trap "" TERM; while :; do sleep 1; done'] };
+  for (const server of catalog.servers) server.spawn = stubborn;
+  await writeFile(file, JSON.stringify(catalog));
+  const gateway = await startProcess(join(copy, 'cmcp.yaml'), folder);
+  t.after(gateway.kill);
+  const { stderr } = gateway.child;
+  assert.ok(stderr);
+  stderr.on('data', (chunk: Buffer) => {
+    if (chunk.toString().includes('"event":"stopping"')) gateway.child.kill('SIGTERM');
+  });
+  gateway.child.kill('SIGTERM');
+  const [code] = await once(gateway.child, 'exit');
+  assert.equal(code, 1);
 });
 
 test('a client spawns the gateway over stdio, and standard output holds nothing but MCP', async () => {

@@ -50,7 +50,7 @@ function path(example: string): Reader<string> {
   });
 }
 
-const host = text('a host, with a port if it is not the default one, such as gateway.example:8443', (given) =>
+const host = text('a host, with a port or for every port, such as gateway.example:8443', (given) =>
   /^(?:[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?$/.test(given) ? given.toLowerCase() : undefined,
 );
 
@@ -110,7 +110,7 @@ export const CONFIG_SCHEMA = section('the configuration', {
   allowed_hosts: setting(
     list(host),
     '[]',
-    'Values of the Host header that are accepted besides those of the listening address.',
+    'Values of the Host header that are accepted besides loopback names and the listening address.',
   ),
   allowed_origins: setting(
     list(origin),
