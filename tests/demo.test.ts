@@ -30,30 +30,30 @@ interface Told {
   steps: Step[];
 }
 
-/** The story of the issue, step by step: what was decided, and by what. */
-const STORY: [id: string, decided: string, by: string[]][] = [
-  ['client-config', 'done', []],
-  ['init', 'done', []],
-  ['review', 'done', []],
-  ['check', 'done', []],
-  ['start', 'done', []],
-  ['list-tools', 'done', []],
-  ['allowed-filesystem', 'allowed', ['allow-catalogued-tools']],
-  ['allowed-everything', 'allowed', ['allow-catalogued-tools']],
-  ['allowed-memory', 'allowed', ['allow-catalogued-tools']],
-  ['allowed-outbox', 'allowed', ['allow-catalogued-tools']],
-  ['external-write-before', 'allowed', ['allow-catalogued-tools']],
-  ['forbidden-argument', 'refused', ['secrets-stay-unread']],
-  ['not-in-catalog', 'refused', ['catalog_miss']],
-  ['customer-data', 'allowed', ['allow-catalogued-tools']],
-  ['external-write-after', 'refused', ['no-external-writes-after-sensitive-data']],
-  ['close-session', 'done', []],
-  ['external-write-new-session', 'refused', ['no-external-writes-after-sensitive-data']],
-  ['rug-pull', 'refused', ['catalog_drift']],
-  ['stop', 'done', []],
-  ['verify', 'verified', []],
-  ['flipped-byte', 'refused', ['chain.hashes', 'transcript.calls', 'summary.tools']],
-  ['forged', 'refused', ['key.pinned']],
+/** The story of the issue, step by step: what was decided, and by what first of all. */
+const STORY: [id: string, decided: string, by: string | null][] = [
+  ['client-config', 'done', null],
+  ['init', 'done', null],
+  ['review', 'done', null],
+  ['check', 'done', null],
+  ['start', 'done', null],
+  ['list-tools', 'done', null],
+  ['allowed-filesystem', 'allowed', 'allow-catalogued-tools'],
+  ['allowed-everything', 'allowed', 'allow-catalogued-tools'],
+  ['allowed-memory', 'allowed', 'allow-catalogued-tools'],
+  ['allowed-outbox', 'allowed', 'allow-catalogued-tools'],
+  ['external-write-before', 'allowed', 'allow-catalogued-tools'],
+  ['forbidden-argument', 'refused', 'secrets-stay-unread'],
+  ['not-in-catalog', 'refused', 'catalog_miss'],
+  ['customer-data', 'allowed', 'allow-catalogued-tools'],
+  ['external-write-after', 'refused', 'no-external-writes-after-sensitive-data'],
+  ['close-session', 'done', null],
+  ['external-write-new-session', 'refused', 'no-external-writes-after-sensitive-data'],
+  ['rug-pull', 'refused', 'catalog_drift'],
+  ['stop', 'done', null],
+  ['verify', 'verified', null],
+  ['flipped-byte', 'refused', 'chain.hashes'],
+  ['forged', 'refused', 'key.pinned'],
 ];
 
 async function inFolder(task: (folder: string) => Promise<void>): Promise<void> {
@@ -88,7 +88,7 @@ test('`cmcp demo --json` tells every step of the story, and leaves files but no 
     const told = JSON.parse(stdout) as Told;
     assert.equal(told.as_told, true);
     assert.deepEqual(
-      told.steps.map(({ id, decided, by }) => [id, decided, by]),
+      told.steps.map(({ id, decided, by: [first = null] }) => [id, decided, first]),
       STORY,
     );
     for (const step of told.steps) assert.ok(step.asked !== '' && step.why !== '', step.id);
@@ -106,9 +106,9 @@ test('`cmcp demo --json` tells every step of the story, and leaves files but no 
 
 /** The first command that the demo suggests does what it promises, word for word. */
 async function verifyAsSuggested({ next, files }: Told, folder: string): Promise<void> {
-  const [suggested] = next;
-  assert.ok(suggested?.command.startsWith('npx cmcp verify '));
-  const args = suggested.command.split(' ').slice(2);
+  const command = next[0]?.command ?? '';
+  assert.match(command, /^npx cmcp verify /);
+  const args = command.split(' ').slice(2);
   assert.ok(args.includes(String(files.session_file)));
   const { code, stdout } = await cmcp(args, folder);
   assert.equal(code, 0, stdout);
@@ -121,17 +121,23 @@ test('a person who presses Ctrl-C finds the gateway and its servers gone, and a 
       env: cliEnvironment(folder),
       stdio: ['ignore', 'pipe', 'inherit'],
     });
-    const seen = await interruptedAt(child, /decided +ALLOWED/);
+    const seen = await printed(child, /decided +ALLOWED/);
+    if (process.platform === 'linux') {
+      const running = (await processesIn(folder)).join('\n');
+      for (const server of ['filesystem', 'everything', 'memory'])
+        assert.match(running, new RegExp(`server-${server}`));
+    }
+    child.kill('SIGINT');
     const [code] = (await once(child, 'close')) as [number | null];
     assert.equal(code, 1);
     assert.match(seen(), /interrupted by SIGINT/);
-    assert.doesNotMatch(seen(), /\u001b/);
+    assert.ok(!seen().includes('\u001b'));
     for (const line of seen().split('\n')) assert.ok(line.length <= 100, line);
     await assertNobodyLeft(t, folder);
   }));
 
-/** Sends SIGINT, as a terminal does, when `moment` has been printed. */
-async function interruptedAt(child: ChildProcess, moment: RegExp): Promise<() => string> {
+/** Resolves when `moment` has been printed, with all that is printed from the start to whenever it is asked. */
+async function printed(child: ChildProcess, moment: RegExp): Promise<() => string> {
   const { stdout } = child;
   assert.ok(stdout);
   let seen = '';
@@ -143,7 +149,6 @@ async function interruptedAt(child: ChildProcess, moment: RegExp): Promise<() =>
     });
     stdout.once('end', () => reject(new Error(`the demo ended before that: ${seen}`)));
   });
-  child.kill('SIGINT');
   return () => seen;
 }
 

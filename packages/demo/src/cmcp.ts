@@ -2,6 +2,11 @@ import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
+import { setTimeout } from 'node:timers/promises';
+
+/** A server that ignores the end of its input is killed by its guard well within this time. */
+const GROUP_GRACE_MS = 15_000;
+const GROUP_POLL_MS = 20;
 
 /** The installed product, run as a person would run it. */
 export interface Cmcp {
@@ -33,13 +38,17 @@ export async function run(cmcp: Cmcp, args: readonly string[]): Promise<Finished
   return { code, stdout, stderr };
 }
 
-/** Starts a command that is ended with SIGTERM when the person gives up, and when this process ends for whatever reason. */
+/**
+ * Starts a command that is ended with SIGTERM when the person gives up, and when this process ends for whatever reason. It
+ * has a process group of its own: Ctrl-C in the terminal reaches this program alone, which then ends it in good order.
+ */
 export function launch(cmcp: Cmcp, args: readonly string[]): CmcpChild {
   cmcp.signal.throwIfAborted();
   const child = spawn(cmcp.node, [cmcp.cli, ...args], {
     cwd: cmcp.folder,
     env: { ...cmcp.variables },
     stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
   });
   const end = (): void => void child.kill('SIGTERM');
   cmcp.signal.addEventListener('abort', end);
@@ -51,9 +60,24 @@ export function launch(cmcp: Cmcp, args: readonly string[]): CmcpChild {
   return child;
 }
 
-/** Resolves with the exit code, null when a signal ended the child; rejects when it could not be started. */
+/**
+ * Resolves with the exit code, null when a signal ended the child, once everything that it started is gone as well. Rejects
+ * when it could not be started.
+ */
 export async function exitOf(child: CmcpChild): Promise<number | null> {
-  if (child.exitCode !== null || child.signalCode !== null) return child.exitCode;
-  const [code]: [number | null] = (await once(child, 'exit')) as [number | null];
-  return code;
+  await once(child, 'exit');
+  const giveUpMs = performance.now() + GROUP_GRACE_MS;
+  while (groupLives(child.pid) && performance.now() < giveUpMs) await setTimeout(GROUP_POLL_MS);
+  return child.exitCode;
+}
+
+/** Processes that are not our children announce no end, so the group is asked. */
+function groupLives(group: number | undefined): boolean {
+  if (group === undefined) return false;
+  try {
+    return process.kill(-group, 0);
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ESRCH') return false;
+    throw error;
+  }
 }

@@ -1,11 +1,13 @@
 import { sep } from 'node:path';
 import type { Writable } from 'node:stream';
 import { styleText } from 'node:util';
-import type { Chapter, Decided, Facts, Narrator } from './teller.ts';
+import type { Chapter, Facts, Narrator, ToldStep } from './teller.ts';
 
 const COLUMNS = 98;
 const INDENT = '    ';
-const LABEL = 14;
+/** Widths of the labels of a step, and of the table at the end. */
+const STEP_LABEL = 10;
+const FILE_LABEL = 14;
 
 const CHAPTERS: Record<Chapter, string> = {
   'set-up': 'Setting up: four MCP servers that a client already had, and a gateway in front of them',
@@ -14,8 +16,8 @@ const CHAPTERS: Record<Chapter, string> = {
 };
 
 const INTRODUCTION = `An AI agent, four real MCP servers, and one gateway between them. This program plays the people
-around the gateway; every decision below is made by the gateway itself, and every name after
-"by" is what its record says. All customers are invented. Nothing leaves this machine.`;
+around the gateway; every decision is made by the gateway itself, and the policy named with it
+is the one in its record. All customers are invented. Nothing leaves this machine.`;
 
 type Style = Parameters<typeof styleText>[0];
 
@@ -24,32 +26,35 @@ export function textNarrator(stdout: Writable, color: boolean): Narrator {
   const paint = (style: Style, text: string): string =>
     color ? styleText(style, text, { validateStream: false }) : text;
   const line = (text = ''): void => void stdout.write(`${text}\n`);
-  const row = (label: string, text: string, emphasis = (first: string): string => first): void => {
-    const [first = '', ...rest] = wrap(text, COLUMNS - INDENT.length - LABEL);
-    line(`${INDENT}${paint('dim', label.padEnd(LABEL))}${emphasis(first)}`);
-    for (const more of rest) line(`${INDENT}${' '.repeat(LABEL)}${more}`);
+  const row = (label: string, width: number, text: string, emphasis?: { word: string; style: Style }): void => {
+    const [first = '', ...rest] = wrap(text, COLUMNS - INDENT.length - width);
+    const shown = emphasis === undefined ? first : first.replace(emphasis.word, paint(emphasis.style, emphasis.word));
+    line(`${INDENT}${paint('dim', label.padEnd(width))}${shown}`);
+    for (const more of rest) line(`${INDENT}${' '.repeat(width)}${more}`);
   };
+  const heading = (text: string): void => line(`\n${paint(['bold', 'underline'], text)}`);
   let chapter: Chapter | null = null;
   return {
     begin(number, plan) {
       if (chapter === null) line(`${paint('bold', 'cmcp demo')}\n\n${INTRODUCTION}`);
-      if (chapter !== plan.chapter) line(`\n${paint(['bold', 'underline'], CHAPTERS[plan.chapter])}`);
+      if (chapter !== plan.chapter) heading(CHAPTERS[plan.chapter]);
       chapter = plan.chapter;
       line(`\n${paint('bold', `${String(number).padStart(2)}  ${plan.title}`)}`);
-      row('asked', plan.asked);
+      row('asked', STEP_LABEL, plan.asked);
     },
     told(step) {
-      const word = step.decided.toUpperCase();
+      const word = verdictOf(step);
       const by = step.by.length === 0 ? '' : ` by ${step.by_kind} ${step.by.join(', ')}`;
-      row('decided', `${word}${by}`, (first) => first.replace(word, paint(['bold', colorOf(step.decided)], word)));
-      row('why', step.why);
-      const seen = exposureOf(step.facts);
-      if (seen !== null) row('exposure', seen);
+      row('decided', STEP_LABEL, `${word}${by}`, { word, style: ['bold', colorOf(step)] });
+      row('why', STEP_LABEL, step.why);
+      const moved = exposureOf(step.facts);
+      if (moved !== null) row('exposure', STEP_LABEL, moved);
     },
     end(_steps, ending) {
-      line(`\n${paint(['bold', 'underline'], 'What is left')}\n`);
-      for (const [name, path] of Object.entries(ending.files)) row(name.replace('_', ' '), shorter(path));
-      line(`\n${paint(['bold', 'underline'], 'What to try next')}`);
+      heading('What is left');
+      line();
+      for (const [name, path] of Object.entries(ending.files)) row(name.replace('_', ' '), FILE_LABEL, shorter(path));
+      heading('What to try next');
       for (const { why, command } of ending.next) {
         line(`\n${INDENT}${paint('dim', `# ${why}`)}\n${INDENT}${command.split(' ').map(shorter).join(' ')}`);
       }
@@ -63,8 +68,19 @@ export function textNarrator(stdout: Writable, color: boolean): Narrator {
   };
 }
 
-function colorOf(decided: Decided): 'green' | 'red' {
-  return decided === 'refused' || decided === 'not verified' ? 'red' : 'green';
+/** UX-09: what was relaxed never has the words or the colour of what was not. */
+function verdictOf({ decided, facts: { relaxations } }: ToldStep): string {
+  const word = decided.toUpperCase();
+  return decided === 'verified' && isRelaxed(relaxations) ? `${word} WITH ${relaxations.join(' ')}` : word;
+}
+
+function colorOf({ decided, facts }: ToldStep): 'green' | 'yellow' | 'red' {
+  if (decided === 'refused' || decided === 'not verified') return 'red';
+  return isRelaxed(facts.relaxations) ? 'yellow' : 'green';
+}
+
+function isRelaxed(relaxations: Facts[string] | undefined): relaxations is string[] {
+  return Array.isArray(relaxations) && relaxations.length > 0;
 }
 
 /** Only where it moved: most calls show nothing that the agent had not seen before. */

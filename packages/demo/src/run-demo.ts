@@ -41,7 +41,7 @@ export async function runDemo(options: DemoOptions): Promise<number> {
     narrator.end(teller.steps, await tell(options, teller, interruption.signal));
     return 0;
   } catch (error) {
-    return explain(error, teller, narrator);
+    return explain(error, teller, narrator, interruption.signal);
   } finally {
     for (const signal of GIVE_UP) process.removeListener(signal, giveUp);
   }
@@ -97,9 +97,11 @@ function ending(approved: Approved, recorded: Recorded, seconds: number): Ending
   };
 }
 
-function explain(error: unknown, teller: Teller, narrator: Narrator): number {
+function explain(error: unknown, teller: Teller, narrator: Narrator, interruption: AbortSignal): number {
   if (error instanceof StoryDiffers) {
-    narrator.broke(teller.steps, error.step, error.message);
+    // After an interruption, whatever failed failed because of it.
+    const cause: Error = interruption.aborted ? interruption.reason : error;
+    narrator.broke(teller.steps, error.step, cause.message);
     return 1;
   }
   if (error instanceof DemoRefused) {

@@ -103,7 +103,8 @@ async function workInSecondSession(world: World, started: StartedGateway): Promi
   const agent = await connectAgent(started.url, world.approved.agent.token, '2026-07-28');
   try {
     await call(world, started, agent, externalWriteFromNewSession());
-    const rugPull = (): Promise<void> => world.outbox.poison(AbortSignal.timeout(NOTICE_MS));
+    const rugPull = (): Promise<void> =>
+      world.outbox.poison(AbortSignal.any([world.cmcp.signal, AbortSignal.timeout(NOTICE_MS)]));
     return await call(world, started, agent, callAfterRugPull(), rugPull);
   } finally {
     await agent.hangUp();
@@ -117,14 +118,14 @@ function listTools({ teller }: World, agent: Agent): Promise<void> {
       chapter: 'govern',
       title: 'An agent connects, with the official MCP client, and asks what there is',
       asked: 'tools/list',
-      expected: { decided: 'allowed', by: ['catalog'], facts: { tools: [...APPROVED] } },
+      expected: { decided: 'done', facts: { tools: [...APPROVED] } },
     },
     async () => {
       const tools = (await agent.tools()).sort();
       return {
-        decided: 'allowed',
-        by: ['catalog'],
-        by_kind: 'guard',
+        decided: 'done',
+        by: [],
+        by_kind: null,
         why: `It sees ${tools.length} approved tools of four servers behind one address, and nothing else: ${tools.join(', ')}.`,
         facts: { tools },
         result: undefined,

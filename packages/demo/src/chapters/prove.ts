@@ -62,7 +62,7 @@ function verified(world: World, recorded: Recorded): Promise<void> {
       const outcome = outcomeOf(report);
       return {
         ...outcome,
-        why: `${proven.length} checks are proven: every entry, every link, every signature, the approved policy and catalog. --accept-software is printed with it: no hardware stands behind the key.`,
+        why: `${proven.length} checks are proven: every entry, every link, every signature, the approved policy and catalog. The relaxation is said with it: no hardware stands behind the key.`,
         facts: { ...outcome.facts, proven: proven.length },
       };
     },
@@ -83,7 +83,7 @@ function refusedFlip(world: World, recorded: Recorded, text: string): Promise<vo
     async () => {
       await writeFile(copy, bytes);
       const outcome = outcomeOf(await ask(world, [copy], recorded));
-      return { ...outcome, why: `${outcome.why} The entry says another tool than the one that was hashed.` };
+      return { ...outcome, why: `${outcome.why} The entry names another tool than the one that was hashed.` };
     },
   );
 }
