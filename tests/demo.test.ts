@@ -166,14 +166,23 @@ test('a folder that the demo did not make is left as it is, with exit code 2', (
     assert.equal(await readFile(join(own, 'mcp.json'), 'utf8'), '{}');
   }));
 
-test('a product that does not do its part is not covered up: the step is named, with exit code 1', () =>
+/** Fails, and leaves a process behind that needs a moment to notice. */
+const BROKEN = `
+  import { spawn } from 'node:child_process';
+  spawn(process.execPath, ['-e', 'setTimeout(() => {}, 500)'], { stdio: 'ignore' }).unref();
+  console.error('no servers today');
+  process.exitCode = 1;
+`;
+
+test('a product that does not do its part is not covered up: the step is named, with exit code 1', (t) =>
   inFolder(async (folder) => {
     const broken = join(folder, 'broken.mjs');
-    await writeFile(broken, "console.error('no servers today'); process.exit(1);");
+    await writeFile(broken, BROKEN);
     const stdout = new PassThrough();
     const options = { node: process.execPath, variables: {}, json: true, color: false };
     assert.equal(await runDemo({ ...options, cli: broken, dir: join(folder, 'demo'), stdout }), 1);
     const told = JSON.parse(await text(stdout.end())) as Told;
     assert.deepEqual(told.differs, { number: 2, id: 'init' });
     assert.match(String(told.problem), /no servers today/);
+    await assertNobodyLeft(t, folder);
   }));

@@ -56,7 +56,7 @@ export function textNarrator(stdout: Writable, color: boolean): Narrator {
       for (const [name, path] of Object.entries(ending.files)) row(name.replace('_', ' '), FILE_LABEL, shorter(path));
       heading('What to try next');
       for (const { why, command } of ending.next) {
-        line(`\n${INDENT}${paint('dim', `# ${why}`)}\n${INDENT}${command.split(' ').map(shorter).join(' ')}`);
+        line(`\n${INDENT}${paint('dim', `# ${why}`)}\n${INDENT}${shorter(command)}`);
       }
       line(`\nEvery step went as told, in ${ending.seconds.toFixed(1)} s.`);
     },
@@ -88,10 +88,9 @@ function exposureOf({ exposure_before: before, exposure_after: after }: Facts): 
   return before === undefined || before === after ? null : `${before} -> ${after}`;
 }
 
-/** Paths below this folder lose its name; everything else stays as it is. */
-function shorter(word: string): string {
-  const folder = process.cwd() + sep;
-  return word.startsWith(folder) ? word.slice(folder.length) : word;
+/** Paths below this folder, without its name. */
+function shorter(text: string): string {
+  return text.replaceAll(process.cwd() + sep, '');
 }
 
 /** Lines of at most `width` characters, broken at spaces; a longer word keeps its own line. */

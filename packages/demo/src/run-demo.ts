@@ -83,11 +83,11 @@ function ending(approved: Approved, recorded: Recorded, seconds: number): Ending
     next: [
       {
         why: 'check the record yourself, with everything that is proven, asserted and not checked',
-        command: `npx cmcp ${verifyArguments([sessionFile], recorded, approved).join(' ')}`,
+        command: shellLine('npx', 'cmcp', ...verifyArguments([sessionFile], recorded, approved)),
       },
       {
         why: 'run the same gateway again (the outbox was a part of the demo and is gone; the other servers are real)',
-        command: `CMCP_DEV_MODE=1 npx cmcp start --config ${approved.config}`,
+        command: `CMCP_DEV_MODE=1 ${shellLine('npx', 'cmcp', 'start', '--config', approved.config)}`,
       },
       {
         why: 'put a gateway in front of the servers that your own client has',
@@ -95,6 +95,11 @@ function ending(approved: Approved, recorded: Recorded, seconds: number): Ending
       },
     ],
   };
+}
+
+/** For a POSIX shell: words that it would take apart are quoted. */
+function shellLine(...words: string[]): string {
+  return words.map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)).join(' ');
 }
 
 function explain(error: unknown, teller: Teller, narrator: Narrator, interruption: AbortSignal): number {

@@ -42,3 +42,9 @@ test('a folder with other files, a file, and a link to a folder are left alone',
     for (const name of ['other', 'file', 'link']) await assert.rejects(makeWorkspace(join(folder, name)), DemoRefused);
     assert.deepEqual(await readdir(other), ['files']);
   }));
+
+test('a folder too long for the path of a socket is refused before anything is made in it', () =>
+  inFolder(async (folder) => {
+    await assert.rejects(makeWorkspace(join(folder, 'x'.repeat(80))), DemoRefused);
+    assert.deepEqual(await readdir(folder), []);
+  }));

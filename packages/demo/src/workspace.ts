@@ -1,4 +1,5 @@
-import { lstat, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { lstat, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 
 /** The demo cannot be told in this folder; the message says why and what to do. Nothing was changed. */
@@ -10,6 +11,10 @@ const MARKER = '.made-by-cmcp-demo';
 
 /** Everything that the demo itself ever puts into its folder, and hence all that it ever removes from it. */
 const OWN = ['mcp.json', 'files', 'memory.jsonl', 'gateway', 'altered'];
+
+/** As `cmcp init` and the configuration have it. */
+const SOCKET = join('gateway', 'data', 'operator.sock');
+const SOCKET_PATH_BYTES = 100;
 
 const NOTE = `Status notes, for everybody
 
@@ -40,11 +45,11 @@ export interface Workspace {
 }
 
 /**
- * Makes the demo's folder with invented files, `./cmcp-demo` unless `dir` says otherwise. What an earlier run made there is
- * replaced; a folder that the demo did not make is left alone (DemoRefused).
+ * Makes the demo's folder with invented files: `dir`, else `./cmcp-demo`, or a temporary folder where that path is too long
+ * for a socket. What an earlier run made there is replaced; a folder that the demo did not make is left alone (DemoRefused).
  */
 export async function makeWorkspace(dir: string | null): Promise<Workspace> {
-  const root = resolve(dir ?? 'cmcp-demo');
+  const root = await rootFor(dir);
   await claimFolder(root);
   const folder = join(root, 'files');
   const workspace: Workspace = {
@@ -66,6 +71,16 @@ export async function makeWorkspace(dir: string | null): Promise<Workspace> {
   await writeFile(workspace.files.customers, CUSTOMERS);
   await writeFile(workspace.files.deployKey, DEPLOY_KEY);
   return workspace;
+}
+
+/** The gateway's operator socket lies in this folder, and the path of a socket is short on every system. */
+async function rootFor(dir: string | null): Promise<string> {
+  const root = resolve(dir ?? 'cmcp-demo');
+  if (Buffer.byteLength(join(root, SOCKET)) <= SOCKET_PATH_BYTES) return root;
+  if (dir === null) return mkdtemp(join(tmpdir(), 'cmcp-demo-'));
+  throw new DemoRefused(
+    `${root} is too long for the path of a Unix socket. Choose a shorter one: cmcp demo --dir FOLDER`,
+  );
 }
 
 async function claimFolder(root: string): Promise<void> {
