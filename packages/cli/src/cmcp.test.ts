@@ -129,6 +129,9 @@ test('outside dev mode a gateway without pins does not start [D-08]', async () =
   const unpinned = await cmcp(['start', '--config', config], folder, { CMCP_DEV_MODE: '' });
   assert.equal(unpinned.code, 1);
   assert.match(unpinned.stderr, /POLICY_PIN_REQUIRED/);
+  const half = await cmcp(['start', '--config', config], folder, { CMCP_DEV_MODE: '', CMCP_POLICY_HASH: hash });
+  assert.equal(half.code, 1);
+  assert.match(half.stderr, /CATALOG_PIN_REQUIRED/);
 });
 
 test('start needs somebody who may call in the way that it is started', async () => {

@@ -92,7 +92,7 @@ test('init that reaches no server writes nothing, with exit code 1', async () =>
   await assert.rejects(stat(join(folder, 'nowhere')), /ENOENT/);
 });
 
-test('check approves what init wrote, prints the hashes to pin, and pinned it needs no dev mode', async () => {
+test('check approves what init wrote, prints the hashes to pin, and pinned it needs no dev mode [W-44]', async () => {
   const { code, stdout } = await cmcp(['check', '--config', config, '--json'], folder);
   assert.equal(code, 0, stdout);
   const report = JSON.parse(stdout);
@@ -154,7 +154,7 @@ async function connect(url: string): Promise<Client> {
 
 const session = (args: string[]) => cmcpInProcess(['session', ...args, '--config', config], folder);
 
-test('a session is used, listed, reset, exported, closed and verified', async (t) => {
+test('a session is used, listed, reset, exported, closed and verified [UX-01] [UX-02] [UX-06] [UX-08]', async (t) => {
   const gateway = await startProcess(config, folder);
   t.after(gateway.stop);
   const client = await connect(gateway.started.url ?? '');

@@ -1,0 +1,62 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Check, Outcome, Report } from '@cmcp/evidence';
+import { reportText } from './report-text.ts';
+
+const check = (outcome: Outcome, extra: Partial<Check> = {}): Check => ({
+  id: `test.${outcome}`,
+  title: `Is it ${outcome}?`,
+  outcome,
+  against: null,
+  detail: `it is ${outcome}`,
+  required: true,
+  ...extra,
+});
+
+const report = (extra: Partial<Report>): Report => ({
+  verdict: 'verified',
+  summary: 'All is proven.',
+  session_id: null,
+  checks: [],
+  relaxations: [],
+  lacking: [],
+  residual: [],
+  ...extra,
+});
+
+const GREEN = '\u001b[32m';
+
+test('what was relaxed never has the colour or the words of what was not [UX-09]', () => {
+  const whole = reportText('s.cmcp.json', report({}), true);
+  assert.ok(whole.includes(`${GREEN}VERIFIED\u001b[0m`), whole);
+  const relaxed = reportText('s.cmcp.json', report({ relaxations: ['--accept-software'] }), true);
+  assert.ok(!relaxed.includes(GREEN), relaxed);
+  assert.match(relaxed, /VERIFIED WITH --accept-software/);
+  for (const verdict of ['unverified', 'refused'] as const) {
+    assert.ok(!reportText('s.cmcp.json', report({ verdict }), true).includes(GREEN), verdict);
+  }
+});
+
+test('failures come first, then what is proven, asserted and not checked, each with its pin [UX-01]', () => {
+  const checks = [
+    check('not checked', { required: false }),
+    check('asserted', { remedy: '--policy-hash sha256:…' }),
+    check('proven', { against: 'gateway.jwk' }),
+    check('failed'),
+  ];
+  const text = reportText('s.cmcp.json', report({ verdict: 'refused', checks }), false);
+  const order = ['FAILED', 'PROVEN', 'ASSERTED', 'NOT CHECKED'].map((title) => text.indexOf(`\n  ${title}`));
+  assert.deepEqual(
+    order,
+    order.toSorted((a, b) => a - b),
+  );
+  assert.ok(order.every((at) => at > 0));
+  assert.match(text, /Is it proven\? it is proven \[against: gateway\.jwk\]\n/);
+  assert.match(text, /Is it asserted\? it is asserted \(required\)\n {6}to prove it: --policy-hash/);
+});
+
+test('what a file or a server says cannot steer the terminal', () => {
+  const hostile = '\u001b[2J\u202egnihton\r\n';
+  const text = reportText(hostile, report({ summary: hostile, checks: [check('failed', { detail: hostile })] }), false);
+  for (const control of ['\u001b', '\u202e', '\r']) assert.ok(!text.includes(control), JSON.stringify(text));
+});
