@@ -1,6 +1,14 @@
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
-import { type Expectations, type JsonObject, type Report, type SessionFile, stringifyJson, verify } from './index.ts';
+import {
+  type Checkpoint,
+  type Expectations,
+  type JsonObject,
+  type Report,
+  type SessionFile,
+  stringifyJson,
+  verify,
+} from './index.ts';
 import {
   adopt,
   blank,
@@ -151,7 +159,14 @@ test('a checkpoint that is forged, misplaced, superfluous or of an unknown key r
   const file = await makeSession(dead, [CALL, CALL]);
   const last = await checkpoint(file, dead, 4);
   const other = await makeSession(dead, [CALL, CALL]);
+  const lying = (alter: (copy: SessionFile) => void): Promise<Checkpoint> => {
+    const copy = structuredClone(file);
+    alter(copy);
+    return checkpoint(copy, dead, 4);
+  };
   const wrong = [
+    [await lying((copy) => Object.assign(copy.claim.gateway, { session_id: 'another' }))],
+    [await lying((copy) => Object.assign(copy.bundle.entries[3] ?? {}, { entry_hash: '00'.repeat(32) }))],
     [{ ...last, signature: (await checkpoint(file, stranger, 4)).signature }],
     [{ ...last, tip: '00'.repeat(32) }],
     [{ ...last, length: 5 }],
@@ -175,9 +190,13 @@ test('in a recovered session neither key may speak for the other’s part', asyn
   assert.deepEqual(failures(await check({ ...file, checkpoints: [old, early] }, pins(dead, successor))), [
     'chain.checkpoints',
   ]);
-  assert.deepEqual(failures(await check({ ...file, checkpoints: [late, last] }, pins(dead, successor))), [
-    'chain.checkpoints',
-  ]);
+  for (const checkpoints of [
+    [late, last],
+    [last, old],
+  ]) {
+    const report = await check({ ...file, checkpoints }, pins(dead, successor));
+    assert.deepEqual(failures(report), ['chain.checkpoints']);
+  }
 });
 
 test('a receipt that a caller kept is found where it says, and nowhere else [W-14]', async () => {

@@ -52,6 +52,12 @@ test('thumbprint, kid, subject and nonce of the golden key are those of the refe
   );
 });
 
+test('a text that is no key has no thumbprint, kid or subject', () => {
+  for (const x of ['', 'AAAA', `${X}=`, `${X}AA`]) {
+    for (const name of [jwkThumbprint, keyId, keySubject]) assert.throws(() => name(x), { name: 'EncodingError' });
+  }
+});
+
 test('entry hash and bundle digest of the golden session_start are those of the reference [C-12]', async () => {
   assert.equal(entryHash(START), ROOT);
   assert.equal(entryHash({ ...START, entry_hash: 'anything' }), ROOT);
@@ -97,6 +103,7 @@ test('a session of the reference gateway is consistent, and what its entries do 
     '--catalog-hash sha256:…',
     '--allow-mode advisory',
   ]);
+  assert.equal(report.checks.find((check) => check.id === 'claim.number')?.outcome, 'not checked');
   const unchecked = report.checks.filter((check) => check.required && check.outcome === 'not checked');
   assert.deepEqual(
     unchecked.map((check) => check.id),

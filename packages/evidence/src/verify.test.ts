@@ -2,11 +2,16 @@ import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import {
   type AuditEntry,
+  combine,
+  decodeHex,
   type Expectations,
+  encodeBase64Url,
   type GatewayClaim,
   type JsonObject,
+  jwkThumbprint,
   type Report,
   type SessionFile,
+  sha256,
   stringifyJson,
   verify,
 } from './index.ts';
@@ -185,27 +190,32 @@ test('advisory mode is not enforcing mode: it must be allowed by name', async ()
 
 test('a claim of hardware is not verified by accepting software: its evidence was not read [ATK-32]', async () => {
   const file = await makeSession(key, EVENTS);
-  const { encodeBase64Url, jwkThumbprint, sha256, decodeHex } = await import('./index.ts');
-  const runtime = (root: string): GatewayClaim['trace']['runtime'] => ({
-    platform: 'amd-sev-snp',
-    measurement: `sha384:${'1'.repeat(96)}`,
-    nonce: encodeBase64Url(Uint8Array.of(...jwkThumbprint(key.x), ...sha256(decodeHex(root)))),
-  });
+  const nonceOf = (x: string, root: string): string =>
+    encodeBase64Url(Uint8Array.of(...jwkThumbprint(x), ...sha256(decodeHex(root))));
   entryAt(file, 0).detail = { ...entryAt(file, 0).detail, trust_level: 'hardware' };
   relink(file);
-  file.claim.trace.runtime = runtime(file.claim.gateway.audit_chain.root);
+  file.claim.trace.runtime = {
+    platform: 'amd-sev-snp',
+    measurement: `sha384:${'1'.repeat(96)}`,
+    nonce: nonceOf(key.x, file.claim.gateway.audit_chain.root),
+  };
   await seal(file, key);
   const report = await check(file);
   assert.equal(report.verdict, 'unverified', report.summary);
   assert.equal(outcome(report, 'hardware.evidence'), 'not checked');
   assert.equal(outcome(report, 'claim.nonce'), 'proven');
-  // Evidence of one session in the claim of another.
-  file.claim.trace.runtime = runtime('00'.repeat(32));
-  await sign(file, key);
-  assert.deepEqual(failures(await check(file)), ['claim.nonce']);
-  adopt(file.claim, stranger);
-  await seal(file, stranger);
-  assert.ok(failures(await check(file)).includes('claim.nonce'));
+  // Evidence of one session, or of one key, in the claim of another.
+  const { root } = file.claim.gateway.audit_chain;
+  for (const nonce of [
+    nonceOf(key.x, '00'.repeat(32)),
+    nonceOf(stranger.x, root),
+    nonceOf(key.x, root).slice(0, -2),
+    'AA',
+  ]) {
+    file.claim.trace.runtime.nonce = nonce;
+    await sign(file, key);
+    assert.deepEqual(failures(await check(file)), ['claim.nonce']);
+  }
 });
 
 /** Each lie is told by the holder of the pinned key, who makes everything else consistent: only the named check can see it. */
@@ -352,6 +362,35 @@ const CLAIM_LIES: [string, string, (claim: GatewayClaim, file: SessionFile) => v
   ],
   [
     'chain.bounds',
+    'another chain tip [W-10]',
+    (c) => {
+      c.gateway.audit_chain.tip = '00'.repeat(32);
+      c.trace.tool_transcript.hash = `sha256:${'00'.repeat(32)}`;
+    },
+  ],
+  [
+    'summary.tools',
+    'a call log with another total [D-36]',
+    (c) => {
+      Object.assign(c.gateway, { call_log_summary: { ...CALL_LOG, total_calls: 1 } });
+    },
+  ],
+  [
+    'summary.tools',
+    'a call log with other tools [D-36]',
+    (c) => {
+      Object.assign(c.gateway, { call_log_summary: { ...CALL_LOG, tools_called: [] } });
+    },
+  ],
+  [
+    'summary.tools',
+    'a call log with a sequence that no entry shows [D-36]',
+    (c) => {
+      Object.assign(c.gateway, { call_log_summary: { ...CALL_LOG, suspicious_sequences_detected: 1 } });
+    },
+  ],
+  [
+    'chain.bounds',
     'another chain root [W-10]',
     (c) => {
       c.gateway.audit_chain.root = '00'.repeat(32);
@@ -457,6 +496,47 @@ const CLAIM_LIES: [string, string, (claim: GatewayClaim, file: SessionFile) => v
     },
   ],
 ];
+
+/** What the reference would add about {@link EVENTS}. */
+const CALL_LOG: JsonObject = {
+  total_calls: 6,
+  tools_called: ['crm.query', 'mail.send', 'nope', 'db.drop'],
+  suspicious_sequences_detected: 0,
+};
+
+test('the call log that the reference adds is checked like the rest, and a true one is verified [D-36]', async () => {
+  const file = await makeSession(key, EVENTS);
+  Object.assign(file.claim.gateway, { call_log_summary: CALL_LOG });
+  await sign(file, key);
+  assert.equal((await check(file)).verdict, 'verified');
+});
+
+test('a fault is a fault whatever policy had said of the call [W-09]', async () => {
+  const file = await makeSession(key, EVENTS);
+  const fault = file.bundle.entries.find((entry) => entry.entry_type === 'fault');
+  if (fault !== undefined) fault.policy_decision = 'allow';
+  await seal(file, key);
+  assert.equal((await check(file)).verdict, 'verified');
+});
+
+test('a claim without a transcript, or without its number of calls, is not verified', async () => {
+  const none = await makeSession(key, EVENTS);
+  Reflect.deleteProperty(none.claim.trace, 'tool_transcript');
+  await sign(none, key);
+  const report = await check(none);
+  assert.equal(report.verdict, 'unverified');
+  assert.equal(outcome(report, 'transcript.hash'), 'not checked');
+  const uncounted = await makeSession(key, EVENTS);
+  Reflect.deleteProperty(uncounted.claim.trace.tool_transcript, 'call_count');
+  await sign(uncounted, key);
+  assert.equal((await check(uncounted)).verdict, 'unverified');
+});
+
+test('claim and bundle alone, as the reference keeps them, are verified under the same pins', async () => {
+  const file = await makeSession(key, EVENTS);
+  const report = await verify(combine(stringifyJson(file.claim), stringifyJson(file.bundle)), pins());
+  assert.equal(report.verdict, 'verified', report.summary);
+});
 
 function line(claim: GatewayClaim, i: number): { tool_name: string; data_class: string; decision: string } {
   const found = claim.trace.tool_transcript.entries?.[i];

@@ -12,8 +12,8 @@ export interface Recovery {
   at: number;
   /** Entries that the dead process's last checkpoint covers. */
   covered: number;
-  /** Its key; null when nothing was covered. */
-  oldKey: string | null;
+  /** Its key; `none` when nothing was covered. */
+  oldKey: string;
 }
 
 /** What the chain rests on. */
@@ -61,7 +61,7 @@ function readRecovery(entries: readonly ChainEntry[], entry: ChainEntry, at: num
     return `entry ${at} recovers more entries than there were`;
   const tip = covered === 0 ? 'genesis' : entries[covered - 1]?.hash;
   if (textOf(detail, 'checkpoint_tip') !== tip) return `entry ${at} names a checkpoint that is not of this chain`;
-  return { at, covered, oldKey: covered === 0 ? null : key };
+  return { at, covered, oldKey: key };
 }
 
 /** Checks the checkpoints, and says how much of the chain is proven. `isTrusted`: whether a key is pinned. */
@@ -100,7 +100,7 @@ function recoveredExtent(
   const last = facts.entries.length - 1;
   const { oldKey, covered } = first;
   const carried = facts.checkpoints?.some((checkpoint) => checkpoint.key === oldKey && checkpoint.length === covered);
-  if (oldKey === null || carried !== true) {
+  if (carried !== true) {
     const detail = `recovered session: no checkpoint of the earlier process is here, entries 0 to ${last} are asserted`;
     return { extent: asserted(detail), provenLength: 0 };
   }
