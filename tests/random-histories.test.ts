@@ -135,7 +135,7 @@ async function check(history: History): Promise<void> {
     const recovered = bundle.entries.some((entry) => entry.entry_type === 'recovered');
     assert.equal(report.verdict, recovered ? 'unverified' : 'verified', report.summary);
     assert.ok(!recovered || history.crashed.has(session), 'only a crash needs recovery');
-    const entered = (await callEntries(first, session)).map((entry) => entry.call_id);
+    const entered: (string | null)[] = (await callEntries(first, session)).map((entry) => entry.call_id);
     assert.deepEqual(new Set(entered), calls, 'one entry per answered call, and no other');
     assert.equal(entered.length, calls.size);
     const { claim } = await sessionFile(first, session);

@@ -52,6 +52,8 @@ export async function serve(t: TestContext, overrides: Partial<HttpIngressDeps> 
 }
 
 export interface Sent {
+  /** Address to connect to. */
+  host?: string;
   method?: string;
   path?: string;
   headers?: Record<string, string | string[]>;
@@ -62,13 +64,13 @@ export interface Sent {
 
 /** One HTTP request as `sent` says, with Alice's credential unless told otherwise. */
 export function send(port: number, sent: Sent): Promise<Answered> {
-  const { method = 'POST', path = '/mcp', headers = {}, body, credential = ALICE } = sent;
+  const { host = '127.0.0.1', method = 'POST', path = '/mcp', headers = {}, body, credential = ALICE } = sent;
   const payload = typeof body === 'string' || body instanceof Uint8Array ? body : JSON.stringify(body);
   return new Promise((resolve, reject) => {
     const request = httpRequest(
       {
         port,
-        host: '127.0.0.1',
+        host,
         method,
         path,
         agent: false,

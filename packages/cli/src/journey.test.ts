@@ -92,6 +92,14 @@ test('init that reaches no server writes nothing, with exit code 1', async () =>
   await assert.rejects(stat(join(folder, 'nowhere')), /ENOENT/);
 });
 
+test('init into a folder too deep for the operator socket says so before it asks or writes anything', async () => {
+  const out = join('deep', 'x'.repeat(100));
+  const { code, stderr } = await cmcp(['init', '--from', 'mcp.json', '--out', out], folder);
+  assert.equal(code, 1);
+  assert.match(stderr, /a Unix socket takes 100\. Give --out a folder with a shorter path/);
+  await assert.rejects(stat(join(folder, 'deep')), /ENOENT/);
+});
+
 test('check approves what init wrote, prints the hashes to pin, and pinned it needs no dev mode [W-44]', async () => {
   const { code, stdout } = await cmcp(['check', '--config', config, '--json'], folder);
   assert.equal(code, 0, stdout);

@@ -162,9 +162,14 @@ export class Gateway {
           attestation,
           log,
           connect: (server, settings) =>
-            createUpstream(server, settings, (event) => this.#report(event.event, `${event.server}: ${event.detail}`), {
-              baseEnv: this.#deps.environment.variables,
-            }),
+            createUpstream(
+              server,
+              settings,
+              (event) => this.#report(`server.${event.event}`, `${event.server}: ${event.detail}`),
+              {
+                baseEnv: this.#deps.environment.variables,
+              },
+            ),
           report: (event, detail) => this.#report(event, detail),
         },
         approved,

@@ -56,7 +56,7 @@ export function connectAuthority(deps: AuthorityDeps, approved: Approved): Autho
 }
 
 function settingsOf({ config }: AuthorityDeps, server: CatalogServer): UpstreamSettings {
-  const own = config.upstreams[server.id];
+  const own = Object.hasOwn(config.upstreams, server.id) ? config.upstreams[server.id] : undefined;
   return {
     timeoutMs: own?.timeoutMs ?? config.limits.upstreamTimeoutMs,
     maxResponseBytes: config.limits.responseBytes,

@@ -5,7 +5,7 @@ import { GatewayError } from '../errors.ts';
 import { isLoopback } from './address.ts';
 import { withHashes } from './effective.ts';
 import type { Environment } from './environment.ts';
-import { liesInside } from './paths.ts';
+import { liesInside, socketProblem } from './paths.ts';
 import type { Reader } from './readers.ts';
 import { CONFIG_SCHEMA, parsePin } from './schema.ts';
 import { type Position, type Problem, parseTree } from './tree.ts';
@@ -15,8 +15,6 @@ type Settings = typeof CONFIG_SCHEMA extends Reader<infer T> ? T : never;
 
 const MAX_FILE_BYTES = 262_144;
 const MAX_PROBLEMS_SHOWN = 30;
-/** Linux holds 107 bytes of a socket's path, macOS 103. */
-const MAX_SOCKET_PATH_BYTES = 100;
 
 /**
  * Reads `cmcp.yaml` for starting: what `readConfig` checks, and what a gateway needs besides.
@@ -198,12 +196,8 @@ function checkCredentials(config: Unhashed, report: Report): void {
 }
 
 function checkSocket(config: Unhashed, report: Report): void {
-  const bytes = Buffer.byteLength(config.operator.socket);
-  if (bytes <= MAX_SOCKET_PATH_BYTES) return;
-  report(
-    'operator.socket',
-    `the path ${config.operator.socket} has ${bytes} bytes, and a Unix socket takes ${MAX_SOCKET_PATH_BYTES}. Set a shorter one, such as /run/cmcp/operator.sock.`,
-  );
+  const problem = socketProblem(config.operator.socket);
+  if (problem !== null) report('operator.socket', `${problem} Set a shorter one, such as /run/cmcp/operator.sock.`);
 }
 
 async function checkInside(config: Unhashed, report: Report): Promise<void> {

@@ -31,3 +31,13 @@ export async function liesInside(folder: string, path: string): Promise<boolean>
     throw error;
   }
 }
+
+/** Linux holds 107 bytes of a socket's path, macOS 103. */
+const MAX_SOCKET_PATH_BYTES = 100;
+
+/** Why a Unix socket cannot be at `path`, in words; null when it can. */
+export function socketProblem(path: string): string | null {
+  const bytes = Buffer.byteLength(path);
+  if (bytes <= MAX_SOCKET_PATH_BYTES) return null;
+  return `the path ${path} has ${bytes} bytes, and a Unix socket takes ${MAX_SOCKET_PATH_BYTES}.`;
+}

@@ -18,13 +18,15 @@ export async function admit(
   const session = await deps.sessions.enter(request);
   const callId = randomUUID();
   const salt: CallSalt | null = deps.config.audit.digests === 'salted' ? { callId, salt: randomBytes(16) } : null;
+  const startedMicros = deps.clock.nowMicros();
+  deps.exposures.touch(session.caller.subject, startedMicros);
   const { seen, generation } = deps.exposures.current(session.caller.subject);
   return {
     callId,
     session,
     name: asciiName(name),
     workflow: workflow === null ? null : asciiName(workflow),
-    startedMicros: deps.clock.nowMicros(),
+    startedMicros,
     requestHash: requestDigest(salt, payload),
     salt,
     before: seen,

@@ -28,7 +28,10 @@ export async function refuse(
     latencyMicros: elapsed(deps.clock, record),
     detail: { error_code: code },
   });
-  const receipt = await deps.log.append(record.session.id, draft, record.salt === null ? {} : { salt: record.salt });
+  const receipt = await deps.log.append(record.session.id, draft, {
+    exposure: deps.exposures.row(record.session.caller.subject),
+    ...(record.salt === null ? {} : { salt: record.salt }),
+  });
   return { kind: 'error', code, message: ERRORS[code].message, data: errorData(record, failure, receipt) };
 }
 

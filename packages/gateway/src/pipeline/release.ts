@@ -8,12 +8,7 @@ import { type CallRecord, callMeta, type Ending, elapsed, entryOf, ruleOf } from
 /** Raises the exposure, enters the call, and only then answers. */
 export async function release(deps: PathDeps, record: CallRecord, answer: ReleasableResult): Promise<CallOutcome> {
   const { subject } = record.session.caller;
-  const exposure = deps.exposures.raise(
-    subject,
-    record.callId,
-    record.effective ?? record.before,
-    deps.clock.nowMicros(),
-  );
+  const exposure = deps.exposures.raise(subject, record.callId, record.effective ?? record.before);
   const ending: Ending = {
     entryType: 'tool_call',
     decision: record.wouldHaveDenied ? 'advisory_deny' : 'allow',

@@ -58,6 +58,11 @@ export class Exposures {
     return { seen: state.seen, inFlight: state.reserved.size, generation: state.generation, reserved };
   }
 
+  /** A call by this subject began: the carry-over counts from here, also when the call is refused. */
+  touch(subject: string, nowMicros: number): void {
+    this.#state(subject).lastCallMicros = nowMicros;
+  }
+
   /** Holds what a permitted call may reveal, so that a parallel call is decided as if it had. */
   reserve(subject: string, callId: string, sensitivity: Sensitivity): void {
     this.#state(subject).reserved.set(callId, sensitivity);
@@ -69,11 +74,10 @@ export class Exposures {
   }
 
   /** The call's answer is about to be shown. Returns what to store. */
-  raise(subject: string, callId: string, sensitivity: Sensitivity, nowMicros: number): Exposure {
+  raise(subject: string, callId: string, sensitivity: Sensitivity): Exposure {
     const state = this.#state(subject);
     state.reserved.delete(callId);
     state.seen = higher(state.seen, sensitivity);
-    state.lastCallMicros = nowMicros;
     return this.row(subject);
   }
 

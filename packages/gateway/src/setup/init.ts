@@ -8,6 +8,7 @@ import { catalogFromListings, type ListedServer } from '../catalog/write.ts';
 import type { Environment } from '../config/environment.ts';
 import { expandReferences } from '../config/expand.ts';
 import { readConfig } from '../config/load.ts';
+import { socketProblem } from '../config/paths.ts';
 import type { Credential } from '../config/types.ts';
 import { GatewayError } from '../errors.ts';
 import { loadBundle } from '../policy/bundle.ts';
@@ -62,6 +63,7 @@ const LIST_SETTINGS = { timeoutMs: LIST_TIMEOUT_MS, maxResponseBytes: 8 * 1024 *
  */
 export async function initialise(options: InitOptions, environment: Environment): Promise<InitResult> {
   const out = resolve(options.out);
+  refuseDeepFolder(out);
   if (!options.force) await refuseOverwriting(out);
   const found = await readFound(resolve(options.from), environment);
   const asked = await Promise.all(found.servers.map((server) => ask(server, environment)));
@@ -82,6 +84,12 @@ export async function initialise(options: InitOptions, environment: Environment)
   const ids = new Set(listed.map(({ id }) => id));
   const servers = found.servers.filter(({ id }) => ids.has(id));
   return { ...(await write(out, options, servers, listed, environment)), leftOut };
+}
+
+/** Before anything is asked or written: the operator socket lies below this folder. */
+function refuseDeepFolder(out: string): void {
+  const problem = socketProblem(join(out, 'data', 'operator.sock'));
+  if (problem !== null) throw new GatewayError('CONFIG_INVALID', `${problem} Give --out a folder with a shorter path.`);
 }
 
 async function readFound(file: string, environment: Environment): ReturnType<typeof readClientConfig> {
