@@ -1,8 +1,17 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import type { AuditEntry, Checkpoint, EntryDraft, JsonObject } from '@cmcp/evidence';
+import {
+  type AuditEntry,
+  type Checkpoint,
+  type EntryDraft,
+  type JsonObject,
+  type Report,
+  type SessionFile,
+  stringifyJson,
+  verify,
+} from '@cmcp/evidence';
 import type { Clock } from '../clock.ts';
 import { blankEntry } from './blank.ts';
 import type {
@@ -92,6 +101,21 @@ export function intentOf(sessionId: string, callId: string, more: Partial<Intent
     exposure: exposure(),
     ...more,
   };
+}
+
+/** What a relying party that pins everything, and these keys, concludes. */
+export async function appraise(file: string | SessionFile, keys: readonly string[]): Promise<Report> {
+  const input = typeof file === 'string' ? readFileSync(file) : stringifyJson(file);
+  return verify(input, {
+    policyHash: BUNDLE,
+    catalogHash: CATALOG,
+    acceptSoftware: true,
+    keys: keys.map((x) => ({ x, source: 'test' })),
+  });
+}
+
+export function failures(report: Report): string[] {
+  return report.checks.filter((check) => check.outcome === 'failed').map((check) => `${check.id}: ${check.detail}`);
 }
 
 /** A clock that a test moves. */
