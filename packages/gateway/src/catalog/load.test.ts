@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { type JsonObject, type JsonValue, stringifyJson } from '@cmcp/evidence';
@@ -113,6 +113,10 @@ test('names that are equal, or look equal, are refused at load with both named [
 
 test('an alias may not take the name of another tool [G17]', () => {
   refused(() => catalogOf(toolRecord('read'), toolRecord('other', { alias: 'READ' })), '"READ"', '"read"');
+});
+
+test('catalog names may not collide behind different aliases either: policies and entries use them [G17]', () => {
+  refused(() => catalogOf(toolRecord('read', { alias: 'one' }), toolRecord('Read', { alias: 'two' })), '"Read"');
 });
 
 test('a name outside printable ASCII is refused, and the message says how to map it [D-14]', () => {
@@ -318,7 +322,16 @@ test('a file is read without following links, and devices and folders are refuse
       return error instanceof GatewayError && error.code === 'CATALOG_INVALID' && error.detail.includes(says);
     });
   }
-  await assert.rejects(loadCatalog('/dev/zero'), { code: 'CATALOG_INVALID' });
+  await assert.rejects(loadCatalog('/dev/zero'), /regular file/);
+});
+
+test('a file that is too large, or grows while it is read, is refused before it is parsed [G5] [ATK-23]', async (t) => {
+  const file = join(await temporaryFolder(t), 'catalog.json');
+  await writeFile(file, '[]');
+  await truncate(file, 17 * 1024 * 1024);
+  await assert.rejects(loadCatalog(file), /the file is larger than/);
+  // Says that it is empty, and then has bytes: what a file that grows looks like.
+  await assert.rejects(loadCatalog('/proc/version'), /changed while it was read/);
 });
 
 test('whatever the bytes, a catalog loads or is refused with CATALOG_INVALID', () => {

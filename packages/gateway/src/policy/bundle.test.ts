@@ -203,6 +203,17 @@ test('nothing outside the folder gets into a bundle: links and odd names are ref
   await assert.rejects(loadBundle(join(outside, 'link')), /symbolic link/);
 });
 
+test('the number, depth and size of the files are bounded [G5]', async (t) => {
+  const many = Object.fromEntries(Array.from({ length: 1001 }, (_, index) => [`${index}.cedar`, '']));
+  await refused(t, { ...COMPAT, ...many }, 'more than 1000');
+  await refused(t, { ...COMPAT, [`${'d/'.repeat(18)}x.cedar`]: '' }, 'deeper than');
+  await refused(t, { ...COMPAT, 'x.cedar': ' '.repeat(1024 * 1024 + 1) }, 'x.cedar', 'larger than');
+  const large = Object.fromEntries(
+    Array.from({ length: 9 }, (_, index) => [`${index}.cedar`, ' '.repeat(1024 * 1024)]),
+  );
+  await refused(t, { ...COMPAT, ...large }, 'larger than');
+});
+
 test('whatever the texts, a bundle loads or is refused with POLICY_INVALID', async (t) => {
   const folder = await folderOf(t, { ...NATIVE, 'p.cedar': PERMIT });
   const base = `${PERMIT}@id("x") forbid (principal, action in Action::"call_tool", resource) when { context.platform == "y" };`;

@@ -274,10 +274,12 @@ test('unpaired surrogates and deep nesting deny, and the engine goes on', async 
 
 test('a request that Cedar itself cannot read denies', async (t) => {
   const engine = await native(t, PERMIT);
-  const odd = decisionOn(CATALOG, 'read_file', { session: { inFlight: 1.5 } });
-  const decision = engine.decide(odd);
-  assert.equal(decision.effect, 'deny');
-  assert.notEqual(decision.error, null);
+  // Cedar answers "failure" to the first and throws at the second.
+  for (const changes of [{ session: { inFlight: 1.5 } }, { platform: '\ud800' }]) {
+    const decision = engine.decide(decisionOn(CATALOG, 'read_file', changes));
+    assert.equal(decision.effect, 'deny');
+    assert.notEqual(decision.error, null);
+  }
 });
 
 test('a tool of another catalog is denied', async (t) => {
@@ -344,6 +346,13 @@ test('a schema may leave out members that its policies do not read', async (t) =
     engine.decide(decisionOn(CATALOG, 'pay', { arguments: { amount: 1 }, workflow: 'w', session: { classRank } }))
       .effect;
   assert.deepEqual([paid(0), paid(1)], ['allow', 'deny']);
+});
+
+test('a member that neither the approved schema nor the policy schema describes denies, nested too [OMCP-62]', async (t) => {
+  const schema = SCHEMA.replace('"path"?: String,', '"path"?: String, "opts"?: { "a": String },');
+  const engine = await engineOf(t, CATALOG, PERMIT, schema);
+  const on = (opts: JsonObject) => engine.decide(decisionOn(CATALOG, 'read_file', { arguments: { opts } })).effect;
+  assert.deepEqual([on({ a: 'x' }), on({ a: 'x', b: 'y' })], ['allow', 'deny']);
 });
 
 test('whatever the arguments, a call is allowed only if they fit what was approved, and nothing is thrown [G12]', async (t) => {
