@@ -35,6 +35,11 @@ export class ManualTime implements Clock, Timers {
     }
   }
 
+  /** Resolves once something waits for time to pass. */
+  async waitedFor(): Promise<void> {
+    while (this.#due.size === 0) await new Promise((resolve) => setImmediate(resolve));
+  }
+
   #add(due: Due): () => void {
     this.#due.add(due);
     return () => this.#due.delete(due);

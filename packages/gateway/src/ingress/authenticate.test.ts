@@ -37,6 +37,12 @@ test('a header that is absent, malformed, oversize or not ASCII names nobody [AU
   for (const header of bad) assert.equal(authenticate(header), null, JSON.stringify(header));
 });
 
+test('a token longer than a header may be is refused even when it is known [AUTHZ-14]', () => {
+  const long = 'x'.repeat(5000);
+  const known = createAuthenticator([{ subject: 'carol', tokenSha256: sha256Hex(long) }]);
+  assert.equal(known.authenticate(`Bearer ${long}`), null);
+});
+
 test('only the exact token is accepted, and no header makes it throw [AUTHZ-14]', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'binary' }), (text) => {

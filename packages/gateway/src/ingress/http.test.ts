@@ -167,6 +167,14 @@ test('a body beyond the limit is refused when it is announced and when it stream
   assert.equal(gateway.counts.get('too_large'), 2);
 });
 
+test('a body is refused by its announced length alone, before any of it is sent [G5] [ATK-14]', async (t) => {
+  const { port } = await serve(t);
+  const socket = connect(port, '127.0.0.1');
+  socket.write(`${START}Content-Length: 1000001\r\n\r\n`);
+  assert.match(String((await once(socket, 'data'))[0]), /^HTTP\/1\.1 413 /);
+  socket.destroy();
+});
+
 test('a body of 50 MB is refused without being kept [G5] [ATK-14]', async (t) => {
   const { port } = await serve(t);
   const before = process.memoryUsage().rss;
@@ -424,6 +432,42 @@ test('closing aborts what does not finish in time', async (t) => {
   await cancelled;
   assert.equal((await call).status, 200);
   await closed;
+});
+
+test('a request on a connection that is still open while the listener closes is refused', async (t) => {
+  const { port, ingress, gateway } = await serve(t);
+  gateway.hang();
+  const called = gateway.called();
+  const { body, headers } = modern('tools/call', { name: 'wait' });
+  const text = JSON.stringify(body);
+  const lines = Object.entries(headers ?? {}).map(([name, value]) => `${name}: ${value}\r\n`);
+  const request = `${START}${lines.join('')}Content-Length: ${text.length}\r\n\r\n${text}`;
+  const socket = connect(port, '127.0.0.1');
+  const chunks: Buffer[] = [];
+  socket.on('data', (chunk) => chunks.push(chunk));
+  socket.write(request);
+  await called;
+  const arrived = once(ingress.server, 'request');
+  const closed = ingress.close();
+  socket.write(request);
+  await arrived;
+  gateway.release();
+  await closed;
+  assert.equal(gateway.calls.length, 1);
+});
+
+test('a listener on another loopback address answers to that address and its port only [MCP26-02]', {
+  skip: process.platform === 'linux' ? false : 'only Linux has all of 127.0.0.0/8',
+}, async (t) => {
+  const { port } = await serve(t, { listen: { host: '127.0.0.2', port: 0 } });
+  for (const [Host, status] of [
+    [`127.0.0.2:${port}`, 200],
+    [`127.0.0.2:${port - 1}`, 403],
+    ['127.0.0.2', 403],
+  ] as const) {
+    const health = await send(port, { host: '127.0.0.2', method: 'GET', path: '/healthz', headers: { Host } });
+    assert.equal(health.status, status, Host);
+  }
 });
 
 test('a listener without credentials lets nobody in [D-01] [G1]', async (t) => {

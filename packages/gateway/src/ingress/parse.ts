@@ -8,6 +8,7 @@ import type { ParseTask, ParseVerdict } from './parse-worker.ts';
 export interface BodyParser {
   /** @throws GatewayError PARSE_ERROR (its detail is a code, never content), OVERLOADED, INTERNAL_ERROR */
   parse(bytes: Uint8Array): Promise<JsonValue>;
+  /** Ends the thread, which keeps the process alive until then. */
   close(): Promise<void>;
 }
 
@@ -61,7 +62,6 @@ class Judge {
     const task = this.#tasks++;
     return new Promise((resolve, reject) => {
       this.#waiting.set(task, { resolve, reject });
-      worker.ref();
       worker.postMessage({ task, bytes, limits } satisfies ParseTask);
     });
   }
@@ -74,17 +74,15 @@ class Judge {
     const file = import.meta.url.endsWith('.ts') ? './parse-worker.ts' : './parse-worker.js';
     const worker = new Worker(new URL(file, import.meta.url));
     this.#worker = worker;
-    worker.on('message', (verdict: ParseVerdict) => this.#settle(worker, verdict));
+    worker.on('message', (verdict: ParseVerdict) => this.#settle(verdict));
     worker.on('error', () => this.#lost(worker));
     worker.on('exit', () => this.#lost(worker));
     return worker;
   }
 
-  #settle(worker: Worker, verdict: ParseVerdict): void {
+  #settle(verdict: ParseVerdict): void {
     const waiting = this.#waiting.get(verdict.task);
     this.#waiting.delete(verdict.task);
-    // An idle worker must not keep a finished process alive.
-    if (this.#waiting.size === 0) worker.unref();
     if ('refused' in verdict) waiting?.reject(new GatewayError('PARSE_ERROR', verdict.refused));
     else waiting?.resolve(verdict.numbers);
   }
