@@ -418,7 +418,7 @@ test('closing the connection cancels the call [MCP26-26]', async (t) => {
   assert.equal((await send(port, sent)).status, 200);
 });
 
-test('names, titles and client identity are never part of what is decided [MCP26-36]', async (t) => {
+test('names, titles and client identity are never part of what is decided', async (t) => {
   const { port, gateway } = await serve(t);
   for (const name of ['a', 'admin']) {
     const _meta = envelope({ 'io.modelcontextprotocol/clientInfo': { name, version: '1' } });
