@@ -11,7 +11,7 @@ export class NotEvaluable extends Error {
 export type NumberText = 'lexeme' | 'python';
 
 /** Cedar's JSON reader reads objects with these members as its own escapes (ATK-13). */
-const CEDAR_ESCAPES: readonly string[] = ['__entity', '__extn', '__expr'];
+export const CEDAR_ESCAPES: readonly string[] = ['__entity', '__extn', '__expr'];
 
 /** Cedar's reader gives up at 128 levels, of which a context takes some. */
 const MAX_DEPTH = 100;

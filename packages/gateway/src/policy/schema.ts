@@ -1,5 +1,6 @@
 import { isObject, type JsonObject, type JsonValue, member } from '@cmcp/evidence';
 import type { Catalog, CatalogTool } from '../catalog/types.ts';
+import { CEDAR_ESCAPES } from './cedar-value.ts';
 
 /** Entities and context of contracts section 7, apart from the arguments. */
 const COMMON = `// What the gateway asks Cedar: may this agent call this tool with these arguments, now?
@@ -72,7 +73,7 @@ function recordType(schema: JsonObject, level: number): string {
   const requiredNames = Array.isArray(required) ? required : [];
   const indent = '  '.repeat(level + 1);
   const lines = Object.entries(properties).map(([name, property]) => {
-    if (isCedarEscape(name)) return `${indent}// ${quoted(name)} is left out: the gateway refuses this name.`;
+    if (CEDAR_ESCAPES.includes(name)) return `${indent}// ${quoted(name)} is left out: the gateway refuses this name.`;
     const typed = typeOf(property, level + 1);
     if ('leftOut' in typed) return `${indent}// ${quoted(name)} is left out: ${typed.leftOut}.`;
     const optional = requiredNames.includes(name) && !mayBeNull(property) ? '' : '?';
@@ -125,10 +126,6 @@ function typeName(property: JsonObject): string | null {
 function mayBeNull(property: JsonValue): boolean {
   const type = isObject(property) ? member(property, 'type') : undefined;
   return Array.isArray(type) && type.includes('null');
-}
-
-function isCedarEscape(name: string): boolean {
-  return name === '__entity' || name === '__extn' || name === '__expr';
 }
 
 function objectMember(schema: JsonObject, key: string): JsonObject {

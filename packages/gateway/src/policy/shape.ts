@@ -29,8 +29,9 @@ export function shapeOf(schema: SchemaJson<string>, type: Type<string>): Shape {
 }
 
 /**
- * Leaves out the members that the Cedar schema has no attribute for, where `described` admits them. A validated policy cannot read those, so no decision changes. A member that neither describes stays, and Cedar then
- * refuses the request: an argument that no one approved is not passed by a policy that cannot see it (OMCP-62).
+ * Leaves out the members that the Cedar schema has no attribute for, where `described` admits them: a validated policy
+ * cannot read those, so no decision changes. A member that neither describes stays, and Cedar then refuses the request: an
+ * argument that no one approved is not passed by a policy that cannot see it (OMCP-62).
  */
 export function project(value: CedarValueJson, shape: Shape, described: Described): CedarValueJson {
   if (shape.kind === 'set' && Array.isArray(value)) {
