@@ -94,7 +94,7 @@ test('a forbid on an argument denies that argument and allows another [D-10] [AI
         entries.map((entry) => entry.policy_decision),
         ['deny', 'allow'],
       );
-      assert.equal(entries[0]?.policy_ids.length, 1);
+      assert.deepEqual(entries[0]?.policy_ids, ['no-secrets']);
     },
   ));
 
@@ -137,7 +137,7 @@ test('exposure follows the subject into a new session, and another subject is no
     await call(first, 'customers');
     const denied = await refused(call(first, 'publish'));
     assert.equal(denied.data.error_code, 'POLICY_DENY');
-    assert.deepEqual(denied.data.advice, { advice: 'ask an operator', id: 'no-external-after-pii' });
+    assert.deepEqual(denied.data.advice, { advice: 'ask an operator' });
     await endSession(first);
     const second = await bed.client(url);
     assert.equal((await refused(call(second, 'publish'))).data.error_code, 'POLICY_DENY');

@@ -1,4 +1,4 @@
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isObject, type JsonObject, member, parseJson, setMember, stringifyJson } from '@cmcp/evidence';
 
@@ -30,8 +30,6 @@ export interface Review {
   approved: string[];
   /** Tools that were in the catalog and are no more. */
   removed: string[];
-  /** The `@id` of each policy, under the id that the record gives it. */
-  policyNames: ReadonlyMap<string, string>;
 }
 
 /**
@@ -41,10 +39,10 @@ export interface Review {
 export async function review(folder: string): Promise<Review> {
   const narrowed = await narrowCatalog(join(folder, 'catalog.json'));
   await writeFile(join(folder, 'policy', '30-secrets-stay-unread.cedar'), SECRETS_STAY_UNREAD);
-  return { ...narrowed, policyNames: await namePolicies(join(folder, 'policy')) };
+  return narrowed;
 }
 
-async function narrowCatalog(file: string): Promise<Pick<Review, 'approved' | 'removed'>> {
+async function narrowCatalog(file: string): Promise<Review> {
   const catalog = parseJson(await readFile(file));
   const tools = isObject(catalog) ? member(catalog, 'tools') : undefined;
   if (!isObject(catalog) || !Array.isArray(tools)) throw new Error(`${file} is not a catalog`);
@@ -57,12 +55,4 @@ async function narrowCatalog(file: string): Promise<Pick<Review, 'approved' | 'r
   setMember(catalog, 'tools', kept);
   await writeFile(file, `${stringifyJson(catalog)}\n`);
   return { approved: kept.map(nameOf).sort(), removed: listed.filter((tool) => !kept.includes(tool)).map(nameOf) };
-}
-
-/** Cedar numbers the policies of a bundle in the order of its files; here each of them has an `@id`. */
-async function namePolicies(folder: string): Promise<Map<string, string>> {
-  const files = (await readdir(folder)).filter((name) => name.endsWith('.cedar')).sort();
-  const texts = await Promise.all(files.map((name) => readFile(join(folder, name), 'utf8')));
-  const names = texts.flatMap((text) => [...text.matchAll(/^@id\("([^"]+)"\)/gm)].map(([, id = '']) => id));
-  return new Map(names.map((name, index) => [`policy${index}`, name]));
 }

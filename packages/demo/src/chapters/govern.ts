@@ -165,10 +165,9 @@ function call(
   );
 }
 
-function outcomeOf({ approved, outbox }: World, step: CallStep, answer: Answer, entry: RecordedCall): Outcome {
-  const rules = (entry.policy_rule_matched ?? '').split(',');
-  const by = rules.map((rule) => approved.policyNames.get(rule) ?? rule);
-  const by_kind = rules.every((rule) => approved.policyNames.has(rule)) ? 'policy' : 'guard';
+function outcomeOf({ outbox }: World, step: CallStep, answer: Answer, entry: RecordedCall): Outcome {
+  const by = (entry.policy_rule_matched ?? '').split(',');
+  const by_kind = entry.policy_ids.length > 0 ? 'policy' : 'guard';
   const facts: Facts = {
     tool: step.tool,
     recorded: entry.policy_decision,

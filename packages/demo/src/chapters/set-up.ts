@@ -39,18 +39,16 @@ export interface Approved {
   operatorToken: string;
   policyHash: string;
   catalogHash: string;
-  /** `@id` of each policy under the id that the record gives it. */
-  policyNames: ReadonlyMap<string, string>;
 }
 
 /** From a client's configuration to a gateway that passes its own check. */
 export async function setUp({ teller, cmcp, workspace, outbox }: World): Promise<Approved> {
   await nameServers({ teller, cmcp, workspace, outbox });
   const { config, agent, operator } = await initialise(teller, cmcp);
-  const { policyNames } = await reviewed(teller, workspace);
+  await reviewed(teller, workspace);
   const { policy, catalog } = await check(teller, cmcp);
   const hashes = { policyHash: policy.hash, catalogHash: catalog.hash };
-  return { config, agent, operatorToken: operator.token, policyNames, ...hashes };
+  return { config, agent, operatorToken: operator.token, ...hashes };
 }
 
 function nameServers({ teller, cmcp, workspace, outbox }: World): Promise<void> {
@@ -119,7 +117,7 @@ function reviewed(teller: Teller, workspace: Workspace): Promise<Review> {
         by: [],
         by_kind: null,
         why: `${result.approved.length} tools stay approved and ${result.removed.length} go. What read_text_file shows counts as customer data (pii). Paths with "secrets" in them are forbidden.`,
-        facts: { approved: result.approved, removed: result.removed, policies: [...result.policyNames.values()] },
+        facts: { approved: result.approved, removed: result.removed },
         result,
       };
     },

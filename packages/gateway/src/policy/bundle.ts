@@ -1,6 +1,7 @@
 import { canonicalSorted, digest, type JsonObject, setMember, sha256Hex } from '@cmcp/evidence';
 import { readBundleFiles } from './bundle-files.ts';
 import { readManifest } from './manifest.ts';
+import { named } from './names.ts';
 import { type BundlePolicy, parsePolicies } from './parse.ts';
 import type { BundleText } from './text.ts';
 import { validatePolicies } from './validate.ts';
@@ -11,7 +12,7 @@ export interface Bundle {
   hash: string;
   version: string;
   request: 'native' | 'compat';
-  /** In the order of their ids. */
+  /** In the order of the files. */
   policies: BundlePolicy[];
   /** Text of schema.cedarschema. Hashed always; for compat bundles never parsed. */
   schema: string;
@@ -27,8 +28,9 @@ export interface Bundle {
 export async function loadBundle(folder: string): Promise<Bundle> {
   const files = await readBundleFiles(folder);
   const manifest = readManifest(files.manifest);
-  const policies = parsePolicies(files.policies);
   const native = manifest.request === 'native';
+  const parsed = parsePolicies(files.policies);
+  const policies = native ? named(parsed) : parsed;
   return {
     hash: bundleHash(manifest.raw, files.policies, files.schema.text),
     version: manifest.version,

@@ -6,9 +6,9 @@ import {
 } from '@cedar-policy/cedar-wasm/nodejs';
 import { type BundleText, lineAt, refuseBundle } from './text.ts';
 
-/** One policy of a bundle under the id that the reference's engine gives it. */
+/** One policy of a bundle. */
 export interface BundlePolicy {
-  /** `policy0`, `policy1`, … over all files in order (wire-formats section 4). */
+  /** `policy0`, `policy1`, … over all files in order (wire-formats section 4); in native bundles `@id` where there is one. */
   id: string;
   /** File and position within it, for messages. */
   path: string;

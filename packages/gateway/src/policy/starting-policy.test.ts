@@ -29,7 +29,7 @@ test('the starting policy validates, allows the catalog, and stops external writ
   assert.deepEqual(effects({ classRank: 1, maxClassRank: 1 }), ['allow', 'deny', 'allow', 'allow']);
   assert.deepEqual(effects({ maxClassRank: 1 }), ['allow', 'deny', 'allow', 'allow']);
   const denied = engine.decide(decisionOn(CATALOG, 'send', { session: { classRank: 3, maxClassRank: 3 } }));
-  assert.equal(denied.advice.id, 'no-external-writes-after-sensitive-data');
+  assert.deepEqual(denied.policyIds, ['no-external-writes-after-sensitive-data']);
   assert.match(denied.advice.advice ?? '', /operator/);
 });
 
