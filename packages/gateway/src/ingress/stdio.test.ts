@@ -110,6 +110,8 @@ test('nothing but ping comes before initialize [MCP25-01]', async (t) => {
   for (const id of [1, 2]) {
     const answer = await read();
     assert.deepEqual([answer.id, codeOf(answer)], [id, -32600]);
+    const { data } = answer.error as { data: JsonObject };
+    assert.equal(data.error_code, 'NOT_INITIALIZED');
   }
   assert.equal(gateway.calls.length, 0);
 });
