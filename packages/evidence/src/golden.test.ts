@@ -158,7 +158,8 @@ test('keys of small order and keys with more than one encoding are refused befor
     // y = p and y = p + 2: canonical forms of 0 and 2.
     'edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
     'efffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
-    '00'.repeat(31),
+    '02'.repeat(31),
+    '02'.repeat(33),
   ];
   for (const hex of refused) assert.ok(!isAcceptableKeyText(encodeBase64Url(decodeHex(hex))), hex);
   assert.ok(isAcceptableKeyText(X));

@@ -99,6 +99,7 @@ test('what no file can show is in every report: other sessions, true times, cont
   const report = await check(await makeSession(key, EVENTS));
   assert.equal(outcome(report, 'sessions.others'), 'not checked');
   assert.equal(outcome(report, 'times.true'), 'asserted');
+  assert.equal(outcome(report, 'times.age'), 'asserted');
   assert.match(report.residual.join('\n'), /Response content was not inspected in 1 calls/);
   assert.match(report.residual.join('\n'), /software key/);
 });

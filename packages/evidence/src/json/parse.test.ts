@@ -116,6 +116,33 @@ test('nesting is bounded whatever the caller asks for, so the stack cannot overf
   assert.equal(refusal('{"a":'.repeat(100_000), { depth: Number.POSITIVE_INFINITY }), 'TOO_DEEP');
 });
 
+test('what only looks like JSON is refused', () => {
+  for (const text of [
+    '{a":1}',
+    '{"a"1}',
+    '{"a":1 "b":2}',
+    '[1 2]',
+    '[1,]',
+    '[,1]',
+    '{"a":1,}',
+    '01',
+    '+1',
+    '.5',
+    '1.',
+    '1e',
+    'nul',
+    '"\\x"',
+    '"\\u12G4"',
+    '"\t"',
+    '"a',
+    '[1}',
+    '{} {}',
+    '',
+  ]) {
+    assert.equal(refusal(text), 'SYNTAX', text);
+  }
+});
+
 test('an error says where', () => {
   assert.throws(() => parseJson('{"a":tru}'), { name: 'JsonError', code: 'SYNTAX', offset: 5 });
   assert.throws(() => parseJson('{"a":1,"a":2}'), { code: 'DUPLICATE_KEY', offset: 7 });
