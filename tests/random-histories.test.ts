@@ -77,6 +77,8 @@ class History {
       case 'call':
         return this.#call(step.agent, step.tool);
       case 'parallel':
+        // One transport, hence one session, for all of them.
+        await this.#client(step.agent);
         await Promise.all(step.tools.map((name) => this.#call(step.agent, name)));
         return;
       case 'end': {

@@ -3,6 +3,7 @@ import type { Readable, Writable } from 'node:stream';
 import { publishKey, rememberKey } from './attestation/publish-key.ts';
 import { softwareAttestation } from './attestation/software.ts';
 import type { AuditLogOptions } from './audit/in-process.ts';
+import { mergeExposures, STDIO_FOLDER, siblingExposures } from './audit/stores/sibling-exposures.ts';
 import type { AuditLog } from './audit/types.ts';
 import { openAuditLog } from './audit/worker-log.ts';
 import { type Clock, systemClock } from './clock.ts';
@@ -153,6 +154,7 @@ export class Gateway {
     const attestation = await softwareAttestation(config);
     const { dataDir, log } = await open(ranks);
     try {
+      const elsewhere = await siblingExposures(config.dataDir, dataDir);
       const runtime = await createRuntime(
         {
           config,
@@ -161,6 +163,7 @@ export class Gateway {
           timers: this.#deps.timers ?? systemTimers,
           attestation,
           log,
+          exposures: mergeExposures(await log.exposures(), elsewhere),
           connect: (server, settings) =>
             createUpstream(
               server,
@@ -192,7 +195,7 @@ export class Gateway {
   async #openStdioLog(ranks: Ranks): Promise<{ dataDir: string; log: AuditLog }> {
     for (let slot = 0; slot < STDIO_STORES; slot += 1) {
       try {
-        return await this.#openLog(join(this.#config.dataDir, 'stdio', String(slot)), ranks);
+        return await this.#openLog(join(this.#config.dataDir, STDIO_FOLDER, String(slot)), ranks);
       } catch (error) {
         if (!(error instanceof GatewayError) || error.code !== 'STORE_IN_USE') throw error;
       }

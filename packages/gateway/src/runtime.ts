@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Attestation } from './attestation/types.ts';
 import { CallLog } from './audit/call-log.ts';
 import { GatewayChain } from './audit/gateway-chain.ts';
-import type { AuditLog } from './audit/types.ts';
+import type { AuditLog, Exposure } from './audit/types.ts';
 import type { Authority } from './authority.ts';
 import type { Clock } from './clock.ts';
 import type { Config } from './config/types.ts';
@@ -24,6 +24,8 @@ export interface RuntimeDeps {
   timers: Timers;
   attestation: Attestation;
   log: AuditLog;
+  /** What agents are known to have seen before now, in whichever store. */
+  exposures: readonly Exposure[];
   connect: (
     server: Parameters<typeof createUpstream>[0],
     settings: Parameters<typeof createUpstream>[1],
@@ -52,7 +54,7 @@ const FLUSH_MS = 60_000;
 export async function createRuntime(deps: RuntimeDeps, approved: Approved): Promise<Runtime> {
   const { config, clock, log, attestation, ranks, report } = deps;
   const chain = new GatewayChain(log, randomUUID());
-  const exposures = new Exposures(await log.exposures(), config.sessions.carryOverMs);
+  const exposures = new Exposures(deps.exposures, config.sessions.carryOverMs);
   let authority = connect(deps, chain, approved);
   await openChain(deps, chain, authority);
   await enterRecovered(deps, chain);
