@@ -222,6 +222,12 @@ test('a receipt that a caller kept is found where it says, and nowhere else [W-1
   }
 });
 
+test('a receipt without a place, of a call that is not in the chain, refuses the file', async () => {
+  const file = await makeSession(dead, [CALL]);
+  const receipts = [{ call_id: 'another', session_id: file.claim.gateway.session_id }];
+  assert.deepEqual(failures(await check(file, { ...pins(dead), receipts })), ['receipt.1']);
+});
+
 test('a receipt of a call in the asserted part of a recovered session proves nothing', async () => {
   const file = await recoveredSession();
   const found = file.bundle.entries[3];

@@ -564,6 +564,24 @@ for (const [id, lie, tell] of CLAIM_LIES) {
 
 const SCHEMA_LIES: [string, (claim: GatewayClaim) => void][] = [
   [
+    'a number for a text',
+    (c) => {
+      Object.assign(c.gateway, { gateway_version: 7 });
+    },
+  ],
+  [
+    'a text for a list',
+    (c) => {
+      Object.assign(c.gateway.call_summary, { tools_invoked: 'echo' });
+    },
+  ],
+  [
+    'a list for an object',
+    (c) => {
+      Object.assign(c.gateway.call_summary.call_graph_summary, { cross_boundary_events: [[]] });
+    },
+  ],
+  [
     'an unknown member',
     (c) => {
       Object.assign(c.gateway, { approved: true });
@@ -958,6 +976,8 @@ test('parts of a file that nothing signed and nothing checked keep it from being
     assert.equal(report.verdict, 'unverified');
     assert.equal(outcome(report, 'file.read'), 'not checked');
   }
+  const newer = await verify(stringifyJson({ ...file, format: 'cmcp-session/2' }), pins());
+  assert.deepEqual(failures(newer), ['file.format']);
   const unknown = await verify(stringifyJson({ ...file, note: 'approved' }), pins());
   assert.deepEqual(failures(unknown), ['file.format']);
 });
