@@ -148,6 +148,8 @@ export interface Received {
   /** Parsed body of a POST; `{}` for others. */
   message: Message;
   response: ServerResponse;
+  /** Session id that `opening` gives out, where a test wants a certain one. */
+  session?: string;
 }
 
 export interface Message {
@@ -162,6 +164,8 @@ export interface FakeHttp {
   transport: CatalogServer['transport'];
   received: Received[];
   port: number;
+  /** Stops listening and closes all connections. */
+  stop: () => void;
 }
 
 export async function fakeHttp(
@@ -176,20 +180,21 @@ export async function fakeHttp(
     request.on('end', () => {
       const text = Buffer.concat(chunks).toString();
       const message: Message = text === '' ? {} : JSON.parse(text);
-      const whole = { method: request.method ?? '', headers: request.headers, message, response };
+      const whole: Received = { method: request.method ?? '', headers: request.headers, message, response };
       received.push(whole);
       handle(whole);
     });
   };
   const server = tls === undefined ? createHttpServer(listener) : createHttpsServer(tls, listener);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  t.after(() => {
-    server.closeAllConnections();
+  const stop = () => {
     server.close();
-  });
+    server.closeAllConnections();
+  };
+  t.after(stop);
   const { port } = server.address() as AddressInfo;
   const url = `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${port}/mcp`;
-  return { transport: { kind: 'http', url, tlsFingerprint: null }, received, port };
+  return { transport: { kind: 'http', url, tlsFingerprint: null }, received, port, stop };
 }
 
 export function answerJson(
@@ -212,7 +217,7 @@ export function opening(
   capabilities: unknown = { tools: {} },
 ): (request: Received) => boolean {
   const sessions = { count: 0 };
-  return ({ method, message, response }) => {
+  return ({ method, message, response, session }) => {
     const modern = family === 'modern';
     if (message.method === 'server/discover' && modern) {
       const discovered = { supportedVersions: ['2026-07-28'], capabilities, ttlMs: 0, cacheScope: 'private' };
@@ -222,7 +227,9 @@ export function opening(
     } else if (message.method === 'initialize' && !modern) {
       sessions.count += 1;
       const initialized = { protocolVersion: '2025-06-18', capabilities, serverInfo: { name: 'f', version: '1' } };
-      answerJson(response, resultFor(message, initialized), 200, { 'mcp-session-id': `session-${sessions.count}` });
+      answerJson(response, resultFor(message, initialized), 200, {
+        'mcp-session-id': session ?? `session-${sessions.count}`,
+      });
     } else if (message.method === 'tools/list') {
       const tools = [{ name: 't', inputSchema: { type: 'object' } }];
       answerJson(response, resultFor(message, { tools }));

@@ -4,7 +4,7 @@
  * a socket to the gateway (fd 3): when it closes, the server's whole process group is ended. The server inherits stdin,
  * stdout and stderr; no byte of MCP passes through here.
  *
- * fd 3, lines. Gateway to guard: first {command, args, env, graceMs}, later `term` or `kill`. Guard to gateway: one
+ * fd 3, lines. Gateway to guard: first {command, args, env, graceMs}, later `term`. Guard to gateway: one
  * {pid} or {error}.
  *
  * Out of reach: a descendant that starts a process group of its own, and the case that guard and gateway are both
@@ -66,7 +66,6 @@ function startServer(request: GuardRequest): (command: string) => void {
   });
   return (command) => {
     if (command === 'term') endGroup(server, 'SIGTERM');
-    else if (command === 'kill') endGroup(server, 'SIGKILL');
     else if (command === 'gone') endInSteps(server, request.graceMs);
   };
 }

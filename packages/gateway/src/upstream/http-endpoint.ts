@@ -1,8 +1,8 @@
 import type { X509Certificate } from 'node:crypto';
-import { isIP, type Socket } from 'node:net';
-import { TLSSocket } from 'node:tls';
+import { isIP, type Socket, connect as tcpConnect } from 'node:net';
+import { TLSSocket, connect as tlsConnect } from 'node:tls';
 import { decodeBase64Url, equalBytes, sha256 } from '@cmcp/evidence';
-import { buildConnector, type Dispatcher, Pool } from 'undici';
+import { type buildConnector, type Dispatcher, Pool } from 'undici';
 import { GatewayError } from '../errors.ts';
 
 const CONNECTIONS = 64;
@@ -37,6 +37,7 @@ export interface HttpRequest {
 
 /** Connections to one URL. Never follows a redirect, and adds no credential but the configured header fields. */
 export class HttpEndpoint {
+  readonly #connector: Connector;
   readonly #pool: Pool;
   readonly #path: string;
   readonly #headers: Record<string, string>;
@@ -46,8 +47,10 @@ export class HttpEndpoint {
     const url = readUrl(target.url);
     this.#path = `${url.pathname}${url.search}`;
     this.#headers = headers;
+    this.#connector = new Connector(readPin(target.tlsFingerprint), ca);
     this.#pool = new Pool(url.origin, {
-      connect: connector(readPin(target.tlsFingerprint), ca),
+      connect: (options, callback) => this.#connector.connect(options, callback),
+      allowH2: false,
       connections: CONNECTIONS,
       pipelining: 1,
       // The scope of each call is the time limit; an idle stream is not a failure.
@@ -101,7 +104,9 @@ export class HttpEndpoint {
 
   /** Closes every connection; requests under way fail. */
   close(): Promise<void> {
-    return this.#pool.destroy();
+    const closed = this.#pool.destroy();
+    this.#connector.abort();
+    return closed;
   }
 }
 
@@ -143,35 +148,65 @@ function readPin(fingerprint: string | null): Uint8Array | null {
   return decodeBase64Url(encoded.replaceAll('+', '-').replaceAll('/', '_'));
 }
 
-/** Connects, and looks at the peer before the first application byte. The pin is additional to certificate validation. */
-function connector(pin: Uint8Array | null, ca: string[] | null): buildConnector.connector {
-  const connect = buildConnector({
-    allowH2: false,
-    timeout: CONNECT_MS,
-    minVersion: 'TLSv1.2',
-    // Explicit, so that no environment variable turns validation off.
-    rejectUnauthorized: true,
-    // Each connection shows its certificate in a handshake of its own.
-    maxCachedSessions: 0,
-    ...(ca === null ? {} : { ca }),
-  });
-  return (options, callback) =>
-    connect(options, (...[error, socket]) => {
-      if (error !== null) {
-        callback(error, null);
-        return;
-      }
-      const refusal = refusePeer(socket, pin);
+/** Opens connections, looks at the peer before the first application byte, and can give up those not yet open. */
+class Connector {
+  readonly #pin: Uint8Array | null;
+  readonly #ca: string[] | null;
+  readonly #opening = new Set<Socket>();
+
+  constructor(pin: Uint8Array | null, ca: string[] | null) {
+    this.#pin = pin;
+    this.#ca = ca;
+  }
+
+  connect(options: buildConnector.Options, callback: buildConnector.Callback): void {
+    const secure = options.protocol === 'https:';
+    const socket = secure ? this.#openTls(options) : openTcp(options.hostname, Number(options.port || 80));
+    this.#opening.add(socket);
+    const timer = setTimeout(() => socket.destroy(new Error('no connection in time')), CONNECT_MS);
+    let failure: Error | null = null;
+    const settle = (open: boolean) => {
+      clearTimeout(timer);
+      if (!this.#opening.delete(socket)) return;
+      const refusal = open ? refusePeer(socket, this.#pin) : (failure ?? new Error('the connection was closed'));
       if (refusal === null) {
         callback(null, socket);
       } else {
         socket.destroy();
         callback(refusal, null);
       }
+    };
+    socket.on('error', (error) => {
+      failure = error;
     });
+    socket.once(secure ? 'secureConnect' : 'connect', () => settle(true));
+    socket.once('close', () => settle(false));
+  }
+
+  abort(): void {
+    for (const socket of this.#opening) socket.destroy();
+  }
+
+  #openTls({ hostname, port }: buildConnector.Options): TLSSocket {
+    return tlsConnect({
+      host: hostname,
+      port: Number(port || 443),
+      ALPNProtocols: ['http/1.1'],
+      minVersion: 'TLSv1.2',
+      // Explicit, so that no environment variable turns validation off.
+      rejectUnauthorized: true,
+      ...(isIP(hostname) === 0 ? { servername: hostname } : {}),
+      ...(this.#ca === null ? {} : { ca: this.#ca }),
+    })
+      .setNoDelay(true)
+      .setKeepAlive(true);
+  }
 }
 
-function refusePeer(socket: Socket | TLSSocket, pin: Uint8Array | null): Error | null {
+const openTcp = (host: string, port: number): Socket => tcpConnect({ host, port }).setNoDelay(true).setKeepAlive(true);
+
+/** Why the peer that answered is not to be spoken to, or null. A name is judged by the address that it led to. */
+export function refusePeer(socket: Socket | TLSSocket, pin: Uint8Array | null): Error | null {
   if (!(socket instanceof TLSSocket)) {
     return isLoopback(socket.remoteAddress ?? '') ? null : new Error('plain http is for loopback only');
   }

@@ -2,13 +2,13 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
-import { type AddressInfo, createServer as createTcpServer } from 'node:net';
+import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { type JsonObject, parseJson, stringifyJson } from '@cmcp/evidence';
 import { toNodeHandler } from '@modelcontextprotocol/node';
 import { createMcpHandler, Server } from '@modelcontextprotocol/server';
-import { selfSigned } from '../../../../tests/support/certificate.ts';
+import { selfSigned, type TestCertificate } from '../../../../tests/support/certificate.ts';
 import {
   answerJson,
   connect,
@@ -22,6 +22,8 @@ import {
   textResult,
 } from '../../../../tests/support/upstreams.ts';
 import type { CatalogServer } from '../catalog/types.ts';
+import { GatewayError } from '../errors.ts';
+import { refusePeer } from './http-endpoint.ts';
 import { UpstreamRpcError } from './types.ts';
 
 const LIMITS = { timeout: 30_000 };
@@ -30,11 +32,17 @@ const json = (text: string): JsonObject => parseJson(text) as JsonObject;
 const FAMILIES = ['modern', 'handshake'] as const;
 
 /** A server of one family that answers calls as `call` says. */
-async function serving(t: TestContext, family: (typeof FAMILIES)[number], call: (request: Received) => void) {
+async function serving(
+  t: TestContext,
+  family: (typeof FAMILIES)[number],
+  call: (request: Received) => void,
+  tls?: TestCertificate,
+) {
   const open = opening(family);
-  return fakeHttp(t, (request) => {
+  const handle = (request: Received) => {
     if (!open(request)) call(request);
-  });
+  };
+  return fakeHttp(t, handle, tls);
 }
 
 const sse = (response: Received['response'], text: string | Buffer): void => {
@@ -345,8 +353,10 @@ test(
       });
       let held: Received['response'] | undefined;
       let call: Received['message'] = {};
-      const { call: callTool } = connect(t, server.transport);
+      const { call: callTool, upstream } = connect(t, server.transport);
       assert.equal(textOf(await callTool('t')), 'done');
+      // Time for answers that should not come.
+      for (let i = 0; i < 5; i += 1) await upstream.listTools(never);
       const answers = server.received.filter(
         ({ message, method }) => message.method === undefined && method === 'POST',
       );
@@ -599,22 +609,75 @@ test(
   'plain http is for loopback, other schemes and credentials in the URL are refused, and nothing is sent [ATK-24]',
   LIMITS,
   async (t) => {
-    for (const url of [
-      'http://example.com/mcp',
-      'http://10.0.0.1/',
-      'http://127.0.0.1.example.com/',
-      'ftp://127.0.0.1/',
-      'https://user:pass@127.0.0.1/',
-      'not a url',
-    ]) {
-      await assert.rejects(
-        connect(t, { kind: 'http', url, tlsFingerprint: null }).call('t'),
-        failsWith('UPSTREAM_UNAVAILABLE'),
-        url,
-      );
+    for (const [url, detail] of [
+      ['http://example.com/mcp', /loopback/],
+      ['http://10.0.0.1/', /loopback/],
+      ['http://[2001:db8::1]/', /loopback/],
+      ['http://127.0.0.1.example.com/', /loopback/],
+      ['ftp://127.0.0.1/', /neither/],
+      ['https://user@127.0.0.1/', /not acceptable/],
+      ['https://:pass@127.0.0.1/', /not acceptable/],
+      ['not a url', /not acceptable/],
+    ] as const) {
+      const transport: CatalogServer['transport'] = { kind: 'http', url, tlsFingerprint: null };
+      await assert.rejects(connect(t, transport).call('t'), failsWith('UPSTREAM_UNAVAILABLE', detail), url);
     }
+    // `localhost` is only a name: what it led to is looked at before anything is written.
+    const peer = (remoteAddress: string) => refusePeer({ remoteAddress } as Socket, null);
+    for (const address of ['127.0.0.1', '127.8.8.8', '::1', '::ffff:127.0.0.1']) assert.equal(peer(address), null);
+    for (const address of ['10.0.0.1', '::', '::ffff:10.0.0.1', '127.0.0.1.5', ''])
+      assert.ok(peer(address) instanceof Error);
   },
 );
+
+test('a session that is not opened properly is not used [MCP26-41]', LIMITS, async (t) => {
+  for (const refuse of ['session', 'initialized']) {
+    const open = opening('handshake');
+    const server = await fakeHttp(t, (request) => {
+      if (request.message.method === 'notifications/initialized' && refuse === 'initialized')
+        request.response.writeHead(400).end();
+      else if (!open(refuse === 'session' ? { ...request, session: 'a b' } : request)) request.response.destroy();
+    });
+    await assert.rejects(
+      connect(t, server.transport).call('t'),
+      failsWith('UPSTREAM_UNAVAILABLE', /session id|end of the handshake/),
+    );
+  }
+});
+
+test('a time-out before anything was sent means unavailable, which is safe to retry [MCP26-32]', LIMITS, async (t) => {
+  const certificate = selfSigned('vanishing');
+  const answer = ({ message, response }: Received) =>
+    answerJson(response, resultFor(message, textResult('ok')), 200, { connection: 'close' });
+  const server = await serving(t, 'modern', answer, certificate);
+  const { call } = connect(t, server.transport, { timeoutMs: 1000 }, { ca: [certificate.cert] });
+  await call('t');
+  server.stop();
+  // On the same port, something that accepts and never says a word.
+  const silent = createTcpServer().listen(server.port, '127.0.0.1');
+  t.after(() => silent.close());
+  // A connection that was kept from the first call may still seem to be there once.
+  const outcome = async (): Promise<unknown> => {
+    const error: unknown = await call('t').catch((thrown: unknown) => thrown);
+    return error instanceof GatewayError && error.code === 'OUTCOME_UNKNOWN' ? outcome() : error;
+  };
+  failsWith('UPSTREAM_UNAVAILABLE', /nothing was sent/)(await outcome());
+});
+
+test('a server that floods its stream with requests gets a bounded number of answers [MCP26-25]', LIMITS, async (t) => {
+  const held: Received['response'][] = [];
+  const server = await serving(t, 'handshake', ({ message, response }) => {
+    const result = resultFor(message, textResult('ok'));
+    const ping = 'data: {"jsonrpc":"2.0","id":1,"method":"ping"}\n\n';
+    if (message.method === undefined) held.push(response);
+    else if (message.params?.name === 'quiet') answerJson(response, result);
+    else sse(response, `${ping.repeat(100)}data: ${JSON.stringify(result)}\n\n`);
+  });
+  const { call } = connect(t, server.transport);
+  await call('flood');
+  for (let i = 0; i < 5; i += 1) await call('quiet');
+  assert.ok(held.length > 0 && held.length <= 8, String(held.length));
+});
 
 test('a server that nobody answers for is unavailable, which is safe to retry [LIFE-03]', LIMITS, async (t) => {
   const server = await serving(t, 'modern', () => {});

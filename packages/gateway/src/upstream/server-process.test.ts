@@ -120,7 +120,18 @@ test('the guard stays when the terminal interrupts the whole group', LIMITS, asy
   const { call } = connect(t, scripted(`on.call = (m) => ok(m.id, text(String(process.ppid)));`));
   const guard = Number(textOf(await call('t')));
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.kill(guard, signal);
-  assert.equal(Number(textOf(await call('t'))), guard);
+  for (let i = 0; i < 50; i += 1) assert.equal(Number(textOf(await call('t'))), guard);
+});
+
+test('what a server started and left behind ends with it [G28] [D-48]', LIMITS, async (t) => {
+  const script = `
+    const child = require('node:child_process').spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], { stdio: 'ignore' });
+    child.unref();
+    on.call = (m) => ok(m.id, text(String(child.pid)));`;
+  const { call, upstream } = connect(t, scripted(script), {}, { graceMs: 20_000 });
+  const pid = Number(textOf(await call('t')));
+  await upstream.close();
+  await gone(pid);
 });
 
 test(
@@ -153,15 +164,7 @@ test('a restarted server is not called before its definitions were listed again 
 });
 
 test('a crash loop is contained: starts wait in doubling steps, up to a bound [LIFE-12]', LIMITS, async (t) => {
-  let now = 0;
-  const due = new Map<() => void, number>();
-  const timers = {
-    nowMs: () => now,
-    after: (ms: number, run: () => void) => {
-      due.set(run, ms);
-      return () => void due.delete(run);
-    },
-  };
+  const { timers, due, advance } = manualTimers();
   const { call, logged, log, upstream } = connect(t, scripted('process.exit(1);'), { timeoutMs: 20_000 }, { timers });
   // Twice in the first use: once more without the probe that it seemed to die of.
   await assert.rejects(call('t'), failsWith('UPSTREAM_UNAVAILABLE'));
@@ -175,7 +178,7 @@ test('a crash loop is contained: starts wait in doubling steps, up to a bound [L
     assert.ok(run !== undefined && wait !== undefined);
     waits.push(wait);
     due.delete(run);
-    now += wait;
+    advance(wait);
     run();
     await next;
     assert.equal(log.length, failed + 1);
@@ -188,6 +191,33 @@ test('a crash loop is contained: starts wait in doubling steps, up to a bound [L
   await logged('start_failed');
   await upstream.close();
 });
+
+test('closing ends the wait before a next start', LIMITS, async (t) => {
+  const { timers, due } = manualTimers();
+  const { call, upstream } = connect(t, scripted('process.exit(1);'), { timeoutMs: 20_000 }, { timers });
+  for (let i = 0; i < 2; i += 1) await assert.rejects(call('t'), failsWith('UPSTREAM_UNAVAILABLE'));
+  const waiting = assert.rejects(call('t'), failsWith('UPSTREAM_UNAVAILABLE', /closed/));
+  assert.ok([...due.values()].includes(250));
+  await upstream.close();
+  await waiting;
+});
+
+/** Timers that a test fires itself. */
+function manualTimers() {
+  let now = 0;
+  const due = new Map<() => void, number>();
+  const timers = {
+    nowMs: () => now,
+    after: (ms: number, run: () => void) => {
+      due.set(run, ms);
+      return () => void due.delete(run);
+    },
+  };
+  const advance = (ms: number) => {
+    now += ms;
+  };
+  return { timers, due, advance };
+}
 
 test('closing during the start ends the child and the start', LIMITS, async (t) => {
   const file = join(await temporary(t), 'pid');

@@ -49,7 +49,7 @@ export async function startServerProcess(request: GuardRequest, timers: Monotoni
   const steps: (() => void)[] = [
     () => stdin.end(),
     () => control.write('term\n'),
-    () => control.write('kill\n'),
+    // The server outlives its guard only until the exit is seen here.
     () => guard.kill('SIGKILL'),
   ];
   let stopping: Promise<void> | null = null;

@@ -398,3 +398,16 @@ test('one dead, one silent and one garbage server do not disturb a good one [LIF
   assert.equal(textOf(await good.call('t')), '{}');
   await Promise.all(failures);
 });
+
+test('a server that does not read its input is sent no more than a bound [D-06] [W-29]', LIMITS, async (t) => {
+  const { call, upstream } = connect(
+    t,
+    scripted('on.list = (m) => { ok(m.id, { tools: [] }); process.stdin.pause(); };'),
+  );
+  await upstream.listTools(never);
+  const big = { blob: 'x'.repeat(6 << 20) };
+  const sent = [1, 2, 3].map(() => assert.rejects(call('t', big), failsWith('OUTCOME_UNKNOWN')));
+  await assert.rejects(call('t', big), failsWith('UPSTREAM_UNAVAILABLE', /does not read/));
+  await upstream.close();
+  await Promise.all(sent);
+});

