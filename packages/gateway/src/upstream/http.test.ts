@@ -744,3 +744,17 @@ test('TLS below 1.2 is refused [G10]', LIMITS, async (t) => {
   );
   assert.equal(server.received.length, 0);
 });
+
+test('closing gives up a connection that is still opening [D-48]', { timeout: 8000 }, async (t) => {
+  const silent = createTcpServer().listen(0, '127.0.0.1');
+  await once(silent, 'listening');
+  t.after(() => silent.close());
+  const { port } = silent.address() as AddressInfo;
+  const { call, upstream } = connect(t, { kind: 'http', url: `https://127.0.0.1:${port}/`, tlsFingerprint: null });
+  const pending = assert.rejects(call('t'), failsWith('UPSTREAM_UNAVAILABLE'));
+  const [socket] = (await once(silent, 'connection')) as [Socket];
+  const closed = once(socket.on('error', () => {}).resume(), 'close');
+  await upstream.close();
+  await pending;
+  await closed;
+});

@@ -2,6 +2,7 @@
 import { isObject, type JsonObject, member } from '@cmcp/evidence';
 import { GatewayError } from '../../errors.ts';
 import { type ClientDialect, promisesToolChanges } from '../client.ts';
+import { SERVER_INFO } from '../server-info.ts';
 
 const LATEST = '2025-11-25';
 /** Revisions whose answer to `initialize` is accepted. */
@@ -13,7 +14,7 @@ export const INITIALIZE = 'initialize';
 export const initializeParams = (): JsonObject => ({
   protocolVersion: LATEST,
   capabilities: {},
-  clientInfo: { name: 'cmcp-gateway', version: '0.1.0' },
+  clientInfo: SERVER_INFO,
 });
 
 export const initialized = (): JsonObject => ({ jsonrpc: '2.0', method: 'notifications/initialized' });

@@ -4,6 +4,7 @@ import { GatewayError } from '../../errors.ts';
 import { UpstreamRpcError } from '../../upstream/types.ts';
 import { type ClientDialect, promisesToolChanges } from '../client.ts';
 import { encodeHeaderValue, parameterHeaderValues } from '../headers.ts';
+import { SERVER_INFO } from '../server-info.ts';
 
 const VERSION = '2026-07-28';
 const UNSUPPORTED_VERSION = -32022;
@@ -14,7 +15,7 @@ export const DISCOVER = 'server/discover';
 
 const META: JsonObject = {
   'io.modelcontextprotocol/protocolVersion': VERSION,
-  'io.modelcontextprotocol/clientInfo': { name: 'cmcp-gateway', version: '0.1.0' },
+  'io.modelcontextprotocol/clientInfo': SERVER_INFO,
   'io.modelcontextprotocol/clientCapabilities': {},
 };
 
