@@ -152,6 +152,7 @@ export class MemoryStore implements AuditStore {
   };
 
   async commit(batch: CommitBatch): Promise<void> {
+    if (this.closed) throw new Error('the store is closed');
     const kept = structuredClone(batch);
     const settled = Promise.withResolvers<void>();
     this.syncs.push({

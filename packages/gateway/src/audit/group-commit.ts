@@ -30,6 +30,11 @@ export class GroupCommit {
     this.#seal = seal;
   }
 
+  /** AUDIT_UNAVAILABLE once a commit has failed or the log was closed. */
+  get failure(): GatewayError | null {
+    return this.#failure;
+  }
+
   /** Throws AUDIT_UNAVAILABLE once a commit has failed or the log was closed. */
   assertAlive(): void {
     if (this.#failure !== null) throw this.#failure;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { claimDigest, type EntryDraft, entryHash } from '@cmcp/evidence';
@@ -20,6 +20,7 @@ import {
   VERSION,
 } from './fixtures.test.ts';
 import { openAuditLogInProcess } from './in-process.ts';
+import { openSessionFiles } from './session-files.ts';
 import type { AuditLog } from './types.ts';
 
 interface Bench {
@@ -35,8 +36,10 @@ async function bench(t: TestContext): Promise<Bench> {
   const dataDir = tempDir(t);
   const store = new MemoryStore();
   const clock = new TestClock();
-  const reopen = (): Promise<AuditLog> =>
-    openAuditLogInProcess({ dataDir, ranks: RANKS, gatewayVersion: VERSION, store, clock });
+  const reopen = (): Promise<AuditLog> => {
+    store.closed = false;
+    return openAuditLogInProcess({ dataDir, ranks: RANKS, gatewayVersion: VERSION, store, clock });
+  };
   return { log: await reopen(), store, clock, dataDir, reopen };
 }
 
@@ -60,7 +63,6 @@ test('nothing resolves before the sync that contains it has succeeded [G20] [D-3
   const asked = [
     log.append(sessionId, callDraft('c1')).then(note('append')),
     log.intent(intentOf(sessionId, 'c2')).then(note('intent')),
-    log.putExposure(exposure()).then(note('exposure')),
     log.openSession(opening(randomUUID())).then(note('open')),
   ];
   await settle();
@@ -68,7 +70,7 @@ test('nothing resolves before the sync that contains it has succeeded [G20] [D-3
   assert.deepEqual(done, []);
   store.syncs[1]?.succeed();
   await Promise.all(asked);
-  assert.deepEqual(done.toSorted(), ['append', 'exposure', 'intent', 'open']);
+  assert.deepEqual(done.toSorted(), ['append', 'intent', 'open']);
 });
 
 test('what is asked while a commit runs goes, together, into the next one [W-42]', async (t) => {
@@ -115,7 +117,6 @@ test('a failed sync rejects what it held and everything after it, for good [G20]
     log.append(sessionId, callDraft('c3')),
     log.intent(intentOf(sessionId, 'c4')),
     log.openSession(opening(randomUUID())),
-    log.putExposure(exposure()),
     log.closeSession(sessionId, 'client'),
     log.exportSession(sessionId),
     log.sessions(),
@@ -230,7 +231,7 @@ test('closing twice gives the same claim and file, also after a restart', async 
 });
 
 test('an open session exports with a claim for the moment, and goes on', async (t) => {
-  const { log } = await bench(t);
+  const { log, store } = await bench(t);
   const sessionId = randomUUID();
   await log.openSession(opening(sessionId));
   await log.append(sessionId, callDraft('c1'));
@@ -241,6 +242,16 @@ test('an open session exports with a claim for the moment, and goes on', async (
   const { claim } = await log.closeSession(sessionId, 'client');
   assert.equal(claim.gateway.prev_claim_hash, claimDigest(file.claim), 'every claim that was signed is in the one row');
   assert.deepEqual((await log.exportSession(sessionId)).claim, claim);
+  const lengths = store.rows.checkpoints.map((checkpoint) => checkpoint.length);
+  assert.deepEqual(lengths, [...new Set(lengths)], 'no length is signed twice');
+});
+
+test('a session that is being closed exports as it will be', async (t) => {
+  const { log } = await bench(t);
+  const sessionId = randomUUID();
+  await log.openSession(opening(sessionId));
+  const [{ claim }, file] = await Promise.all([log.closeSession(sessionId, 'client'), log.exportSession(sessionId)]);
+  assert.deepEqual(file.claim, claim);
 });
 
 test('a closed or unknown session takes nothing, and a closing one loses nothing', async (t) => {
@@ -302,12 +313,17 @@ test('what an entry must not hold is refused, and the log serves on', async (t) 
     callDraft('c', { detail: { '\udc00': 1 } }),
     callDraft('c', { tool_name: 'naïve' }),
     callDraft('c', { tool_name: null }),
+    callDraft('c', { call_id: null }),
     callDraft('c', { policy_decision: 'n/a' }),
     callDraft('c', { detail: JSON.parse(`${'{"a":'.repeat(40)}1${'}'.repeat(40)}`) }),
     incomplete as EntryDraft,
   ];
   for (const draft of refused) await assert.rejects(log.append(sessionId, draft), code('INTERNAL_ERROR'));
+  const [draft = callDraft('c')] = refused;
   await assert.rejects(log.intent(intentOf(sessionId, 'i', { name: '\ud800' })), code('INTERNAL_ERROR'));
+  await assert.rejects(log.intent(intentOf(sessionId, 'i', { draft })), code('INTERNAL_ERROR'));
+  await log.intent(intentOf(sessionId, 'i'));
+  await assert.rejects(log.intent(intentOf(sessionId, 'i')), code('INTERNAL_ERROR'));
   await assert.rejects(log.openSession(opening('../../etc/passwd')), code('INTERNAL_ERROR'));
   await assert.rejects(log.openSession(opening(sessionId)), code('INTERNAL_ERROR'));
   const details = [{}, commitments({ mode: 'lenient' }), commitments({ note: 'naïve' }), commitments({ on: true })];
@@ -332,7 +348,7 @@ test('salts are stored sealed, and open only for their call', async (t) => {
   );
   row.callId = 'c2';
   await assert.rejects(log.salts(sessionId), code('STORE_INVALID'));
-  row.sealed = row.sealed.subarray(0, 20);
+  row.sealed = row.sealed.subarray(0, 5);
   await assert.rejects(log.salts(sessionId), code('STORE_INVALID'));
 });
 
@@ -345,12 +361,21 @@ test('a crash between claim and file leaves the file to the next start [LIFE-11]
   // As it was just after the commit: announced, not written.
   rmSync(file);
   const sessions = join(dataDir, 'sessions');
-  const { openSessionFiles } = await import('./session-files.ts');
   openSessionFiles(dataDir).announce(sessionId);
   openSessionFiles(dataDir).announce(randomUUID());
+  writeFileSync(join(sessions, '.cmcp.json.part'), 'not ours');
   await reopen();
+  rmSync(join(sessions, '.cmcp.json.part'));
   assert.deepEqual(readFileSync(file), whole);
   assert.deepEqual(readdirSync(sessions), [`${sessionId}.cmcp.json`], 'a mark without a claim is taken away');
+});
+
+test('a session file has no place but its folder', async (t) => {
+  const files = openSessionFiles(tempDir(t));
+  for (const id of ['../x', '', '.', 'a/b', 'x'.repeat(65)]) {
+    assert.throws(() => files.announce(id), code('INTERNAL_ERROR'));
+    assert.throws(() => files.discard(id), code('INTERNAL_ERROR'));
+  }
 });
 
 test('a session file that cannot be written leaves the session open to another try', async (t) => {
@@ -360,17 +385,19 @@ test('a session file that cannot be written leaves the session open to another t
   rmSync(join(dataDir, 'sessions'), { recursive: true });
   await assert.rejects(log.closeSession(sessionId, 'client'), code('AUDIT_UNAVAILABLE'));
   assert.equal((await log.append(sessionId, callDraft('c1'))).sequence, 1);
-  const { openSessionFiles } = await import('./session-files.ts');
   openSessionFiles(dataDir);
   assert.ok(existsSync((await log.closeSession(sessionId, 'client')).file));
 });
 
 test('the log closes after what was asked is durable, and then refuses', async (t) => {
-  const { log, store } = await bench(t);
+  const { log, store, dataDir } = await bench(t);
   const sessionId = randomUUID();
   const opened = log.openSession(opening(sessionId));
+  const closing = log.closeSession(sessionId, 'shutdown');
   await log.close();
   await opened;
-  assert.equal(store.rows.entries.length, 1);
+  assert.equal(store.rows.entries.length, 2);
+  assert.deepEqual(readdirSync(join(dataDir, 'sessions')), [`${sessionId}.cmcp.json`], 'the file is written by then');
+  await closing;
   await assert.rejects(log.append(sessionId, callDraft('c1')), code('AUDIT_UNAVAILABLE'));
 });

@@ -10,7 +10,7 @@ import { examine, recoveredDetail, signedCheckpoints } from './recovery.ts';
 import type { SaltBox } from './salt-box.ts';
 import { isSessionId, type SessionFiles } from './session-files.ts';
 import type { Signer } from './signer.ts';
-import { rankOf } from './tally.ts';
+import { rankOrHighest } from './tally.ts';
 import type {
   AuditLog,
   AuditStore,
@@ -80,6 +80,10 @@ class Journal implements AuditLog {
     this.#lastClaim = lastClaim && { number: lastClaim.number, digest: claimDigest(lastClaim.claim) };
   }
 
+  get failure(): GatewayError | null {
+    return this.#commits.failure;
+  }
+
   async exposures(): Promise<Exposure[]> {
     this.#commits.assertAlive();
     return this.#exposures.all();
@@ -138,11 +142,6 @@ class Journal implements AuditLog {
       batch.salts.push({ callId, sessionId, sealed: this.#parts.salts.seal(sessionId, callId, salt) });
     }
     return this.#durable(receipt);
-  }
-
-  async putExposure(exposure: Exposure): Promise<void> {
-    this.#expose(this.#commits.next(), exposure);
-    await this.#commits.durable();
   }
 
   closeSession(sessionId: string, reason: CloseReason): Promise<ClosedSession> {
@@ -249,7 +248,7 @@ class Journal implements AuditLog {
 
   #higher(label: string | null, other: string): string {
     const { ranks } = this.#parts;
-    return label !== null && rankOf(ranks, label) >= rankOf(ranks, other) ? label : other;
+    return label !== null && rankOrHighest(ranks, label) >= rankOrHighest(ranks, other) ? label : other;
   }
 
   /** Signs the chain as it stands, and a claim over exactly that. */
@@ -281,12 +280,10 @@ class Journal implements AuditLog {
     return stored;
   }
 
-  /** The stored claim and session file of a closed session; writes the file when it is not there. */
+  /** The stored claim of a closed session, and its file, written. */
   async #publish(sessionId: string): Promise<ClosedSession> {
     const stored = await this.#storedClaim(sessionId);
-    const { files } = this.#parts;
-    if (files.exists(sessionId)) return { claim: stored.claim, file: files.path(sessionId) };
-    return { claim: stored.claim, file: await files.write(await this.#sessionFile(stored)) };
+    return { claim: stored.claim, file: await this.#parts.files.write(await this.#sessionFile(stored)) };
   }
 
   async #storedClaim(sessionId: string): Promise<StoredClaim> {

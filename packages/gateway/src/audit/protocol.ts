@@ -15,7 +15,8 @@ export interface Failure {
   detail: string;
 }
 
-export type Reply = { id: number; value: unknown } | { id: number; failure: Failure };
+/** `ended`: with this failure the log stopped to record, so nothing else may be asked of it. */
+export type Reply = { id: number; value: unknown } | { id: number; failure: Failure; ended: boolean };
 
 /** What the worker says first: that it serves, or why it does not. */
 export type Hello = { publicKey: string; recovered: readonly RecoveredSession[] } | { failure: Failure };
@@ -25,7 +26,7 @@ export async function answer(log: AuditLog, request: Request): Promise<Reply> {
   try {
     return { id: request.id, value: await dispatch(log, request) };
   } catch (error) {
-    return { id: request.id, failure: failureOf(error) };
+    return { id: request.id, failure: failureOf(error), ended: log.failure !== null };
   }
 }
 
@@ -41,8 +42,6 @@ function dispatch(log: AuditLog, request: Request): Promise<unknown> {
       return log.intent(...request.args);
     case 'append':
       return log.append(...request.args);
-    case 'putExposure':
-      return log.putExposure(...request.args);
     case 'closeSession':
       return log.closeSession(...request.args);
     case 'sessions':

@@ -21,17 +21,20 @@ import {
   MemoryStore,
   opening,
   RANKS,
+  TestClock,
   tempDir,
   VERSION,
 } from './fixtures.test.ts';
 import { openAuditLogInProcess } from './in-process.ts';
 import { examine } from './recovery.ts';
+import { formatTimestamp } from './timestamp.ts';
 import type { AuditLog, RecoveredSession } from './types.ts';
 
 interface Crashed {
   store: MemoryStore;
   sessionId: string;
   oldKey: string;
+  clock: TestClock;
   open(): Promise<AuditLog>;
 }
 
@@ -39,13 +42,14 @@ interface Crashed {
 async function crashed(t: TestContext): Promise<Crashed> {
   const dataDir = tempDir(t);
   const store = new MemoryStore();
+  const clock = new TestClock();
   const open = (): Promise<AuditLog> =>
-    openAuditLogInProcess({ dataDir, ranks: RANKS, gatewayVersion: VERSION, store });
+    openAuditLogInProcess({ dataDir, ranks: RANKS, gatewayVersion: VERSION, store, clock });
   const log = await open();
   const sessionId = randomUUID();
   await log.openSession(opening(sessionId));
   for (let i = 0; i < 5; i++) await log.append(sessionId, callDraft(`call-${i}`));
-  return { store, sessionId, oldKey: log.publicKey, open };
+  return { store, sessionId, oldKey: log.publicKey, clock, open };
 }
 
 async function recover({
@@ -59,7 +63,7 @@ async function recover({
 }
 
 /** Changes an entry and recomputes every hash from there on, as whoever has the store but not the key can. */
-function rewriteFrom(store: MemoryStore, at: number, change: (entry: AuditEntry) => void): void {
+function rewriteFrom(store: MemoryStore, at: number, change: (entry: AuditEntry) => unknown): void {
   let previous = '';
   for (const [i, { entry }] of store.rows.entries.entries()) {
     if (i === at) change(entry);
@@ -85,7 +89,14 @@ function recoveredEntry(file: SessionFile | null): AuditEntry {
 
 test('a crash leaves nothing out: the session ends with a claim, and says where it was taken over [LIFE-11] [W-13]', async (t) => {
   const before = await crashed(t);
+  before.clock.micros += 60_000_000;
+  const takenOver = formatTimestamp(before.clock.micros);
   const { log, found, file } = await recover(before);
+  assert.equal(
+    file?.claim.gateway.attestation_generated_at,
+    takenOver,
+    'the new key attests nothing older than itself',
+  );
   assert.deepEqual(
     { ...found, file: null },
     {
@@ -135,12 +146,18 @@ test('a call that had an intent and no entry is a fault with unknown outcome, an
   store.rows.intents.set('lost', intentOf(sessionId, 'lost', { exposure: seen, decision: 'advisory_deny' }));
   store.rows.intents.set('old', intentOf(sessionId, 'old', { exposure: { ...seen, subject: 'b', generation: 0 } }));
   store.rows.exposures.set('b', exposure({ subject: 'b', generation: 1 }));
+  const higher = exposure({ subject: 'c', class: 'hipaa_phi', rank: 3 });
+  store.rows.exposures.set('c', higher);
+  store.rows.intents.set('low', intentOf(sessionId, 'low', { exposure: { ...seen, subject: 'c', lastCallMicros: 1 } }));
+  const newer = exposure({ subject: 'd', generation: 2 });
+  store.rows.exposures.set('d', exposure({ subject: 'd', class: 'hipaa_phi', rank: 3, generation: 1 }));
+  store.rows.intents.set('new', intentOf(sessionId, 'new', { exposure: newer }));
   const { log, found, file } = await recover(before);
-  assert.equal(found.unknownOutcomes, 2);
+  assert.equal(found.unknownOutcomes, 4);
   const faults = file?.bundle.entries.filter((entry) => entry.entry_type === 'fault') ?? [];
   assert.deepEqual(
     faults.map((entry) => entry.call_id),
-    ['lost', 'old'],
+    ['lost', 'old', 'low', 'new'],
   );
   assert.deepEqual(faults[0]?.detail, {
     compliance_domain: 'external',
@@ -154,6 +171,9 @@ test('a call that had an intent and no entry is a fault with unknown outcome, an
     exposure({ class: 'confidential', rank: 2, lastCallMicros: 9 }),
     // An operator reset this subject after the call: it raises nothing any more.
     exposure({ subject: 'b', generation: 1 }),
+    // It never falls, except where the call belongs to a newer generation.
+    higher,
+    newer,
   ]);
   assert.deepEqual(exposures, await (await before.open()).exposures(), 'and durably so');
   assert.ok(file);
@@ -228,6 +248,47 @@ for (const [what, tamper] of Object.entries(tampering)) {
   });
 }
 
+test('a chain that lost its tail, or has two signers, is continued so that it shows [D-34]', async (t) => {
+  const before = await crashed(t);
+  const { store } = before;
+  const tip = store.rows.entries.at(-1)?.entry.entry_hash;
+  store.rows.entries.splice(4);
+  const cut = recoveredEntry((await recover(before)).file);
+  assert.deepEqual([cut.sequence_number, cut.prev_entry_hash], [6, tip], 'behind what the old key signed');
+  const forked = await crashed(t);
+  rewriteFrom(forked.store, 3, (entry) => {
+    entry.latency_us = 1;
+  });
+  const signed = forked.store.rows.checkpoints.at(-1)?.tip;
+  assert.equal(recoveredEntry((await recover(forked)).file).prev_entry_hash, signed);
+  const edited = await crashed(t);
+  tampering['a changed entry']?.(edited.store);
+  assert.equal(
+    recoveredEntry((await recover(edited)).file).detail?.checkpoint_length,
+    2,
+    'up to the break, no further',
+  );
+  const twice = await crashed(t);
+  tampering['a checkpoint of a foreign key']?.(twice.store);
+  assert.equal(recoveredEntry((await recover(twice)).file).detail?.checkpoint_length, 0);
+});
+
+const brokenLinks: Record<string, Partial<AuditEntry>> = {
+  'skips a number': { sequence_number: 9 },
+  'is of another session': { session_id: randomUUID() },
+  'names another predecessor': { prev_entry_hash: 'f'.repeat(64) },
+  'starts the session again': { entry_type: 'session_start' },
+  'ends the session': { entry_type: 'session_end' },
+};
+
+for (const [what, change] of Object.entries(brokenLinks)) {
+  test(`an entry that ${what} breaks the chain, whatever its hashes say [D-34]`, async (t) => {
+    const { store, sessionId } = await crashed(t);
+    rewriteFrom(store, 3, (entry) => Object.assign(entry, change));
+    assert.match(String(examine(sessionId, await store.entries(sessionId), []).damage), /^stored entry 3 /);
+  });
+}
+
 /** Whether hashes, links, sequence numbers or checkpoints of a file contradict one another. */
 async function breaksBeside(file: SessionFile): Promise<boolean> {
   const { entries } = file.bundle;
@@ -270,7 +331,8 @@ test('checkpoints that say nothing are passed over: wrong signature, form, lengt
   assert.ok(last);
   const { signature: _, ...body } = last;
   const elsewhere = foreignCheckpoint({ session_id: randomUUID(), length: 6, tip: last.tip });
-  store.rows.checkpoints.push(
+  // Before the valid ones, so that they are looked at.
+  store.rows.checkpoints.unshift(
     { ...last, signature: 'A'.repeat(86) },
     { ...last, signature: 'not base64url!' },
     { ...last, length: 2 },

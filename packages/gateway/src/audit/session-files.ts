@@ -1,4 +1,4 @@
-import { closeSync, existsSync, mkdirSync, openSync, readdirSync, rmSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readdirSync, rmSync } from 'node:fs';
 import { open, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type AuditEntry, type SessionFile, stringifyJson } from '@cmcp/evidence';
@@ -10,8 +10,6 @@ const PART = `${SUFFIX}.part`;
 
 /** The folder of session files. A file is there whole or not at all. */
 export interface SessionFiles {
-  path(sessionId: string): string;
-  exists(sessionId: string): boolean;
   /** Leaves a mark, before the claim is committed, that a file is due: a crash between the two is then made good at start. */
   announce(sessionId: string): void;
   /** Sessions that were announced and not written. */
@@ -29,8 +27,6 @@ export function openSessionFiles(dataDir: string): SessionFiles {
   const part = (sessionId: string): string => join(folder, safe(sessionId) + PART);
   const path = (sessionId: string): string => join(folder, safe(sessionId) + SUFFIX);
   return {
-    path,
-    exists: (sessionId) => existsSync(path(sessionId)),
     announce: (sessionId) => {
       try {
         closeSync(openSync(part(sessionId), 'w', 0o600));

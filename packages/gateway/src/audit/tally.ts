@@ -86,13 +86,13 @@ function complianceDomain(entry: AuditEntry): string {
 /** A tie keeps the earlier label (wire-formats section 5); a label without a rank counts as above all that have one. */
 function raiseSensitivity(tally: Tally, label: unknown, ranks: ReadonlyMap<string, number>): void {
   if (typeof label !== 'string') return;
-  if (tally.maxSensitivity === null || rankOf(ranks, label) > rankOf(ranks, tally.maxSensitivity)) {
+  if (tally.maxSensitivity === null || rankOrHighest(ranks, label) > rankOrHighest(ranks, tally.maxSensitivity)) {
     tally.maxSensitivity = label;
   }
 }
 
 /** Rank of a sensitivity label; infinite for one that is not in the vocabulary, since nothing is known about it. */
-export function rankOf(ranks: ReadonlyMap<string, number>, label: string): number {
+export function rankOrHighest(ranks: ReadonlyMap<string, number>, label: string): number {
   return ranks.get(label) ?? Number.POSITIVE_INFINITY;
 }
 

@@ -1,4 +1,5 @@
 import type { AuditEntry, Checkpoint, EntryDraft, GatewayClaim, JsonObject, SessionFile } from '@cmcp/evidence';
+import type { GatewayError } from '../errors.ts';
 
 /** What a session is opened with. `detail` is the commitment of contracts section 3; the log adds nothing to it. */
 export interface SessionOpen {
@@ -86,6 +87,8 @@ export interface CallSalt {
  * that lost a record serves nothing more (fail closed). Group commit: whatever is asked within one turn shares one sync.
  */
 export interface AuditLog {
+  /** Why nothing is recorded any more, null while all is well. Set at the latest when the first promise rejects for it. */
+  readonly failure: GatewayError | null;
   /** Raw Ed25519 public key (JWK x) of this process's claim key, which never leaves the log. */
   readonly publicKey: string;
   /** Sessions that were open when the last holder of the store went away; closed with a claim by now. */
@@ -99,7 +102,6 @@ export interface AuditLog {
   intent(intent: Intent): Promise<void>;
   /** Links and stores one entry, drops the intent of its call, stores exposure and salt in the same commit. */
   append(sessionId: string, draft: EntryDraft, extra?: { exposure?: Exposure; salt?: CallSalt }): Promise<EntryReceipt>;
-  putExposure(exposure: Exposure): Promise<void>;
   /** Appends session_end, signs the final checkpoint and the claim, writes the session file. Idempotent per session. */
   closeSession(sessionId: string, reason: CloseReason): Promise<ClosedSession>;
   sessions(): Promise<SessionRow[]>;

@@ -48,14 +48,14 @@ test('the log in its worker keeps all its promises to the caller [W-42]', async 
     Array.from({ length: 200 }, (_, i) => i + 1),
     'in the order in which they were asked',
   );
-  await log.putExposure(exposure({ generation: 1 }));
-  assert.deepEqual(await log.exposures(), [exposure({ generation: 1 })]);
+  assert.deepEqual(await log.exposures(), [exposure()]);
   assert.deepEqual(
     (await log.salts(sessionId)).map((one) => [one.callId, [...one.salt]]),
     [['c0', [...salt.salt]]],
   );
   await assert.rejects(log.append(randomUUID(), callDraft('x')), code('SESSION_UNKNOWN'));
   await assert.rejects(log.append(sessionId, callDraft('x', { latency_us: 0.5 })), code('INTERNAL_ERROR'));
+  assert.equal(log.failure, null, 'a refused request is not a lost record');
   assert.equal((await appraise(await log.exportSession(sessionId), [log.publicKey])).verdict, 'verified');
   const { file, claim } = await log.closeSession(sessionId, 'client');
   assert.equal(claim.trace.cnf.jwk.x, log.publicKey);
@@ -93,7 +93,8 @@ test('a disk that refuses a commit ends the log [G20]', async (t) => {
   db.exec('DROP TABLE entries');
   db.close();
   await assert.rejects(log.append(sessionId, callDraft('c1')), code('AUDIT_UNAVAILABLE'));
-  await assert.rejects(log.putExposure(exposure()), code('AUDIT_UNAVAILABLE'));
+  assert.equal(log.failure?.code, 'AUDIT_UNAVAILABLE', 'known without asking again');
+  await assert.rejects(log.append(sessionId, callDraft('c2')), code('AUDIT_UNAVAILABLE'));
 });
 
 test('a worker that dies takes the log with it: everything rejects, nothing hangs [G20]', async (t) => {
@@ -105,6 +106,7 @@ test('a worker that dies takes the log with it: everything rejects, nothing hang
   const asked = assert.rejects(log.append(sessionId, callDraft('c1')), code('AUDIT_UNAVAILABLE'));
   await worker.terminate();
   await asked;
+  assert.equal(log.failure?.code, 'AUDIT_UNAVAILABLE');
   await assert.rejects(log.append(sessionId, callDraft('c2')), code('AUDIT_UNAVAILABLE'));
   await log.close();
   const early = assert.rejects(openAuditLog(optionsOf(dataDir)), code('AUDIT_UNAVAILABLE'));

@@ -61,6 +61,8 @@ class WorkerLog implements AuditLog {
   #nextId = 1;
   /** Set once: the worker died, or was closed. */
   #gone: GatewayError | null = null;
+  /** Set once: the log in the worker records nothing any more. */
+  #ended: GatewayError | null = null;
 
   constructor(worker: Worker, publicKey: string, recovered: readonly RecoveredSession[]) {
     this.publicKey = publicKey;
@@ -71,6 +73,10 @@ class WorkerLog implements AuditLog {
     });
     worker.on('error', (error: Error) => this.#end(`the log worker failed: ${error.message}`));
     worker.on('exit', () => this.#end('the log worker ended'));
+  }
+
+  get failure(): GatewayError | null {
+    return this.#gone ?? this.#ended;
   }
 
   exposures(): Promise<Exposure[]> {
@@ -91,10 +97,6 @@ class WorkerLog implements AuditLog {
 
   append(...args: Parameters<AuditLog['append']>): Promise<EntryReceipt> {
     return this.#ask((id) => ({ id, method: 'append', args }));
-  }
-
-  putExposure(...args: Parameters<AuditLog['putExposure']>): Promise<void> {
-    return this.#ask((id) => ({ id, method: 'putExposure', args }));
   }
 
   closeSession(...args: Parameters<AuditLog['closeSession']>): Promise<ClosedSession> {
@@ -142,8 +144,13 @@ class WorkerLog implements AuditLog {
     const pending = this.#pending.get(reply.id);
     if (pending === undefined) return;
     this.#pending.delete(reply.id);
-    if ('failure' in reply) pending.reject(new GatewayError(reply.failure.code, reply.failure.detail));
-    else pending.resolve(reply.value);
+    if (!('failure' in reply)) {
+      pending.resolve(reply.value);
+      return;
+    }
+    const error = new GatewayError(reply.failure.code, reply.failure.detail);
+    if (reply.ended) this.#ended ??= error;
+    pending.reject(error);
   }
 
   #end(detail: string): void {

@@ -38,10 +38,7 @@ function reply(one: Reply): void {
 function serve(log: AuditLog): void {
   port.on('message', (requests: Request[]) => {
     for (const request of requests) {
-      void answer(log, request).then((one) => {
-        reply(one);
-        if (request.method === 'close') port.unref();
-      });
+      void answer(log, request).then(reply);
     }
   });
   port.postMessage({ publicKey: log.publicKey, recovered: log.recovered } satisfies Hello);

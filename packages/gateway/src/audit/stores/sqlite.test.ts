@@ -45,8 +45,11 @@ test('what was committed is there after the store was closed and opened again', 
   await log.openSession(opening(open, { kind: 'gateway' }));
   await log.intent(intentOf(open, 'c2'));
   await log.intent(intentOf(open, 'c3'));
-  await log.append(open, callDraft('c3', { detail: { text: 'naïve \u{1f600} "quoted"' } }));
-  await log.putExposure(exposure({ subject: 'b', generation: 3 }));
+  await log.append(open, callDraft('c3', { detail: { text: 'naïve \u{1f600} "quoted"' } }), {
+    exposure: exposure({ subject: 'b', generation: 3 }),
+  });
+  await log.exportSession(open);
+  await log.exportSession(open);
   await log.close();
 
   const store = openSqliteStore(dataDir);
@@ -65,8 +68,9 @@ test('what was committed is there after the store was closed and opened again', 
   assert.deepEqual(await store.intents(open), [intentOf(open, 'c2')]);
   assert.deepEqual(await store.exposures(), [exposure({ rank: 1 }), exposure({ subject: 'b', generation: 3 })]);
   assert.deepEqual((await store.claim(closed))?.claim, claim);
-  assert.equal((await store.lastClaim())?.number, 1);
-  assert.equal(await store.claim(open), null);
+  assert.equal((await store.lastClaim())?.number, 3);
+  assert.equal((await store.claim(open))?.number, 3, 'the claim of the latest export');
+  assert.equal(await store.claim(randomUUID()), null);
   assert.equal((await store.salts(closed)).length, 1);
 });
 
@@ -125,6 +129,7 @@ test("folder and files are the gateway's alone", async (t) => {
   const dataDir = join(tempDir(t), 'data');
   mkdirSync(dataDir, { mode: 0o755 });
   chmodSync(dataDir, 0o755);
+  writeFileSync(join(dataDir, 'audit.db'), '', { mode: 0o644 });
   const log = await logOn(dataDir, openSqliteStore(dataDir));
   t.after(() => log.close());
   await log.openSession(opening(randomUUID()));
