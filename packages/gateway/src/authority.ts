@@ -1,15 +1,13 @@
 import type { LiveCatalog } from './catalog/live.ts';
 import type { Catalog } from './catalog/types.ts';
 import type { PolicyEngine } from './policy/types.ts';
-import type { Upstream } from './upstream/types.ts';
 
 /**
- * What a session is governed by: one bundle, one catalog, and the servers that the catalog names. A session keeps the one
- * it was opened under; activation makes another (contracts section 1).
+ * What a session is governed by: one bundle, one catalog, and the live servers that the catalog names. A session keeps the
+ * one it was opened under; activation makes another (contracts section 1).
  */
 export interface Authority {
   readonly catalog: Catalog;
   readonly policy: PolicyEngine;
   readonly live: LiveCatalog;
-  readonly upstreams: ReadonlyMap<string, Upstream>;
 }

@@ -45,7 +45,6 @@ export const ERRORS = {
   INVALID_PARAMS: { message: 'The parameters are not valid.', rpc: -32602, status: 200 },
   BODY_TOO_LARGE: { message: 'The body is larger than allowed.', rpc: -32600, status: 413 },
   HEADER_MISMATCH: { message: 'A header is missing or disagrees with the body.', rpc: -32020, status: 400 },
-  CAPABILITY_REQUIRED: { message: 'A needed client capability was not declared.', rpc: -32021, status: 400 },
   UNSUPPORTED_VERSION: { message: 'This protocol version is not supported.', rpc: -32022, status: 400 },
   SESSION_REQUIRED: { message: 'Mcp-Session-Id is missing.', rpc: -32600, status: 400 },
   SESSION_NOT_FOUND: { message: 'No such transport session.', rpc: -32600, status: 404 },

@@ -233,7 +233,7 @@ export class Gateway {
       operators: createAuthenticator(operator.credentials),
       agents: createAuthenticator(agents),
       events: this.#events,
-      ready: () => this.#running !== null,
+      ready: () => this.#running !== null && log.failure === null,
     });
   }
 
@@ -242,7 +242,7 @@ export class Gateway {
     const keyFile = await publishKey(join(dataDir, 'keys'), log.publicKey);
     const known = knownKeysFile(this.#deps.environment.variables);
     if (this.#config.dev && known !== null) await rememberKey(known, log.publicKey, new Date().toISOString());
-    const { policy, catalog } = runtime.authority();
+    const { policy, catalog } = runtime.authority;
     return {
       url,
       operatorSocket: running.operators === null ? null : this.#config.operator.socket,

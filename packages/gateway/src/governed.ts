@@ -18,6 +18,7 @@ export function governedGateway(path: PathDeps, authority: () => Authority, chai
     callTool: (request) => callTool(path, request),
     refuseMethod: (request) => refuseMethod(path, request),
     listTools: async (_caller, cursor) => {
+      if (path.log.failure !== null) throw path.log.failure;
       chain.count('listed');
       return toolPage(authority().catalog, cursor);
     },

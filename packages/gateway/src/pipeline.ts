@@ -15,7 +15,7 @@ import { resolve } from './pipeline/resolve.ts';
  * exactly one entry, durable before the reply as contracts section 2 says. Rejects only when the log cannot record.
  */
 export async function callTool(deps: PathDeps, request: ToolCall): Promise<CallOutcome> {
-  const record = await admit(deps, request, request.name, request.arguments, request.workflow);
+  const record = await admit(deps, request, request.name, request.arguments);
   try {
     const tool = resolve(deps, record, request);
     decide(deps, record, tool, request);
@@ -32,10 +32,9 @@ export async function callTool(deps: PathDeps, request: ToolCall): Promise<CallO
 
 /** Any other method: not governed yet, hence refused, and entered as such. */
 export async function refuseMethod(deps: PathDeps, request: RefusedMethod): Promise<CallOutcome> {
-  const record = await admit(deps, { ...request, workflow: null }, request.method, request.params, null);
+  const record = await admit(deps, { ...request, workflow: null }, request.method, request.params);
   try {
-    const failure = new GatewayError('METHOD_NOT_GOVERNED', `method ${record.name}`);
-    return await refuse(deps, record, record.name, failure, 'mcp_request');
+    return await refuse(deps, record, record.name, new GatewayError('METHOD_NOT_GOVERNED', `method ${record.name}`));
   } finally {
     deps.sessions.leave(record.session);
   }

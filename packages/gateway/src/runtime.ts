@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import type { Attestation } from './attestation/types.ts';
-import { CallLog } from './audit/call-log.ts';
 import { GatewayChain } from './audit/gateway-chain.ts';
 import type { AuditLog, Exposure } from './audit/types.ts';
 import type { Authority } from './authority.ts';
+import { LiveCatalog } from './catalog/live.ts';
 import type { Clock } from './clock.ts';
 import type { Config } from './config/types.ts';
 import { governedGateway } from './governed.ts';
-import { type Approved, connectAuthority, loadApproved } from './load-authority.ts';
+import { type Approved, loadApproved, upstreamSettings } from './load-authority.ts';
 import type { GovernedGateway } from './mcp/types.ts';
 import type { PathDeps } from './pipeline/deps.ts';
 import type { Ranks } from './policy/sensitivity.ts';
@@ -34,104 +34,139 @@ export interface RuntimeDeps {
   report: (event: string, detail: string) => void;
 }
 
-/** Everything behind the listeners: from a governed request to its entry. */
-export interface Runtime {
-  readonly governed: GovernedGateway;
-  readonly sessions: Sessions;
-  readonly exposures: Exposures;
-  readonly chain: GatewayChain;
-  authority(): Authority;
-  /** Puts another bundle and catalog in force; see Gateway.reload. */
-  activate(): Promise<void>;
-  /** Closes sessions, gateway chain and upstreams; not the log. */
-  close(): Promise<void>;
-}
-
 const SWEEP_MS = 1_000;
 const FLUSH_MS = 60_000;
 
 /** Builds the runtime on an open log and opens the gateway chain. */
 export async function createRuntime(deps: RuntimeDeps, approved: Approved): Promise<Runtime> {
-  const { config, clock, log, attestation, ranks, report } = deps;
-  const chain = new GatewayChain(log, randomUUID());
+  const { config, log } = deps;
   const exposures = new Exposures(deps.exposures, config.sessions.carryOverMs);
-  let authority = connect(deps, chain, approved);
+  const chain = new GatewayChain(log, randomUUID());
+  const authority = connect(deps, chain, approved);
   await openChain(deps, chain, authority);
   await enterRecovered(deps, chain);
-  const sessions = new Sessions({
-    log,
-    exposures,
-    config,
-    attestation,
-    clock,
-    newId: randomUUID,
-    authority: () => authority,
-    lastSessions: await latestSessions(log),
-  });
-  const path: PathDeps = {
-    log: new CallLog(log),
-    sessions,
-    exposures,
-    clock,
-    config,
-    ranks,
-    platform: attestation.platform,
-    trustLevel: attestation.trustLevel,
-    report: (code, callId, detail) => report(code, `call ${callId}: ${detail}`),
-  };
-  const failed = (error: unknown): void => report('AUDIT_UNAVAILABLE', String(error));
-  const timers = [
-    every(deps.timers, SWEEP_MS, () => sessions.sweep(), failed),
-    every(deps.timers, FLUSH_MS, () => chain.flush(), failed),
-  ];
-  contact(deps, authority);
-  return {
-    governed: governedGateway(path, () => authority, chain),
-    sessions,
-    exposures,
-    chain,
-    authority: () => authority,
-    activate: async () => {
-      const next = await loadApproved(config, ranks);
-      const before = authority;
-      authority = connect(deps, chain, next);
-      await enterAuthority(chain, authority);
-      await sessions.closeAll('activation');
-      await release(before);
-      contact(deps, authority);
-    },
-    close: async () => {
-      for (const stop of timers) stop();
-      const closed = await Promise.allSettled([sessions.closeAll('shutdown'), chain.flush()]);
-      const chainClosed = await Promise.allSettled([log.closeSession(chain.sessionId, 'shutdown')]);
-      await release(authority);
-      for (const outcome of [...closed, ...chainClosed]) if (outcome.status === 'rejected') throw outcome.reason;
-    },
-  };
+  return new Runtime(deps, { chain, authority, exposures, lastSessions: await latestSessions(log) });
 }
 
-function connect(deps: RuntimeDeps, chain: GatewayChain, approved: Approved): Authority {
-  const failed = (error: unknown): void => deps.report('AUDIT_UNAVAILABLE', String(error));
-  return connectAuthority(
-    {
-      config: deps.config,
-      ranks: deps.ranks,
-      clock: deps.clock,
-      connect: deps.connect,
-      onDrift: (tool, drift) => {
-        const detail = {
-          tool: tool.name,
-          server: tool.server.id,
-          kind: drift.kind,
-          classification: drift.classification,
-        };
-        deps.report('CATALOG_DRIFT', `${tool.name}: ${drift.kind} (${drift.classification})`);
-        chain.enterAs('catalog_drift', { ...detail, source: 'upstream' }).catch(failed);
-      },
-      onUnanswered: (serverId, error) => deps.report('UPSTREAM_UNAVAILABLE', `${serverId}: ${String(error)}`),
+/** What a runtime begins with. */
+interface Beginning {
+  chain: GatewayChain;
+  authority: Authority;
+  exposures: Exposures;
+  lastSessions: Map<string, string>;
+}
+
+/** Everything behind the listeners: from a governed request to its entry. */
+export class Runtime {
+  readonly governed: GovernedGateway;
+  readonly sessions: Sessions;
+  readonly exposures: Exposures;
+  readonly chain: GatewayChain;
+  readonly #deps: RuntimeDeps;
+  readonly #stopTimers: (() => void)[];
+  #authority: Authority;
+  /** Resolves, whatever becomes of it, when the last activation that was asked for is over. */
+  #activation: Promise<unknown> = Promise.resolve();
+
+  constructor(deps: RuntimeDeps, { chain, authority, exposures, lastSessions }: Beginning) {
+    const { log, config, attestation, clock, timers } = deps;
+    this.#deps = deps;
+    this.#authority = authority;
+    this.chain = chain;
+    this.exposures = exposures;
+    this.sessions = new Sessions({
+      log,
+      exposures,
+      config,
+      attestation,
+      clock,
+      newId: randomUUID,
+      authority: () => this.#authority,
+      lastSessions,
+    });
+    this.governed = governedGateway(this.#path(), () => this.#authority, chain);
+    // Neither minds running again before it is done: a session closes once, and a count is taken once.
+    this.#stopTimers = [
+      timers.every(SWEEP_MS, () => void this.sessions.sweep().catch((error) => this.#unrecorded(error))),
+      timers.every(FLUSH_MS, () => void chain.flush().catch((error) => this.#unrecorded(error))),
+    ];
+    authority.live.contact();
+  }
+
+  /** What is in force now. */
+  get authority(): Authority {
+    return this.#authority;
+  }
+
+  /** Puts another bundle and catalog in force, one activation at a time; see Gateway.reload. */
+  activate(): Promise<void> {
+    const activated = this.#activation.then(() => this.#activate());
+    this.#activation = Promise.allSettled([activated]);
+    return activated;
+  }
+
+  /** Closes sessions, gateway chain and upstreams; not the log. */
+  async close(): Promise<void> {
+    for (const stop of this.#stopTimers) stop();
+    await this.#activation;
+    const { log } = this.#deps;
+    const closed = await Promise.allSettled([this.sessions.closeAll('shutdown'), this.chain.flush()]);
+    const chainClosed = await Promise.allSettled([log.closeSession(this.chain.sessionId, 'shutdown')]);
+    await release(this.#authority);
+    for (const outcome of [...closed, ...chainClosed]) if (outcome.status === 'rejected') throw outcome.reason;
+  }
+
+  async #activate(): Promise<void> {
+    const { config, ranks } = this.#deps;
+    const next = connect(this.#deps, this.chain, await loadApproved(config, ranks));
+    try {
+      await enterAuthority(this.chain, next);
+    } catch (error) {
+      await release(next);
+      throw error;
+    }
+    const before = this.#authority;
+    this.#authority = next;
+    // In the turn of the switch: whatever was opened, or is being opened, under the one before is closed by this.
+    await this.sessions.closeAll('activation').catch((error) => this.#unrecorded(error));
+    await release(before);
+    next.live.contact();
+  }
+
+  #path(): PathDeps {
+    const { log, config, attestation, clock, ranks, report } = this.#deps;
+    return {
+      log,
+      sessions: this.sessions,
+      exposures: this.exposures,
+      clock,
+      config,
+      ranks,
+      platform: attestation.platform,
+      trustLevel: attestation.trustLevel,
+      event: (action, caller, detail) => this.chain.enter(action, caller, detail),
+      report: (code, callId, detail) => report(code, `call ${callId}: ${detail}`),
+    };
+  }
+
+  #unrecorded(error: unknown): void {
+    this.#deps.report('AUDIT_UNAVAILABLE', String(error));
+  }
+}
+
+function connect(deps: RuntimeDeps, chain: GatewayChain, { catalog, policy }: Approved): Authority {
+  const { clock, config, report } = deps;
+  const live = new LiveCatalog(catalog, {
+    clock,
+    connect: (server) => deps.connect(server, upstreamSettings(config, server)),
+    onDrift: (tool, { kind, classification }) => {
+      report('CATALOG_DRIFT', `${tool.name}: ${kind} (${classification})`);
+      const detail = { tool: tool.name, server: tool.server.id, kind, classification, source: 'upstream' };
+      chain.enterAs('catalog_drift', detail).catch((error: unknown) => report('AUDIT_UNAVAILABLE', String(error)));
     },
-    approved,
-  );
+    onUnanswered: (server, error) => report('UPSTREAM_UNAVAILABLE', `${server.displayName}: ${String(error)}`),
+  });
+  return { catalog, policy, live };
 }
 
 async function openChain(deps: RuntimeDeps, chain: GatewayChain, authority: Authority): Promise<void> {
@@ -157,18 +192,9 @@ async function enterAuthority(chain: GatewayChain, { policy, catalog }: Authorit
   await chain.enterAs('catalog_load', { catalog_hash: catalog.hash, form: catalog.form, tools: catalog.tools.length });
 }
 
-/** First contact, so that drift is known before it is asked for; a server that does not answer is asked again when called. */
-function contact(deps: RuntimeDeps, authority: Authority): void {
-  for (const server of authority.catalog.servers) {
-    authority.live.compareServer(server.id).catch((error: unknown) => {
-      deps.report('UPSTREAM_UNAVAILABLE', `${server.displayName}: ${String(error)}`);
-    });
-  }
-}
-
 /** Ends an authority that no session is governed by any more. */
-async function release({ upstreams, policy }: Authority): Promise<void> {
-  await Promise.all([...upstreams.values()].map((upstream) => upstream.close()));
+async function release({ live, policy }: Authority): Promise<void> {
+  await live.close();
   policy.close();
 }
 
@@ -193,18 +219,4 @@ async function latestSessions(log: AuditLog): Promise<Map<string, string>> {
   const rows = (await log.sessions()).filter((row) => row.kind === 'session');
   rows.sort((a, b) => a.openedMicros - b.openedMicros);
   return new Map(rows.map((row) => [row.subject, row.sessionId]));
-}
-
-/** Runs a task again and again, never over itself. Returns what stops it. */
-function every(timers: Timers, ms: number, task: () => Promise<void>, failed: (error: unknown) => void): () => void {
-  let running = false;
-  return timers.every(ms, () => {
-    if (running) return;
-    running = true;
-    task()
-      .catch(failed)
-      .finally(() => {
-        running = false;
-      });
-  });
 }

@@ -2,12 +2,21 @@ import type { Clock } from '../clock.ts';
 import { GatewayError } from '../errors.ts';
 import type { LiveTool, Upstream } from '../upstream/types.ts';
 import { comparePin } from './drift.ts';
-import type { Catalog, CatalogTool } from './types.ts';
+import type { Catalog, CatalogServer, CatalogTool } from './types.ts';
 
 /** How a live definition departed from the approved one. */
 export interface Drift {
   kind: 'definition_changed' | 'withdrawn';
   classification: string;
+}
+
+export interface LiveCatalogDeps {
+  clock: Clock;
+  connect: (server: CatalogServer) => Upstream;
+  /** Told once of each tool that drifted. */
+  onDrift: (tool: CatalogTool, drift: Drift) => void;
+  /** A server could not be compared when it was due: the next call compares again, or is refused. */
+  onUnanswered: (server: CatalogServer, error: unknown) => void;
 }
 
 /** Definitions compared longer ago than this are compared again before the next call (defect D-22). */
@@ -16,10 +25,12 @@ const COMPARE_ATTEMPTS = 3;
 const LIST_TIMEOUT_MS = 30_000;
 
 interface ServerState {
+  server: CatalogServer;
   upstream: Upstream;
   tools: CatalogTool[];
   /** Raised by each change notice, so that a list read before it does not count as read after it. */
   epoch: number;
+  /** When the definitions that were compared last were asked for. */
   comparedMicros: number | null;
   checking: Promise<void> | null;
 }
@@ -31,20 +42,17 @@ interface ServerState {
 export class LiveCatalog {
   readonly #servers = new Map<string, ServerState>();
   readonly #drifted = new Map<string, Drift>();
-  readonly #clock: Clock;
-  readonly #onDrift: (tool: CatalogTool, drift: Drift) => void;
+  readonly #deps: LiveCatalogDeps;
 
-  constructor(
-    catalog: Catalog,
-    upstreams: ReadonlyMap<string, Upstream>,
-    clock: Clock,
-    onDrift: (tool: CatalogTool, drift: Drift) => void,
-  ) {
-    this.#clock = clock;
-    this.#onDrift = onDrift;
-    for (const [id, upstream] of upstreams) {
-      const tools = catalog.tools.filter((tool) => tool.server.id === id);
-      this.#servers.set(id, { upstream, tools, epoch: 0, comparedMicros: null, checking: null });
+  /** Connects what the catalog names. Nothing is sent before {@link contact} or the first call. */
+  constructor(catalog: Catalog, deps: LiveCatalogDeps) {
+    this.#deps = deps;
+    for (const server of catalog.servers) {
+      const tools = catalog.tools.filter((tool) => tool.server.id === server.id);
+      const upstream = deps.connect(server);
+      const state: ServerState = { server, upstream, tools, epoch: 0, comparedMicros: null, checking: null };
+      this.#servers.set(server.id, state);
+      upstream.onChanged(() => this.#changed(state));
     }
   }
 
@@ -53,38 +61,47 @@ export class LiveCatalog {
     return this.#drifted.get(tool.name) ?? null;
   }
 
-  /**
-   * Makes sure that the tool's server was compared recently; first contact, a change notice and age make it due.
-   * Rejects with the upstream's error when the server does not answer: unanswered is not unchanged.
-   */
-  async ensureCompared(tool: CatalogTool): Promise<void> {
-    const state = this.#servers.get(tool.server.id);
-    if (state === undefined)
-      throw new GatewayError('UPSTREAM_UNAVAILABLE', `server ${tool.server.id} is not connected`);
-    for (let attempt = 0; attempt < COMPARE_ATTEMPTS; attempt += 1) {
-      if (this.#isFresh(state)) return;
-      await this.#check(state);
-    }
-    if (!this.#isFresh(state)) throw new GatewayError('UPSTREAM_UNAVAILABLE', 'the tool list keeps changing');
+  /** Compares every server now, so that drift is known before it is asked for. */
+  contact(): void {
+    for (const state of this.#servers.values()) this.#follow(state);
   }
 
-  /** Compares a server's definitions now, unless a comparison is under way. */
-  async compareServer(serverId: string): Promise<void> {
-    const state = this.#servers.get(serverId);
-    if (state !== undefined) await this.#check(state);
+  /**
+   * The tool's server, once it was compared recently; first contact, a change notice and age make it due. Rejects with the
+   * upstream's error when the server does not answer: unanswered is not unchanged.
+   */
+  async compared(tool: CatalogTool): Promise<Upstream> {
+    const state = this.#servers.get(tool.server.id);
+    if (state === undefined) throw new GatewayError('INTERNAL_ERROR', `server ${tool.server.id} is not in the catalog`);
+    await this.#refresh(state);
+    return state.upstream;
+  }
+
+  /** Ends every server's process and connections. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#servers.values()].map(({ upstream }) => upstream.close()));
   }
 
   /** The server says that its list changed: what was compared, or is being compared, no longer counts. */
-  async invalidate(serverId: string): Promise<void> {
-    const state = this.#servers.get(serverId);
-    if (state === undefined) return;
+  #changed(state: ServerState): void {
     state.epoch += 1;
     state.comparedMicros = null;
-    await this.#check(state);
+    this.#follow(state);
   }
 
-  #isFresh(state: ServerState): boolean {
-    return state.comparedMicros !== null && this.#clock.nowMicros() - state.comparedMicros < RECHECK_AFTER_MICROS;
+  #follow(state: ServerState): void {
+    this.#refresh(state).catch((error: unknown) => this.#deps.onUnanswered(state.server, error));
+  }
+
+  async #refresh(state: ServerState): Promise<void> {
+    for (let attempt = 0; !this.#isFresh(state); attempt += 1) {
+      if (attempt === COMPARE_ATTEMPTS) throw new GatewayError('UPSTREAM_UNAVAILABLE', 'the tool list keeps changing');
+      await this.#check(state);
+    }
+  }
+
+  #isFresh({ comparedMicros }: ServerState): boolean {
+    return comparedMicros !== null && this.#deps.clock.nowMicros() - comparedMicros < RECHECK_AFTER_MICROS;
   }
 
   #check(state: ServerState): Promise<void> {
@@ -95,17 +112,17 @@ export class LiveCatalog {
   }
 
   async #compare(state: ServerState): Promise<void> {
-    const epoch = state.epoch;
+    const { epoch } = state;
+    const askedMicros = this.#deps.clock.nowMicros();
     const listed = await state.upstream.listTools(AbortSignal.timeout(LIST_TIMEOUT_MS));
     const live = new Map<string, LiveTool>(listed.map((tool) => [tool.name, tool]));
     for (const tool of state.tools) {
       const found = comparePin(tool, live.get(tool.upstreamName)?.definition);
-      if (found.kind !== 'same' && !this.#drifted.has(tool.name)) {
-        const drift: Drift = { kind: found.kind, classification: found.classification };
-        this.#drifted.set(tool.name, drift);
-        this.#onDrift(tool, drift);
-      }
+      if (found.kind === 'same' || this.#drifted.has(tool.name)) continue;
+      const drift: Drift = { kind: found.kind, classification: found.classification };
+      this.#drifted.set(tool.name, drift);
+      this.#deps.onDrift(tool, drift);
     }
-    if (epoch === state.epoch) state.comparedMicros = this.#clock.nowMicros();
+    if (epoch === state.epoch) state.comparedMicros = askedMicros;
   }
 }

@@ -17,9 +17,8 @@ export interface ReleasableResult {
  */
 export function releasable(upstream: JsonObject): ReleasableResult {
   const { _meta: given, _cmcp: _, ...others } = upstream;
-  const meta = isObject(given) ? ownMembersRemoved(given) : given;
-  const empty = meta === undefined || (isObject(meta) && Object.keys(meta).length === 0);
-  const result = empty ? others : { ...others, _meta: meta };
+  const meta = isObject(given) ? ownMembersRemoved(given) : {};
+  const result = Object.keys(meta).length === 0 ? others : { ...others, _meta: meta };
   const text = stringifyJson(result);
   return { result, text, sizeBytes: Buffer.byteLength(text) };
 }

@@ -35,7 +35,6 @@ const COUNTED: Partial<Record<ErrorCode, RefusalKind>> = {
   HEADER_MISMATCH: 'header_mismatch',
   INVALID_REQUEST: 'invalid_request',
   INVALID_PARAMS: 'invalid_request',
-  CAPABILITY_REQUIRED: 'invalid_request',
   UNSUPPORTED_VERSION: 'invalid_request',
   SESSION_REQUIRED: 'invalid_request',
   SESSION_NOT_FOUND: 'invalid_request',

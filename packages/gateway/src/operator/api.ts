@@ -43,12 +43,17 @@ export async function resetSession(
   operator: string,
   reason: string,
 ): Promise<JsonObject> {
-  const session = deps.sessions.get(sessionId);
+  // Held open until the entry is in its chain: a reset that cannot be entered must not happen.
+  const session = deps.sessions.hold(sessionId);
   if (session === null) throw new GatewayError('SESSION_UNKNOWN', `session ${sessionId} is not open`);
-  const { subject } = session.caller;
-  await deps.enter('operator.reset', operator, { session_id: sessionId, subject, reason });
-  const exposure = await deps.reset(sessionId, subject, operator, reason);
-  return { session_id: sessionId, subject, exposure: exposure.class, generation: exposure.generation };
+  try {
+    const { subject } = session.caller;
+    await deps.enter('operator.reset', operator, { session_id: sessionId, subject, reason });
+    const exposure = await deps.reset(sessionId, subject, operator, reason);
+    return { session_id: sessionId, subject, exposure: exposure.class, generation: exposure.generation };
+  } finally {
+    deps.sessions.leave(session);
+  }
 }
 
 /** The portable session file, as stored at close. */

@@ -1,3 +1,4 @@
+import { existsSync, lstatSync } from 'node:fs';
 import { chmod, mkdir, rm } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { connect } from 'node:net';
@@ -18,6 +19,7 @@ import type { OperatorEvents } from './events.ts';
 
 const BODY_BYTES = 16_384;
 const REASON_LENGTH = 500;
+const STREAM_BYTES = 1_048_576;
 const PREFIX = '/operator/v1/';
 
 export interface OperatorListenerDeps extends OperatorDeps {
@@ -51,11 +53,14 @@ export class OperatorListener {
     this.#server.requestTimeout = 30_000;
   }
 
-  /** Rejects with LISTEN_FAILED when another process serves the socket; a stale one is replaced. */
+  /** Rejects with LISTEN_FAILED when another process serves the socket, or the file is none. A stale socket is replaced. */
   async listen(): Promise<void> {
     const { socket } = this.#deps;
     await mkdir(dirname(socket), { recursive: true, mode: 0o700 });
     if (await answers(socket)) throw new GatewayError('LISTEN_FAILED', `another process serves ${socket}`);
+    if (existsSync(socket) && !lstatSync(socket).isSocket()) {
+      throw new GatewayError('LISTEN_FAILED', `${socket} is there and is no socket; it is left alone`);
+    }
     await rm(socket, { force: true });
     await new Promise<void>((resolve, reject) => {
       this.#server.once('error', (error) => reject(new GatewayError('LISTEN_FAILED', `${socket}: ${error.message}`)));
@@ -65,7 +70,6 @@ export class OperatorListener {
   }
 
   async close(): Promise<void> {
-    if (!this.#server.listening) return;
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     this.#server.closeAllConnections();
     await closed;
@@ -129,7 +133,11 @@ export class OperatorListener {
   #stream(response: ServerResponse): void {
     response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
     response.write(': listening\n\n');
-    const stop = this.#deps.events.subscribe((event) => response.write(`data: ${stringifyJson(event)}\n\n`));
+    const stop = this.#deps.events.subscribe((event) => {
+      response.write(`data: ${stringifyJson(event)}\n\n`);
+      // Events are kept for nobody who does not read them.
+      if (response.writableLength > STREAM_BYTES) response.destroy();
+    });
     response.on('close', stop);
   }
 }
@@ -138,10 +146,16 @@ function ok(body: JsonObject): Answer {
   return { status: 200, body };
 }
 
+/** Of codes that agents are told with HTTP 200. What is not here and has no status of its own is a fault of ours. */
+const STATUS: Partial<Record<ErrorCode, number>> = { SESSION_UNKNOWN: 404, INVALID_PARAMS: 400 };
+
 /** Operators, unlike agents, are told the detail. */
 function failure(code: ErrorCode, detail: string): Answer {
-  const status = code === 'SESSION_UNKNOWN' ? 404 : Math.max(ERRORS[code].status, 400);
-  return { status, body: { error_code: code, message: ERRORS[code].message, detail } };
+  const { status } = ERRORS[code];
+  return {
+    status: STATUS[code] ?? (status < 400 ? 500 : status),
+    body: { error_code: code, message: ERRORS[code].message, detail },
+  };
 }
 
 function send(response: ServerResponse, answer: Answer): void {

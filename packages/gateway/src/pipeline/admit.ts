@@ -2,7 +2,8 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import type { JsonObject } from '@cmcp/evidence';
 import type { CallSalt } from '../audit/types.ts';
 import { asciiName } from '../claim.ts';
-import type { SessionRequest } from '../session/sessions.ts';
+import { GatewayError } from '../errors.ts';
+import type { Session, SessionRequest } from '../session/sessions.ts';
 import type { PathDeps } from './deps.ts';
 import { type CallRecord, requestDigest } from './record.ts';
 
@@ -12,29 +13,45 @@ export async function admit(
   request: SessionRequest,
   name: string,
   payload: JsonObject,
-  workflow: string | null,
 ): Promise<CallRecord> {
-  deps.log.ensureRecording();
-  const session = await deps.sessions.enter(request);
+  // Architecture rule 3: a tool marked read-only would otherwise ask nothing of the log until its answer is there.
+  if (deps.log.failure !== null) throw deps.log.failure;
   const callId = randomUUID();
+  const asked = asciiName(name);
   const salt: CallSalt | null = deps.config.audit.digests === 'salted' ? { callId, salt: randomBytes(16) } : null;
+  const requestHash = requestDigest(salt, payload);
+  // Last, and nothing after it fails: whoever enters a session leaves it.
+  const session = await enter(deps, request, { call_id: callId, name: asked });
   const startedMicros = deps.clock.nowMicros();
   deps.exposures.touch(session.caller.subject, startedMicros);
   const { seen, generation } = deps.exposures.current(session.caller.subject);
   return {
     callId,
     session,
-    name: asciiName(name),
-    workflow: workflow === null ? null : asciiName(workflow),
+    name: asked,
+    workflow: request.workflow === null ? null : asciiName(request.workflow),
     startedMicros,
-    requestHash: requestDigest(salt, payload),
+    requestHash,
     salt,
     before: seen,
     generation,
     tool: null,
+    drift: null,
     effective: null,
     decision: null,
     wouldHaveDenied: false,
     responseHash: null,
   };
+}
+
+/** A request that is given no session is an event of the gateway chain: no session's chain could hold it. */
+async function enter(deps: PathDeps, request: SessionRequest, detail: JsonObject): Promise<Session> {
+  try {
+    return await deps.sessions.enter(request);
+  } catch (error) {
+    if (error instanceof GatewayError && (error.code === 'SESSION_UNKNOWN' || error.code === 'TOO_MANY_SESSIONS')) {
+      await deps.event('call.refused', request.caller, { ...detail, error_code: error.code });
+    }
+    throw error;
+  }
 }

@@ -1,4 +1,6 @@
-import type { CallLog } from '../audit/call-log.ts';
+import type { JsonObject } from '@cmcp/evidence';
+import type { AuditLog } from '../audit/types.ts';
+import type { Caller } from '../caller.ts';
 import type { Clock } from '../clock.ts';
 import type { Config } from '../config/types.ts';
 import type { Ranks } from '../policy/sensitivity.ts';
@@ -7,7 +9,7 @@ import type { Sessions } from '../session/sessions.ts';
 
 /** What the path works with; everything that has an effect is passed in. */
 export interface PathDeps {
-  log: CallLog;
+  log: AuditLog;
   sessions: Sessions;
   exposures: Exposures;
   clock: Clock;
@@ -15,6 +17,8 @@ export interface PathDeps {
   ranks: Ranks;
   platform: string;
   trustLevel: string;
+  /** Enters in the gateway chain what is refused before there is a session to enter it in. */
+  event: (action: string, caller: Caller, detail: JsonObject) => Promise<void>;
   /** Operators learn what callers are not told. */
   report: (code: string, callId: string, detail: string) => void;
 }

@@ -13,6 +13,7 @@ const DENIED: Exit = { entryType: 'tool_call', decision: 'deny', inspection: 'n/
 const FAULT: Exit = { entryType: 'fault', decision: 'fault', inspection: 'n/a' };
 
 const EXITS: Partial<Record<ErrorCode, Exit>> = {
+  METHOD_NOT_GOVERNED: { ...DENIED, entryType: 'mcp_request' },
   TOOL_NOT_IN_CATALOG: DENIED,
   ARGUMENTS_REFUSED: DENIED,
   UNKNOWN_DATA_CLASS: DENIED,

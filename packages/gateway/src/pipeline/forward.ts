@@ -5,6 +5,7 @@ import { type ReleasableResult, releasable } from '../inspection/response.ts';
 import type { ToolCall } from '../mcp/types.ts';
 import { higher } from '../session/exposure.ts';
 import type { PathDeps } from './deps.ts';
+import { requireUnchanged } from './drift.ts';
 import { exitOf } from './exits.ts';
 import { type CallRecord, entryOf } from './record.ts';
 
@@ -15,16 +16,12 @@ export async function forward(
   tool: CatalogTool,
   request: ToolCall,
 ): Promise<ReleasableResult> {
-  const { live, upstreams } = record.session.authority;
-  await live.ensureCompared(tool);
-  const drift = live.drift(tool);
-  if (drift !== null) throw new GatewayError('CATALOG_DRIFT', `${drift.kind}: ${drift.classification}`);
-  const upstream = upstreams.get(tool.server.id);
-  if (upstream === undefined) throw new GatewayError('UPSTREAM_UNAVAILABLE', `server ${tool.server.id}`);
-  if (request.signal.aborted) throw new GatewayError('CALL_CANCELLED', 'before it was sent');
   const strict = deps.config.audit.durability === 'strict';
-  const intended = strict && tool.effects === 'read' ? null : deps.log.intent(intentOf(deps, record, tool));
-  if (strict) await intended;
+  if (strict && tool.effects !== 'read') await deps.log.intent(intentOf(deps, record, tool));
+  // From this look at the server's definitions to the first byte of the call, nothing is awaited.
+  const upstream = await record.session.authority.live.compared(tool);
+  requireUnchanged(record, tool);
+  if (request.signal.aborted) throw new GatewayError('CALL_CANCELLED', 'before it was sent');
   const answered = upstream.callTool({
     callId: record.callId,
     tool: tool.upstreamName,
@@ -33,6 +30,7 @@ export async function forward(
     signal: request.signal,
   });
   // Batched durability syncs the intent while the server works; both must be done before a reply.
+  const intended = strict ? null : deps.log.intent(intentOf(deps, record, tool));
   const [{ result }] = await Promise.all([answered, intended]);
   return releasable(result);
 }

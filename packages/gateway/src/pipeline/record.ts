@@ -1,6 +1,7 @@
 import { canonicalSorted, type EntryDraft, type JsonObject, type PolicyDecision } from '@cmcp/evidence';
 import { blankEntry } from '../audit/blank.ts';
 import type { CallSalt, EntryReceipt } from '../audit/types.ts';
+import type { Drift } from '../catalog/live.ts';
 import type { CatalogTool } from '../catalog/types.ts';
 import type { Clock } from '../clock.ts';
 import type { Decision } from '../policy/types.ts';
@@ -25,6 +26,8 @@ export interface CallRecord {
   readonly before: Sensitivity;
   readonly generation: number;
   tool: CatalogTool | null;
+  /** Why the tool is refused, when it is for having changed. */
+  drift: Drift | null;
   /** What the answer may reveal: the catalog's level and the caller's declaration. */
   effective: Sensitivity | null;
   decision: Decision | null;
@@ -51,7 +54,8 @@ export function entryOf(record: CallRecord, action: string, ending: Ending): Ent
   return {
     ...blankEntry(ending.entryType, action),
     call_id: record.callId,
-    tool_name: record.name,
+    // Contracts section 8: entries use the catalog's name, whatever the agent knows the tool by.
+    tool_name: tool === null ? record.name : tool.name,
     server_identity: tool === null ? null : tool.server.identity,
     policy_decision: ending.decision,
     policy_rule_matched: ending.rule,

@@ -1,10 +1,10 @@
 import type { JsonObject } from '@cmcp/evidence';
-import { blankEntry } from '../audit/blank.ts';
 import type { EntryReceipt } from '../audit/types.ts';
 import { ERRORS, type GatewayError } from '../errors.ts';
 import type { CallOutcome } from '../mcp/types.ts';
 import { UpstreamRpcError } from '../upstream/types.ts';
 import type { PathDeps } from './deps.ts';
+import { recordDrift } from './drift.ts';
 import { exitOf } from './exits.ts';
 import { type CallRecord, callMeta, type Ending, elapsed, entryOf, ruleOf } from './record.ts';
 
@@ -14,15 +14,13 @@ export async function refuse(
   record: CallRecord,
   action: string,
   failure: GatewayError,
-  entryType?: 'mcp_request',
 ): Promise<CallOutcome> {
   const { code } = failure;
   deps.report(code, record.callId, failure.detail);
-  if (code === 'CATALOG_DRIFT') await recordDrift(deps, record, failure.detail);
-  const exit = code === 'METHOD_NOT_GOVERNED' ? exitOf('POLICY_DENY') : exitOf(code);
+  await recordDrift(deps, record);
+  const exit = exitOf(code);
   const draft = entryOf(record, action, {
     ...exit,
-    ...(entryType === undefined ? {} : { entryType }),
     rule: ruleFor(record, failure, exit.entryType),
     after: deps.exposures.current(record.session.caller.subject).seen,
     latencyMicros: elapsed(deps.clock, record),
@@ -33,23 +31,6 @@ export async function refuse(
     ...(record.salt === null ? {} : { salt: record.salt }),
   });
   return { kind: 'error', code, message: ERRORS[code].message, data: errorData(record, failure, receipt) };
-}
-
-/** A chain says once that a tool drifted, before the first call that was refused for it. */
-async function recordDrift(deps: PathDeps, record: CallRecord, detail: string): Promise<void> {
-  const { session, tool } = record;
-  if (tool === null || session.driftRecorded.has(tool.name)) return;
-  session.driftRecorded.add(tool.name);
-  const [kind = '', classification = ''] = detail.split(': ');
-  await deps.log.append(session.id, {
-    ...blankEntry('catalog_drift', 'call_tool'),
-    tool_name: tool.name,
-    server_identity: tool.server.identity,
-    policy_rule_matched: 'catalog_drift',
-    session_sensitivity_before: record.before.class,
-    session_sensitivity_after: record.before.class,
-    detail: { kind, classification, source: 'upstream' },
-  });
 }
 
 function ruleFor(record: CallRecord, failure: GatewayError, entryType: Ending['entryType']): string {

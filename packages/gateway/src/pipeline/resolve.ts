@@ -5,17 +5,16 @@ import type { ToolCall } from '../mcp/types.ts';
 import { type Ranks, rankOf } from '../policy/sensitivity.ts';
 import { higher, type Sensitivity } from '../session/exposure.ts';
 import type { PathDeps } from './deps.ts';
+import { requireUnchanged } from './drift.ts';
 import type { CallRecord } from './record.ts';
 
 /** Against the approved catalog only: no traffic before the policy has decided (defect W-32). */
 export function resolve(deps: PathDeps, record: CallRecord, request: ToolCall): CatalogTool {
-  const { catalog, live } = record.session.authority;
-  const tool = catalog.resolve(request.name);
+  const tool = record.session.authority.catalog.resolve(request.name);
   if (tool === null) throw new GatewayError('TOOL_NOT_IN_CATALOG', `no tool ${record.name}`);
   record.tool = tool;
   record.effective = effectiveClass(deps.ranks, tool, request.dataClass);
-  const drift = live.drift(tool);
-  if (drift !== null) throw new GatewayError('CATALOG_DRIFT', `${drift.kind}: ${drift.classification}`);
+  requireUnchanged(record, tool);
   return tool;
 }
 

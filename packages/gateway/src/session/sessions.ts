@@ -33,6 +33,9 @@ interface LiveSession extends Session {
   lastUsedMicros: number;
   activeCalls: number;
   drained: (() => void) | null;
+  /** Set until session_start is durable. */
+  opening: Promise<void> | null;
+  /** Set from the turn in which no call may enter any more. */
   closing: Promise<ClosedSession> | null;
 }
 
@@ -49,26 +52,31 @@ export interface SessionDeps {
   lastSessions: Map<string, string>;
 }
 
-const INTERNAL_WORKFLOW = null;
+const NO_WORKFLOW = null;
 
 /** All open sessions of this process. A session is found and entered in one turn, so that a close cannot slip between. */
 export class Sessions {
   readonly #deps: SessionDeps;
+  /** By id; those that are opening or closing are among them. */
   readonly #open = new Map<string, LiveSession>();
-  readonly #bySubject = new Map<string, Promise<LiveSession>>();
+  /** Where a request that names no session goes, by subject and workflow. None of them is closing. */
+  readonly #current = new Map<string, LiveSession>();
+  readonly #opening = new Map<string, Promise<LiveSession>>();
+  #ended = false;
 
   constructor(deps: SessionDeps) {
     this.#deps = deps;
   }
 
   /** Opens the session of a handshake transport. Rejects with TOO_MANY_SESSIONS when none can make room. */
-  async openFor(caller: Caller): Promise<Session> {
-    return this.#openSession(caller, INTERNAL_WORKFLOW);
+  openFor(caller: Caller): Promise<Session> {
+    return this.#openSession(caller, NO_WORKFLOW);
   }
 
   /**
    * The session that a request belongs to, entered: pair with {@link leave}. A transport whose session was closed by time
-   * or activation gets a successor. Rejects with SESSION_UNKNOWN for a handle that is not this subject's open session.
+   * or activation gets a successor. Rejects with SESSION_UNKNOWN for a handle that is not this subject's open session,
+   * with TOO_MANY_SESSIONS when none can make room, with SHUTTING_DOWN at the end.
    */
   async enter(request: SessionRequest): Promise<Session> {
     for (;;) {
@@ -77,6 +85,14 @@ export class Sessions {
       session.activeCalls += 1;
       return session;
     }
+  }
+
+  /** An open session by its id, entered, for operators: pair with {@link leave}. Null when there is none, or it is closing. */
+  hold(sessionId: string): Session | null {
+    const live = this.#open.get(sessionId);
+    if (live === undefined || live.closing !== null) return null;
+    live.activeCalls += 1;
+    return live;
   }
 
   leave(session: Session): void {
@@ -98,17 +114,19 @@ export class Sessions {
   /** Closes every session that has been idle, or has lived, too long. */
   async sweep(): Promise<void> {
     const now = this.#deps.clock.nowMicros();
-    const { idleMs, maxAgeMs } = this.#deps.config.sessions;
     const due = [...this.#open.values()].flatMap((session) => {
-      if (now - session.openedMicros >= maxAgeMs * 1000) return [this.close(session.id, 'max_age')];
-      const idle = session.activeCalls === 0 && now - session.lastUsedMicros >= idleMs * 1000;
-      return idle ? [this.close(session.id, 'idle')] : [];
+      const reason = session.closing === null ? this.#overdue(session, now) : null;
+      return reason === null ? [] : [this.close(session.id, reason)];
     });
     await Promise.all(due);
   }
 
-  /** Closes all; at activation each gets its successor under the authority now in force. One failure stops no other. */
+  /**
+   * Closes all, those that are being opened included. At activation, call it in the turn in which the authority changed:
+   * each session then gets its successor under the new one. At shutdown none is opened any more. One failure stops no other.
+   */
   async closeAll(reason: 'activation' | 'shutdown'): Promise<void> {
+    this.#ended = reason === 'shutdown';
     const closing = [...this.#open.values()].map(async (session) => {
       await this.close(session.id, reason);
       if (reason === 'activation') await this.#ofSubject(session.caller, session.workflow);
@@ -116,21 +134,12 @@ export class Sessions {
     for (const outcome of await Promise.allSettled(closing)) if (outcome.status === 'rejected') throw outcome.reason;
   }
 
-  /** The subject of an open session, for operators. */
-  get(sessionId: string): Session | null {
-    return this.#open.get(sessionId) ?? null;
-  }
-
-  get size(): number {
-    return this.#open.size;
-  }
-
   async #find(request: SessionRequest): Promise<LiveSession> {
     if (request.handle !== null) return this.#byHandle(request.caller, request.handle);
     if (request.session === null) return this.#ofSubject(request.caller, request.workflow);
     const live = this.#open.get(request.session.sessionId);
     if (live !== undefined && live.closing === null) return live;
-    const successor = await this.#ofSubject(request.caller, INTERNAL_WORKFLOW);
+    const successor = await this.#ofSubject(request.caller, NO_WORKFLOW);
     request.session.sessionId = successor.id;
     return successor;
   }
@@ -144,79 +153,111 @@ export class Sessions {
     return live;
   }
 
-  #ofSubject(caller: Caller, workflow: string | null): Promise<LiveSession> {
-    const key = JSON.stringify([caller.subject, workflow]);
-    const known = this.#bySubject.get(key);
-    if (known !== undefined) return known;
-    const opening = this.#openSession(caller, workflow);
-    this.#bySubject.set(key, opening);
-    opening.catch(() => this.#forget(key, opening));
+  async #ofSubject(caller: Caller, workflow: string | null): Promise<LiveSession> {
+    const key = keyOf(caller, workflow);
+    const current = this.#current.get(key);
+    if (current !== undefined) return current;
+    const opening = this.#opening.get(key) ?? this.#openCurrent(key, caller, workflow);
+    this.#opening.set(key, opening);
     return opening;
   }
 
-  #forget(key: string, opening: Promise<LiveSession>): void {
-    if (this.#bySubject.get(key) === opening) this.#bySubject.delete(key);
+  async #openCurrent(key: string, caller: Caller, workflow: string | null): Promise<LiveSession> {
+    try {
+      const session = await this.#openSession(caller, workflow);
+      if (session.closing === null) this.#current.set(key, session);
+      return session;
+    } finally {
+      this.#opening.delete(key);
+    }
   }
 
   async #openSession(caller: Caller, workflow: string | null): Promise<LiveSession> {
-    const { log, exposures, config, attestation, clock, newId, lastSessions } = this.#deps;
-    await this.#makeRoom();
-    const authority = this.#deps.authority();
-    const now = clock.nowMicros();
-    const inherited = exposures.inherit(caller.subject, now);
-    const id = newId();
+    while (!this.#ended && this.#open.size >= this.#deps.config.sessions.maxOpen) await this.#evict();
+    if (this.#ended) throw new GatewayError('SHUTTING_DOWN', 'sessions are closing');
+    const now = this.#deps.clock.nowMicros();
+    const session: LiveSession = {
+      id: this.#deps.newId(),
+      caller,
+      workflow,
+      authority: this.#deps.authority(),
+      openedMicros: now,
+      driftRecorded: new Set(),
+      lastUsedMicros: now,
+      activeCalls: 0,
+      drained: null,
+      opening: null,
+      closing: null,
+    };
+    // In the turn that counted the others and read the authority: neither the bound nor an activation misses it.
+    this.#open.set(session.id, session);
+    session.opening = this.#start(session);
+    try {
+      await session.opening;
+    } catch (error) {
+      this.#open.delete(session.id);
+      throw error;
+    }
+    session.opening = null;
+    return session;
+  }
+
+  /** Begins the chain; it commits to what governs the session, and to what its subject has seen before. */
+  async #start({ id, caller, authority, openedMicros }: LiveSession): Promise<void> {
+    const { log, exposures, config, attestation, lastSessions } = this.#deps;
+    const inherited = exposures.inherit(caller.subject, openedMicros);
+    const opening = {
+      exposure: inherited.class,
+      previousSession: lastSessions.get(caller.subject) ?? null,
+      prevClaimHash: await log.lastClaimHash(),
+    };
     await log.openSession({
       sessionId: id,
       kind: 'session',
       subject: caller.subject,
       callerSource: caller.source,
       exposureClass: inherited.class,
-      detail: commitment(config, authority, attestation, {
-        exposure: inherited.class,
-        previousSession: lastSessions.get(caller.subject) ?? null,
-        prevClaimHash: await log.lastClaimHash(),
-      }),
+      detail: commitment(config, authority, attestation, opening),
     });
     lastSessions.set(caller.subject, id);
-    const session: LiveSession = {
-      id,
-      caller,
-      workflow,
-      authority,
-      openedMicros: now,
-      driftRecorded: new Set(),
-      lastUsedMicros: now,
-      activeCalls: 0,
-      drained: null,
-      closing: null,
-    };
-    this.#open.set(id, session);
-    return session;
   }
 
   /** LIFE-02: the number of open sessions is bounded; the longest idle one makes room. */
-  async #makeRoom(): Promise<void> {
-    if (this.#open.size < this.#deps.config.sessions.maxOpen) return;
+  async #evict(): Promise<void> {
     let oldest: LiveSession | null = null;
     for (const session of this.#open.values()) {
-      if (session.activeCalls > 0 || session.closing !== null) continue;
+      if (session.activeCalls > 0 || session.opening !== null || session.closing !== null) continue;
       if (oldest === null || session.lastUsedMicros < oldest.lastUsedMicros) oldest = session;
     }
-    if (oldest === null) throw new GatewayError('TOO_MANY_SESSIONS', 'every open session has a call in flight');
+    if (oldest === null) throw new GatewayError('TOO_MANY_SESSIONS', 'every open session is in use');
     await this.close(oldest.id, 'idle');
   }
 
-  async #finish(session: LiveSession, reason: CloseReason): Promise<ClosedSession> {
-    const key = JSON.stringify([session.caller.subject, session.workflow]);
-    const current = this.#bySubject.get(key);
-    if (current !== undefined && (await current) === session) this.#forget(key, current);
-    if (session.activeCalls > 0) {
-      await new Promise<void>((resolve) => {
-        session.drained = resolve;
-      });
-    }
-    const closed = await this.#deps.log.closeSession(session.id, reason);
-    this.#open.delete(session.id);
-    return closed;
+  #overdue(session: LiveSession, nowMicros: number): 'max_age' | 'idle' | null {
+    const { idleMs, maxAgeMs } = this.#deps.config.sessions;
+    if (nowMicros - session.openedMicros >= maxAgeMs * 1000) return 'max_age';
+    const idle = session.activeCalls === 0 && nowMicros - session.lastUsedMicros >= idleMs * 1000;
+    return idle ? 'idle' : null;
   }
+
+  async #finish(session: LiveSession, reason: CloseReason): Promise<ClosedSession> {
+    // Before anything is awaited: the next request must not be given this session.
+    const key = keyOf(session.caller, session.workflow);
+    if (this.#current.get(key) === session) this.#current.delete(key);
+    try {
+      await session.opening;
+      if (session.activeCalls > 0) {
+        await new Promise<void>((resolve) => {
+          session.drained = resolve;
+        });
+      }
+      return await this.#deps.log.closeSession(session.id, reason);
+    } finally {
+      this.#open.delete(session.id);
+    }
+  }
+}
+
+function keyOf(caller: Caller, workflow: string | null): string {
+  return JSON.stringify([caller.subject, workflow]);
 }

@@ -1,16 +1,14 @@
 import { comparePin } from '../catalog/drift.ts';
 import { loadCatalog } from '../catalog/load.ts';
 import type { Catalog, CatalogServer } from '../catalog/types.ts';
-import { systemClock } from '../clock.ts';
 import type { Environment } from '../config/environment.ts';
 import { nearest } from '../config/nearest.ts';
 import type { Config } from '../config/types.ts';
 import { type ErrorCode, GatewayError } from '../errors.ts';
-import { connectAuthority } from '../load-authority.ts';
+import { upstreamSettings } from '../load-authority.ts';
 import { type Bundle, loadBundle } from '../policy/bundle.ts';
 import { createEngine } from '../policy/engine.ts';
 import { sensitivityRanks } from '../policy/sensitivity.ts';
-import type { PolicyEngine } from '../policy/types.ts';
 import type { Upstream } from '../upstream/types.ts';
 import { quietUpstream } from './quiet-upstream.ts';
 
@@ -73,7 +71,8 @@ export async function checkSetup(config: Config, deps: CheckDeps): Promise<Check
   const catalog = await attempt(() => loadCatalog(config.catalog.path, sensitivityRanks(config.vocabulary)));
   const engine = bundle === null || catalog === null ? null : await attempt(() => createEngine(bundle, catalog));
   problems.push(...pinProblems(config, bundle, catalog), ...unknownUpstreams(config, catalog));
-  const servers = catalog === null || engine === null ? [] : await checkServers(config, catalog, engine, deps);
+  const servers = catalog === null || engine === null ? [] : await checkServers(config, catalog, deps);
+  engine?.close();
   return {
     ok: problems.length === 0 && servers.every(({ status }) => status === 'as approved' || status === 'not asked'),
     policy: {
@@ -133,27 +132,18 @@ function unknownUpstreams(config: Config, catalog: Catalog | null): CheckReport[
     });
 }
 
-async function checkServers(
-  config: Config,
-  catalog: Catalog,
-  policy: PolicyEngine,
-  deps: CheckDeps,
-): Promise<ServerCheck[]> {
-  if (deps.offline) {
-    policy.close();
-    return catalog.servers.map((server) => blankCheck(catalog, server, 'not asked', null));
-  }
-  const ranks = sensitivityRanks(config.vocabulary);
-  const ignore = (): void => undefined;
+async function checkServers(config: Config, catalog: Catalog, deps: CheckDeps): Promise<ServerCheck[]> {
+  if (deps.offline) return catalog.servers.map((server) => blankCheck(catalog, server, 'not asked', null));
   const connect = quietUpstream(deps.environment);
-  const wiring = { config, ranks, clock: systemClock, connect, onDrift: ignore, onUnanswered: ignore };
-  const { upstreams } = connectAuthority(wiring, { catalog, policy });
-  try {
-    return await Promise.all(catalog.servers.map((server) => checkServer(catalog, server, upstreams.get(server.id))));
-  } finally {
-    await Promise.all([...upstreams.values()].map((upstream) => upstream.close()));
-    policy.close();
-  }
+  const checks = catalog.servers.map(async (server) => {
+    const upstream = connect(server, upstreamSettings(config, server));
+    try {
+      return await checkServer(catalog, server, upstream);
+    } finally {
+      await upstream.close();
+    }
+  });
+  return await Promise.all(checks);
 }
 
 function blankCheck(
@@ -166,12 +156,7 @@ function blankCheck(
   return { id, name: displayName, status, approved, changed: [], unapproved: [], detail };
 }
 
-async function checkServer(
-  catalog: Catalog,
-  server: CatalogServer,
-  upstream: Upstream | undefined,
-): Promise<ServerCheck> {
-  if (upstream === undefined) return blankCheck(catalog, server, 'unreachable', 'it was not connected');
+async function checkServer(catalog: Catalog, server: CatalogServer, upstream: Upstream): Promise<ServerCheck> {
   try {
     const offered = await upstream.listTools(AbortSignal.timeout(LIST_TIMEOUT_MS));
     const live = new Map(offered.map((tool) => [tool.name, tool.definition]));
