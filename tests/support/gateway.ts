@@ -15,7 +15,12 @@ const sha256 = (text: string): string => createHash('sha256').update(text).diges
 
 /** What a test says of a tool besides its definition; the rest is made harmless. */
 export interface TestTool extends ScriptedTool {
-  catalog?: { sensitivity?: string; effects?: 'read' | 'write'; destination_class?: 'internal' | 'external' };
+  catalog?: {
+    alias?: string;
+    sensitivity?: string;
+    effects?: 'read' | 'write';
+    destination_class?: 'internal' | 'external';
+  };
 }
 
 export interface TestSetup {
@@ -104,6 +109,7 @@ export class TestBed {
         effects: said?.effects ?? 'write',
         sensitivity: said?.sensitivity ?? 'public',
         destination_class: said?.destination_class ?? 'internal',
+        ...(said?.alias === undefined ? {} : { alias: said.alias }),
       })),
       resources: [],
       prompts: [],

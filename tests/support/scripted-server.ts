@@ -11,6 +11,15 @@ export interface ScriptedTool {
 
 type Answer = Record<string, unknown> | Promise<Record<string, unknown>>;
 
+/** Thrown by a script: the request is answered with this JSON-RPC error. */
+export class RpcFailure extends Error {
+  readonly code: number;
+  constructor(code: number, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
 /**
  * A real MCP server over Streamable HTTP whose behaviour a test writes: handshake family, JSON answers. It records every
  * call that reached it, which is how a test shows that a refused one did not.
@@ -22,6 +31,12 @@ export class ScriptedServer {
   /** What a call is answered with; by default its own arguments as text. */
   answer: (name: string, args: Record<string, unknown>) => Answer = (name, args) =>
     text(`${name} ${JSON.stringify(args)}`);
+  /** Runs before its tools are listed; may wait, or throw an RpcFailure. */
+  listing: () => void | Promise<void> = () => undefined;
+  /** How often its tools were listed. */
+  lists = 0;
+  /** How many of its sessions the gateway has ended. */
+  ended = 0;
   #url = '';
   readonly #server = createServer((request, response) => {
     this.#serve(request, response).catch((error: unknown) => response.destroy(error as Error));
@@ -53,6 +68,7 @@ export class ScriptedServer {
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     if (request.method !== 'POST') {
+      if (request.method === 'DELETE') this.ended += 1;
       response.writeHead(request.method === 'DELETE' ? 200 : 405).end();
       return;
     }
@@ -64,7 +80,10 @@ export class ScriptedServer {
       return;
     }
     this.headers.push(request.headers);
-    const outcome = await this.#respond(message.method, message.params ?? {});
+    const outcome = await this.#respond(message.method, message.params ?? {}).catch((error: unknown) => {
+      if (error instanceof RpcFailure) return { error: { code: error.code, message: error.message } };
+      throw error;
+    });
     response.writeHead(200, { 'content-type': 'application/json', 'mcp-session-id': 'scripted' });
     response.end(JSON.stringify({ jsonrpc: '2.0', id: message.id, ...outcome }));
   }
@@ -74,7 +93,11 @@ export class ScriptedServer {
       const serverInfo = { name: 'scripted', version: '1' };
       return { result: { protocolVersion: '2025-11-25', capabilities: { tools: { listChanged: true } }, serverInfo } };
     }
-    if (method === 'tools/list') return { result: { tools: this.definitions() } };
+    if (method === 'tools/list') {
+      this.lists += 1;
+      await this.listing();
+      return { result: { tools: this.definitions() } };
+    }
     if (method === 'tools/call') {
       const call = { name: String(params.name), arguments: (params.arguments ?? {}) as Record<string, unknown> };
       this.calls.push(call);

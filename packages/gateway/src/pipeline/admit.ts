@@ -24,7 +24,7 @@ export async function admit(
   const session = await enter(deps, request, { call_id: callId, name: asked });
   const startedMicros = deps.clock.nowMicros();
   deps.exposures.touch(session.caller.subject, startedMicros);
-  const { seen, generation } = deps.exposures.current(session.caller.subject);
+  const seen = deps.exposures.row(session.caller.subject);
   return {
     callId,
     session,
@@ -34,7 +34,7 @@ export async function admit(
     requestHash,
     salt,
     before: seen,
-    generation,
+    generation: seen.generation,
     tool: null,
     drift: null,
     effective: null,

@@ -17,7 +17,7 @@ export function decide(deps: PathDeps, record: CallRecord, tool: CatalogTool, re
 
 /** The same request at both stages; only `response` is added at egress. */
 export function decisionInput(deps: PathDeps, record: CallRecord, tool: CatalogTool, request: ToolCall): DecisionInput {
-  const { seen, reserved, inFlight, generation } = deps.exposures.current(record.session.caller.subject);
+  const { seen, reserved, inFlight, generation } = deps.exposures.current(record.session.caller.subject, record.callId);
   const max = higher(reserved, record.effective ?? seen);
   return {
     caller: record.session.caller,

@@ -39,7 +39,7 @@ function intentOf(deps: PathDeps, record: CallRecord, tool: CatalogTool): Intent
   const { subject } = record.session.caller;
   const effective = record.effective ?? record.before;
   const row = deps.exposures.row(subject);
-  const after = higher({ class: row.class, rank: row.rank }, effective);
+  const after = higher(row, effective);
   return {
     callId: record.callId,
     sessionId: record.session.id,

@@ -16,7 +16,7 @@ export function inspect(
   answer: ReleasableResult,
 ): void {
   record.responseHash = payloadDigest(record.salt, answer.text);
-  const { generation } = deps.exposures.current(record.session.caller.subject);
+  const { generation } = deps.exposures.row(record.session.caller.subject);
   // Defect D-47: an operator's reset in the meantime began a new generation, which must not be shown this answer.
   if (generation !== record.generation)
     throw new GatewayError('EGRESS_DENIED', 'the exposure was reset during the call');

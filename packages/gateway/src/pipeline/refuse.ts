@@ -19,15 +19,16 @@ export async function refuse(
   deps.report(code, record.callId, failure.detail);
   await recordDrift(deps, record);
   const exit = exitOf(code);
+  const exposure = deps.exposures.row(record.session.caller.subject);
   const draft = entryOf(record, action, {
     ...exit,
     rule: ruleFor(record, failure, exit.entryType),
-    after: deps.exposures.current(record.session.caller.subject).seen,
+    after: exposure,
     latencyMicros: elapsed(deps.clock, record),
     detail: { error_code: code },
   });
   const receipt = await deps.log.append(record.session.id, draft, {
-    exposure: deps.exposures.row(record.session.caller.subject),
+    exposure,
     ...(record.salt === null ? {} : { salt: record.salt }),
   });
   return { kind: 'error', code, message: ERRORS[code].message, data: errorData(record, failure, receipt) };

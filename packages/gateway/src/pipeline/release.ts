@@ -14,7 +14,7 @@ export async function release(deps: PathDeps, record: CallRecord, answer: Releas
     decision: record.wouldHaveDenied ? 'advisory_deny' : 'allow',
     rule: ruleOf(record.decision),
     inspection: 'not_inspected',
-    after: { class: exposure.class, rank: exposure.rank },
+    after: exposure,
     latencyMicros: elapsed(deps.clock, record),
     detail: { response_bytes: answer.sizeBytes },
   };

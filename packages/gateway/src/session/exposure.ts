@@ -51,11 +51,14 @@ export class Exposures {
     return state.seen;
   }
 
-  current(subject: string): { seen: Sensitivity; inFlight: number; generation: number; reserved: Sensitivity } {
-    const state = this.#state(subject);
-    let reserved = state.seen;
-    for (const held of state.reserved.values()) reserved = higher(reserved, held);
-    return { seen: state.seen, inFlight: state.reserved.size, generation: state.generation, reserved };
+  /** What was seen, and what calls in flight other than `callId` may still reveal. */
+  current(
+    subject: string,
+    callId: string,
+  ): { seen: Sensitivity; inFlight: number; generation: number; reserved: Sensitivity } {
+    const { seen, generation, reserved } = this.#state(subject);
+    const others = [...reserved].filter(([id]) => id !== callId).map(([, held]) => held);
+    return { seen, inFlight: others.length, generation, reserved: others.reduce(higher, seen) };
   }
 
   /** A call by this subject began: the carry-over counts from here, also when the call is refused. */
