@@ -1,14 +1,11 @@
 import assert from 'node:assert/strict';
-import { existsSync, watch } from 'node:fs';
-import { join } from 'node:path';
 import { test } from 'node:test';
-import type { StartedGateway } from '@cmcp/gateway';
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import { callMeta, endSession, refused } from './support/calls.ts';
 import { AGENT_TOKEN, ALLOW_ALL, OTHER_TOKEN, TestBed, type TestTool } from './support/gateway.ts';
 import { ManualTime } from './support/manual-time.ts';
 import { text } from './support/scripted-server.ts';
-import { callEntries, sessionFile, verifyStored } from './support/session-files.ts';
+import { callEntries, closedFile, sessionFile, verifyStored } from './support/session-files.ts';
 
 const TOOLS: TestTool[] = [
   { name: 'echo' },
@@ -28,19 +25,6 @@ async function withBed(config: string, run: (bed: TestBed) => Promise<void>): Pr
   } finally {
     await bed.close();
   }
-}
-
-/** Resolves when the file of a closed session is there. */
-async function closedFile(started: StartedGateway, sessionId: string): Promise<void> {
-  const path = join(started.sessionsFolder, `${sessionId}.cmcp.json`);
-  if (existsSync(path)) return;
-  await new Promise<void>((resolve) => {
-    const watcher = watch(started.sessionsFolder, () => {
-      if (!existsSync(path)) return;
-      watcher.close();
-      resolve();
-    });
-  });
 }
 
 const modern = async (url: URL, token = AGENT_TOKEN): Promise<Client> => {

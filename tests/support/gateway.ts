@@ -135,6 +135,11 @@ export class TestBed {
     return { gateway, started, url: new URL(started.url ?? '') };
   }
 
+  /** Stops every gateway that was started. */
+  async stop(): Promise<void> {
+    await Promise.all(this.#gateways.map((gateway) => gateway.stop()));
+  }
+
   /** The official client, connected with an agent's credential. */
   async client(url: URL, token: string = AGENT_TOKEN): Promise<Client> {
     const client = new Client({ name: 'test-agent', version: '1' });

@@ -1,3 +1,4 @@
+import { existsSync, watch } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type AuditEntry, type Expectations, type Report, type SessionFile, verify } from '@cmcp/evidence';
@@ -10,6 +11,20 @@ export async function sessionFile(started: StartedGateway, sessionId: string): P
 
 export async function sessionText(started: StartedGateway, sessionId: string): Promise<string> {
   return readFile(join(started.sessionsFolder, `${sessionId}.cmcp.json`), 'utf8');
+}
+
+/** Resolves when the file of a closed session is there. */
+export async function closedFile(started: StartedGateway, sessionId: string): Promise<void> {
+  const path = join(started.sessionsFolder, `${sessionId}.cmcp.json`);
+  await new Promise<void>((resolve) => {
+    const look = (): void => {
+      if (!existsSync(path)) return;
+      watcher.close();
+      resolve();
+    };
+    const watcher = watch(started.sessionsFolder, look);
+    look();
+  });
 }
 
 /** Entries of a closed session that account for a call. */
