@@ -390,7 +390,7 @@ test('a session file that cannot be written leaves the session open to another t
 });
 
 test('the log closes after what was asked is durable, and then refuses', async (t) => {
-  const { log, store, dataDir } = await bench(t);
+  const { log, store, dataDir, reopen } = await bench(t);
   const sessionId = randomUUID();
   const opened = log.openSession(opening(sessionId));
   const closing = log.closeSession(sessionId, 'shutdown');
@@ -399,5 +399,9 @@ test('the log closes after what was asked is durable, and then refuses', async (
   assert.equal(store.rows.entries.length, 2);
   assert.deepEqual(readdirSync(join(dataDir, 'sessions')), [`${sessionId}.cmcp.json`], 'the file is written by then');
   await closing;
+  const next = await reopen();
+  const reopened = next.openSession(opening(randomUUID()));
+  await next.close();
+  await reopened;
   await assert.rejects(log.append(sessionId, callDraft('c1')), code('AUDIT_UNAVAILABLE'));
 });

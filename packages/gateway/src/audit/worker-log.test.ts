@@ -82,6 +82,22 @@ test('a store that cannot be opened is said at once, by its code', async (t) => 
   await assert.rejects(openAuditLog(optionsOf(dataDir)), code('STORE_INVALID'));
 });
 
+test('a start that recovery refuses gives the store up again', async (t) => {
+  const dataDir = tempDir(t);
+  const first = await openAuditLog(optionsOf(dataDir));
+  await first.openSession(opening(randomUUID()));
+  await first.close();
+  const db = new DatabaseSync(join(dataDir, 'audit.db'));
+  t.after(() => db.close());
+  const body = db.prepare('SELECT body FROM entries').get()?.body ?? '';
+  db.exec("UPDATE entries SET body = '[]'");
+  await assert.rejects(openAuditLog(optionsOf(dataDir)), code('STORE_INVALID'));
+  db.prepare('UPDATE entries SET body = ?').run(body);
+  const next = await openAuditLog(optionsOf(dataDir));
+  assert.equal(next.recovered[0]?.damage, null);
+  await next.close();
+});
+
 test('a disk that refuses a commit ends the log [G20]', async (t) => {
   const dataDir = tempDir(t);
   const log = await openAuditLog(optionsOf(dataDir));
