@@ -39,6 +39,7 @@ export class TestBed {
   readonly reports: string[] = [];
   readonly #setup: TestSetup;
   readonly #gateways: Gateway[] = [];
+  readonly #awaited: { beginning: string; reported: () => void }[] = [];
   readonly #clients: Client[] = [];
 
   private constructor(folder: string, server: ScriptedServer, setup: TestSetup) {
@@ -65,8 +66,11 @@ export class TestBed {
     return join(this.folder, 'data');
   }
 
+  /** A key that `extra` has replaces the default of one line. */
   async writeConfig(extra: string = this.#setup.config ?? ''): Promise<void> {
-    const lines = [
+    const key = (line: string): string => line.slice(0, line.indexOf(':'));
+    const given = extra.split('\n').map(key);
+    const defaults = [
       'listen: 127.0.0.1:0',
       'data: ./data',
       'policy: ./policy',
@@ -79,6 +83,7 @@ export class TestBed {
       '  credentials:',
       `    - { subject: op, token_sha256: ${sha256(OPERATOR_TOKEN)} }`,
     ];
+    const lines = defaults.filter((line) => line.startsWith(' ') || !given.includes(key(line)));
     await writeFile(this.configFile, `${lines.join('\n')}\n${extra}\n`);
   }
 
@@ -122,7 +127,9 @@ export class TestBed {
     const environment = readEnvironment({ CMCP_DEV_MODE: '1', PATH: process.env.PATH });
     const config = await loadConfig(this.configFile, environment);
     const report = (event: string, detail: string): void => {
-      this.reports.push(`${event} ${detail}`);
+      const line = `${event} ${detail}`;
+      this.reports.push(line);
+      for (const { beginning, reported } of this.#awaited) if (line.startsWith(beginning)) reported();
     };
     const gateway = new Gateway(config, { environment, report, ...this.#setup.deps, ...deps });
     this.#gateways.push(gateway);
@@ -133,6 +140,12 @@ export class TestBed {
     const gateway = await this.gateway(deps);
     const started = await gateway.start();
     return { gateway, started, url: new URL(started.url ?? '') };
+  }
+
+  /** Resolves when a gateway reports something that begins so, or has. */
+  async reported(beginning: string): Promise<void> {
+    if (this.reports.some((line) => line.startsWith(beginning))) return;
+    await new Promise<void>((reported) => this.#awaited.push({ beginning, reported }));
   }
 
   /** Stops every gateway that was started. */

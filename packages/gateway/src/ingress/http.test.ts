@@ -434,6 +434,17 @@ test('closing aborts what does not finish in time', async (t) => {
   await closed;
 });
 
+test('a heartbeat that is due while a stream ends is not written', async (t) => {
+  const timers = new ManualTime();
+  const { ingress, port } = await serve(t, { timers });
+  const headers = { authorization: ALICE, accept: 'text/event-stream', 'mcp-session-id': await open(port) };
+  const stream = await fetch(`http://127.0.0.1:${port}/mcp`, { headers });
+  const closed = ingress.close();
+  timers.advance(15_000);
+  assert.equal(await stream.text(), ': open\n\n');
+  await closed;
+});
+
 test('a request on a connection that is still open while the listener closes is refused', async (t) => {
   const { port, ingress, gateway } = await serve(t);
   gateway.hang();

@@ -279,6 +279,7 @@ function openStream(response: ServerResponse, attach: (sink: StreamSink) => void
   response.writeHead(200, headers);
   attach({
     write(text) {
+      if (response.writableEnded) return;
       // Heartbeats fill a buffer only when nobody reads them.
       if (response.writableNeedDrain) response.destroy();
       else response.write(text);
