@@ -684,7 +684,7 @@ for (const [lie, tell] of SCHEMA_LIES) {
 
 test('a claim with a fraction or a huge integer is refused, also inside an open object [C-03] [ATK-35]', async () => {
   const text = stringifyJson(await makeSession(key, EVENTS));
-  for (const number of ['1.5', '1e999', '9007199254740993', '-0']) {
+  for (const number of ['1.5', '1e300', '9007199254740993', '-0']) {
     const altered = text.replace('"cross_boundary_events":[]', `"cross_boundary_events":[{"n":${number}}]`);
     assert.notEqual(altered, text);
     assert.deepEqual(failures(await verify(altered, pins())), ['claim.schema']);
@@ -852,7 +852,7 @@ test('a call entry without a decision is refused', async () => {
 test('a number that no canonical form can print refuses the file without an exception [D-36]', async () => {
   const text = stringifyJson(await makeSession(key, EVENTS));
   const report = await verify(text.replaceAll('"latency_us":1200', '"latency_us":1e999'), pins());
-  assert.ok(failures(report).includes('chain.hashes'));
+  assert.deepEqual([report.verdict, failures(report)], ['refused', ['file.format']]);
 });
 
 test('an entry that was changed and not hashed again is refused by its hash', async () => {

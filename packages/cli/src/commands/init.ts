@@ -84,7 +84,7 @@ function nextSteps(result: InitResult, listen: string): string {
     `Operator token: ${operator?.file}`,
     '',
     'Next:',
-    `  1. Review catalog.json and policy/, then: cmcp check --config ${config}`,
+    `  1. Review catalog.json and policy/, then: CMCP_DEV_MODE=1 cmcp check --config ${config}`,
     `  2. Start it, with software keys:          CMCP_DEV_MODE=1 cmcp start --config ${config}`,
     '  3. Put the gateway into your client instead of the servers. A client that connects over HTTP:',
     indented(snippets?.http),

@@ -8,6 +8,7 @@ export type JsonErrorCode =
   | 'TOO_LARGE'
   | 'TOO_MANY_ITEMS'
   | 'NUMBER_TOO_LONG'
+  | 'NUMBER_RANGE'
   | 'UNREPRESENTABLE';
 
 /** The one error that the functions in `json/` throw. */

@@ -87,7 +87,7 @@ test('a number stays what was written: a safe integer is a number, all others ke
     '9007199254740992',
     '9007199254740993',
     '-9007199254740992',
-    '1e999',
+    '1e300',
     '0.1',
   ]) {
     const value = parseJson(text);
@@ -104,6 +104,9 @@ test('every limit is kept, and a limit can be met exactly [ATK-14]', () => {
   assert.equal(refusal('[1,2,3]', { items: 3 }), 'TOO_MANY_ITEMS');
   assert.equal(refusal('12345', { numberLength: 5 }), null);
   assert.equal(refusal('123456', { numberLength: 5 }), 'NUMBER_TOO_LONG');
+  assert.equal(refusal('1e308'), null);
+  assert.equal(refusal('-1e309'), 'NUMBER_RANGE');
+  assert.equal(refusal(`1${'0'.repeat(400)}`), null, 'an integer has no range, only a length');
   assert.equal(refusal('"é"', { bytes: 4 }), null);
   assert.equal(refusal('"é"', { bytes: 3 }), 'TOO_LARGE');
   assert.equal(refusal('"😀"', { bytes: 6 }), null);

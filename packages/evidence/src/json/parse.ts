@@ -266,6 +266,10 @@ class Parser {
     }
     const lexeme = text.slice(start, this.#at);
     const number = Number(lexeme);
+    if (this.#at !== integerEnd && !Number.isFinite(number)) {
+      // Nothing that computes with it could read it, and no canonical form can write it.
+      this.#fail('NUMBER_RANGE', 'a number is beyond the range of a double');
+    }
     const exact = this.#at === integerEnd && Number.isSafeInteger(number) && lexeme !== '-0';
     return exact ? number : new JsonNumber(lexeme);
   }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type JsonObject, parseJson } from '@cmcp/evidence';
+import { JsonNumber, type JsonObject } from '@cmcp/evidence';
 import fc from 'fast-check';
 import { catalogOf, referenceCatalog, referenceEntry, toolRecord } from '../../../../tests/support/policy.ts';
 import { comparePin } from './drift.ts';
@@ -85,7 +85,7 @@ test('the reference form compares description and schemas, under either spelling
 });
 
 test('a live definition that cannot be hashed is a change, not an exception', () => {
-  const live = { ...APPROVED, _meta: parseJson('{"n":1e999}') };
+  const live = { ...APPROVED, _meta: { n: new JsonNumber('1e999') } };
   assert.deepEqual(comparePin(approvedTool(), live), { kind: 'definition_changed', classification: '_meta' });
 });
 

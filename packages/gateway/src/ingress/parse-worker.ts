@@ -6,7 +6,7 @@ import { type ExactNumbers, findExactNumbers } from './numbers.ts';
 export interface ParseTask {
   task: number;
   bytes: Uint8Array;
-  limits: { bytes: number; depth: number };
+  limits: { bytes: number; depth: number; items: number };
 }
 
 export type ParseVerdict = { task: number; numbers: ExactNumbers } | { task: number; refused: string };

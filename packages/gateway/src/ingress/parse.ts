@@ -19,6 +19,8 @@ export interface BodyLimits {
 
 /** Up to here the strict parser takes well under a millisecond or two, less than the way to a worker and back. */
 const INLINE_BYTES = 65_536;
+/** Values in one body. What comes after parsing (policy, digest, forwarding) costs time per value, on the event loop. */
+const MAX_ITEMS = 100_000;
 /** Large bodies that may wait for the worker: this bounds the memory that they hold. */
 const MAX_WAITING = 32;
 
@@ -28,7 +30,7 @@ interface Waiting {
 }
 
 export function createBodyParser(limits: BodyLimits): BodyParser {
-  const bounds = { bytes: limits.bodyBytes, depth: limits.depth };
+  const bounds = { bytes: limits.bodyBytes, depth: limits.depth, items: MAX_ITEMS };
   const judge = new Judge();
   return {
     async parse(bytes) {

@@ -11,6 +11,8 @@ export interface ToolParams {
 
 const CALL_META = 'io.cmcp/call';
 const SESSION_META = 'io.cmcp/session';
+/** What `_meta["io.cmcp/call"]` of a request may hold. */
+const DECLARED = ['workflow_id', 'data_class'];
 
 /** @throws GatewayError INVALID_PARAMS */
 export function readToolParams(params: JsonObject): ToolParams {
@@ -19,6 +21,7 @@ export function readToolParams(params: JsonObject): ToolParams {
   if (typeof name !== 'string') throw invalid('name must be a string');
   if (!isObject(args)) throw invalid('arguments must be an object');
   const meta = readMeta(params);
+  refuseUnknown(meta);
   const declared = [declaration(member(meta, CALL_META)), declaration(member(params, '_cmcp'))];
   return {
     name,
@@ -51,6 +54,15 @@ function declaration(value: JsonValue | undefined): JsonObject {
   if (value === undefined || value === null) return {};
   if (!isObject(value)) throw invalid('_meta, its io.cmcp members and _cmcp must be objects');
   return value;
+}
+
+/** A misspelt declaration is an error too: ignored, it would not raise the class that its author meant to raise. */
+function refuseUnknown(meta: JsonObject): void {
+  const own = Object.keys(meta).filter((key) => key.startsWith('io.cmcp/'));
+  const unknown = own.find((key) => key !== CALL_META && key !== SESSION_META);
+  if (unknown !== undefined) throw invalid('_meta has an unknown io.cmcp member');
+  const declared = Object.keys(declaration(member(meta, CALL_META)));
+  if (!declared.every((key) => DECLARED.includes(key))) throw invalid(`${CALL_META} has an unknown member`);
 }
 
 /** The one value that the declarations agree on. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { isObject, type JsonObject, parseJson } from '@cmcp/evidence';
+import { isObject, JsonNumber, type JsonObject, parseJson } from '@cmcp/evidence';
 import { decisionOn, engineOf, referenceCatalog, referenceEntry } from '../../../../tests/support/policy.ts';
 import { compatAction } from './request-compat.ts';
 
@@ -152,6 +152,24 @@ test('a name with "::" that is no entity denies', async (t) => {
   assert.equal(engine.decide(decisionOn(catalog, 'echo')).effect, 'allow');
 });
 
+test('a policy whose scope no request can meet is refused at load, with what to write instead [W-24] [C-21]', async (t) => {
+  const foreign = [
+    'forbid (principal, action == cMCP::Action::"call_tool", resource);',
+    'forbid (principal == cMCP::Agent::"a", action, resource);',
+    'forbid (principal is User, action, resource);',
+    'forbid (principal, action in [Action::"Echo", cMCP::Action::"call_tool"], resource);',
+    'forbid (principal, action, resource is cMCP::Resource);',
+    'forbid (principal, action, resource in Server::"crm");',
+  ];
+  for (const policy of foreign) {
+    const refused = { code: 'POLICY_INVALID', detail: /policy1 is about .*never match/ };
+    await assert.rejects(compat(t, PERMIT + policy), refused, policy);
+  }
+  await assert.doesNotReject(
+    compat(t, `${PERMIT}forbid (principal is Agent, action in [Action::"X"], resource is Resource);`),
+  );
+});
+
 test('two tools that would share one action are refused at load', async (t) => {
   const catalog = referenceCatalog(referenceEntry('read_file'), referenceEntry('read__file'));
   await assert.rejects(engineOf(t, catalog, PERMIT), { code: 'POLICY_INVALID' });
@@ -165,7 +183,7 @@ test('Cedar escapes in arguments are refused, and deep or broken values deny [AT
   assert.throws(() => engine.decide(forged), { code: 'ARGUMENTS_REFUSED' });
   let deep: JsonObject = {};
   for (let level = 0; level < 200; level += 1) deep = { deep };
-  for (const given of [deep, { a: '\ud800' }, args('{"a":1e999}')]) {
+  for (const given of [deep, { a: '\ud800' }, { a: new JsonNumber('1e999') }]) {
     assert.equal(engine.decide(decisionOn(CATALOG, 'crm_get_customer', { arguments: given })).effect, 'deny');
   }
 });

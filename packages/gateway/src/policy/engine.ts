@@ -11,6 +11,7 @@ import { type Prepared, prepare } from './prepared.ts';
 import type { CedarRequest, RequestBuilder } from './request.ts';
 import { compatRequests } from './request-compat.ts';
 import { nativeRequests } from './request-native.ts';
+import { refuseForeignScopes } from './scope-compat.ts';
 import type { Decision, DecisionInput, PolicyEngine } from './types.ts';
 
 /**
@@ -20,6 +21,7 @@ import type { Decision, DecisionInput, PolicyEngine } from './types.ts';
  */
 export function createEngine(bundle: Bundle, catalog: Catalog): PolicyEngine {
   const native = bundle.request === 'native';
+  if (!native) refuseForeignScopes(bundle.policies, catalog);
   const requests = native ? nativeRequests(bundle.schema, catalog) : compatRequests(catalog);
   return new CedarEngine(bundle, requests);
 }

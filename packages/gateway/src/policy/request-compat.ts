@@ -71,10 +71,16 @@ function egressContext({ session, response }: DecisionInput): Record<string, Ced
 
 /** A name that holds `::` is an entity by itself. */
 function resourceOf(tool: string): TypeAndId {
+  const entity = resourceEntity(tool);
+  if (entity === null) throw new NotEvaluable('the tool name is not a Cedar entity');
+  return entity;
+}
+
+/** The reference's resource of a tool; a name with `::` is itself an entity, or null when it is not one. */
+export function resourceEntity(tool: string): TypeAndId | null {
   if (!tool.includes('::')) return { type: 'Resource', id: tool };
   const [, type, id] = ENTITY_UID.exec(tool) ?? [];
-  if (type === undefined || id === undefined) throw new NotEvaluable('the tool name is not a Cedar entity');
-  return { type, id };
+  return type === undefined || id === undefined ? null : { type, id };
 }
 
 /** `read_file` and `read__file` would share one action: a permit for one would be a permit for both. */

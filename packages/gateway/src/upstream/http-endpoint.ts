@@ -1,7 +1,7 @@
 import type { X509Certificate } from 'node:crypto';
 import { isIP, type Socket, connect as tcpConnect } from 'node:net';
 import { TLSSocket, connect as tlsConnect } from 'node:tls';
-import { decodeBase64Url, equalBytes, sha256 } from '@cmcp/evidence';
+import { encodeUtf8, equalBytes, sha256 } from '@cmcp/evidence';
 import { type buildConnector, type Dispatcher, Pool } from 'undici';
 import { GatewayError } from '../errors.ts';
 
@@ -141,20 +141,21 @@ function isLoopback(address: string): boolean {
 }
 
 /** The pinned digest, or null for no pin. */
-function readPin(fingerprint: string | null): Uint8Array | null {
+/** `SHA256:` and base64 of a digest, without padding; null: not pinned. */
+function readPin(fingerprint: string | null): string | null {
   if (fingerprint === null || UNPINNED.test(fingerprint)) return null;
-  const encoded = /^SHA256:([A-Za-z0-9+/]{43})=?$/.exec(fingerprint)?.[1];
-  if (encoded === undefined) throw refuse('the TLS fingerprint is not SHA256: and base64 of 32 bytes');
-  return decodeBase64Url(encoded.replaceAll('+', '-').replaceAll('/', '_'));
+  const pin = /^(SHA256:[A-Za-z0-9+/]{43})=?$/.exec(fingerprint)?.[1];
+  if (pin === undefined) throw refuse('the TLS fingerprint is not SHA256: and base64 of 32 bytes');
+  return pin;
 }
 
 /** Opens connections, looks at the peer before the first application byte, and can give up those not yet open. */
 class Connector {
-  readonly #pin: Uint8Array | null;
+  readonly #pin: string | null;
   readonly #ca: string[] | null;
   readonly #opening = new Set<Socket>();
 
-  constructor(pin: Uint8Array | null, ca: string[] | null) {
+  constructor(pin: string | null, ca: string[] | null) {
     this.#pin = pin;
     this.#ca = ca;
   }
@@ -206,13 +207,13 @@ class Connector {
 const openTcp = (host: string, port: number): Socket => tcpConnect({ host, port }).setNoDelay(true).setKeepAlive(true);
 
 /** Why the peer that answered is not to be spoken to, or null. A name is judged by the address that it led to. */
-export function refusePeer(socket: Socket | TLSSocket, pin: Uint8Array | null): Error | null {
+export function refusePeer(socket: Socket | TLSSocket, pin: string | null): Error | null {
   if (!(socket instanceof TLSSocket)) {
     return isLoopback(socket.remoteAddress ?? '') ? null : new Error('plain http is for loopback only');
   }
   if (pin === null) return null;
   const certificate: X509Certificate | undefined = socket.getPeerX509Certificate();
-  if (certificate === undefined || !equalBytes(sha256(certificate.raw), pin)) {
+  if (certificate === undefined || !equalBytes(encodeUtf8(fingerprintOf(certificate)), encodeUtf8(pin))) {
     return new Error('the certificate is not the pinned one');
   }
   return null;
@@ -220,4 +221,9 @@ export function refusePeer(socket: Socket | TLSSocket, pin: Uint8Array | null): 
 
 function refuse(detail: string): GatewayError {
   return new GatewayError('UPSTREAM_UNAVAILABLE', detail);
+}
+
+/** As wire-formats section 6.3 writes it, without padding: of the certificate, not of its key. */
+function fingerprintOf(certificate: X509Certificate): string {
+  return `SHA256:${Buffer.from(sha256(certificate.raw)).toString('base64').replace(/=$/, '')}`;
 }

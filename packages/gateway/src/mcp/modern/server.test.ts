@@ -356,6 +356,8 @@ test('tool parameters of the wrong shape are refused in band, not guessed at [D-
     { name: 'echo', _meta: envelope({ 'io.cmcp/call': [] }) },
     { name: 'echo', _meta: envelope({ 'io.cmcp/session': 1 }) },
     { name: 'echo', _cmcp: { data_class: 'pii' }, _meta: envelope({ 'io.cmcp/call': { data_class: 'public' } }) },
+    { name: 'echo', _meta: envelope({ 'io.cmcp/data_class': 'pii' }) },
+    { name: 'echo', _meta: envelope({ 'io.cmcp/call': { dataclass: 'pii' } }) },
     { name: 'echo', requestState: 'forged' },
     { name: 'echo', inputResponses: {} },
   ];

@@ -1,14 +1,17 @@
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { decisionOn } from '../../../../tests/support/policy.ts';
-import { loadCatalog } from '../catalog/load.ts';
-import { loadBundle } from './bundle.ts';
-import { createEngine } from './engine.ts';
+import { loadCatalog } from '../packages/gateway/src/catalog/load.ts';
+import { loadBundle } from '../packages/gateway/src/policy/bundle.ts';
+import { createEngine } from '../packages/gateway/src/policy/engine.ts';
+import { decisionOn } from './support/policy.ts';
 
-/** Folder of the reference's `examples/`, where someone has it. Hashes are those of wire-formats section 23. */
+/*
+ * Run by hand where someone has the reference's own examples, which are not part of this repository:
+ * `CMCP_REFERENCE_EXAMPLES=<folder> npm run test:reference`. The golden hashes are the published ones.
+ */
 const examples = process.env.CMCP_REFERENCE_EXAMPLES;
+if (examples === undefined) throw new Error("set CMCP_REFERENCE_EXAMPLES to the folder of the reference's examples");
 const GOLDEN = [
   {
     name: 'minimal',
@@ -23,17 +26,13 @@ const GOLDEN = [
 ];
 
 for (const { name, policies, catalog } of GOLDEN) {
-  const folder = examples === undefined ? null : join(examples, name);
+  const folder = join(examples, name);
 
-  test(`the reference's example ${name} has its golden catalog hash [C-08] [C-37]`, async (t) => {
-    if (folder === null || !existsSync(join(folder, 'catalog.json')))
-      return t.skip('CMCP_REFERENCE_EXAMPLES has no such file');
+  test(`the reference's example ${name} has its golden catalog hash [C-08] [C-37]`, async () => {
     assert.equal((await loadCatalog(join(folder, 'catalog.json'))).hash, catalog);
   });
 
   test(`the reference's example ${name} has its golden bundle hash and permits what it should [C-21]`, async (t) => {
-    if (folder === null || !existsSync(join(folder, 'policies/manifest.json')))
-      return t.skip('CMCP_REFERENCE_EXAMPLES has no such folder');
     const bundle = await loadBundle(join(folder, 'policies'));
     assert.equal(bundle.hash, policies);
     const loaded = await loadCatalog(join(folder, 'catalog.json'));
@@ -44,7 +43,6 @@ for (const { name, policies, catalog } of GOLDEN) {
 }
 
 test("the reference's bfsi example denies health data to uncovered tools [C-21]", async (t) => {
-  if (examples === undefined) return t.skip('CMCP_REFERENCE_EXAMPLES is not set');
   const folder = join(examples, 'bfsi-demo');
   const catalog = await loadCatalog(join(folder, 'catalog.json'));
   const engine = createEngine(await loadBundle(join(folder, 'policies')), catalog);
