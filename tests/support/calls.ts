@@ -17,13 +17,19 @@ export function callMeta(result: { _meta?: Record<string, unknown> | undefined }
   return meta as CallMeta;
 }
 
+interface Refused {
+  code: number;
+  message: string;
+  data: Record<string, unknown>;
+}
+
 /** The refusal that a call must end in, as the official client reports it. */
-export async function refused(pending: Promise<unknown>): Promise<{ code: number; data: Record<string, unknown> }> {
+export async function refused(pending: Promise<unknown>): Promise<Refused> {
   try {
     await pending;
   } catch (error) {
     assert.ok(error instanceof ProtocolError, `a protocol error, not ${String(error)}`);
-    return { code: error.code, data: (error.data ?? {}) as Record<string, unknown> };
+    return { code: error.code, message: error.message, data: (error.data ?? {}) as Record<string, unknown> };
   }
   assert.fail('the call was not refused');
 }

@@ -66,24 +66,19 @@ export class TestBed {
     return join(this.folder, 'data');
   }
 
-  /** A key that `extra` has replaces the default of one line. */
+  /** A key that `extra` has replaces the default of that key. */
   async writeConfig(extra: string = this.#setup.config ?? ''): Promise<void> {
-    const key = (line: string): string => line.slice(0, line.indexOf(':'));
-    const given = extra.split('\n').map(key);
-    const defaults = [
-      'listen: 127.0.0.1:0',
-      'data: ./data',
-      'policy: ./policy',
-      'catalog: ./catalog.json',
-      'agents:',
-      `  - { subject: agent, token_sha256: ${sha256(AGENT_TOKEN)} }`,
-      `  - { subject: other, token_sha256: ${sha256(OTHER_TOKEN)} }`,
-      'stdio: { subject: desktop }',
-      'operator:',
-      '  credentials:',
-      `    - { subject: op, token_sha256: ${sha256(OPERATOR_TOKEN)} }`,
-    ];
-    const lines = defaults.filter((line) => line.startsWith(' ') || !given.includes(key(line)));
+    const defaults: Record<string, string> = {
+      listen: '127.0.0.1:0',
+      data: './data',
+      policy: './policy',
+      catalog: './catalog.json',
+      agents: `[{ subject: agent, token_sha256: ${sha256(AGENT_TOKEN)} }, { subject: other, token_sha256: ${sha256(OTHER_TOKEN)} }]`,
+      stdio: '{ subject: desktop }',
+      operator: `{ credentials: [{ subject: op, token_sha256: ${sha256(OPERATOR_TOKEN)} }] }`,
+    };
+    const given = new Set(extra.split('\n').map((line) => line.split(':')[0]));
+    const lines = Object.entries(defaults).flatMap(([key, value]) => (given.has(key) ? [] : [`${key}: ${value}`]));
     await writeFile(this.configFile, `${lines.join('\n')}\n${extra}\n`);
   }
 
