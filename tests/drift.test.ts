@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { callMeta, endSession, refused } from './support/calls.ts';
+import { GatedLog } from './support/gated-log.ts';
 import { TestBed, type TestTool } from './support/gateway.ts';
+import { ManualTime } from './support/manual-time.ts';
 import { sessionFile, verifyStored } from './support/session-files.ts';
 
 const ECHO: TestTool = {
@@ -53,7 +55,7 @@ for (const [what, change] of Object.entries(CHANGES)) {
     }));
 }
 
-test('a withdrawn tool is refused, and one that came back stays refused, also in a new session [W-17] [D-21] [D-22]', () =>
+test('a withdrawn tool is refused, and one that came back stays refused: after a reset and in a new session [W-17] [D-21]', () =>
   withBed(async (bed) => {
     bed.server.tools = [STEADY];
     const { started, url } = await bed.start();
@@ -61,8 +63,10 @@ test('a withdrawn tool is refused, and one that came back stays refused, also in
     const error = await refused(first.callTool({ name: 'echo', arguments: {} }));
     assert.equal(error.data.error_code, 'CATALOG_DRIFT');
     const { session_id } = callMeta(await first.callTool({ name: 'steady', arguments: {} }));
-    await endSession(first);
     bed.server.tools = [ECHO, STEADY];
+    await bed.operator('POST', `/operator/v1/sessions/${session_id}/reset`, { reason: 'test' });
+    assert.equal((await refused(first.callTool({ name: 'echo', arguments: {} }))).data.error_code, 'CATALOG_DRIFT');
+    await endSession(first);
     const second = await bed.client(url);
     assert.equal((await refused(second.callTool({ name: 'echo', arguments: {} }))).data.error_code, 'CATALOG_DRIFT');
     const { claim, bundle } = await sessionFile(started, session_id);
@@ -75,7 +79,7 @@ test('a withdrawn tool is refused, and one that came back stays refused, also in
     assert.equal((await verifyStored(started, session_id)).verdict, 'verified');
   }));
 
-test('activation of a catalog that approves the change serves the tool again, in a new session [LIFE-08] [C-32]', () =>
+test('activation of a catalog that approves the change serves the tool again, in a new session', () =>
   withBed(async (bed) => {
     const changed = { ...ECHO, description: 'Says it once more' };
     bed.server.tools = [changed, STEADY];
@@ -100,4 +104,76 @@ test('an activation that does not load changes nothing', () =>
     await bed.writePolicies({ 'bad.cedar': 'permit (principal' });
     await assert.rejects(gateway.reload(), { code: 'POLICY_INVALID' });
     assert.equal(callMeta(await client.callTool({ name: 'echo', arguments: {} })).session_id, session_id);
+  }));
+
+test('a change without notice is found before the next call that comes ten minutes later [D-22]', () =>
+  withBed(async (bed) => {
+    const time = new ManualTime();
+    const { url } = await bed.start({ clock: time, timers: time });
+    const client = await bed.client(url);
+    assert.ok(await client.callTool({ name: 'echo', arguments: {} }));
+    bed.server.tools = [{ ...ECHO, title: 'Echo!' }, STEADY];
+    time.advance(10 * 60_000);
+    assert.equal((await refused(client.callTool({ name: 'echo', arguments: {} }))).data.error_code, 'CATALOG_DRIFT');
+    assert.equal(bed.server.calls.length, 1);
+  }));
+
+test('a tool that is known to have drifted is refused without asking its server anything', () =>
+  withBed(async (bed) => {
+    const time = new ManualTime();
+    bed.server.tools = [STEADY];
+    const { url } = await bed.start({ clock: time, timers: time });
+    const client = await bed.client(url);
+    await refused(client.callTool({ name: 'echo', arguments: {} }));
+    const { lists } = bed.server;
+    time.advance(10 * 60_000);
+    assert.equal((await refused(client.callTool({ name: 'echo', arguments: {} }))).data.error_code, 'CATALOG_DRIFT');
+    assert.equal(bed.server.lists, lists);
+  }));
+
+test('what changes while the intent is being stored is still found: the last look is at the server', () =>
+  withBed(async (bed) => {
+    const log = new GatedLog();
+    const time = new ManualTime();
+    const { started, url } = await bed.start({ openLog: log.openLog, clock: time, timers: time });
+    const client = await bed.client(url);
+    const { session_id } = callMeta(await client.callTool({ name: 'echo', arguments: {} }));
+    const intent = log.hold('intent');
+    const calling = refused(client.callTool({ name: 'echo', arguments: {} }));
+    await intent.reached;
+    bed.server.tools = [{ ...ECHO, title: 'Echo!' }, STEADY];
+    time.advance(10 * 60_000);
+    intent.letGo();
+    assert.equal((await calling).data.error_code, 'CATALOG_DRIFT');
+    assert.equal(bed.server.calls.length, 1);
+    await endSession(client);
+    assert.equal((await verifyStored(started, session_id)).verdict, 'verified');
+  }));
+
+test('a chain says once that a tool drifted, before the first call that is refused for it, whatever the policy [D-21] [W-09]', () =>
+  withBed(async (bed) => {
+    bed.server.tools = [{ ...ECHO, title: 'Echo!' }, STEADY];
+    const { started, url } = await bed.start();
+    const client = await bed.client(url);
+    const both = [
+      refused(client.callTool({ name: 'echo', arguments: {} })),
+      refused(client.callTool({ name: 'echo', arguments: {} })),
+    ];
+    const [first] = await Promise.all(both);
+    const receipt = first?.data['io.cmcp/call'] as { session_id: string } | undefined;
+    const session_id = receipt?.session_id ?? '';
+    await endSession(client);
+    const { bundle, claim } = await sessionFile(started, session_id);
+    const entries = bundle.entries.slice(1, -1);
+    assert.deepEqual(
+      entries.map((entry) => [entry.entry_type, entry.tool_name, entry.policy_rule_matched]),
+      [
+        ['catalog_drift', 'echo', 'catalog_drift'],
+        ['tool_call', 'echo', 'catalog_drift'],
+        ['tool_call', 'echo', 'catalog_drift'],
+      ],
+    );
+    assert.deepEqual(entries[0]?.detail, { kind: 'definition_changed', classification: 'title', source: 'upstream' });
+    assert.equal(claim.gateway.call_summary.tool_calls_denied, 2);
+    assert.equal((await verifyStored(started, session_id)).verdict, 'verified');
   }));

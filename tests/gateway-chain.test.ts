@@ -52,7 +52,7 @@ test('what is counted is entered once a minute, in sum, and the rest when the ga
     assert.equal((await verifyStored(started, started.gatewaySession)).verdict, 'verified');
   }));
 
-test('drift that first contact finds is in the chain of the gateway before anybody calls [D-21]', () =>
+test('drift that first contact finds is in the chain of the gateway before anybody calls', () =>
   withBed(async (bed) => {
     const [echo, read] = bed.server.tools;
     bed.server.tools = [{ ...echo, title: 'Echo!' } as TestTool, read as TestTool];

@@ -52,7 +52,7 @@ function post(url: URL, client: Client, message: object): Promise<Response> {
 const sessionOf = (refusal: { data: Record<string, unknown> }): string =>
   (refusal.data['io.cmcp/call'] as { session_id: string }).session_id;
 
-test('an entry says who asked for what, what decided it, and what was answered; nothing of the payload [D-10] [AARM-R6]', () =>
+test('an entry says who asked for what, what decided it, and what was answered; nothing of the payload', () =>
   withBed({ tools: [{ ...CUSTOMERS, catalog: { ...CUSTOMERS.catalog, alias: 'people' } }] }, async (bed) => {
     bed.server.answer = () => text('Ada, born 1815');
     const { started, url } = await bed.start();
@@ -155,26 +155,40 @@ test('any other method is refused and entered, and is no call of the claim [AARM
     assert.equal((await verifyStored(started, session_id)).verdict, 'verified');
   }));
 
-test("a server's own error is passed on as such, entered as a fault, and reveals nothing [LIFE-05]", () =>
-  withBed({ tools: [CUSTOMERS, PUBLISH], policies: NO_PUBLISH_AFTER_PII }, async (bed) => {
+test("a server's own error is passed on as such, and entered as a fault", () =>
+  withBed({ tools: [ECHO] }, async (bed) => {
     bed.server.answer = () => {
-      throw new RpcFailure(-32050, 'no such customer');
+      throw new RpcFailure(-32050, 'no such message');
     };
     const { started, url } = await bed.start();
     const client = await bed.client(url);
-    const refusal = await refused(call(client, 'customers'));
+    const refusal = await refused(call(client, 'echo'));
     assert.equal(refusal.data.error_code, 'UPSTREAM_TOOL_ERROR');
-    assert.deepEqual(refusal.data.upstream, { code: -32050, message: 'no such customer' });
-    bed.server.answer = () => text('sent');
-    assert.ok(await call(client, 'publish'), 'what was not shown does not count as seen, and is not held for ever');
+    assert.deepEqual(refusal.data.upstream, { code: -32050, message: 'no such message' });
     await endSession(client);
     const [entry] = await callEntries(started, sessionOf(refusal));
     assert.deepEqual(
       [entry?.entry_type, entry?.policy_decision, entry?.policy_rule_matched],
       ['fault', 'fault', 'upstream:UPSTREAM_TOOL_ERROR'],
     );
-    assert.equal(entry?.session_sensitivity_after, 'public');
     assert.equal((await verifyStored(started, sessionOf(refusal))).verdict, 'verified');
+  }));
+
+test('an answer that is none is a fault; what was never shown does not count as seen, and is not held for ever [LIFE-05]', () =>
+  withBed({ tools: [CUSTOMERS, PUBLISH], policies: NO_PUBLISH_AFTER_PII }, async (bed) => {
+    const { started, url } = await bed.start();
+    const client = await bed.client(url);
+    bed.server.answer = () => ({});
+    const refusal = await refused(call(client, 'customers'));
+    assert.equal(refusal.data.error_code, 'UPSTREAM_PROTOCOL_ERROR');
+    bed.server.answer = () => text('sent');
+    assert.ok(await call(client, 'publish'));
+    await endSession(client);
+    const [entry] = await callEntries(started, sessionOf(refusal));
+    assert.deepEqual(
+      [entry?.entry_type, entry?.response_payload_hash, entry?.session_sensitivity_after],
+      ['fault', null, 'public'],
+    );
   }));
 
 test('an answer that policy withholds does not count as seen', () =>

@@ -170,7 +170,7 @@ test('while a session waits for its last call, its transport, its agent and its 
     await client.close();
   }));
 
-test('a handle that no session has is refused, and entered in the chain of the gateway [AARM-R5]', () =>
+test('a handle that no session has is refused, and entered in the chain of the gateway', () =>
   scene('', async ({ bed, started, url }) => {
     const client = await stateless(url);
     const invented = '00000000-0000-4000-8000-000000000000';
