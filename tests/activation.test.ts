@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { Gateway, StartedGateway } from '@cmcp/gateway';
 import type { Client } from '@modelcontextprotocol/client';
 import { GatewayError } from '../packages/gateway/src/errors.ts';
-import { callMeta, refused } from './support/calls.ts';
+import { callMeta, endSession, refused } from './support/calls.ts';
 import { GatedLog } from './support/gated-log.ts';
 import { ALLOW_ALL, OTHER_TOKEN, TestBed } from './support/gateway.ts';
 import { text } from './support/scripted-server.ts';
@@ -38,7 +38,7 @@ async function chainOf(started: StartedGateway) {
   return (await sessionFile(started, started.gatewaySession)).bundle.entries;
 }
 
-test('a call in flight is finished under the policy that it was decided by; the next one is decided by the new [LIFE-11]', () =>
+test('a call in flight is finished under the policy that it was decided by; the next one is decided by the new', () =>
   scene(async ({ bed, gateway, started, url }) => {
     const client = await bed.client(url);
     const second = await bed.client(url, OTHER_TOKEN);
@@ -188,7 +188,7 @@ test('a gateway that is stopped during an activation finishes it first; afterwar
     assert.deepEqual(entries.filter((entry) => entry.entry_type === 'policy_load').length, 2);
   }));
 
-test('what is not the pinned policy or catalog is not activated, and nothing starts with it [D-08]', async () => {
+test('what is not the pinned policy or catalog is not activated, and nothing starts with it', async () => {
   const bed = await TestBed.create({ tools: [{ name: 'echo' }] });
   try {
     const { gateway, started } = await bed.start();
@@ -209,3 +209,30 @@ test('what is not the pinned policy or catalog is not activated, and nothing sta
     await bed.close();
   }
 });
+
+test("each transport of a subject has a successor of its own; one that ends does not end another's session", () =>
+  scene(async ({ bed, gateway, started, url }) => {
+    const first = await bed.client(url);
+    const second = await bed.client(url);
+    const before = [callMeta(await call(first, 'echo')), callMeta(await call(second, 'echo'))];
+    await gateway.reload();
+    const after = [callMeta(await call(first, 'echo')), callMeta(await call(second, 'echo'))];
+    const ids = [...before, ...after].map((meta) => meta.session_id);
+    assert.equal(new Set(ids).size, 4, 'four sessions, none shared');
+    await endSession(first);
+    assert.equal((await verifyStored(started, ids[2] ?? '')).verdict, 'verified');
+    assert.equal(callMeta(await call(second, 'echo')).session_id, ids[3]);
+  }));
+
+test('a transport that ends right after an activation ends its successor', () =>
+  scene(async ({ bed, gateway, started, url }) => {
+    const client = await bed.client(url);
+    const { session_id } = callMeta(await call(client, 'echo'));
+    await gateway.reload();
+    const rows = (await bed.operator('GET', '/operator/v1/sessions')).body.sessions as Record<string, string>[];
+    const successor = rows.find((row) => row.kind === 'session' && row.session_id !== session_id)?.session_id ?? '';
+    await endSession(client);
+    const { bundle } = await sessionFile(started, successor);
+    assert.equal(bundle.entries.at(-1)?.detail?.reason, 'client');
+    assert.equal(bundle.entries[0]?.detail?.previous_session, session_id);
+  }));

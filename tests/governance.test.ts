@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { Client } from '@modelcontextprotocol/client';
 import { callMeta, endSession, refused } from './support/calls.ts';
 import { ALLOW_ALL, OTHER_TOKEN, TestBed, type TestTool } from './support/gateway.ts';
-import { text } from './support/scripted-server.ts';
+import { RpcFailure, text } from './support/scripted-server.ts';
 import { callEntries, sessionFile, verifyStored } from './support/session-files.ts';
 
 const ECHO: TestTool = {
@@ -258,4 +258,53 @@ test('an operator resets an exposure only with a reason, and the chain shows it 
     assert.equal(entry?.detail?.reason, 'new case');
     assert.equal(entry?.detail?.authorized_by, 'op');
     assert.equal((await verifyStored(started, session_id)).verdict, 'verified');
+  }));
+
+test("the text of a server's error is an answer: it is decided on, recorded, and counts as seen [G18]", () =>
+  withBed({ tools: [CUSTOMERS, PUBLISH], policies: NO_EXTERNAL_AFTER_PII }, async (bed) => {
+    const { started, url } = await bed.start();
+    const client = await bed.client(url);
+    bed.server.answer = () => Promise.reject(new RpcFailure(-32000, 'no row for 123-45-6789'));
+    const failed = await refused(call(client, 'customers'));
+    assert.equal(failed.data.error_code, 'UPSTREAM_TOOL_ERROR');
+    assert.deepEqual(failed.data.upstream, { code: -32000, message: 'no row for 123-45-6789' });
+    bed.server.answer = () => text('ok');
+    assert.equal((await refused(call(client, 'publish'))).data.error_code, 'POLICY_DENY');
+    await endSession(client);
+    const { session_id } = failed.data['io.cmcp/call'] as { session_id: string };
+    const [entry] = await callEntries(started, session_id);
+    assert.deepEqual([entry?.entry_type, entry?.session_sensitivity_after], ['fault', 'pii']);
+    assert.notEqual(entry?.response_payload_hash, null);
+    assert.equal((await verifyStored(started, session_id)).verdict, 'verified');
+  }));
+
+test("an egress forbid withholds the text of a server's error too [G18]", () =>
+  withBed(
+    {
+      tools: [ECHO],
+      policies: {
+        ...ALLOW_ALL,
+        'egress.cedar': 'forbid (principal, action in Action::"call_tool", resource) when { context has response };',
+      },
+    },
+    async (bed) => {
+      const { url } = await bed.start();
+      const client = await bed.client(url);
+      bed.server.answer = () => Promise.reject(new RpcFailure(-32000, 'secret'));
+      const denied = await refused(call(client, 'echo'));
+      assert.equal(denied.data.error_code, 'EGRESS_DENIED');
+      assert.equal(JSON.stringify(denied.data).includes('secret'), false);
+    },
+  ));
+
+test('arguments that do not fit the approved schema are refused by name, never forwarded [AISVS-10.4.3] [G11]', () =>
+  withBed({ tools: [ECHO] }, async (bed) => {
+    const { url } = await bed.start();
+    const client = await bed.client(url);
+    for (const args of [{ message: 7 }, { message: ['a'] }, { mesage: 'typo' }]) {
+      const denied = await refused(call(client, 'echo', args));
+      assert.equal(denied.data.error_code, 'ARGUMENTS_REFUSED');
+      assert.match(denied.message, /arguments/);
+    }
+    assert.equal(bed.server.calls.length, 0);
   }));

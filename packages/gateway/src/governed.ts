@@ -10,10 +10,9 @@ import { callTool, refuseMethod } from './pipeline.ts';
 /** What the protocol rooms see of the gateway. All governed requests go down the one path of pipeline.ts. */
 export function governedGateway(path: PathDeps, authority: () => Authority, chain: GatewayChain): GovernedGateway {
   return {
-    openSession: async (caller) => {
+    openSession: (caller) => {
       chain.count('initialized');
-      const session = await path.sessions.openFor(caller);
-      return { sessionId: session.id, caller };
+      return path.sessions.openTransport(caller);
     },
     callTool: (request) => callTool(path, request),
     refuseMethod: (request) => refuseMethod(path, request),
@@ -28,7 +27,7 @@ export function governedGateway(path: PathDeps, authority: () => Authority, chai
       return isObject(schema) ? schema : null;
     },
     endSession: async (session, reason) => {
-      await path.sessions.close(session.sessionId, reason);
+      await path.sessions.closeTransport(session, reason);
     },
     count: (kind) => chain.count(kind),
     gatewayEvent: (action, caller, detail) => chain.enter(action, caller, detail),

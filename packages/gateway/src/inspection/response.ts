@@ -1,14 +1,32 @@
 import { isObject, type JsonObject, member, stringifyJson } from '@cmcp/evidence';
+import type { GatewayError } from '../errors.ts';
+import type { UpstreamRpcError } from '../upstream/types.ts';
 
 /** Members under this prefix are the gateway's own; what an upstream puts there could forge a receipt. */
 const OWN_META = 'io.cmcp/';
 
-/** An upstream result as it may be released, and the text that its digest covers. */
-export interface ReleasableResult {
-  result: JsonObject;
-  /** The result's JSON as it will be sent, without the gateway's `_meta` members. */
+/**
+ * What a server answered, as it may be released. An error is an answer too: its text is the server's and may hold what the
+ * tool's results hold, so it is decided on, recorded and counted as seen like a result.
+ */
+export type Answer = ReleasableResult | ReleasableError;
+
+interface Released {
+  /** The JSON that will be sent of the answer, without the gateway's own members; what its digest covers. */
   text: string;
   sizeBytes: number;
+}
+
+interface ReleasableResult extends Released {
+  kind: 'result';
+  result: JsonObject;
+}
+
+interface ReleasableError extends Released {
+  kind: 'error';
+  failure: GatewayError;
+  /** The server's code and message. */
+  upstream: JsonObject;
 }
 
 /**
@@ -20,7 +38,14 @@ export function releasable(upstream: JsonObject): ReleasableResult {
   const meta = isObject(given) ? ownMembersRemoved(given) : {};
   const result = Object.keys(meta).length === 0 ? others : { ...others, _meta: meta };
   const text = stringifyJson(result);
-  return { result, text, sizeBytes: Buffer.byteLength(text) };
+  return { kind: 'result', result, text, sizeBytes: Buffer.byteLength(text) };
+}
+
+/** A JSON-RPC error of the server: its code and message are passed on, its `data` is not. */
+export function releasableError(failure: GatewayError, { rpcCode, message }: UpstreamRpcError): ReleasableError {
+  const upstream: JsonObject = { code: rpcCode, message };
+  const text = stringifyJson(upstream);
+  return { kind: 'error', failure, upstream, text, sizeBytes: Buffer.byteLength(text) };
 }
 
 function ownMembersRemoved(meta: JsonObject): JsonObject {

@@ -23,6 +23,7 @@ const EXITS: Partial<Record<ErrorCode, Exit>> = {
   STEP_UP_REQUIRED: { ...DENIED, decision: 'step_up' },
   DEFERRED: { ...DENIED, decision: 'defer' },
   RESPONSE_SIZE_EXCEEDED: { ...DENIED, inspection: 'size_exceeded' },
+  UPSTREAM_TOOL_ERROR: { ...FAULT, inspection: 'not_inspected' },
   EGRESS_DENIED: { entryType: 'egress_denied', decision: 'deny', inspection: 'not_inspected' },
 };
 

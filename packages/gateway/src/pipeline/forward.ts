@@ -1,9 +1,10 @@
 import type { Intent } from '../audit/types.ts';
 import type { CatalogTool } from '../catalog/types.ts';
 import { GatewayError } from '../errors.ts';
-import { type ReleasableResult, releasable } from '../inspection/response.ts';
+import { type Answer, releasable, releasableError } from '../inspection/response.ts';
 import type { ToolCall } from '../mcp/types.ts';
 import { higher } from '../session/exposure.ts';
+import { type UpstreamResult, UpstreamRpcError } from '../upstream/types.ts';
 import type { PathDeps } from './deps.ts';
 import { requireUnchanged } from './drift.ts';
 import { exitOf } from './exits.ts';
@@ -15,7 +16,7 @@ export async function forward(
   record: CallRecord,
   tool: CatalogTool,
   request: ToolCall,
-): Promise<ReleasableResult> {
+): Promise<Answer> {
   const strict = deps.config.audit.durability === 'strict';
   if (strict && tool.effects !== 'read') await deps.log.intent(intentOf(deps, record, tool));
   // From this look at the server's definitions to the first byte of the call, nothing is awaited.
@@ -31,8 +32,17 @@ export async function forward(
   });
   // Batched durability syncs the intent while the server works; both must be done before a reply.
   const intended = strict ? null : deps.log.intent(intentOf(deps, record, tool));
-  const [{ result }] = await Promise.all([answered, intended]);
-  return releasable(result);
+  const [answer] = await Promise.all([answerOf(answered), intended]);
+  return answer;
+}
+
+async function answerOf(answered: Promise<UpstreamResult>): Promise<Answer> {
+  try {
+    return releasable((await answered).result);
+  } catch (thrown) {
+    if (!(thrown instanceof GatewayError) || !(thrown.cause instanceof UpstreamRpcError)) throw thrown;
+    return releasableError(thrown, thrown.cause);
+  }
 }
 
 function intentOf(deps: PathDeps, record: CallRecord, tool: CatalogTool): Intent {

@@ -1,6 +1,6 @@
 import type { CatalogTool } from '../catalog/types.ts';
 import { GatewayError } from '../errors.ts';
-import type { ReleasableResult } from '../inspection/response.ts';
+import type { Answer } from '../inspection/response.ts';
 import type { ToolCall } from '../mcp/types.ts';
 import { decisionInput, enforce } from './decide.ts';
 import type { PathDeps } from './deps.ts';
@@ -13,7 +13,7 @@ export function inspect(
   record: CallRecord,
   tool: CatalogTool,
   request: ToolCall,
-  answer: ReleasableResult,
+  answer: Answer,
 ): void {
   record.responseHash = payloadDigest(record.salt, answer.text);
   const { generation } = deps.exposures.row(record.session.caller.subject);

@@ -2,18 +2,21 @@ import type { JsonObject } from '@cmcp/evidence';
 import type { EntryReceipt } from '../audit/types.ts';
 import { ERRORS, type GatewayError } from '../errors.ts';
 import type { CallOutcome } from '../mcp/types.ts';
-import { UpstreamRpcError } from '../upstream/types.ts';
 import type { PathDeps } from './deps.ts';
 import { recordDrift } from './drift.ts';
 import { exitOf } from './exits.ts';
 import { type CallRecord, callMeta, type Ending, elapsed, entryOf, ruleOf } from './record.ts';
 
-/** Enters the refusal or fault, then tells the caller a code, ids, and the policy's advice. */
+/**
+ * Enters the refusal or fault, then tells the caller a code, ids, and the policy's advice. `shown`: what else the caller may
+ * see; by the time it is given here, it has been inspected and counts as seen.
+ */
 export async function refuse(
   deps: PathDeps,
   record: CallRecord,
   action: string,
   failure: GatewayError,
+  shown: JsonObject = {},
 ): Promise<CallOutcome> {
   const { code } = failure;
   deps.report(code, record.callId, failure.detail);
@@ -31,7 +34,8 @@ export async function refuse(
     exposure,
     ...(record.salt === null ? {} : { salt: record.salt }),
   });
-  return { kind: 'error', code, message: ERRORS[code].message, data: errorData(record, failure, receipt) };
+  const data = { ...errorData(record, failure, receipt), ...shown };
+  return { kind: 'error', code, message: messageOf(failure), data };
 }
 
 function ruleFor(record: CallRecord, failure: GatewayError, entryType: Ending['entryType']): string {
@@ -51,8 +55,10 @@ function errorData(record: CallRecord, failure: GatewayError, receipt: EntryRece
   };
   const advice = record.decision?.effect === 'allow' ? {} : (record.decision?.advice ?? {});
   if (Object.keys(advice).length > 0) data.advice = { ...advice };
-  if (failure.cause instanceof UpstreamRpcError) {
-    data.upstream = { code: failure.cause.rpcCode, message: failure.cause.message };
-  }
   return data;
+}
+
+/** What does not fit the approved schema is named, so that the caller can mend it: its own names, never values. */
+function messageOf({ code, detail }: GatewayError): string {
+  return code === 'ARGUMENTS_REFUSED' ? `${ERRORS[code].message} ${detail}` : ERRORS[code].message;
 }

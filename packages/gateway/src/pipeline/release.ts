@@ -1,14 +1,16 @@
 import type { JsonObject } from '@cmcp/evidence';
 import type { EntryReceipt } from '../audit/types.ts';
-import { type ReleasableResult, withMeta } from '../inspection/response.ts';
+import { type Answer, withMeta } from '../inspection/response.ts';
 import type { CallOutcome } from '../mcp/types.ts';
 import type { PathDeps } from './deps.ts';
 import { type CallRecord, callMeta, type Ending, elapsed, entryOf, ruleOf } from './record.ts';
+import { refuse } from './refuse.ts';
 
 /** Raises the exposure, enters the call, and only then answers. */
-export async function release(deps: PathDeps, record: CallRecord, answer: ReleasableResult): Promise<CallOutcome> {
+export async function release(deps: PathDeps, record: CallRecord, answer: Answer): Promise<CallOutcome> {
   const { subject } = record.session.caller;
   const exposure = deps.exposures.raise(subject, record.callId, record.effective ?? record.before);
+  if (answer.kind === 'error') return refuse(deps, record, 'call_tool', answer.failure, { upstream: answer.upstream });
   const ending: Ending = {
     entryType: 'tool_call',
     decision: record.wouldHaveDenied ? 'advisory_deny' : 'allow',

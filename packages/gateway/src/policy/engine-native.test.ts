@@ -43,7 +43,7 @@ function args(text: string): JsonObject {
 }
 
 test('nothing permitted is denied: by an empty policy and by policies that do not match [G13] [OMCP-07]', async (t) => {
-  const nothing = { effect: 'deny', policyIds: [], advice: {}, error: null };
+  const nothing = { effect: 'deny', policyIds: [], advice: {}, error: null, unfit: false };
   assert.deepEqual((await native(t, '// empty')).decide(decisionOn(CATALOG, 'read_file')), nothing);
   const other = await native(t, 'permit (principal == Agent::"someone", action, resource);');
   assert.deepEqual(other.decide(decisionOn(CATALOG, 'read_file')), nothing);
@@ -54,9 +54,21 @@ test('a permit allows and is named; a forbid wins and is named, in the order of 
   const forbid = 'forbid (principal, action in Action::"call_tool", resource) when { resource.effects == "write" };\n';
   const engine = await native(t, `${PERMIT}${fillers}${PERMIT}${forbid}${forbid}`);
   const allowed = engine.decide(decisionOn(CATALOG, 'read_file'));
-  assert.deepEqual(allowed, { effect: 'allow', policyIds: ['policy0', 'policy11'], advice: {}, error: null });
+  assert.deepEqual(allowed, {
+    effect: 'allow',
+    policyIds: ['policy0', 'policy11'],
+    advice: {},
+    error: null,
+    unfit: false,
+  });
   const denied = engine.decide(decisionOn(CATALOG, 'pay', { arguments: { amount: 1 } }));
-  assert.deepEqual(denied, { effect: 'deny', policyIds: ['policy12', 'policy13'], advice: {}, error: null });
+  assert.deepEqual(denied, {
+    effect: 'deny',
+    policyIds: ['policy12', 'policy13'],
+    advice: {},
+    error: null,
+    unfit: false,
+  });
 });
 
 test('a forbid on an argument value denies that value only [D-10] [G11] [AISVS-10.2.5]', async (t) => {

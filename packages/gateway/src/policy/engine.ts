@@ -72,7 +72,7 @@ class CedarEngine implements PolicyEngine {
   }
 
   #read(answer: AuthorizationAnswer, request: CedarRequest, egress: boolean): Decision {
-    if (answer.type === 'failure') return failed(this.#requests.explain(request));
+    if (answer.type === 'failure') return { ...failed(this.#requests.explain(request)), unfit: true };
     const { decision, diagnostics } = answer.response;
     const reasons = this.#inOrder(diagnostics.reason);
     if (diagnostics.errors.length > 0) {
@@ -81,10 +81,10 @@ class CedarEngine implements PolicyEngine {
       const policyIds = this.#inOrder([...erring, ...(decision === 'deny' ? reasons : [])]);
       return { ...failed(describe(diagnostics.errors)), policyIds };
     }
-    if (decision === 'allow') return { effect: 'allow', policyIds: reasons, advice: {}, error: null };
+    if (decision === 'allow') return { effect: 'allow', policyIds: reasons, advice: {}, error: null, unfit: false };
     const advice = mergeAdvice(reasons.map((id) => this.#policies.get(id)?.annotations ?? {}));
     // What was already fetched cannot be approved afterwards: egress denials are plain (wire-formats section 5).
-    return { effect: egress ? 'deny' : deniedAs(advice), policyIds: reasons, advice, error: null };
+    return { effect: egress ? 'deny' : deniedAs(advice), policyIds: reasons, advice, error: null, unfit: false };
   }
 
   /** Without repetition, in the order of the bundle: Cedar answers in the order of a hash set. */
@@ -95,7 +95,7 @@ class CedarEngine implements PolicyEngine {
 }
 
 function failed(error: string): Decision {
-  return { effect: 'deny', policyIds: [], advice: {}, error };
+  return { effect: 'deny', policyIds: [], advice: {}, error, unfit: false };
 }
 
 /**

@@ -36,6 +36,8 @@ export interface Decision {
   advice: Record<string, string>;
   /** Set when an evaluation error denied; for operators and the entry's rule text, never for callers. */
   error: string | null;
+  /** The request does not fit the approved schema of its tool; `error` names the member, never its value. */
+  unfit: boolean;
 }
 
 /** A loaded, validated bundle with a Cedar engine behind it. */

@@ -30,6 +30,8 @@ export interface SessionRequest {
 }
 
 interface LiveSession extends Session {
+  /** What it serves: one transport, or one subject and workflow of the stateless revision. Successors have the same. */
+  readonly line: string;
   lastUsedMicros: number;
   activeCalls: number;
   drained: (() => void) | null;
@@ -59,8 +61,9 @@ export class Sessions {
   readonly #deps: SessionDeps;
   /** By id; those that are opening or closing are among them. */
   readonly #open = new Map<string, LiveSession>();
-  /** Where a request that names no session goes, by subject and workflow. None of them is closing. */
+  /** The open session of each line. None of them is closing. */
   readonly #current = new Map<string, LiveSession>();
+  readonly #transports = new WeakMap<SessionRef, string>();
   readonly #opening = new Map<string, Promise<LiveSession>>();
   #ended = false;
 
@@ -69,8 +72,20 @@ export class Sessions {
   }
 
   /** Opens the session of a handshake transport. Rejects with TOO_MANY_SESSIONS when none can make room. */
-  openFor(caller: Caller): Promise<Session> {
-    return this.#openSession(caller, NO_WORKFLOW);
+  async openTransport(caller: Caller): Promise<SessionRef> {
+    const line = `transport ${this.#deps.newId()}`;
+    const { id } = await this.#ofLine(line, caller, NO_WORKFLOW);
+    const ref: SessionRef = { sessionId: id, caller };
+    this.#transports.set(ref, line);
+    return ref;
+  }
+
+  /** Closes the session that a transport has by now, whichever it was opened with. Its next call would open another. */
+  async closeTransport(ref: SessionRef, reason: CloseReason): Promise<void> {
+    const line = this.#transports.get(ref) ?? '';
+    await this.#opening.get(line);
+    const current = this.#current.get(line);
+    if (current !== undefined) await this.close(current.id, reason);
   }
 
   /**
@@ -129,19 +144,20 @@ export class Sessions {
     this.#ended = reason === 'shutdown';
     const closing = [...this.#open.values()].map(async (session) => {
       await this.close(session.id, reason);
-      if (reason === 'activation') await this.#ofSubject(session.caller, session.workflow);
+      if (reason === 'activation') await this.#ofLine(session.line, session.caller, session.workflow);
     });
     for (const outcome of await Promise.allSettled(closing)) if (outcome.status === 'rejected') throw outcome.reason;
   }
 
   async #find(request: SessionRequest): Promise<LiveSession> {
     if (request.handle !== null) return this.#byHandle(request.caller, request.handle);
-    if (request.session === null) return this.#ofSubject(request.caller, request.workflow);
-    const live = this.#open.get(request.session.sessionId);
-    if (live !== undefined && live.closing === null) return live;
-    const successor = await this.#ofSubject(request.caller, NO_WORKFLOW);
-    request.session.sessionId = successor.id;
-    return successor;
+    const { caller, session: transport } = request;
+    if (transport === null) return this.#ofLine(lineOf(request), caller, request.workflow);
+    const line = this.#transports.get(transport);
+    if (line === undefined) throw new GatewayError('SESSION_UNKNOWN', 'this transport has no session');
+    const current = await this.#ofLine(line, caller, NO_WORKFLOW);
+    transport.sessionId = current.id;
+    return current;
   }
 
   #byHandle(caller: Caller, handle: string): LiveSession {
@@ -153,31 +169,31 @@ export class Sessions {
     return live;
   }
 
-  async #ofSubject(caller: Caller, workflow: string | null): Promise<LiveSession> {
-    const key = keyOf(caller, workflow);
-    const current = this.#current.get(key);
+  async #ofLine(line: string, caller: Caller, workflow: string | null): Promise<LiveSession> {
+    const current = this.#current.get(line);
     if (current !== undefined) return current;
-    const opening = this.#opening.get(key) ?? this.#openCurrent(key, caller, workflow);
-    this.#opening.set(key, opening);
+    const opening = this.#opening.get(line) ?? this.#openCurrent(line, caller, workflow);
+    this.#opening.set(line, opening);
     return opening;
   }
 
-  async #openCurrent(key: string, caller: Caller, workflow: string | null): Promise<LiveSession> {
+  async #openCurrent(line: string, caller: Caller, workflow: string | null): Promise<LiveSession> {
     try {
-      const session = await this.#openSession(caller, workflow);
-      if (session.closing === null) this.#current.set(key, session);
+      const session = await this.#openSession(line, caller, workflow);
+      if (session.closing === null) this.#current.set(line, session);
       return session;
     } finally {
-      this.#opening.delete(key);
+      this.#opening.delete(line);
     }
   }
 
-  async #openSession(caller: Caller, workflow: string | null): Promise<LiveSession> {
+  async #openSession(line: string, caller: Caller, workflow: string | null): Promise<LiveSession> {
     while (!this.#ended && this.#open.size >= this.#deps.config.sessions.maxOpen) await this.#evict();
     if (this.#ended) throw new GatewayError('SHUTTING_DOWN', 'sessions are closing');
     const now = this.#deps.clock.nowMicros();
     const session: LiveSession = {
       id: this.#deps.newId(),
+      line,
       caller,
       workflow,
       authority: this.#deps.authority(),
@@ -242,8 +258,7 @@ export class Sessions {
 
   async #finish(session: LiveSession, reason: CloseReason): Promise<ClosedSession> {
     // Before anything is awaited: the next request must not be given this session.
-    const key = keyOf(session.caller, session.workflow);
-    if (this.#current.get(key) === session) this.#current.delete(key);
+    if (this.#current.get(session.line) === session) this.#current.delete(session.line);
     try {
       await session.opening;
       if (session.activeCalls > 0) {
@@ -258,6 +273,7 @@ export class Sessions {
   }
 }
 
-function keyOf(caller: Caller, workflow: string | null): string {
+/** Contracts section 1: in the stateless revision, one open session per subject and workflow. */
+function lineOf({ caller, workflow }: SessionRequest): string {
   return JSON.stringify([caller.subject, workflow]);
 }
