@@ -105,9 +105,12 @@ export class LiveCatalog {
   }
 
   #check(state: ServerState): Promise<void> {
-    state.checking ??= this.#compare(state).finally(() => {
-      state.checking = null;
-    });
+    // In a later turn: a server that says "changed" while it is asked finds this check under way, and starts no other.
+    state.checking ??= Promise.resolve()
+      .then(() => this.#compare(state))
+      .finally(() => {
+        state.checking = null;
+      });
     return state.checking;
   }
 
