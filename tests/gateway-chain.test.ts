@@ -126,7 +126,7 @@ test('once any record is lost, nothing more is sent to a server, listed or calle
     const { url } = await bed.start();
     const client = await bed.client(url);
     assert.ok(await client.callTool({ name: 'read', arguments: {} }));
-    assert.deepEqual((await bed.operator('GET', '/operator/v1/readyz')).body, { ready: true });
+    assert.deepEqual((await bed.operator('GET', '/operator/v1/readyz')).body, { ready: true, trust_level: 'software' });
     // Another writer takes the table away: the next commit cannot succeed, and no call is part of it.
     const db = new DatabaseSync(join(bed.dataDir, 'audit.db'));
     db.exec('DROP TABLE entries');
@@ -142,3 +142,17 @@ test('once any record is lost, nothing more is sent to a server, listed or calle
     assert.equal(bed.server.calls.length, 1);
     assert.equal((await bed.operator('GET', '/operator/v1/readyz')).status, 503);
   }));
+
+test('a gateway that is stopped while it starts ends what it began, and gives the store up', async () => {
+  const bed = await TestBed.create({ tools: [{ name: 'echo' }] });
+  try {
+    const gateway = await bed.gateway();
+    const starting = assert.rejects(gateway.start(), { code: 'SHUTTING_DOWN' });
+    await gateway.stop();
+    await starting;
+    const { started } = await bed.start();
+    assert.ok(started.url);
+  } finally {
+    await bed.close();
+  }
+});

@@ -56,6 +56,7 @@ export interface StartedGateway {
 
 interface Running {
   dataDir: string;
+  trustLevel: string;
   log: AuditLog;
   runtime: Runtime;
   http: HttpIngress | null;
@@ -71,6 +72,7 @@ export class Gateway {
   readonly #deps: GatewayDeps;
   readonly #events = new OperatorEvents();
   readonly #ending = new AbortController();
+  #booting: Promise<Running> | null = null;
   #running: Running | null = null;
   #stopping: Promise<void> | null = null;
 
@@ -134,6 +136,8 @@ export class Gateway {
   }
 
   async #shutDown(): Promise<void> {
+    // A signal may come while the store is being opened: what was begun is ended like anything else.
+    if (this.#running === null) await Promise.allSettled([this.#booting]);
     const running = this.#running;
     if (running === null) return;
     this.#running = null;
@@ -146,8 +150,15 @@ export class Gateway {
     }
   }
 
-  /** Everything but the listeners. Bundle and catalog are read before the store is opened: a bad one leaves no trace. */
   async #boot(open: (ranks: Ranks) => Promise<{ dataDir: string; log: AuditLog }>): Promise<Running> {
+    this.#booting = this.#begin(open);
+    const running = await this.#booting;
+    if (this.#stopping !== null) throw new GatewayError('SHUTTING_DOWN', 'the gateway was stopped while it started');
+    return running;
+  }
+
+  /** Everything but the listeners. Bundle and catalog are read before the store is opened: a bad one leaves no trace. */
+  async #begin(open: (ranks: Ranks) => Promise<{ dataDir: string; log: AuditLog }>): Promise<Running> {
     const config = this.#config;
     const ranks = sensitivityRanks(config.vocabulary);
     const approved = await loadApproved(config, ranks);
@@ -177,7 +188,7 @@ export class Gateway {
         },
         approved,
       );
-      this.#running = { dataDir, log, runtime, http: null, operators: null };
+      this.#running = { dataDir, trustLevel: attestation.trustLevel, log, runtime, http: null, operators: null };
       return this.#running;
     } catch (error) {
       await log.close();
@@ -219,7 +230,7 @@ export class Gateway {
     });
   }
 
-  #operatorListener({ runtime, log }: Running): OperatorListener {
+  #operatorListener({ runtime, log, trustLevel }: Running): OperatorListener {
     const { operator, agents } = this.#config;
     return new OperatorListener({
       log,
@@ -234,11 +245,12 @@ export class Gateway {
       agents: createAuthenticator(agents),
       events: this.#events,
       ready: () => this.#running !== null && log.failure === null,
+      trustLevel,
     });
   }
 
   async #announce(running: Running, url: string | null): Promise<StartedGateway> {
-    const { log, runtime, dataDir } = running;
+    const { log, runtime, dataDir, trustLevel } = running;
     const keyFile = await publishKey(join(dataDir, 'keys'), log.publicKey);
     const known = knownKeysFile(this.#deps.environment.variables);
     if (this.#config.dev && known !== null) await rememberKey(known, log.publicKey, new Date().toISOString());
@@ -247,7 +259,7 @@ export class Gateway {
       url,
       operatorSocket: running.operators === null ? null : this.#config.operator.socket,
       mode: this.#config.mode,
-      trustLevel: 'software',
+      trustLevel,
       policyHash: policy.bundleHash,
       catalogHash: catalog.hash,
       publicKey: log.publicKey,

@@ -23,6 +23,7 @@ test('a listener that does not read is dropped instead of being buffered for; ot
     agents: { authenticate: unused },
     events,
     ready: unused,
+    trustLevel: 'software',
   });
   await listener.listen();
   t.after(() => listener.close());

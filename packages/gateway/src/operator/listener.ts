@@ -30,6 +30,8 @@ export interface OperatorListenerDeps extends OperatorDeps {
   agents: Authenticator;
   events: OperatorEvents;
   ready: () => boolean;
+  /** What vouches for the sessions: operators see at a glance that it is `software`. */
+  trustLevel: string;
 }
 
 interface Answer {
@@ -107,7 +109,7 @@ export class OperatorListener {
     const { method } = request;
     if (method === 'GET' && path === `${PREFIX}readyz`) {
       const ready = this.#deps.ready();
-      return { status: ready ? 200 : 503, body: { ready } };
+      return { status: ready ? 200 : 503, body: { ready, trust_level: this.#deps.trustLevel } };
     }
     if (method === 'GET' && path === `${PREFIX}sessions`) return ok(await listSessions(this.#deps));
     const match =
