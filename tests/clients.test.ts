@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
+import { glob, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { test } from 'node:test';
+import type { SessionFile } from '@cmcp/evidence';
 import { Client as ClientV2, StreamableHTTPClientTransport as HttpV2 } from '@modelcontextprotocol/client';
 import { StdioClientTransport as StdioV2 } from '@modelcontextprotocol/client/stdio';
 import { Client as ClientV1 } from '@modelcontextprotocol/sdk/client/index.js';
@@ -58,11 +61,36 @@ const POLICIES = {
     'forbid (principal, action == Action::"echo", resource) when { context.arguments has message && context.arguments.message == "no" };',
 };
 
+/** What every entry of a call says that does not depend on who called, when, or over what. */
+const ENTERED = [
+  ['tool_call', 'echo', 'allow', 'policy0', 'not_inspected', 'public', true],
+  ['tool_call', 'echo', 'deny', 'policy1', 'n/a', 'public', false],
+  ['tool_call', 'nothing', 'deny', 'catalog_miss', 'n/a', null, false],
+];
+
+async function enteredCalls(bed: TestBed): Promise<unknown[]> {
+  const files: string[] = [];
+  for await (const file of glob('**/sessions/*.cmcp.json', { cwd: bed.dataDir })) files.push(join(bed.dataDir, file));
+  const texts = await Promise.all(files.map((file) => readFile(file, 'utf8')));
+  const entries = texts.flatMap((text) => (JSON.parse(text) as SessionFile).bundle.entries);
+  return entries
+    .filter((entry) => entry.call_id !== null)
+    .map((entry) => [
+      entry.entry_type,
+      entry.tool_name,
+      entry.policy_decision,
+      entry.policy_rule_matched,
+      entry.response_inspection_result,
+      entry.effective_data_class,
+      entry.response_payload_hash !== null,
+    ]);
+}
+
 for (const [name, connect] of Object.entries(CLIENTS)) {
-  test(`${name}: lists, calls, and is refused, with the same decisions as every other client [ERA-02] [ERA-04] [W-26] [D-50]`, async () => {
+  test(`${name}: lists, calls, and is refused, with the same decisions and the same entries as every other client [ERA-02] [ERA-04] [W-26] [D-50]`, async () => {
     const bed = await TestBed.create({ tools: [ECHO], policies: POLICIES });
     try {
-      const { url } = await bed.start();
+      const { gateway, url } = await bed.start();
       const client = await connect(bed, url);
       try {
         assert.deepEqual(
@@ -77,6 +105,8 @@ for (const [name, connect] of Object.entries(CLIENTS)) {
       } finally {
         await client.close();
       }
+      await gateway.stop();
+      assert.deepEqual(await enteredCalls(bed), ENTERED);
     } finally {
       await bed.close();
     }
