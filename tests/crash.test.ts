@@ -6,22 +6,15 @@ import { test } from 'node:test';
 import { type AuditEntry, entryHash, type JsonObject } from '@cmcp/evidence';
 import { callMeta, refused } from './support/calls.ts';
 import { startProcess } from './support/cli.ts';
-import { TestBed, type TestTool } from './support/gateway.ts';
+import { type TestBed, type TestTool, withBed } from './support/gateway.ts';
 import { callEntries, sessionFile, verifyStored } from './support/session-files.ts';
 
 const TOOLS: TestTool[] = [{ name: 'write' }, { name: 'customers', catalog: { sensitivity: 'pii', effects: 'read' } }];
 
-async function withBed(run: (bed: TestBed) => Promise<void>, config = ''): Promise<void> {
-  const bed = await TestBed.create({ tools: TOOLS, config });
-  try {
-    await run(bed);
-  } finally {
-    await bed.close();
-  }
-}
+const onBed = (run: (bed: TestBed) => Promise<void>): Promise<void> => withBed({ tools: TOOLS }, run);
 
 test('after kill -9 nothing that was answered is missing, and a call in flight is marked unknown [G20] [D-33] [W-13] [LIFE-11]', () =>
-  withBed(async (bed) => {
+  onBed(async (bed) => {
     const first = await startProcess(bed.configFile, bed.folder);
     const client = await bed.client(new URL(first.started.url ?? ''));
     const answered: string[] = [];
@@ -75,7 +68,7 @@ function forge(store: string, session: string): void {
 }
 
 test('a store rewritten with recomputed hashes is never proven after a restart [D-34] [G21] [ATK-34]', () =>
-  withBed(async (bed) => {
+  onBed(async (bed) => {
     const first = await startProcess(bed.configFile, bed.folder);
     const client = await bed.client(new URL(first.started.url ?? ''));
     const { session_id } = callMeta(await client.callTool({ name: 'write', arguments: {} }));
@@ -99,7 +92,7 @@ test('a store rewritten with recomputed hashes is never proven after a restart [
   }));
 
 test('two gateways on one store: the second is refused while the first lives, not after it was killed', () =>
-  withBed(async (bed) => {
+  onBed(async (bed) => {
     const first = await startProcess(bed.configFile, bed.folder);
     await assert.rejects(startProcess(bed.configFile, bed.folder), /STORE_IN_USE/);
     await first.kill();
@@ -108,7 +101,7 @@ test('two gateways on one store: the second is refused while the first lives, no
   }));
 
 test('exposure survives kill -9, also of a call whose answer never came', () =>
-  withBed(async (bed) => {
+  onBed(async (bed) => {
     await bed.writePolicies({
       'allow.cedar': 'permit (principal, action in Action::"call_tool", resource);',
       'forbid.cedar':
@@ -125,7 +118,7 @@ test('exposure survives kill -9, also of a call whose answer never came', () =>
   }));
 
 test('SIGTERM closes open sessions with a claim that verifies [LIFE-11] [W-13]', () =>
-  withBed(async (bed) => {
+  onBed(async (bed) => {
     const running = await startProcess(bed.configFile, bed.folder);
     const client = await bed.client(new URL(running.started.url ?? ''));
     const { session_id } = callMeta(await client.callTool({ name: 'write', arguments: {} }));
@@ -135,7 +128,7 @@ test('SIGTERM closes open sessions with a claim that verifies [LIFE-11] [W-13]',
   }));
 
 test('claims are numbered and linked across restarts [D-33] [G15]', () =>
-  withBed(async (bed) => {
+  onBed(async (bed) => {
     const numbers: number[] = [];
     for (let run = 0; run < 2; run += 1) {
       const running = await startProcess(bed.configFile, bed.folder);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Client } from '@modelcontextprotocol/client';
 import { callMeta, endSession, refused } from './support/calls.ts';
-import { ALLOW_ALL, OTHER_TOKEN, TestBed, type TestTool } from './support/gateway.ts';
+import { ALLOW_ALL, OTHER_TOKEN, type TestTool, withBed } from './support/gateway.ts';
 import { RpcFailure, text } from './support/scripted-server.ts';
 import { callEntries, sessionFile, verifyStored } from './support/session-files.ts';
 
@@ -20,18 +20,6 @@ const NO_EXTERNAL_AFTER_PII = {
 forbid (principal, action in Action::"call_tool", resource)
 when { resource.destination_class == "external" && context.session.max_class_rank >= 1 };`,
 };
-
-async function withBed(
-  setup: Parameters<typeof TestBed.create>[0],
-  run: (bed: TestBed) => Promise<void>,
-): Promise<void> {
-  const bed = await TestBed.create(setup);
-  try {
-    await run(bed);
-  } finally {
-    await bed.close();
-  }
-}
 
 const call = (client: Client, name: string, args: Record<string, unknown> = {}) =>
   client.callTool({ name, arguments: args });

@@ -8,18 +8,11 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { callMeta } from './support/calls.ts';
 import { GatedLog } from './support/gated-log.ts';
-import { OPERATOR_TOKEN, TestBed } from './support/gateway.ts';
+import { OPERATOR_TOKEN, type TestBed, withBed } from './support/gateway.ts';
 import { text } from './support/scripted-server.ts';
 import { sessionFile } from './support/session-files.ts';
 
-async function withBed(run: (bed: TestBed) => Promise<void>): Promise<void> {
-  const bed = await TestBed.create({ tools: [{ name: 'echo' }] });
-  try {
-    await run(bed);
-  } finally {
-    await bed.close();
-  }
-}
+const onBed = (run: (bed: TestBed) => Promise<void>): Promise<void> => withBed({ tools: [{ name: 'echo' }] }, run);
 
 const SOME = '00000000-0000-4000-8000-000000000000';
 const path = (id: string, action = ''): string => `/operator/v1/sessions/${id}${action}`;
@@ -49,7 +42,7 @@ async function readUntil(stream: IncomingMessage, word: string): Promise<string>
 }
 
 test('a reset needs a reason that can be entered: printable, bounded, in a small JSON body [D-51] [C-35]', () =>
-  withBed(async (bed) => {
+  onBed(async (bed) => {
     const { url } = await bed.start();
     const { session_id } = await openedSession(bed, url);
     const reset = path(session_id, '/reset');
@@ -66,7 +59,7 @@ test('a reset needs a reason that can be entered: printable, bounded, in a small
   }));
 
 test('what is not there is 404, what is not offered 404 or 405, and the chain of the gateway is not for closing', () =>
-  withBed(async (bed) => {
+  onBed(async (bed) => {
     const { started, url } = await bed.start();
     const { session_id } = await openedSession(bed, url);
     const expected: [string, string, number, string][] = [
@@ -96,7 +89,7 @@ test('what is not there is 404, what is not offered 404 or 405, and the chain of
   }));
 
 test('every action of an operator is in the chain of the gateway, by name, before it takes effect [AUTHZ-13]', () =>
-  withBed(async (bed) => {
+  onBed(async (bed) => {
     const { gateway, started, url } = await bed.start();
     const { session_id, call_id } = await openedSession(bed, url);
     await bed.operator('GET', path(session_id));
@@ -119,7 +112,7 @@ test('every action of an operator is in the chain of the gateway, by name, befor
   }));
 
 test("an agent's attempt is entered with the route that it tried, not with what it put into the path [D-51]", () =>
-  withBed(async (bed) => {
+  onBed(async (bed) => {
     const { gateway, started } = await bed.start();
     await bed.operator('POST', '/operator/v1/sessions/"><script>', undefined, 'agent-token-of-the-tests');
     await bed.operator('GET', '/elsewhere?q=secret', undefined, 'agent-token-of-the-tests');
@@ -136,7 +129,7 @@ test("an agent's attempt is entered with the route that it tried, not with what 
   }));
 
 test('operators can follow what happens: refusals and actions by name, never a payload', () =>
-  withBed(async (bed) => {
+  onBed(async (bed) => {
     const { url } = await bed.start();
     const stream = await events(bed);
     const client = await bed.client(url);
@@ -153,7 +146,7 @@ test('operators can follow what happens: refusals and actions by name, never a p
   }));
 
 test('the socket is for the owner alone; a stale one is replaced', () =>
-  withBed(async (bed) => {
+  onBed(async (bed) => {
     const socket = join(bed.dataDir, 'operator.sock');
     const { gateway, started } = await bed.start();
     assert.equal(started.operatorSocket, socket);
@@ -176,7 +169,7 @@ async function leaveStaleSocket(socket: string): Promise<void> {
 }
 
 test('a socket that another process serves, or a path that is no socket, is left alone, and nothing starts', () =>
-  withBed(async (bed) => {
+  onBed(async (bed) => {
     const file = join(bed.folder, 'notes.txt');
     await writeFile(file, 'not a socket');
     await bed.writeConfig(`operator: { socket: ${file} }`);
@@ -194,7 +187,7 @@ test('a socket that another process serves, or a path that is no socket, is left
   }));
 
 test('a gateway that is stopping says that it is not ready', () =>
-  withBed(async (bed) => {
+  onBed(async (bed) => {
     const { gateway, url } = await bed.start();
     const client = await bed.client(url);
     const reached = Promise.withResolvers<void>();
@@ -213,7 +206,7 @@ test('a gateway that is stopping says that it is not ready', () =>
   }));
 
 test('what nobody foresaw is 500 without internals, and operators who listen are told', () =>
-  withBed(async (bed) => {
+  onBed(async (bed) => {
     const log = new GatedLog();
     await bed.start({ openLog: log.openLog });
     const stream = await events(bed);

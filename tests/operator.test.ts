@@ -3,17 +3,10 @@ import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import { canonicalSorted, decodeBase64Url, verify } from '@cmcp/evidence';
 import { callMeta, endSession } from './support/calls.ts';
-import { AGENT_TOKEN, OPERATOR_TOKEN, TestBed } from './support/gateway.ts';
+import { AGENT_TOKEN, OPERATOR_TOKEN, type TestBed, withBed } from './support/gateway.ts';
 import { pins, sessionFile, verifyStored } from './support/session-files.ts';
 
-async function withBed(run: (bed: TestBed) => Promise<void>): Promise<void> {
-  const bed = await TestBed.create({ tools: [{ name: 'echo' }] });
-  try {
-    await run(bed);
-  } finally {
-    await bed.close();
-  }
-}
+const onBed = (run: (bed: TestBed) => Promise<void>): Promise<void> => withBed({ tools: [{ name: 'echo' }] }, run);
 
 const SOME_SESSION = '00000000-0000-4000-8000-000000000000';
 const ROUTES: [string, string][] = [
@@ -28,7 +21,7 @@ const ROUTES: [string, string][] = [
 ];
 
 test('no credential, a wrong one or an agent token opens any operator route; the agent is entered by name [D-01] [D-51] [W-16] [AUTHZ-13] [G1]', () =>
-  withBed(async (bed) => {
+  onBed(async (bed) => {
     const { gateway, started } = await bed.start();
     for (const [method, route] of ROUTES) {
       const path = `/operator/v1/${route}`;
@@ -46,13 +39,13 @@ test('no credential, a wrong one or an agent token opens any operator route; the
   }));
 
 test("an operator credential does not open the agents' endpoint [AUTHZ-13]", () =>
-  withBed(async (bed) => {
+  onBed(async (bed) => {
     const { url } = await bed.start();
     await assert.rejects(bed.client(url, OPERATOR_TOKEN));
   }));
 
 test('an operator lists, shows, closes and exports a session; its file verifies', () =>
-  withBed(async (bed) => {
+  onBed(async (bed) => {
     const { started, url } = await bed.start();
     const client = await bed.client(url);
     const { session_id } = callMeta(await client.callTool({ name: 'echo', arguments: {} }));
@@ -72,7 +65,7 @@ test('an operator lists, shows, closes and exports a session; its file verifies'
   }));
 
 test("the gateway's own chain is signed, stored and verified like a session's", () =>
-  withBed(async (bed) => {
+  onBed(async (bed) => {
     const { gateway, started } = await bed.start();
     await gateway.stop();
     const { bundle } = await sessionFile(started, started.gatewaySession);
@@ -82,7 +75,7 @@ test("the gateway's own chain is signed, stored and verified like a session's", 
   }));
 
 test('payload digests are salted; an operator can disclose the salt of one call and so show what was asked', () =>
-  withBed(async (bed) => {
+  onBed(async (bed) => {
     const { started, url } = await bed.start();
     const client = await bed.client(url);
     const args = { message: '4111 1111 1111 1111' };

@@ -5,7 +5,7 @@ import { canonicalSorted } from '@cmcp/evidence';
 import type { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import { callMeta, endSession, refused } from './support/calls.ts';
 import { GatedLog } from './support/gated-log.ts';
-import { AGENT_TOKEN, ALLOW_ALL, TestBed, type TestTool } from './support/gateway.ts';
+import { AGENT_TOKEN, ALLOW_ALL, type TestTool, withBed } from './support/gateway.ts';
 import { RpcFailure, text } from './support/scripted-server.ts';
 import { callEntries, sessionFile, verifyStored } from './support/session-files.ts';
 
@@ -20,18 +20,6 @@ const NO_PUBLISH_AFTER_PII = {
   'forbid.cedar':
     'forbid (principal, action == Action::"publish", resource) when { context.session.max_class_rank >= 1 };',
 };
-
-async function withBed(
-  setup: Parameters<typeof TestBed.create>[0],
-  run: (bed: TestBed) => Promise<void>,
-): Promise<void> {
-  const bed = await TestBed.create(setup);
-  try {
-    await run(bed);
-  } finally {
-    await bed.close();
-  }
-}
 
 const call = (client: Client, name: string, args: Record<string, unknown> = {}) =>
   client.callTool({ name, arguments: args });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import { callMeta, endSession, refused } from './support/calls.ts';
-import { AGENT_TOKEN, ALLOW_ALL, OTHER_TOKEN, TestBed, type TestTool } from './support/gateway.ts';
+import { AGENT_TOKEN, ALLOW_ALL, OTHER_TOKEN, type TestBed, type TestTool, withBed } from './support/gateway.ts';
 import { ManualTime } from './support/manual-time.ts';
 import { text } from './support/scripted-server.ts';
 import { callEntries, closedFile, sessionFile, verifyStored } from './support/session-files.ts';
@@ -18,14 +18,8 @@ const POLICIES = {
     'forbid (principal, action == Action::"publish", resource) when { context.session.max_class_rank >= 1 };',
 };
 
-async function withBed(config: string, run: (bed: TestBed) => Promise<void>): Promise<void> {
-  const bed = await TestBed.create({ tools: TOOLS, policies: POLICIES, config });
-  try {
-    await run(bed);
-  } finally {
-    await bed.close();
-  }
-}
+const onBed = (config: string, run: (bed: TestBed) => Promise<void>): Promise<void> =>
+  withBed({ tools: TOOLS, policies: POLICIES, config }, run);
 
 const modern = async (url: URL, token = AGENT_TOKEN): Promise<Client> => {
   const client = new Client({ name: 'modern', version: '1' }, { versionNegotiation: { mode: 'auto' } });
@@ -35,7 +29,7 @@ const modern = async (url: URL, token = AGENT_TOKEN): Promise<Client> => {
 };
 
 test('an idle session closes with a claim; its transport goes on in a successor that names it [LIFE-02] [C-30]', () =>
-  withBed('sessions: { idle: 10m, max_age: 12h }', async (bed) => {
+  onBed('sessions: { idle: 10m, max_age: 12h }', async (bed) => {
     const time = new ManualTime();
     const { started, url } = await bed.start({ clock: time, timers: time });
     const client = await modern(url);
@@ -50,7 +44,7 @@ test('an idle session closes with a claim; its transport goes on in a successor 
   }));
 
 test('a session that is used all the time still closes at its maximum age', () =>
-  withBed('sessions: { idle: 10m, max_age: 15m }', async (bed) => {
+  onBed('sessions: { idle: 10m, max_age: 15m }', async (bed) => {
     const time = new ManualTime();
     const { started, url } = await bed.start({ clock: time, timers: time });
     const client = await modern(url);
@@ -65,7 +59,7 @@ test('a session that is used all the time still closes at its maximum age', () =
   }));
 
 test('exposure lapses only after carry_over since the last call, counted in a new session', () =>
-  withBed('sessions: { idle: 10m, carry_over: 2h }', async (bed) => {
+  onBed('sessions: { idle: 10m, carry_over: 2h }', async (bed) => {
     const time = new ManualTime();
     const { started, url } = await bed.start({ clock: time, timers: time });
     const client = await modern(url);
@@ -82,7 +76,7 @@ test('exposure lapses only after carry_over since the last call, counted in a ne
   }));
 
 test('a handle of the stateless revision names its session; an invented or foreign one is refused [AUTHZ-11] [MCP26-20] [ATK-30] [ASI-03]', () =>
-  withBed('', async (bed) => {
+  onBed('', async (bed) => {
     const { url } = await bed.start();
     const mine = await modern(url);
     const theirs = await modern(url, OTHER_TOKEN);
@@ -100,7 +94,7 @@ test('a handle of the stateless revision names its session; an invented or forei
   }));
 
 test('workflows of one subject have sessions of their own and one exposure [AARM-R2]', () =>
-  withBed('', async (bed) => {
+  onBed('', async (bed) => {
     const { url } = await bed.start();
     const client = await modern(url);
     const inWorkflow = (name: string, workflow: string) =>
@@ -113,7 +107,7 @@ test('workflows of one subject have sessions of their own and one exposure [AARM
   }));
 
 test('an answer in flight across an operator reset is withheld, and does not raise the new generation [D-47]', () =>
-  withBed('', async (bed) => {
+  onBed('', async (bed) => {
     const { started, url } = await bed.start();
     const client = await bed.client(url);
     const { session_id } = callMeta(await client.callTool({ name: 'echo', arguments: {} }));
@@ -135,7 +129,7 @@ test('an answer in flight across an operator reset is withheld, and does not rai
   }));
 
 test('a session that is closed while a call is in flight waits for it; the call is in its chain', () =>
-  withBed('', async (bed) => {
+  onBed('', async (bed) => {
     const { started, url } = await bed.start();
     const client = await bed.client(url);
     const reached = Promise.withResolvers<void>();
@@ -157,7 +151,7 @@ test('a session that is closed while a call is in flight waits for it; the call 
   }));
 
 test('a cancelled call is entered as a fault and the server is told [MCP26-26] [MCP26-32]', () =>
-  withBed('', async (bed) => {
+  onBed('', async (bed) => {
     const { started, url } = await bed.start();
     const client = await bed.client(url);
     const reached = Promise.withResolvers<void>();
@@ -179,7 +173,7 @@ test('a cancelled call is entered as a fault and the server is told [MCP26-26] [
   }));
 
 test('at the bound on open sessions the longest idle one makes room, with a claim [LIFE-02]', () =>
-  withBed('sessions: { max_open: 2 }', async (bed) => {
+  onBed('sessions: { max_open: 2 }', async (bed) => {
     const { started, url } = await bed.start();
     const client = await modern(url);
     const inWorkflow = async (workflow: string): Promise<string> => {

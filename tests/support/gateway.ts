@@ -189,6 +189,16 @@ export class TestBed {
   }
 }
 
+/** Runs a test on a bed of its own, which is gone afterwards. */
+export async function withBed(setup: TestSetup, run: (bed: TestBed) => Promise<void>): Promise<void> {
+  const bed = await TestBed.create(setup);
+  try {
+    await run(bed);
+  } finally {
+    await bed.close();
+  }
+}
+
 const stopping = (gateway: Gateway) => ({ close: () => gateway.stop() });
 const end = (part: { close: () => Promise<unknown> }): Promise<unknown> => part.close();
 
