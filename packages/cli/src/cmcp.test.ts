@@ -2,13 +2,15 @@ import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { after, before, test } from 'node:test';
+import { stringifyJson } from '@cmcp/evidence';
 import { CLI, cmcp } from '../../../tests/support/cli.ts';
 import { cmcpInProcess } from '../../../tests/support/cli-in-process.ts';
+import { makeSession, nameEntries, newKey, split } from '../../evidence/src/testing/session.ts';
 
 const COMMANDS = ['demo', 'init', 'check', 'start', 'session', 'verify', 'help'];
 
@@ -119,6 +121,46 @@ test('a file that is no session file is refused, whatever it holds', async () =>
     const { code, stdout } = await inProcess(['verify', file, '--accept-software', '--json']);
     assert.equal(code, 1);
     assert.equal(JSON.parse(stdout).verified, false);
+  }
+});
+
+test('verify reads the entries of a long session from the file beside it, and says when that is missing', async () => {
+  const key = await newKey();
+  const { session, entries } = split(await makeSession(key));
+  const away = join(folder, 'away');
+  await mkdir(away);
+  const [file, beside, trusted] = ['long.cmcp.json', 'beside.cmcp.ndjson', 'long.key'].map((name) => join(away, name));
+  assert.ok(file && beside && trusted);
+  await writeFile(file, stringifyJson(session));
+  await writeFile(trusted, `${key.x}\n`);
+  const relaxed = ['--accept-software', '--unpinned-policy', '--unpinned-catalog'];
+  const run = () => inProcess(['verify', file, ...relaxed, '--key', trusted]);
+  const missing = await run();
+  assert.equal(missing.code, 1);
+  assert.match(missing.stdout, /the entries are in another file, beside\.cmcp\.ndjson, and that file is missing/);
+  await writeFile(beside, entries);
+  const whole = await run();
+  assert.equal(whole.code, 0, whole.stdout);
+  await writeFile(beside, entries.replace('session_end', 'session_enb'));
+  const altered = await run();
+  assert.equal(altered.code, 1);
+  assert.match(altered.stdout, /REFUSED[\s\S]*has not the digest/);
+  await rm(beside);
+  await mkdir(beside);
+  assert.match((await run()).stderr, /beside\.cmcp\.ndjson is not a file/);
+});
+
+test('verify opens no entries file outside the folder of the session file', async () => {
+  const { session, entries } = split(await makeSession(await newKey()));
+  await writeFile(join(folder, 'out.cmcp.ndjson'), entries);
+  await mkdir(join(folder, 'inner'));
+  const file = join(folder, 'inner', 'long.cmcp.json');
+  for (const name of ['../out.cmcp.ndjson', join(folder, 'out.cmcp.ndjson'), '..']) {
+    const bundle = { ...(session.bundle as object), entries_file: { ...nameEntries(entries, 2), name } };
+    await writeFile(file, stringifyJson({ ...session, bundle }));
+    const { code, stdout } = await inProcess(['verify', file, '--accept-software']);
+    assert.equal(code, 1);
+    assert.match(stdout, /REFUSED[\s\S]*entries_file\.name has not the form/);
   }
 });
 

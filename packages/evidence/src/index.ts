@@ -16,6 +16,6 @@ export { type JsonLimits, parseJson } from './json/parse.ts';
 export { stringifyJson } from './json/stringify.ts';
 export { isObject, JsonNumber, type JsonObject, type JsonValue, member, setMember } from './json/value.ts';
 export type { Check, Outcome, Report, Verdict } from './report.ts';
-export { combine } from './session-document.ts';
-export { SESSION_FORMAT, type SessionFile } from './session-file.ts';
+export { combine, entriesFileName } from './session-document.ts';
+export { ENTRIES_MEDIA_TYPE, type EntriesFile, SESSION_FORMAT, type SessionFile } from './session-file.ts';
 export { verify } from './verify.ts';

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import {
   canonicalSorted,
   type Expectations,
+  encodeUtf8,
   JsonError,
   type JsonValue,
   parseJson,
@@ -15,9 +16,11 @@ import {
   CATALOG_HASH,
   type EventSpec,
   makeSession,
+  nameEntries,
   newKey,
   POLICY_HASH,
   seal,
+  split,
   type TestKey,
 } from './testing/session.ts';
 
@@ -123,6 +126,99 @@ test('any session that a correct gateway could write is verified under its pins 
   );
 });
 
+test('any session with its entries beside it is verified under its pins, and never without them', async () => {
+  await fc.assert(
+    fc.asyncProperty(events, async (list) => {
+      const { session, entries } = split(await makeSession(key, list));
+      const report = await verify(stringifyJson(session), pins, { entries: encodeUtf8(entries) });
+      assert.equal(report.verdict, 'verified', report.summary);
+      assert.equal((await verify(stringifyJson(session), pins)).verdict, 'unverified');
+    }),
+    { numRuns: 40 },
+  );
+});
+
+test('no altered copy of a session with its entries beside it is ever verified', async () => {
+  const { session, entries } = split(await makeSession(key, SAMPLE));
+  const original = stringifyJson(session);
+  await fc.assert(
+    fc.asyncProperty(fc.array(alteration, { minLength: 1, maxLength: 3 }), async (deeds) => {
+      const altered = JSON.parse(original) as JsonValue;
+      for (const deed of deeds) alter(altered, deed);
+      // What the file is called is no part of what it says.
+      if (sameJson(unnamed(altered), unnamed(parseJson(original)))) return;
+      const report = await verify(JSON.stringify(altered), pins, { entries: encodeUtf8(entries) });
+      assert.notEqual(report.verdict, 'verified');
+    }),
+    { numRuns: 400 },
+  );
+});
+
+/** A copy without the name of the file of entries. */
+function unnamed(file: JsonValue): JsonValue {
+  const replacer = (key: string, value: unknown): unknown => (key === 'name' ? '' : value);
+  return JSON.parse(JSON.stringify(file, replacer)) as JsonValue;
+}
+
+test('no altered line of the entries beside a session is ever verified, whatever digest and number are named', async () => {
+  const { session, entries } = split(await makeSession(key, SAMPLE));
+  const lines = entries.trimEnd().split('\n');
+  await fc.assert(
+    fc.asyncProperty(fc.array(alteration, { minLength: 1, maxLength: 2 }), async (deeds) => {
+      const altered = lines.map((line) => JSON.parse(line) as JsonValue);
+      for (const deed of deeds) alter(altered, deed);
+      const text = altered.map((entry) => `${JSON.stringify(entry)}\n`).join('');
+      if (
+        sameJson(
+          altered,
+          lines.map((line) => parseJson(line)),
+        )
+      )
+        return;
+      const renamed = { ...(session.bundle as object), entries_file: nameEntries(encodeLoosely(text), altered.length) };
+      const input = stringifyJson({ ...session, bundle: renamed });
+      assert.notEqual((await verify(input, pins, { entries: encodeLoosely(text) })).verdict, 'verified');
+      const report = await verify(stringifyJson(session), pins, { entries: encodeLoosely(text) });
+      assert.equal(report.verdict, 'refused');
+    }),
+    { numRuns: 300 },
+  );
+});
+
+/** As bytes, whatever `text` holds. */
+function encodeLoosely(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
+}
+
+test('no flipped byte and no truncation of the entries beside a session leaves anything but a refusal', async () => {
+  const { session, entries } = split(await makeSession(key, SAMPLE));
+  const original = encodeUtf8(entries);
+  const input = stringifyJson(session);
+  await fc.assert(
+    fc.asyncProperty(fc.nat(original.length - 1), fc.integer({ min: 1, max: 255 }), async (at, mask) => {
+      const flipped = original.slice();
+      flipped[at] = (flipped[at] ?? 0) ^ mask;
+      assert.equal((await verify(input, pins, { entries: flipped })).verdict, 'refused');
+      assert.equal((await verify(input, pins, { entries: original.subarray(0, at) })).verdict, 'refused');
+    }),
+    { numRuns: 120 },
+  );
+});
+
+test('any bytes at all beside a session give a report, and never verified, also when it names exactly them', async () => {
+  const { session } = split(await makeSession(key, SAMPLE));
+  const lines = fc.array(fc.json(), { maxLength: 4 }).map((list) => list.map((line) => `${line}\n`).join(''));
+  const bytes = fc.oneof(fc.uint8Array(), fc.oneof(lines, fc.string({ unit: 'binary' })).map(encodeLoosely));
+  await fc.assert(
+    fc.asyncProperty(bytes, fc.nat(5), async (entries, count) => {
+      const bundle = { ...(session.bundle as object), entries_file: nameEntries(entries, count) };
+      const report = await verify(stringifyJson({ ...session, bundle }), pins, { entries });
+      assert.equal(report.verdict, 'refused');
+    }),
+    { numRuns: 300 },
+  );
+});
+
 test('no altered copy of a session is ever verified [G22] [ATK-34]', async () => {
   const original = stringifyJson(await makeSession(key, SAMPLE));
   await fc.assert(
@@ -184,6 +280,7 @@ test('any input at all gives a report, and never verified [G23] [D-36]', async (
     bundle: fc.oneof(
       fc.jsonValue(),
       fc.record({ session_id: fc.string(), entries: fc.array(fc.jsonValue()), bundle_signature: fc.string() }),
+      fc.record({ session_id: fc.string(), entries_file: fc.jsonValue(), bundle_signature: fc.string() }),
     ),
     checkpoints: fc.array(fc.jsonValue()),
     evidence: fc.array(fc.jsonValue()),

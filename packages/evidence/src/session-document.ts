@@ -3,14 +3,14 @@ import { FormatError } from './format-error.ts';
 import { JsonError } from './json/error.ts';
 import { type JsonLimits, parseJson } from './json/parse.ts';
 import { stringifyJson } from './json/stringify.ts';
-import type { JsonObject, JsonValue } from './json/value.ts';
-import { SESSION_FORMAT } from './session-file.ts';
-import { integer, list, nullable, object, openObject, text } from './shape.ts';
+import { isObject, type JsonObject, type JsonValue } from './json/value.ts';
+import { ENTRIES_MEDIA_TYPE, type EntriesFile, SESSION_FORMAT } from './session-file.ts';
+import { integer, list, nullable, object, oneOf, openObject, type Rule, text } from './shape.ts';
 
 /** The reference's two files put together by {@link combine}: no checkpoints, no evidence of its own. */
 const PAIR_FORMAT = 'cmcp-claim-and-bundle/1';
 
-/** A session file has 50,000 entries at most (contracts section 6), each of some 40 values. */
+/** A session file that a gateway writes has 50,000 entries at most (contracts section 6), each of some 40 values. */
 const FILE_LIMITS: JsonLimits = { bytes: 128 * 1024 * 1024, depth: 128, items: 4_000_000, numberLength: 1000 };
 
 /** A session file whose outer shape is right; claim and entries are still to be read. */
@@ -18,14 +18,28 @@ export interface SessionDocument {
   claim: JsonValue;
   bundleSessionId: string;
   bundleSignature: string;
-  entries: JsonValue[];
+  /** The entries, or where they are. */
+  entries: JsonValue[] | EntriesFile;
   /** null: the reference's form, which knows none. */
   checkpoints: Checkpoint[] | null;
   /** Parts that no signature in the file covers and that this version does not check. */
   unread: string[];
 }
 
-const BUNDLE = object({ session_id: text(), entries: list(openObject()), bundle_signature: text() });
+const INLINE = object({ session_id: text(), entries: list(openObject()), bundle_signature: text() });
+const BESIDE = object({
+  session_id: text(),
+  entries_file: object({
+    // The name is opened beside the session file: nothing that could leave the folder is a name.
+    name: text(/^[0-9A-Za-z][0-9A-Za-z_-]{0,99}\.cmcp\.ndjson$/),
+    digest: text(/^sha256:[0-9a-f]{64}$/),
+    entries: integer(1),
+    media_type: oneOf(ENTRIES_MEDIA_TYPE),
+  }),
+  bundle_signature: text(),
+});
+const BUNDLE: Rule = (value, path) =>
+  (isObject(value) && Object.hasOwn(value, 'entries_file') ? BESIDE : INLINE)(value, path);
 const CHECKPOINT = object({ session_id: text(), length: integer(1), tip: text(), key: text(), signature: text() });
 const EVIDENCE = object({ role: text(), media_type: text(), data: text() });
 
@@ -39,12 +53,12 @@ const SESSION_FILE = object(
   },
   { policy: nullable(text()), catalog: nullable(text()) },
 );
-const PAIR = object({ format: text(), claim: openObject(), bundle: BUNDLE });
+const PAIR = object({ format: text(), claim: openObject(), bundle: INLINE });
 
 /** What {@link SESSION_FILE} and {@link PAIR} promise. */
 interface CheckedFile extends JsonObject {
   claim: JsonObject;
-  bundle: { session_id: string; entries: JsonValue[]; bundle_signature: string };
+  bundle: { session_id: string; bundle_signature: string } & ({ entries: JsonValue[] } | { entries_file: EntriesFile });
 }
 
 /**
@@ -61,14 +75,26 @@ export function openSessionDocument(input: Uint8Array | string): SessionDocument
   const problem = (isPair ? PAIR : SESSION_FILE)(value, 'file');
   if (problem !== null) throw new FormatError(problem);
   const file = value as CheckedFile;
+  const { bundle } = file;
   return {
     claim: file.claim,
-    bundleSessionId: file.bundle.session_id,
-    bundleSignature: file.bundle.bundle_signature,
-    entries: file.bundle.entries,
+    bundleSessionId: bundle.session_id,
+    bundleSignature: bundle.bundle_signature,
+    entries: 'entries_file' in bundle ? bundle.entries_file : bundle.entries,
     checkpoints: isPair ? null : (file.checkpoints as Checkpoint[]),
     unread: unreadParts(file),
   };
+}
+
+/** The name of the file beside a session file that holds its entries; null when they are inside, or this is no session file. */
+export function entriesFileName(input: Uint8Array | string): string | null {
+  try {
+    const { entries } = openSessionDocument(input);
+    return Array.isArray(entries) ? null : entries.name;
+  } catch (error) {
+    if (error instanceof FormatError) return null;
+    throw error;
+  }
 }
 
 /**

@@ -10,9 +10,11 @@ import { age, asksForAge, timesPossible } from './claim/times.ts';
 import { readClaim, type WireClaim } from './claim/wire.ts';
 import { conclude } from './conclude.ts';
 import { verifyEd25519 } from './crypto/ed25519.ts';
+import { readEntriesFile } from './entries-file.ts';
 import type { Expectations } from './expectations.ts';
 import { asserted, type Finding, failed, informative, notChecked, proven, required } from './finding.ts';
 import { FormatError } from './format-error.ts';
+import type { JsonValue } from './json/value.ts';
 import { receiptChecks } from './receipts.ts';
 import type { Check, Report } from './report.ts';
 import { openSessionDocument, type SessionDocument } from './session-document.ts';
@@ -26,18 +28,30 @@ interface Readable {
   recoveries: Recovery[];
 }
 
+/** A claim whose entries are in another file, which is missing or is not the one. */
+interface Unaccompanied {
+  claim: WireClaim;
+  entries: null;
+}
+
 /**
  * Verifies a session file offline (contracts sections 2 to 6). Total: any input gives a report, and the same input with the same
  * expectations gives the same report. Reads no clock, no network and no trust anchor but those in `expectations`.
  *
  * @param input a `*.cmcp.json` file, or what {@link combine} made of the reference's claim and bundle
+ * @param parts `entries`: the bytes of the file beside it that {@link entriesFileName} names. Read only if it names one
  */
-export async function verify(input: Uint8Array | string, expectations: Expectations): Promise<Report> {
+export async function verify(
+  input: Uint8Array | string,
+  expectations: Expectations,
+  parts: { entries?: Uint8Array } = {},
+): Promise<Report> {
   const checks: Check[] = [];
-  const readable = read(input, checks);
+  const readable = read(input, parts.entries, checks);
   if (readable === null) return conclude(checks, { claim: null, entries: [] }, expectations);
   const { claim, entries } = readable;
-  checks.push(...(await claimChecks(readable)));
+  checks.push(...(await claimChecks(claim)));
+  if (entries === null) return conclude(checks, { claim, entries: [] }, expectations);
   checks.push(...(await chainChecks(readable)));
   const support = await supportIn(readable, expectations);
   checks.push(
@@ -50,7 +64,11 @@ export async function verify(input: Uint8Array | string, expectations: Expectati
 }
 
 /** Opens file, claim and entries, each with its own check; null when one of them cannot be read. */
-function read(input: Uint8Array | string, checks: Check[]): Readable | null {
+function read(
+  input: Uint8Array | string,
+  beside: Uint8Array | undefined,
+  checks: Check[],
+): Readable | Unaccompanied | null {
   const attempt = <T>(id: string, title: string, open: () => T): T | null => {
     try {
       const value = open();
@@ -65,7 +83,9 @@ function read(input: Uint8Array | string, checks: Check[]): Readable | null {
   const document = attempt('file.format', 'Has the file the form of a session file?', () => openSessionDocument(input));
   if (document === null) return null;
   const claim = attempt('claim.schema', 'Has the claim the form of a claim?', () => readClaim(document.claim));
-  const entries = attempt('chain.schema', 'Has every entry the form of an entry?', () => readEntries(document.entries));
+  const values = entriesOf(document, beside, checks);
+  if (values === null) return claim === null ? null : { claim, entries: null };
+  const entries = attempt('chain.schema', 'Has every entry the form of an entry?', () => readEntries(values));
   if (claim === null || entries === null) return null;
   const recoveries = readRecoveries(entries);
   if (typeof recoveries !== 'string') return { document, claim, entries, recoveries };
@@ -73,17 +93,29 @@ function read(input: Uint8Array | string, checks: Check[]): Readable | null {
   return { document, claim, entries, recoveries: [] };
 }
 
-async function claimChecks({ claim, entries }: Readable): Promise<Check[]> {
+/** The entries, which in a long session are in the file beside (contracts section 6); null when that is not here, or another. */
+function entriesOf({ entries }: SessionDocument, beside: Uint8Array | undefined, checks: Check[]): JsonValue[] | null {
+  if (Array.isArray(entries)) return entries;
+  const answer = (finding: Finding): void => {
+    checks.push(required('file.entries', 'Are the entries those of the file that is named?', finding));
+  };
+  if (beside === undefined) {
+    const detail = `the entries are in another file, ${entries.name}, and that file is missing`;
+    answer(notChecked(detail, `the file ${entries.name}, beside the session file`));
+    return null;
+  }
+  const values = readEntriesFile(entries, beside);
+  if (typeof values === 'string') answer(failed(values));
+  else answer(proven(`${entries.name} has the digest and the ${entries.entries} entries that the session file names`));
+  return typeof values === 'string' ? null : values;
+}
+
+async function claimChecks(claim: WireClaim): Promise<Check[]> {
   return [
     required('claim.signature', 'Did the key in the claim sign it?', await claimSignature(claim)),
     required('claim.key_names', 'Do kid and subject follow from the key?', keyNames(claim)),
     required('claim.platform', 'Does the claim describe its platform consistently?', platformSelf(claim)),
     informative('claim.nonce', 'Does the nonce name key and chain?', nonceBinding(claim)),
-    informative(
-      'claim.number',
-      'Is its place in the row of claims possible?',
-      claimNumber(claim, hasCommitments(entries)),
-    ),
   ];
 }
 
@@ -93,7 +125,9 @@ async function chainChecks(readable: Readable): Promise<Check[]> {
   const hashed = hashes(entries);
   const whole =
     hashed.outcome === 'proven' ? await bundleSignature(readable) : notChecked('an entry is not what it was hashed as');
+  const number = claimNumber(claim, hasCommitments(entries));
   return [
+    informative('claim.number', 'Is its place in the row of claims possible?', number),
     required('bundle.signature', 'Did the key in the claim sign the bundle?', whole),
     required('chain.hashes', 'Does every entry hash to its entry_hash?', hashed),
     required('chain.links', 'Does every entry name its predecessor?', links(entries)),

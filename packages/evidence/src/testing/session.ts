@@ -5,13 +5,18 @@ import {
   type Checkpoint,
   checkpointPreimage,
   claimPreimage,
+  digest,
+  ENTRIES_MEDIA_TYPE,
+  type EntriesFile,
   encodeBase64Url,
   entryHash,
   type GatewayClaim,
+  type JsonObject,
   keyId,
   keySubject,
   SESSION_FORMAT,
   type SessionFile,
+  stringifyJson,
 } from '../index.ts';
 
 /** A key pair whose private half can only sign. */
@@ -288,4 +293,17 @@ export async function seal(file: SessionFile, key: TestKey): Promise<void> {
   relink(file);
   file.checkpoints = [await checkpoint(file, key, file.bundle.entries.length)];
   await sign(file, key);
+}
+
+/** What a session file says of `text`, the file of entries beside it. */
+export function nameEntries(text: string | Uint8Array, entries: number): EntriesFile {
+  return { name: 'beside.cmcp.ndjson', digest: digest(text), entries, media_type: ENTRIES_MEDIA_TYPE };
+}
+
+/** The file in the form of a long session: a session file, and the text of the file of entries beside it. */
+export function split(file: SessionFile): { session: JsonObject; entries: string } {
+  const { session_id, entries, bundle_signature } = file.bundle;
+  const text = entries.map((entry) => `${stringifyJson(entry)}\n`).join('');
+  const bundle = { session_id, entries_file: nameEntries(text, entries.length), bundle_signature };
+  return { session: { ...file, bundle }, entries: text };
 }

@@ -1,12 +1,18 @@
+import { createHash, type Hash } from 'node:crypto';
 import { closeSync, mkdirSync, openSync, readdirSync, rmSync } from 'node:fs';
 import { open, rename } from 'node:fs/promises';
-import { join } from 'node:path';
-import { type AuditEntry, type SessionFile, stringifyJson } from '@cmcp/evidence';
+import { basename, dirname, join } from 'node:path';
+import { type AuditEntry, ENTRIES_MEDIA_TYPE, type EntriesFile, type SessionFile, stringifyJson } from '@cmcp/evidence';
 import { GatewayError } from '../errors.ts';
 import { syncFolder } from './files.ts';
 
 const SUFFIX = '.cmcp.json';
-const PART = `${SUFFIX}.part`;
+const ENTRIES_SUFFIX = '.cmcp.ndjson';
+const PART = '.part';
+const MARK = SUFFIX + PART;
+
+/** The longest chain that is written into the session file itself; a longer one gets a file beside it (contracts section 6). */
+const INLINE_ENTRIES = 50_000;
 
 /** The folder of session files. A file is there whole or not at all. */
 export interface SessionFiles {
@@ -16,40 +22,44 @@ export interface SessionFiles {
   unfinished(): string[];
   /** Takes the mark away: there is no claim, so no file is due. */
   discard(sessionId: string): void;
-  /** Writes the file and returns its path. Atomic, synced, mode 0600. */
+  /** Writes the file, for a long session with its entries beside it, and returns its path. Atomic, synced, mode 0600. */
   write(file: SessionFile): Promise<string>;
 }
 
-/** `<dataDir>/sessions/`, created with mode 0700. */
-export function openSessionFiles(dataDir: string): SessionFiles {
+/** `<dataDir>/sessions/`, created with mode 0700. Up to `inlineEntries` entries stand in the session file itself. */
+export function openSessionFiles(dataDir: string, inlineEntries = INLINE_ENTRIES): SessionFiles {
   const folder = join(dataDir, 'sessions');
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const part = (sessionId: string): string => join(folder, safe(sessionId) + PART);
-  const path = (sessionId: string): string => join(folder, safe(sessionId) + SUFFIX);
+  const path = (sessionId: string, suffix: string): string => join(folder, safe(sessionId) + suffix);
+  const announce = (sessionId: string): void => {
+    const mark = path(sessionId, MARK);
+    try {
+      closeSync(openSync(mark, 'w', 0o600));
+    } catch (cause) {
+      throw unwritable(mark, cause);
+    }
+  };
   return {
-    announce: (sessionId) => {
-      try {
-        closeSync(openSync(part(sessionId), 'w', 0o600));
-      } catch (cause) {
-        throw unwritable(part(sessionId), cause);
-      }
-    },
+    announce,
     unfinished: () =>
       readdirSync(folder)
-        .filter((name) => name.endsWith(PART))
-        .map((name) => name.slice(0, -PART.length))
+        .filter((name) => name.endsWith(MARK))
+        .map((name) => name.slice(0, -MARK.length))
         .filter(isSessionId),
-    discard: (sessionId) => rmSync(part(sessionId), { force: true }),
+    discard: (sessionId) => rmSync(path(sessionId, MARK), { force: true }),
     write: async (file) => {
-      const { session_id: sessionId } = file.bundle;
+      const { session_id: sessionId, entries } = file.bundle;
+      const target = path(sessionId, SUFFIX);
+      // The mark stays until the second of two files is there: a crash between them is made good at start.
+      announce(sessionId);
       try {
-        await writeWhole(part(sessionId), file);
-        await rename(part(sessionId), path(sessionId));
-        syncFolder(folder);
+        const beside =
+          entries.length > inlineEntries ? await writeEntries(path(sessionId, ENTRIES_SUFFIX), entries) : null;
+        await writeWhole(target, sessionText(file, beside));
       } catch (cause) {
-        throw unwritable(path(sessionId), cause);
+        throw unwritable(target, cause);
       }
-      return path(sessionId);
+      return target;
     },
   };
 }
@@ -69,30 +79,64 @@ function safe(sessionId: string): string {
   throw new GatewayError('INTERNAL_ERROR', 'a session id that cannot name a file');
 }
 
-async function writeWhole(path: string, file: SessionFile): Promise<void> {
-  const handle = await open(path, 'w', 0o600);
+/** Makes a file of `pieces`: it is there whole and synced, mode 0600, or not at all. */
+async function writeWhole(path: string, pieces: Iterable<string>): Promise<void> {
+  const part = path + PART;
+  const handle = await open(part, 'w', 0o600);
   try {
-    for (const piece of pieces(file)) await handle.appendFile(piece);
+    for (const piece of pieces) await handle.appendFile(piece);
     await handle.sync();
   } finally {
     await handle.close();
   }
+  await rename(part, path);
+  syncFolder(dirname(path));
+}
+
+/** Writes the entries to a file of their own, and says which it is. */
+async function writeEntries(path: string, entries: readonly AuditEntry[]): Promise<EntriesFile> {
+  const hash = createHash('sha256');
+  await writeWhole(path, entryLines(entries, hash));
+  const digest = `sha256:${hash.digest('hex')}`;
+  return { name: basename(path), digest, entries: entries.length, media_type: ENTRIES_MEDIA_TYPE };
+}
+
+/** One entry to a line, each line ended by one LF; `hash` takes in what is written. */
+function* entryLines(entries: readonly AuditEntry[], hash: Hash): Generator<string> {
+  for (const piece of entriesText(entries, '\n')) {
+    const text = `${piece}\n`;
+    hash.update(text);
+    yield text;
+  }
+}
+
+/** The text of a session file, whose entries are inside or in the file `beside`. */
+function* sessionText(file: SessionFile, beside: EntriesFile | null): Generator<string> {
+  const { entries, ...bundle } = file.bundle;
+  yield `{"format":${stringifyJson(file.format)},"claim":${stringifyJson(file.claim)},`;
+  yield `"bundle":{"session_id":${stringifyJson(bundle.session_id)},`;
+  if (beside === null) yield* inlineEntries(entries);
+  else yield `"entries_file":${stringifyJson(beside)}`;
+  yield `,"bundle_signature":${stringifyJson(bundle.bundle_signature)}},`;
+  yield `"checkpoints":${stringifyJson(file.checkpoints)},"evidence":${stringifyJson(file.evidence)}}\n`;
+}
+
+function* inlineEntries(entries: readonly AuditEntry[]): Generator<string> {
+  yield '"entries":[';
+  let before = '\n';
+  for (const piece of entriesText(entries, ',\n')) {
+    yield before + piece;
+    before = ',\n';
+  }
+  yield ']';
 }
 
 const ENTRIES_PER_PIECE = 500;
 
-/** The file's text in pieces: a long session neither fits well into one string nor may hold up the log while it is written. */
-function* pieces(file: SessionFile): Generator<string> {
-  const { entries, ...bundle } = file.bundle;
-  yield `{"format":${stringifyJson(file.format)},"claim":${stringifyJson(file.claim)},`;
-  yield `"bundle":{"session_id":${stringifyJson(bundle.session_id)},"entries":[`;
+/** Entries in pieces: a long session neither fits well into one string nor may hold up the log while it is written. */
+function* entriesText(entries: readonly AuditEntry[], separator: string): Generator<string> {
   for (let at = 0; at < entries.length; at += ENTRIES_PER_PIECE) {
-    yield (at === 0 ? '\n' : ',\n') + entriesText(entries.slice(at, at + ENTRIES_PER_PIECE));
+    const piece = entries.slice(at, at + ENTRIES_PER_PIECE);
+    yield piece.map((entry) => stringifyJson(entry)).join(separator);
   }
-  yield `],"bundle_signature":${stringifyJson(bundle.bundle_signature)}},`;
-  yield `"checkpoints":${stringifyJson(file.checkpoints)},"evidence":${stringifyJson(file.evidence)}}\n`;
-}
-
-function entriesText(entries: readonly AuditEntry[]): string {
-  return entries.map((entry) => stringifyJson(entry)).join(',\n');
 }
