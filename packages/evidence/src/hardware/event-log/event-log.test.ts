@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { sharedPath } from '../../../../../tests/shared.ts';
 import { encodeHex } from '../../bytes/hex.ts';
 import { FormatError } from '../../format-error.ts';
 import { type EventToWrite, startupLocalityEvent, writeEventLog } from '../../testing/event-log.ts';
@@ -46,6 +48,16 @@ test('a replay gives the registers that the events lead to, bank by bank, and no
     0: extended('sha384', new Uint8Array(48), 'a', 'c'),
     7: extended('sha384', new Uint8Array(48), 'b'),
   });
+});
+
+test('the log of a genuine TDX guest leads to the registers in its quote', (t) => {
+  const quotePath = sharedPath('vectors', 'tdx', 'go-tdx-guest-cos113-ccel', 'quote.bin');
+  const logPath = sharedPath('vectors', 'tdx', 'go-tdx-guest-cos113-ccel', 'ccel.bin');
+  if (quotePath === null || logPath === null) return t.skip('no shared vectors');
+  const quote = readFileSync(quotePath);
+  const rtmr = (index: number) => quote.subarray(48 + 328 + 48 * index, 48 + 376 + 48 * index).toString('hex');
+  const found = registers(new Uint8Array(readFileSync(logPath)), 'sha384', 'ccel');
+  assert.deepEqual(found, { 1: rtmr(0), 2: rtmr(1), 3: rtmr(2) });
 });
 
 test('PCR 17 to 22 start with ones, PCR 0 with the locality of the start, and neither does so in a log of a TDX guest', () => {
@@ -111,7 +123,7 @@ test('digests are those that the head declares, once each, of known algorithms w
     return bytes;
   };
   const head = () => writeEventLog(['sha256'], [measuredWith(['sha256'])]);
-  refused(at(head(), 0, 1), /first event/);
+  refused(at(head(), 0, 2), /first event/);
   refused(at(head(), 4, 4), /first event/);
   refused(at(head(), 9, 1), /reserved/);
   refused(at(head(), 32, 0x58), /crypto-agile/);

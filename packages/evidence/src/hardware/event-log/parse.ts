@@ -52,9 +52,10 @@ export function parseEventLog(bytes: Uint8Array<ArrayBuffer>): EventLog {
 
 /** The first event has the old SHA-1 form and says which algorithms the others use. */
 function readHead(reader: ByteReader): { platformClass: number; algorithms: BankAlgorithm[] } {
+  // A log for a TPM has 0 here, CCEL has 1.
   const index = reader.u32le('index of the first event');
   const type = reader.u32le('type of the first event');
-  if (index !== 0 || type !== EV_NO_ACTION) {
+  if (index > 1 || type !== EV_NO_ACTION) {
     throw new FormatError(`${WHAT}: the first event is not the one that says which form the log has`);
   }
   reader.zeros(SHA1_SIZE, 'digest of the first event');
