@@ -1,0 +1,30 @@
+import { notChecked } from '../finding.ts';
+import { FormatError } from '../format-error.ts';
+import type { EvidenceFiles } from './given.ts';
+import { type EvidenceCheck, type EvidenceKind, remark } from './verdict.ts';
+
+/** What reading a file gave, or what is wrong with the file in plain words. */
+export type Reading<T> = { value: T; problem: null } | { value: null; problem: string };
+
+/** Reads a structure. Only its {@link FormatError} becomes an answer: any other error is a defect of this package. */
+export function reading<T>(read: () => T): Reading<T> {
+  try {
+    return { value: read(), problem: null };
+  } catch (error) {
+    if (!(error instanceof FormatError)) throw error;
+    return { value: null, problem: error.message };
+  }
+}
+
+/** The bytes of `role`; undefined when none were supplied. A role is data: it never reaches a prototype. */
+export function fileOf(files: EvidenceFiles, role: string): Uint8Array<ArrayBuffer> | undefined {
+  return Object.hasOwn(files, role) ? files[role] : undefined;
+}
+
+/** Says which supplied files this kind of evidence has no use for. They were not read. */
+export function surplus(kind: EvidenceKind, files: EvidenceFiles, known: readonly string[]): EvidenceCheck[] {
+  const unknown = Object.keys(files).filter((role) => !known.includes(role));
+  if (unknown.length === 0) return [];
+  const detail = `not read, because ${kind} evidence has no such role: ${unknown.join(', ')}`;
+  return [remark('authentic', `${kind}.roles`, 'Was every supplied file used?', notChecked(detail))];
+}
