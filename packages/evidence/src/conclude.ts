@@ -1,4 +1,4 @@
-import { type ChainEntry, isCall } from './audit/chain-entry.ts';
+import type { Residue } from './audit/residue.ts';
 import type { WireClaim } from './claim/wire.ts';
 import { type Expectations, relaxationsOf } from './expectations.ts';
 import type { Check, Report, Verdict } from './report.ts';
@@ -6,7 +6,7 @@ import type { Check, Report, Verdict } from './report.ts';
 /** What was read of a file, as far as it could be read. */
 export interface Subject {
   claim: WireClaim | null;
-  entries: readonly ChainEntry[];
+  residue: Residue;
 }
 
 /** The report on `checks`: one failure refuses, and only a file whose required checks are all proven is verified. */
@@ -39,9 +39,8 @@ function firstOf(checks: readonly Check[]): string {
 }
 
 /** What a reader might take a verified report to say, and what it does not (contracts section 4). */
-function residualOf({ claim, entries }: Subject): string[] {
-  const unread = entries.filter((entry) => isCall(entry) && entry.inspection === 'not_inspected').length;
-  const receipts = entries.filter((entry) => (entry.raw.external_execution_evidence ?? null) !== null).length;
+function residualOf({ claim, residue }: Subject): string[] {
+  const { uninspectedCalls: unread, outsideReceipts: receipts } = residue;
   return [
     'Other sessions: not checked. Whether the same agent had sessions that are not in this file cannot be seen from it.',
     "Times are the gateway's clock: asserted.",

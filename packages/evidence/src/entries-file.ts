@@ -1,42 +1,107 @@
-import { digest } from './crypto/sha256.ts';
+import { encodeHex } from './bytes/hex.ts';
+import type { NewSha256 } from './crypto/sha256.ts';
+import { type Finding, failed, notChecked, proven } from './finding.ts';
 import { JsonError } from './json/error.ts';
 import { parseJson } from './json/parse.ts';
 import { isObject, JsonNumber, type JsonObject, type JsonValue } from './json/value.ts';
+import { LineCutter } from './lines.ts';
 import type { EntriesFile } from './session-file.ts';
 
-/** Some 480,000 entries. Both bounds keep a forged file from taking all memory, which no report could be given after. */
+/** Some 480,000 entries. Both bounds keep a forged file from taking all time, and all memory for the ids in it. */
 const MAX_BYTES = 512 * 1024 * 1024;
 const MAX_VALUES = 16_000_000;
+const MAX_LINE_BYTES = 16 * 1024 * 1024;
 
-const LF = 0x0a;
+/** The bytes of a file: whole, or piece by piece, cut anywhere. */
+export type FileBytes = Uint8Array | AsyncIterable<Uint8Array>;
 
-/** The entries in `bytes`, the file that a session file names; or, as a text, why they are not. */
-export function readEntriesFile(named: EntriesFile, bytes: Uint8Array): JsonObject[] | string {
+/**
+ * Reads the file beside a session file that holds its entries (contracts section 6), one entry at a time, and whether it is the one
+ * that is named. What is taken before the answer is proven may be anything.
+ *
+ * @param take gets the value of each line, in order, up to the first line that holds no entry
+ */
+export async function readEntriesFile(
+  named: EntriesFile,
+  bytes: FileBytes | undefined,
+  hashing: NewSha256,
+  take: (value: JsonObject) => void,
+): Promise<Finding> {
+  if (bytes === undefined) {
+    const detail = `the entries are in another file, ${named.name}, and that file is missing`;
+    return notChecked(detail, `the file ${named.name}, beside the session file`);
+  }
+  const problem = await problemIn(named, bytes, hashing, take);
+  if (problem !== null) return failed(problem);
+  return proven(`${named.name} has the digest and the ${named.entries} entries that the session file names`);
+}
+
+async function problemIn(
+  named: EntriesFile,
+  bytes: FileBytes,
+  hashing: NewSha256,
+  take: (value: JsonObject) => void,
+): Promise<string | null> {
   // Callers without types: the answer is a report all the same.
-  if (!(bytes instanceof Uint8Array)) return 'the entries were not given as bytes';
-  if (bytes.length > MAX_BYTES) return `${named.name} is larger than ${MAX_BYTES} bytes`;
-  if (digest(bytes) !== named.digest) return `${named.name} has not the digest that the session file names`;
-  const values = readLines(bytes);
-  if (typeof values === 'string') return `${named.name}: ${values}`;
-  if (values.length === named.entries) return values;
-  return `${named.name} has ${values.length} entries, and the session file says ${named.entries}`;
+  if (!isFileBytes(bytes)) return NOT_BYTES;
+  const hash = hashing();
+  const lines = new EntryLines(take);
+  let size = 0;
+  for await (const chunk of bytes instanceof Uint8Array ? [bytes] : bytes) {
+    if (!(chunk instanceof Uint8Array)) return NOT_BYTES;
+    size += chunk.length;
+    if (size > MAX_BYTES) return `${named.name} is larger than ${MAX_BYTES} bytes`;
+    hash.update(chunk);
+    lines.add(chunk);
+  }
+  if (`sha256:${encodeHex(hash.digest())}` !== named.digest) {
+    return `${named.name} has not the digest that the session file names`;
+  }
+  const problem = lines.end();
+  if (problem !== null) return `${named.name}: ${problem}`;
+  if (lines.count === named.entries) return null;
+  return `${named.name} has ${lines.count} entries, and the session file says ${named.entries}`;
+}
+
+const NOT_BYTES = 'the entries were not given as bytes';
+
+function isFileBytes(bytes: FileBytes): boolean {
+  if (bytes instanceof Uint8Array) return true;
+  return typeof bytes === 'object' && bytes !== null && Symbol.asyncIterator in bytes;
 }
 
 /** One object to a line, each line ended by one LF. */
-function readLines(bytes: Uint8Array): JsonObject[] | string {
-  const values: JsonObject[] = [];
-  let room = MAX_VALUES;
-  for (let start = 0; start < bytes.length; ) {
-    const end = bytes.indexOf(LF, start);
-    const number = values.length + 1;
-    if (end < 0) return `line ${number} is not ended`;
-    const value = readLine(bytes.subarray(start, end), room);
-    if (typeof value === 'string') return `line ${number} ${value}`;
-    room -= countValues(value);
-    values.push(value);
-    start = end + 1;
+class EntryLines {
+  readonly #take: (value: JsonObject) => void;
+  readonly #cutter = new LineCutter(MAX_LINE_BYTES);
+  #room = MAX_VALUES;
+  #problem: string | null = null;
+  count = 0;
+
+  constructor(take: (value: JsonObject) => void) {
+    this.#take = take;
   }
-  return values;
+
+  add(chunk: Uint8Array): void {
+    // After a line that holds no entry only the digest of the file is of interest.
+    if (this.#problem !== null) return;
+    for (const line of this.#cutter.cut(chunk)) {
+      this.count++;
+      const value = readLine(line, this.#room);
+      if (typeof value === 'string') {
+        this.#problem = `line ${this.count} ${value}`;
+        return;
+      }
+      this.#room -= countValues(value);
+      this.#take(value);
+    }
+    if (this.#cutter.isFull) this.#problem = `line ${this.count + 1} is longer than ${MAX_LINE_BYTES} bytes`;
+  }
+
+  /** What is wrong with the first line of which something is, once all was added. */
+  end(): string | null {
+    return this.#problem ?? (this.#cutter.isEmpty ? null : `line ${this.count + 1} is not ended`);
+  }
 }
 
 function readLine(line: Uint8Array, room: number): JsonObject | string {

@@ -1,8 +1,8 @@
-import { bounds, calls, frame, hashes, links, oneSession, order, sequence } from './audit/chain.ts';
-import { type ChainEntry, hasCommitments, readEntries } from './audit/chain-entry.ts';
-import { type ChainSupport, type Recovery, readRecoveries, supportOf } from './audit/checkpoints.ts';
-import { bundleDigest } from './audit/hash.ts';
-import { summarise } from './audit/summary.ts';
+import { hasCommitments } from './audit/chain-entry.ts';
+import { ChainPass } from './audit/chain-pass.ts';
+import { type ChainSupport, supportOf } from './audit/checkpoints.ts';
+import { EntryReader } from './audit/entry-reader.ts';
+import { Residue } from './audit/residue.ts';
 import * as agrees from './audit/summary-agrees.ts';
 import { commitments } from './claim/commitments.ts';
 import { claimNumber, claimSignature, keyNames, nonceBinding, platformSelf, signatureFinding } from './claim/self.ts';
@@ -10,12 +10,11 @@ import { age, asksForAge, timesPossible } from './claim/times.ts';
 import { readClaim, type WireClaim } from './claim/wire.ts';
 import { conclude } from './conclude.ts';
 import { verifyEd25519 } from './crypto/ed25519.ts';
-import { readEntriesFile } from './entries-file.ts';
+import { type NewSha256, newSha256 } from './crypto/sha256.ts';
+import { type FileBytes, readEntriesFile } from './entries-file.ts';
 import type { Expectations } from './expectations.ts';
 import { asserted, type Finding, failed, informative, notChecked, proven, required } from './finding.ts';
 import { FormatError } from './format-error.ts';
-import type { JsonValue } from './json/value.ts';
-import { receiptChecks } from './receipts.ts';
 import type { Check, Report } from './report.ts';
 import { openSessionDocument, type SessionDocument } from './session-document.ts';
 import { approvals, hardware, pinnedKey, pinOf } from './trust.ts';
@@ -24,14 +23,21 @@ import { approvals, hardware, pinnedKey, pinOf } from './trust.ts';
 interface Readable {
   document: SessionDocument;
   claim: WireClaim;
-  entries: ChainEntry[];
-  recoveries: Recovery[];
+  chain: ChainPass;
 }
 
 /** A claim whose entries are in another file, which is missing or is not the one. */
 interface Unaccompanied {
   claim: WireClaim;
-  entries: null;
+  chain: null;
+}
+
+/** What a caller hands over beside the session file. */
+export interface SessionParts {
+  /** The file beside it that {@link entriesFileName} names: its bytes, or their stream, of which little is held at a time. */
+  entries?: FileBytes;
+  /** A faster SHA-256 than the one that runs everywhere, such as Node's `() => createHash('sha256')`. Trusted like this code. */
+  sha256?: NewSha256;
 }
 
 /**
@@ -39,19 +45,20 @@ interface Unaccompanied {
  * expectations gives the same report. Reads no clock, no network and no trust anchor but those in `expectations`.
  *
  * @param input a `*.cmcp.json` file, or what {@link combine} made of the reference's claim and bundle
- * @param parts `entries`: the bytes of the file beside it that {@link entriesFileName} names. Read only if it names one
+ * @param parts what the session file does not hold. Read only if it names it
+ * @throws what the stream in `parts.entries` throws, and nothing else
  */
 export async function verify(
   input: Uint8Array | string,
   expectations: Expectations,
-  parts: { entries?: Uint8Array } = {},
+  parts: SessionParts = {},
 ): Promise<Report> {
   const checks: Check[] = [];
-  const readable = read(input, parts.entries, checks);
-  if (readable === null) return conclude(checks, { claim: null, entries: [] }, expectations);
-  const { claim, entries } = readable;
+  const readable = await read(input, expectations, parts, checks);
+  if (readable === null) return conclude(checks, { claim: null, residue: new Residue() }, expectations);
+  const { claim, chain } = readable;
   checks.push(...(await claimChecks(claim)));
-  if (entries === null) return conclude(checks, { claim, entries: [] }, expectations);
+  if (chain === null) return conclude(checks, { claim, residue: new Residue() }, expectations);
   checks.push(...(await chainChecks(readable)));
   const support = await supportIn(readable, expectations);
   checks.push(
@@ -60,15 +67,16 @@ export async function verify(
   );
   checks.push(...contentChecks(readable));
   checks.push(...trustChecks(readable, expectations, support));
-  return conclude(checks, { claim, entries }, expectations);
+  return conclude(checks, { claim, residue: chain.residue }, expectations);
 }
 
 /** Opens file, claim and entries, each with its own check; null when one of them cannot be read. */
-function read(
+async function read(
   input: Uint8Array | string,
-  beside: Uint8Array | undefined,
+  expectations: Expectations,
+  parts: SessionParts,
   checks: Check[],
-): Readable | Unaccompanied | null {
+): Promise<Readable | Unaccompanied | null> {
   const attempt = <T>(id: string, title: string, open: () => T): T | null => {
     try {
       const value = open();
@@ -83,31 +91,36 @@ function read(
   const document = attempt('file.format', 'Has the file the form of a session file?', () => openSessionDocument(input));
   if (document === null) return null;
   const claim = attempt('claim.schema', 'Has the claim the form of a claim?', () => readClaim(document.claim));
-  const values = entriesOf(document, beside, checks);
-  if (values === null) return claim === null ? null : { claim, entries: null };
-  const entries = attempt('chain.schema', 'Has every entry the form of an entry?', () => readEntries(values));
-  if (claim === null || entries === null) return null;
-  const recoveries = readRecoveries(entries);
-  if (typeof recoveries !== 'string') return { document, claim, entries, recoveries };
-  checks.push(required('chain.recovery', 'Is it said clearly what was recovered?', failed(recoveries)));
-  return { document, claim, entries, recoveries: [] };
+  const { receipts = [] } = expectations;
+  const hashing = parts.sha256 ?? newSha256;
+  const { bundleSessionId } = document;
+  const chain = claim === null ? null : new ChainPass({ claim, bundleSessionId, receipts, hashing });
+  const entries = new EntryReader(chain);
+  if (!(await readEntries(document, parts.entries, hashing, entries, checks)))
+    return claim === null ? null : { claim, chain: null };
+  const length = attempt('chain.schema', 'Has every entry the form of an entry?', () => entries.end());
+  if (claim === null || chain === null || length === null) return null;
+  const { problem } = chain.recoveries;
+  if (problem !== null)
+    checks.push(required('chain.recovery', 'Is it said clearly what was recovered?', failed(problem)));
+  return { document, claim, chain };
 }
 
-/** The entries, which in a long session are in the file beside (contracts section 6); null when that is not here, or another. */
-function entriesOf({ entries }: SessionDocument, beside: Uint8Array | undefined, checks: Check[]): JsonValue[] | null {
-  if (Array.isArray(entries)) return entries;
-  const answer = (finding: Finding): void => {
-    checks.push(required('file.entries', 'Are the entries those of the file that is named?', finding));
-  };
-  if (beside === undefined) {
-    const detail = `the entries are in another file, ${entries.name}, and that file is missing`;
-    answer(notChecked(detail, `the file ${entries.name}, beside the session file`));
-    return null;
+/** Reads the entries, which in a long session are in the file beside; false when this is not here, or another. */
+async function readEntries(
+  { entries }: SessionDocument,
+  beside: FileBytes | undefined,
+  hashing: NewSha256,
+  reader: EntryReader,
+  checks: Check[],
+): Promise<boolean> {
+  if (Array.isArray(entries)) {
+    for (const value of entries) reader.take(value);
+    return true;
   }
-  const values = readEntriesFile(entries, beside);
-  if (typeof values === 'string') answer(failed(values));
-  else answer(proven(`${entries.name} has the digest and the ${entries.entries} entries that the session file names`));
-  return typeof values === 'string' ? null : values;
+  const finding = await readEntriesFile(entries, beside, hashing, (value) => reader.take(value));
+  checks.push(required('file.entries', 'Are the entries those of the file that is named?', finding));
+  return finding.outcome === 'proven';
 }
 
 async function claimChecks(claim: WireClaim): Promise<Check[]> {
@@ -120,67 +133,57 @@ async function claimChecks(claim: WireClaim): Promise<Check[]> {
 }
 
 async function chainChecks(readable: Readable): Promise<Check[]> {
-  const { document, claim, entries } = readable;
-  const { session_id, audit_chain } = claim.gateway;
-  const hashed = hashes(entries);
+  const { claim, chain } = readable;
+  const hashed = chain.hashes.finding();
   const whole =
     hashed.outcome === 'proven' ? await bundleSignature(readable) : notChecked('an entry is not what it was hashed as');
-  const number = claimNumber(claim, hasCommitments(entries));
+  const number = claimNumber(claim, hasCommitments(chain.first));
   return [
     informative('claim.number', 'Is its place in the row of claims possible?', number),
     required('bundle.signature', 'Did the key in the claim sign the bundle?', whole),
     required('chain.hashes', 'Does every entry hash to its entry_hash?', hashed),
-    required('chain.links', 'Does every entry name its predecessor?', links(entries)),
-    required('chain.sequence', 'Are sequence numbers without a gap?', sequence(entries)),
-    required('chain.order', 'Does time never run backwards?', order(entries)),
-    required('chain.frame', 'Has the session one start and at most one end?', frame(entries)),
-    required(
-      'chain.session',
-      'Is it one session throughout?',
-      oneSession(entries, document.bundleSessionId, session_id),
-    ),
-    required('chain.bounds', 'Is it the chain that the claim names?', bounds(entries, audit_chain)),
-    required('chain.calls', 'Has every call exactly one entry?', calls(entries)),
+    required('chain.links', 'Does every entry name its predecessor?', chain.links.finding()),
+    required('chain.sequence', 'Are sequence numbers without a gap?', chain.sequence.finding()),
+    required('chain.order', 'Does time never run backwards?', chain.order.finding()),
+    required('chain.frame', 'Has the session one start and at most one end?', chain.frame.finding()),
+    required('chain.session', 'Is it one session throughout?', chain.session.finding()),
+    required('chain.bounds', 'Is it the chain that the claim names?', chain.bounds.finding()),
+    required('chain.calls', 'Has every call exactly one entry?', chain.calls.finding()),
   ];
 }
 
-async function bundleSignature({ document, claim, entries }: Readable): Promise<Finding> {
-  const message = bundleDigest(entries.map((entry) => entry.raw));
-  const result = await verifyEd25519(claim.trace.cnf.jwk.x, document.bundleSignature, message);
+async function bundleSignature({ document, claim, chain }: Readable): Promise<Finding> {
+  const result = await verifyEd25519(claim.trace.cnf.jwk.x, document.bundleSignature, chain.bundle.end());
   return signatureFinding(result, 'the bundle', 'the key in the claim');
 }
 
-function supportIn(
-  { document, claim, entries, recoveries }: Readable,
-  expectations: Expectations,
-): Promise<ChainSupport> {
+function supportIn({ document, claim, chain }: Readable, expectations: Expectations): Promise<ChainSupport> {
   const facts = {
-    entries,
+    tips: chain.tips,
     sessionId: claim.gateway.session_id,
     claimKey: claim.trace.cnf.jwk.x,
     checkpoints: document.checkpoints,
-    recoveries,
+    recoveries: chain.recoveries.all,
   };
   return supportOf(facts, (key) => pinOf(key, expectations.keys ?? []) !== null);
 }
 
 /** What the claim says about the session, against the entries. In a recovered session none of it is proven. */
-function contentChecks({ claim, entries, recoveries }: Readable): Check[] {
-  const ours = hasCommitments(entries);
-  const summary = summarise(entries, ours);
+function contentChecks({ claim, chain }: Readable): Check[] {
+  const ours = hasCommitments(chain.first);
+  const { summary } = chain.sum;
+  const recovered = chain.recoveries.all.length > 0;
   const standing = (finding: Finding): Finding =>
-    recoveries.length > 0 && finding.outcome === 'proven'
-      ? asserted(`${finding.detail}, in a recovered session`)
-      : finding;
+    recovered && finding.outcome === 'proven' ? asserted(`${finding.detail}, in a recovered session`) : finding;
   const ask = (id: string, title: string, finding: Finding): Check => required(id, title, standing(finding));
   const sensitivity = standing(agrees.sensitivity(claim, summary));
   return [
-    ask('session.commitments', 'Does the claim say what session_start committed to?', commitments(claim, entries)),
+    ask('session.commitments', 'Does the claim say what session_start committed to?', commitments(claim, chain.first)),
     ask('transcript.hash', 'Is the transcript hash the tip of the chain?', agrees.transcriptHash(claim)),
     ask(
       'transcript.calls',
       'Is every line of the transcript what its entry says?',
-      agrees.transcriptCalls(claim, summary),
+      agrees.transcriptCalls(claim, summary, chain.transcript),
     ),
     ask('summary.counts', 'Are the counters those of the chain?', agrees.counts(claim, summary)),
     ask('summary.tools', 'Are the tools those of the chain?', agrees.tools(claim, summary)),
@@ -192,18 +195,22 @@ function contentChecks({ claim, entries, recoveries }: Readable): Check[] {
 }
 
 function trustChecks(readable: Readable, expectations: Expectations, support: ChainSupport): Check[] {
-  const { document, claim, entries, recoveries } = readable;
+  const { document, claim, chain } = readable;
   const keys = expectations.keys ?? [];
-  const olderKeyPinned = recoveries.length > 0 && support.provenLength > 0;
+  const olderKeyPinned = chain.recoveries.all.length > 0 && support.provenLength > 0;
   const bounded = asksForAge(expectations) ? required : informative;
   return [
     required('key.pinned', 'Is the key that signed one that you trust?', pinnedKey(claim, keys, olderKeyPinned)),
     ...hardware(claim, expectations),
     ...approvals(claim, expectations),
-    required('times.possible', 'Are the times in the file possible?', timesPossible(claim, entries, expectations)),
+    required(
+      'times.possible',
+      'Are the times in the file possible?',
+      timesPossible(claim, chain.lastMicros, expectations),
+    ),
     bounded('times.age', 'Is the attestation recent enough?', age(claim, expectations)),
     required('file.read', 'Was all of the file checked?', unreadParts(document)),
-    ...receiptChecks(expectations.receipts ?? [], entries, support.provenLength),
+    ...chain.soughtCalls.checks(support.provenLength),
     informative('times.true', 'Are the times true?', asserted("they are the gateway's clock")),
     informative(
       'sessions.others',

@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import {
@@ -19,6 +21,8 @@ import { knownKeys, readKey } from '../keys.ts';
 import { reportText } from '../report-text.ts';
 
 const MAX_FILE_BYTES = 536_870_912;
+
+const PIECE_BYTES = 1_048_576;
 
 export const verifyCommand: Command = {
   name: 'verify',
@@ -81,31 +85,40 @@ export const verifyCommand: Command = {
   },
 };
 
+const sha256 = () => createHash('sha256');
+
 async function reportOn(file: string, expectations: Expectations): Promise<Report> {
-  const session = await readBounded(file);
-  const report = await verify(session, expectations);
+  await refuseUnlessBounded(file);
+  const session = await readFile(file);
+  const report = await verify(session, expectations, { sha256 });
   // Asked only of a file whose entries were missed: a file that has them inside is long to read.
   if (!report.checks.some(({ id }) => id === 'file.entries')) return report;
   const name = entriesFileName(session);
-  const entries = name === null ? null : await readIfThere(join(dirname(file), name));
-  return entries === null ? report : verify(session, expectations, { entries });
+  const beside = name === null ? null : join(dirname(file), name);
+  if (beside === null || !(await isThere(beside))) return report;
+  return verify(session, expectations, { entries: piecesOf(beside), sha256 });
 }
 
-/** null: there is no such file, which the report says. */
-async function readIfThere(file: string): Promise<Uint8Array | null> {
+/** False: there is no such file, which the report says. */
+async function isThere(file: string): Promise<boolean> {
   try {
-    return await readBounded(file);
+    await refuseUnlessBounded(file);
+    return true;
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null;
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return false;
     throw error;
   }
 }
 
-async function readBounded(file: string): Promise<Uint8Array> {
+async function refuseUnlessBounded(file: string): Promise<void> {
   const about = await stat(file);
   if (!about.isFile()) throw new RefusedError(`${file} is not a file`);
   if (about.size > MAX_FILE_BYTES) throw new RefusedError(`${file} is larger than ${MAX_FILE_BYTES} bytes`);
-  return readFile(file);
+}
+
+/** A file, a piece at a time: it is opened when the first is asked for. */
+async function* piecesOf(file: string): AsyncGenerator<Uint8Array> {
+  yield* createReadStream(file, { highWaterMark: PIECE_BYTES });
 }
 
 async function readExpectations(given: Arguments, io: Io): Promise<Expectations> {

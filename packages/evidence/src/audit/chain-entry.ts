@@ -2,10 +2,12 @@ import { FormatError } from '../format-error.ts';
 import { isObject, type JsonObject, type JsonValue, member } from '../json/value.ts';
 import { integer, nullable, object, oneOf, openObject, text } from '../shape.ts';
 import { parseTimestamp } from '../time.ts';
+import { type EntryForm, entryForm } from './hash.ts';
 
 /** The members of an entry that the verifier reasons about, and the entry itself as it was received. */
 export interface ChainEntry {
   readonly raw: JsonObject;
+  readonly form: EntryForm | null;
   readonly id: string;
   readonly type: string;
   readonly sequence: number;
@@ -69,13 +71,9 @@ const ENTRY = object(
   'allowed',
 );
 
-/** Reads the entries of a bundle. @throws FormatError when one has not the shape of wire-formats section 7.1, or there is none */
-export function readEntries(values: readonly JsonValue[]): ChainEntry[] {
-  if (values.length === 0) throw new FormatError('the bundle has no entries');
-  return values.map((value, i) => readEntry(value, `entry ${i}`));
-}
-
-function readEntry(value: JsonValue, path: string): ChainEntry {
+/** Reads the entry at place `at` of a bundle. @throws FormatError when it has not the shape of wire-formats section 7.1 */
+export function readEntry(value: JsonValue, at: number): ChainEntry {
+  const path = `entry ${at}`;
   const problem = ENTRY(value, path);
   if (problem !== null) throw new FormatError(problem);
   const raw = value as JsonObject;
@@ -84,6 +82,7 @@ function readEntry(value: JsonValue, path: string): ChainEntry {
   const detail = member(raw, 'detail');
   return {
     raw,
+    form: entryForm(raw),
     id: textOf(raw, 'entry_id') ?? '',
     type: textOf(raw, 'entry_type') ?? '',
     sequence: Number(raw.sequence_number),
@@ -113,8 +112,7 @@ export function isCall(entry: ChainEntry): boolean {
   return entry.type === 'tool_call' || entry.type === 'egress_denied' || entry.type === 'fault';
 }
 
-/** Whether the chain was written by a gateway that commits to names in session_start (contracts section 3). */
-export function hasCommitments(entries: readonly ChainEntry[]): boolean {
-  const detail = entries[0]?.detail ?? null;
-  return detail !== null;
+/** Whether the chain that starts with `first` was written by a gateway that commits to names in session_start (contracts section 3). */
+export function hasCommitments(first: ChainEntry | null): boolean {
+  return first !== null && first.detail !== null;
 }

@@ -1,103 +1,131 @@
+import type { NewSha256 } from '../crypto/sha256.ts';
 import { type Finding, failed, proven, provenUnless } from '../finding.ts';
-import { JsonError } from '../json/error.ts';
-import { type ChainEntry, isCall } from './chain-entry.ts';
-import { entryHash } from './hash.ts';
-
-/** What the first entry names as its predecessor. */
-const GENESIS = 'genesis';
+import { isCall } from './chain-entry.ts';
+import { hashOf } from './hash.ts';
+import { everyEntry, type Observer } from './observer.ts';
+import { GENESIS } from './tips.ts';
 
 /** Whether each entry hashes to its `entry_hash`, over exactly the members it has. */
-export function hashes(entries: readonly ChainEntry[]): Finding {
-  for (const [i, entry] of entries.entries()) {
-    if (hashOf(entry) !== entry.hash) return failed(`entry ${i} does not hash to its entry_hash`);
-  }
-  return proven(`all ${entries.length} entries hash to their entry_hash`);
-}
-
-function hashOf(entry: ChainEntry): string | null {
-  try {
-    return entryHash(entry.raw);
-  } catch (error) {
-    // A number that no canonical form can print: then nobody can have hashed it.
-    if (error instanceof JsonError) return null;
-    throw error;
-  }
+export function hashes(hashing: NewSha256): Observer {
+  return everyEntry(
+    ({ form, hash }, at) =>
+      form !== null && hashOf(form, hashing) === hash ? null : `entry ${at} does not hash to its entry_hash`,
+    (length) => `all ${length} entries hash to their entry_hash`,
+  );
 }
 
 /** Whether each entry names its predecessor, from genesis on. */
-export function links(entries: readonly ChainEntry[]): Finding {
-  const broken = entries.findIndex((entry, i) => entry.previousHash !== (entries[i - 1]?.hash ?? GENESIS));
-  return provenUnless(
-    broken < 0 ? null : `entry ${broken} does not link to the entry before it`,
-    'every entry links to the one before it, the first to genesis',
+export function links(): Observer {
+  let previous = GENESIS;
+  return everyEntry(
+    (entry, at) => {
+      const linked = entry.previousHash === previous;
+      previous = entry.hash;
+      return linked ? null : `entry ${at} does not link to the entry before it`;
+    },
+    () => 'every entry links to the one before it, the first to genesis',
   );
 }
 
 /** Whether sequence numbers count 0, 1, 2, … and no entry id appears twice. */
-export function sequence(entries: readonly ChainEntry[]): Finding {
-  const wrong = entries.findIndex((entry, i) => entry.sequence !== i);
-  if (wrong >= 0) return failed(`entry ${wrong} has the sequence number ${entries[wrong]?.sequence}`);
-  const repeated = new Set(entries.map((entry) => entry.id)).size < entries.length;
-  return provenUnless(
-    repeated ? 'two entries have the same entry_id' : null,
-    'sequence numbers have no gap, ids no repeat',
-  );
+export function sequence(): Observer {
+  const ids = new Set<string>();
+  let length = 0;
+  let wrong: string | null = null;
+  return {
+    see(entry, at) {
+      length++;
+      ids.add(entry.id);
+      if (entry.sequence !== at) wrong ??= `entry ${at} has the sequence number ${entry.sequence}`;
+    },
+    finding() {
+      const repeated = ids.size < length ? 'two entries have the same entry_id' : null;
+      return provenUnless(wrong ?? repeated, 'sequence numbers have no gap, ids no repeat');
+    },
+  };
 }
 
 /** Whether time never runs backwards. */
-export function order(entries: readonly ChainEntry[]): Finding {
-  const early = entries.findIndex((entry, i) => entry.micros < (entries[i - 1]?.micros ?? 0));
-  return provenUnless(
-    early < 0 ? null : `entry ${early} is earlier than the entry before it`,
-    'no entry is earlier than the one before it',
+export function order(): Observer {
+  let latest = 0;
+  return everyEntry(
+    (entry, at) => {
+      const early = entry.micros < latest;
+      latest = entry.micros;
+      return early ? `entry ${at} is earlier than the entry before it` : null;
+    },
+    () => 'no entry is earlier than the one before it',
   );
 }
 
 /** Whether the chain has one start, at its start, and at most one end, at its end. */
-export function frame(entries: readonly ChainEntry[]): Finding {
-  if (entries[0]?.type !== 'session_start') return failed('the first entry is not session_start');
-  const start = entries.findIndex((entry, i) => i > 0 && entry.type === 'session_start');
-  if (start >= 0) return failed(`entry ${start} is a second session_start`);
-  const end = entries.findIndex((entry) => entry.type === 'session_end');
-  if (end >= 0 && end < entries.length - 1) return failed(`entry ${end} ends the session, and entries follow it`);
-  return proven(
-    end < 0
-      ? 'one session_start, first; the session was still open'
-      : 'one session_start, first; one session_end, last',
-  );
+export function frame(): Observer {
+  let length = 0;
+  let started = false;
+  let again: number | null = null;
+  let end: number | null = null;
+  return {
+    see(entry, at) {
+      length++;
+      if (entry.type === 'session_end') end ??= at;
+      if (entry.type !== 'session_start') return;
+      if (at === 0) started = true;
+      else again ??= at;
+    },
+    finding() {
+      if (!started) return failed('the first entry is not session_start');
+      if (again !== null) return failed(`entry ${again} is a second session_start`);
+      if (end === null) return proven('one session_start, first; the session was still open');
+      if (end < length - 1) return failed(`entry ${end} ends the session, and entries follow it`);
+      return proven('one session_start, first; one session_end, last');
+    },
+  };
 }
 
 /** Whether all entries, the bundle and the claim speak of one session. */
-export function oneSession(entries: readonly ChainEntry[], bundleSessionId: string, claimSessionId: string): Finding {
-  if (bundleSessionId !== claimSessionId) return failed('the bundle and the claim name different sessions');
-  const other = entries.findIndex((entry) => entry.sessionId !== claimSessionId);
-  return provenUnless(
-    other < 0 ? null : `entry ${other} belongs to another session`,
-    'entries, bundle and claim name one session',
+export function oneSession(bundleSessionId: string, claimSessionId: string): Observer {
+  const entries = everyEntry(
+    (entry, at) => (entry.sessionId === claimSessionId ? null : `entry ${at} belongs to another session`),
+    () => 'entries, bundle and claim name one session',
   );
+  const finding = (): Finding =>
+    bundleSessionId === claimSessionId ? entries.finding() : failed('the bundle and the claim name different sessions');
+  return { see: entries.see, finding };
 }
 
 /** Whether the chain is the one that the claim names. */
-export function bounds(
-  entries: readonly ChainEntry[],
-  claimed: { root: string; tip: string; length: number },
-): Finding {
-  if (entries[0]?.hash !== claimed.root) return failed('the first entry is not the chain root of the claim');
-  if (entries.at(-1)?.hash !== claimed.tip) return failed('the last entry is not the chain tip of the claim');
-  if (entries.length !== claimed.length)
-    return failed(`the claim names ${claimed.length} entries, the bundle has ${entries.length}`);
-  return proven('root, tip and length are those of the claim');
+export function bounds(claimed: { root: string; tip: string; length: number }): Observer {
+  let root: string | null = null;
+  let tip: string | null = null;
+  let length = 0;
+  return {
+    see(entry) {
+      root ??= entry.hash;
+      tip = entry.hash;
+      length++;
+    },
+    finding() {
+      if (root !== claimed.root) return failed('the first entry is not the chain root of the claim');
+      if (tip !== claimed.tip) return failed('the last entry is not the chain tip of the claim');
+      if (length !== claimed.length)
+        return failed(`the claim names ${claimed.length} entries, the bundle has ${length}`);
+      return proven('root, tip and length are those of the claim');
+    },
+  };
 }
 
 /** Whether every call has an id, a tool and a decision, and exactly one entry (defect W-09). */
-export function calls(entries: readonly ChainEntry[]): Finding {
+export function calls(): Observer {
   const ended = new Set<string>();
-  for (const [i, entry] of entries.entries()) {
-    if (!isCall(entry)) continue;
-    if (entry.callId === null || entry.toolName === null) return failed(`entry ${i} ends a call that it does not name`);
-    if (ended.has(entry.callId)) return failed(`entry ${i} ends a call that an earlier entry ended`);
-    if (entry.decision === null || entry.decision === 'n/a') return failed(`entry ${i} ends a call without a decision`);
-    ended.add(entry.callId);
-  }
-  return proven(`${ended.size} calls, each with one entry and one decision`);
+  return everyEntry(
+    (entry, at) => {
+      if (!isCall(entry)) return null;
+      if (entry.callId === null || entry.toolName === null) return `entry ${at} ends a call that it does not name`;
+      if (ended.has(entry.callId)) return `entry ${at} ends a call that an earlier entry ended`;
+      if (entry.decision === null || entry.decision === 'n/a') return `entry ${at} ends a call without a decision`;
+      ended.add(entry.callId);
+      return null;
+    },
+    () => `${ended.size} calls, each with one entry and one decision`,
+  );
 }

@@ -1,20 +1,10 @@
 import { signatureFinding } from '../claim/self.ts';
 import { verifyEd25519 } from '../crypto/ed25519.ts';
 import { asserted, type Finding, failed, notChecked, proven } from '../finding.ts';
-import { member } from '../json/value.ts';
-import { type ChainEntry, textOf } from './chain-entry.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { checkpointPreimage } from './hash.ts';
-
-/** Where a successor process took over a chain (contracts section 2), as its `recovered` entry tells it. */
-export interface Recovery {
-  /** Index of the `recovered` entry. */
-  at: number;
-  /** Entries that the dead process's last checkpoint covers. */
-  covered: number;
-  /** Its key; `none` when nothing was covered. */
-  oldKey: string;
-}
+import type { Recovery } from './recovery.ts';
+import type { Tips } from './tips.ts';
 
 /** What the chain rests on. */
 export interface ChainSupport {
@@ -27,41 +17,12 @@ export interface ChainSupport {
 }
 
 interface ChainFacts {
-  entries: readonly ChainEntry[];
+  tips: Tips;
   sessionId: string;
   claimKey: string;
   /** null where the format knows none. */
   checkpoints: readonly Checkpoint[] | null;
   recoveries: readonly Recovery[];
-}
-
-/** All recoveries in the chain, or what is wrong with one. */
-export function readRecoveries(entries: readonly ChainEntry[]): Recovery[] | string {
-  const recoveries: Recovery[] = [];
-  for (const [at, entry] of entries.entries()) {
-    if (entry.type !== 'recovered') continue;
-    const recovery = readRecovery(entries, entry, at);
-    if (typeof recovery === 'string') return recovery;
-    recoveries.push(recovery);
-  }
-  return recoveries;
-}
-
-function readRecovery(entries: readonly ChainEntry[], entry: ChainEntry, at: number): Recovery | string {
-  const detail = entry.detail ?? {};
-  const covered = member(detail, 'checkpoint_length');
-  const recovered = member(detail, 'entries_recovered');
-  const key = textOf(detail, 'checkpoint_key');
-  if (typeof covered !== 'number' || typeof recovered !== 'number' || key === null) {
-    return `entry ${at} does not say what was recovered`;
-  }
-  const damage = textOf(detail, 'damage');
-  if (damage !== null) return `entry ${at} says that the stored chain was damaged: ${damage}`;
-  if (covered < 0 || recovered < 0 || covered + recovered > at)
-    return `entry ${at} recovers more entries than there were`;
-  const tip = covered === 0 ? 'genesis' : entries[covered - 1]?.hash;
-  if (textOf(detail, 'checkpoint_tip') !== tip) return `entry ${at} names a checkpoint that is not of this chain`;
-  return { at, covered, oldKey: key };
 }
 
 /** Checks the checkpoints, and says how much of the chain is proven. `isTrusted`: whether a key is pinned. */
@@ -75,7 +36,7 @@ export async function supportOf(facts: ChainFacts, isTrusted: (key: string) => b
 }
 
 function wholeExtent(facts: ChainFacts): Omit<ChainSupport, 'checkpoints'> {
-  const { length } = facts.entries;
+  const { length } = facts.tips;
   const last = facts.checkpoints?.at(-1);
   if (facts.checkpoints === null) {
     return { extent: proven(`the claim names the tip of all ${length} entries`, 'the claim'), provenLength: length };
@@ -97,7 +58,7 @@ function recoveredExtent(
   first: Recovery,
   isTrusted: (key: string) => boolean,
 ): Omit<ChainSupport, 'checkpoints'> {
-  const last = facts.entries.length - 1;
+  const last = facts.tips.length - 1;
   const { oldKey, covered } = first;
   const carried = facts.checkpoints?.some((checkpoint) => checkpoint.key === oldKey && checkpoint.length === covered);
   if (carried !== true) {
@@ -131,7 +92,7 @@ async function checkAll(facts: ChainFacts): Promise<Finding> {
 
 function placement(facts: ChainFacts, checkpoint: Checkpoint, earlier: readonly Checkpoint[]): string | null {
   if (checkpoint.session_id !== facts.sessionId) return 'it is of another session';
-  if (facts.entries[checkpoint.length - 1]?.hash !== checkpoint.tip) return 'it says that the chain was another';
+  if (facts.tips.at(checkpoint.length) !== checkpoint.tip) return 'it says that the chain was another';
   if ((earlier.at(-1)?.length ?? 0) >= checkpoint.length) return 'it is not longer than the one before it';
   // One per key, so that none can be left out without being missed.
   if (earlier.some(({ key }) => key === checkpoint.key)) return 'a file carries only the last checkpoint of each key';

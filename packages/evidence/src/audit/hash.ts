@@ -1,7 +1,8 @@
-import { sha256 as nobleSha256 } from '@noble/hashes/sha2.js';
+import { encodeHex } from '../bytes/hex.ts';
 import { encodeUtf8 } from '../bytes/utf8.ts';
-import { sha256Hex } from '../crypto/sha256.ts';
-import { canonicalSorted, canonicalSortedWithout } from '../json/canonical.ts';
+import { type NewSha256, newSha256, sha256Hex } from '../crypto/sha256.ts';
+import { canonicalSorted, canonicalSortedBoth, canonicalSortedWithout } from '../json/canonical.ts';
+import { JsonError } from '../json/error.ts';
 import type { JsonObject } from '../json/value.ts';
 
 /** `entry_hash` of an entry: hex SHA-256 over its sorted canonical form without `entry_hash`, with exactly the members it has. */
@@ -9,16 +10,62 @@ export function entryHash(entry: JsonObject): string {
   return sha256Hex(canonicalSortedWithout(entry, 'entry_hash'));
 }
 
+/** The sorted canonical form of an entry, as it is hashed twice: for its own hash and for the bundle's. */
+export interface EntryForm {
+  readonly whole: Uint8Array;
+  readonly withoutHash: Uint8Array;
+}
+
+/** The form of an entry, written once; null where it holds a number that no canonical form can print, so that nobody hashed it. */
+export function entryForm(entry: JsonObject): EntryForm | null {
+  try {
+    const { whole, without } = canonicalSortedBoth(entry, 'entry_hash');
+    return { whole: encodeUtf8(whole), withoutHash: encodeUtf8(without) };
+  } catch (error) {
+    if (error instanceof JsonError) return null;
+    throw error;
+  }
+}
+
+/** The `entry_hash` that an entry of this form has. */
+export function hashOf({ withoutHash }: EntryForm, hashing: NewSha256): string {
+  const hash = hashing();
+  hash.update(withoutHash);
+  return encodeHex(hash.digest());
+}
+
+const OPEN = encodeUtf8('[');
+const COMMA = encodeUtf8(',');
+const CLOSE = encodeUtf8(']');
+
 /** What `bundle_signature` is made over: SHA-256 of the sorted canonical form of the array of entries. */
 export function bundleDigest(entries: readonly JsonObject[]): Uint8Array<ArrayBuffer> {
-  // Piece by piece: a long session would not fit into one string.
-  const hash = nobleSha256.create();
-  hash.update(encodeUtf8('['));
-  entries.forEach((entry, i) => {
-    hash.update(encodeUtf8((i === 0 ? '' : ',') + canonicalSorted(entry)));
-  });
-  hash.update(encodeUtf8(']'));
-  return new Uint8Array(hash.digest());
+  const digest = new BundleDigest(newSha256);
+  for (const entry of entries) digest.add(encodeUtf8(canonicalSorted(entry)));
+  return digest.end();
+}
+
+/** {@link bundleDigest} entry by entry: a long session would not fit into one string. */
+export class BundleDigest {
+  readonly #hash: ReturnType<NewSha256>;
+  #empty = true;
+
+  constructor(hashing: NewSha256) {
+    this.#hash = hashing();
+  }
+
+  /** @param whole the sorted canonical form of the next entry */
+  add(whole: Uint8Array): void {
+    this.#hash.update(this.#empty ? OPEN : COMMA);
+    this.#hash.update(whole);
+    this.#empty = false;
+  }
+
+  end(): Uint8Array<ArrayBuffer> {
+    if (this.#empty) this.#hash.update(OPEN);
+    this.#hash.update(CLOSE);
+    return new Uint8Array(this.#hash.digest());
+  }
 }
 
 /** What the signature of a checkpoint is made over (contracts section 2). */

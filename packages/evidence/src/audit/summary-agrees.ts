@@ -3,6 +3,7 @@ import { asserted, type Finding, failed, notChecked, proven, provenUnless } from
 import { canonicalSorted } from '../json/canonical.ts';
 import type { JsonValue } from '../json/value.ts';
 import type { Summary } from './summary.ts';
+import type { Transcript } from './transcript.ts';
 
 /** Above this many calls a claim leaves its transcript entries out (contracts section 6). */
 const MAX_TRANSCRIPT_CALLS = 10_000;
@@ -30,7 +31,7 @@ export function transcriptHash(claim: WireClaim): Finding {
 }
 
 /** Whether the transcript has one line per call, each saying what its entry says. */
-export function transcriptCalls(claim: WireClaim, summary: Summary): Finding {
+export function transcriptCalls(claim: WireClaim, summary: Summary, { known, wrong }: Transcript): Finding {
   const transcript = claim.trace.tool_transcript;
   if (transcript?.call_count === undefined) return notChecked('the claim has no transcript with a number of calls');
   if (transcript.call_count !== summary.total) {
@@ -44,10 +45,9 @@ export function transcriptCalls(claim: WireClaim, summary: Summary): Finding {
   }
   if (entries.length !== summary.total)
     return failed(`the transcript lists ${entries.length} of ${summary.total} calls`);
-  if (summary.transcript === null) return notChecked(NOT_IN_ENTRIES);
-  const wrong = entries.findIndex((line, i) => !same(line, summary.transcript?.[i]));
+  if (!known) return notChecked(NOT_IN_ENTRIES);
   return provenUnless(
-    wrong < 0 ? null : `line ${wrong} of the transcript is not what its entry says`,
+    wrong === null ? null : `line ${wrong} of the transcript is not what its entry says`,
     'every line is what its entry says',
   );
 }

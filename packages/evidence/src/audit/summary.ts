@@ -1,5 +1,5 @@
-import type { TranscriptLine } from '../claim/wire.ts';
-import { type ChainEntry, isCall, textOf } from './chain-entry.ts';
+import { type ChainEntry, hasCommitments, isCall, textOf } from './chain-entry.ts';
+import type { Witness } from './observer.ts';
 
 /** What the entries of a chain add up to, worked out from nothing but the entries. */
 export interface Summary {
@@ -16,10 +16,8 @@ export interface Summary {
    * when an entry does not say it, as the reference's do not.
    */
   domains: string[] | null;
-  /** One line per call, in order; null when an entry does not say the class of its data. */
-  transcript: TranscriptLine[] | null;
   /** Every label that the session had. */
-  sensitivities: Set<string>;
+  sensitivities: ReadonlySet<string>;
   /** A `catalog_drift` entry is in the chain. */
   drift: boolean;
   /** An entry gives the kill switch as its reason. */
@@ -27,33 +25,50 @@ export interface Summary {
   suspiciousSequences: number;
 }
 
-/**
- * Adds up a chain. `complete`: the writer puts domain and data class of every call into its entry, so that a missing one
- * means `unknown` (ours); otherwise it means that nothing can be said, unless the call missed the catalog.
- */
-export function summarise(entries: readonly ChainEntry[], complete: boolean): Summary {
-  const calls = entries.filter(isCall);
-  const outcomes = calls.map(outcomeOf);
-  const tools = new Set(calls.map((call) => call.toolName ?? ''));
-  const domains = calls.map((call) =>
-    known(call.detail === null ? null : textOf(call.detail, 'compliance_domain'), call, complete),
-  );
-  return {
-    total: calls.length,
-    allowed: outcomes.filter((outcome) => outcome === 'allowed').length,
-    denied: outcomes.filter((outcome) => outcome === 'denied').length,
-    faulted: outcomes.filter((outcome) => outcome === 'faulted').length,
-    tools: [...tools].sort(),
-    toolsByFirstUse: [...tools],
-    domains: allKnown(domains) ? [...new Set(domains)].sort() : null,
-    transcript: transcriptOf(calls, complete),
-    sensitivities: new Set(entries.flatMap((entry) => entry.sensitivity ?? [])),
-    drift: entries.some((entry) => entry.type === 'catalog_drift'),
-    killSwitch: entries.some(
-      (entry) => entry.detail !== null && textOf(entry.detail, 'reason') === 'kill_switch_triggered',
-    ),
-    suspiciousSequences: entries.filter((entry) => entry.type === 'suspicious_call_sequence').length,
-  };
+/** Adds up a chain, entry by entry. */
+export class Sum implements Witness {
+  readonly #outcomes = { allowed: 0, denied: 0, faulted: 0 };
+  readonly #tools = new Set<string>();
+  readonly #domains = new Set<string>();
+  readonly #sensitivities = new Set<string>();
+  #complete = false;
+  #domainsKnown = true;
+  #drift = false;
+  #killSwitch = false;
+  #suspiciousSequences = 0;
+
+  see(entry: ChainEntry, at: number): void {
+    if (at === 0) this.#complete = hasCommitments(entry);
+    if (entry.sensitivity !== null) this.#sensitivities.add(entry.sensitivity);
+    if (entry.type === 'catalog_drift') this.#drift = true;
+    if (entry.type === 'suspicious_call_sequence') this.#suspiciousSequences++;
+    if (entry.detail !== null && textOf(entry.detail, 'reason') === 'kill_switch_triggered') this.#killSwitch = true;
+    if (isCall(entry)) this.#seeCall(entry);
+  }
+
+  #seeCall(call: ChainEntry): void {
+    this.#outcomes[outcomeOf(call)]++;
+    this.#tools.add(call.toolName ?? '');
+    const said = call.detail === null ? null : textOf(call.detail, 'compliance_domain');
+    const domain = knownOf(said, call, this.#complete);
+    if (domain === null) this.#domainsKnown = false;
+    else this.#domains.add(domain);
+  }
+
+  get summary(): Summary {
+    const { allowed, denied, faulted } = this.#outcomes;
+    return {
+      ...this.#outcomes,
+      total: allowed + denied + faulted,
+      tools: [...this.#tools].sort(),
+      toolsByFirstUse: [...this.#tools],
+      domains: this.#domainsKnown ? [...this.#domains].sort() : null,
+      sensitivities: this.#sensitivities,
+      drift: this.#drift,
+      killSwitch: this.#killSwitch,
+      suspiciousSequences: this.#suspiciousSequences,
+    };
+  }
 }
 
 /** A call that was answered, in advisory mode too, was allowed; one that policy or a guard stopped was denied. */
@@ -64,28 +79,13 @@ function outcomeOf(call: ChainEntry): 'allowed' | 'denied' | 'faulted' {
     : 'denied';
 }
 
-/** The claim narrows the decisions that ask for something to what they were: denials (wire-formats section 5). */
-function narrowed(call: ChainEntry): string {
-  if (call.type === 'fault') return 'fault';
-  return call.decision === 'step_up' || call.decision === 'defer' ? 'deny' : (call.decision ?? 'n/a');
-}
-
-function transcriptOf(calls: readonly ChainEntry[], complete: boolean): TranscriptLine[] | null {
-  const classes = calls.map((call) => known(call.dataClass, call, complete));
-  if (!allKnown(classes)) return null;
-  return calls.map((call, i) => ({
-    tool_name: call.toolName ?? '',
-    data_class: classes[i] ?? '',
-    decision: narrowed(call),
-  }));
-}
-
-function known(said: string | null, call: ChainEntry, complete: boolean): string | null {
+/**
+ * What is known of a domain or class that a call's entry gives as `said`, or does not give. `complete`: the writer puts both into
+ * the entry of every call, so that a missing one means `unknown` (ours); otherwise it means that nothing can be said (null), unless
+ * the call missed the catalog.
+ */
+export function knownOf(said: string | null, call: ChainEntry, complete: boolean): string | null {
   if (said !== null) return said;
   // No server: the tool was not in the catalog, so nothing is known about it.
   return complete || call.server === null ? 'unknown' : null;
-}
-
-function allKnown(values: readonly (string | null)[]): values is string[] {
-  return !values.includes(null);
 }

@@ -15,13 +15,12 @@ const FLAT = openObject((value, path) =>
 );
 
 /**
- * Whether the claim says what session_start committed to (contracts section 3). The chain root covers these names, and the
+ * Whether the claim says what session_start, the entry `start`, committed to (contracts section 3). The chain root covers these names, and the
  * nonce of hardware evidence covers the root: a claim that says otherwise would borrow evidence for another session.
  */
-export function commitments(claim: WireClaim, entries: readonly ChainEntry[]): Finding {
-  const start = entries[0];
+export function commitments(claim: WireClaim, start: ChainEntry | null): Finding {
   const detail = start?.detail ?? null;
-  if (start === undefined || detail === null) return notChecked('session_start commits to nothing by name');
+  if (start === null || detail === null) return notChecked('session_start commits to nothing by name');
   if (member(detail, 'cmcp_v') !== 1) return failed('session_start commits in a version that is not known');
   const malformed = FLAT(detail, 'session_start.detail') ?? textProblem(detail, 'session_start.detail');
   if (malformed !== null) return failed(malformed);

@@ -1,4 +1,3 @@
-import type { ChainEntry } from '../audit/chain-entry.ts';
 import type { Expectations } from '../expectations.ts';
 import { asserted, type Finding, failed, notChecked, proven } from '../finding.ts';
 import { parseTimestamp } from '../time.ts';
@@ -13,11 +12,14 @@ const DEFAULT_MAX_AGE_SECONDS = 86_400;
 /** Rounding of `iat` to seconds, on both sides of a comparison. */
 const ROUNDING_SECONDS = 2;
 
-/** Whether the times in the file are possible together, and, where a clock was given, not in its future. */
-export function timesPossible(claim: WireClaim, entries: readonly ChainEntry[], expectations: Expectations): Finding {
+/**
+ * Whether the times in the file are possible together, and, where a clock was given, not in its future. `lastMicros`: the time of
+ * the last entry, in microseconds since the epoch.
+ */
+export function timesPossible(claim: WireClaim, lastMicros: number, expectations: Expectations): Finding {
   const { iat } = claim.trace;
   const attested = attestedSeconds(claim);
-  const last = (entries.at(-1)?.micros ?? 0) / 1e6;
+  const last = lastMicros / 1e6;
   if (attested > iat + FUTURE_SKEW_SECONDS) return failed('the attestation is later than the claim');
   if (last > iat + FUTURE_SKEW_SECONDS) return failed('the chain has an entry that is later than the claim');
   if (stale(claim) !== claim.gateway.attestation_stale && !nearStale(claim)) {

@@ -2,6 +2,19 @@ import { sha256 as nobleSha256 } from '@noble/hashes/sha2.js';
 import { encodeHex } from '../bytes/hex.ts';
 import { encodeUtf8 } from '../bytes/utf8.ts';
 
+/** SHA-256 of bytes that come piece by piece. */
+export interface RunningSha256 {
+  update(bytes: Uint8Array): unknown;
+  /** The 32 bytes, once. */
+  digest(): Uint8Array;
+}
+
+/** Starts a {@link RunningSha256}. Node's `() => createHash('sha256')` is one that is several times faster than ours. */
+export type NewSha256 = () => RunningSha256;
+
+/** The one that runs everywhere. */
+export const newSha256: NewSha256 = () => nobleSha256.create();
+
 /** SHA-256. */
 export function sha256(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   return new Uint8Array(nobleSha256(bytes));

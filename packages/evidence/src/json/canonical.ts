@@ -3,10 +3,14 @@ import { deeper, integerText } from './stringify.ts';
 import { JsonNumber, type JsonObject, type JsonValue } from './value.ts';
 
 /** How one canonical form writes what the forms disagree on. */
-interface Form {
+export interface Form {
   sortKeys(keys: string[]): string[];
   string(value: string): string;
   number(lexeme: string): string;
+  /** True when members that are null are left out. */
+  dropsNulls?: boolean;
+  /** Deepest nesting; without it, the bound that protects the stack. */
+  depth?: number;
 }
 
 /**
@@ -27,6 +31,18 @@ export function canonicalSortedWithout(object: JsonObject, name: string): string
   return writeObject(object, PYJ, deeper(0), name);
 }
 
+/** {@link canonicalSorted} of `object`, whole and as if it had no member `name`, written once: what a chain of hashes needs of each link. */
+export function canonicalSortedBoth(object: JsonObject, name: string): { whole: string; without: string } {
+  let whole = '';
+  let without = '';
+  for (const key of PYJ.sortKeys(Object.keys(object))) {
+    const text = `${PYJ.string(key)}:${write(object[key] as JsonValue, PYJ, deeper(0))}`;
+    whole += (whole === '' ? '' : ',') + text;
+    if (key !== name) without += (without === '' ? '' : ',') + text;
+  }
+  return { whole: `{${whole}}`, without: `{${without}}` };
+}
+
 /**
  * RFC 8785 (JCS).
  *
@@ -36,12 +52,13 @@ export function canonicalJcs(value: JsonValue): string {
   return write(value, JCS, 0);
 }
 
-function write(value: JsonValue, form: Form, depth: number): string {
+/** The text of `value` in `form`, `depth` levels deep in what is being written. */
+export function write(value: JsonValue, form: Form, depth: number): string {
   if (typeof value === 'string') return form.string(value);
   if (typeof value === 'number') return integerText(value);
   if (typeof value === 'boolean' || value === null) return String(value);
   if (value instanceof JsonNumber) return form.number(value.lexeme);
-  const inner = deeper(depth);
+  const inner = deeper(depth, form.depth);
   if (Array.isArray(value)) {
     let text = '';
     for (const item of value) text += (text === '' ? '' : ',') + write(item, form, inner);
@@ -54,7 +71,7 @@ function write(value: JsonValue, form: Form, depth: number): string {
 function writeObject(object: JsonObject, form: Form, depth: number, except?: string): string {
   let text = '';
   for (const key of form.sortKeys(Object.keys(object))) {
-    if (key === except) continue;
+    if (key === except || (form.dropsNulls === true && object[key] === null)) continue;
     text += `${text === '' ? '' : ','}${form.string(key)}:${write(object[key] as JsonValue, form, depth)}`;
   }
   return `{${text}}`;
@@ -85,12 +102,13 @@ const JCS: Form = {
   },
 };
 
-function escapeUnit(unit: string): string {
+/** The escape of one UTF-16 unit: a backslash, `u`, four hex digits. */
+export function escapeUnit(unit: string): string {
   return `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
 }
 
 /** UTF-16 order and code point order differ only where a surrogate meets a unit from U+E000 on. */
-function byCodePoint(a: string, b: string): number {
+export function byCodePoint(a: string, b: string): number {
   const length = Math.min(a.length, b.length);
   for (let i = 0; i < length; i++) {
     const difference = rank(a.charCodeAt(i)) - rank(b.charCodeAt(i));
@@ -104,18 +122,20 @@ function rank(unit: number): number {
   return unit >= 0xd800 && unit <= 0xdfff ? unit + 0x10000 : unit;
 }
 
-function isFloat(lexeme: string): boolean {
+/** Whether a number lexeme has a fraction or an exponent. */
+export function isFloat(lexeme: string): boolean {
   return /[.eE]/.test(lexeme);
 }
 
-function finite(lexeme: string): number {
+/** The double that a lexeme stands for. @throws JsonError when it is beyond the range of doubles */
+export function finite(lexeme: string): number {
   const number = Number(lexeme);
   if (!Number.isFinite(number)) throw new JsonError('UNREPRESENTABLE', 0, 'a number is too large for a double');
   return number;
 }
 
 /** Python's `repr` of a float: shortest digits that round-trip, exponent form below 1e-4 and from 1e16 on. */
-function pythonRepr(value: number): string {
+export function pythonRepr(value: number): string {
   if (value === 0) return Object.is(value, -0) ? '-0.0' : '0.0';
   const [mantissa = '', exponentText = ''] = value.toExponential().split('e');
   const exponent = Number(exponentText);

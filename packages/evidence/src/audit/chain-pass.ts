@@ -1,0 +1,79 @@
+import type { WireClaim } from '../claim/wire.ts';
+import type { NewSha256 } from '../crypto/sha256.ts';
+import type { CallReceipt } from '../expectations.ts';
+import { SoughtCalls } from '../receipts.ts';
+import * as chain from './chain.ts';
+import type { ChainEntry } from './chain-entry.ts';
+import { BundleDigest } from './hash.ts';
+import type { Observer, Witness } from './observer.ts';
+import { Recoveries } from './recovery.ts';
+import { Residue } from './residue.ts';
+import { Sum } from './summary.ts';
+import { Tips } from './tips.ts';
+import { Transcript } from './transcript.ts';
+
+/** What the entries are held against. */
+interface Given {
+  claim: WireClaim;
+  bundleSessionId: string;
+  receipts: readonly CallReceipt[];
+  hashing: NewSha256;
+}
+
+/**
+ * All that is asked of a chain, in one pass over its entries: a long session is never in memory as a whole. Of every entry stay its
+ * hash, its id and the id of its call.
+ */
+export class ChainPass implements Witness {
+  readonly tips = new Tips();
+  readonly recoveries = new Recoveries(this.tips);
+  readonly sum = new Sum();
+  readonly residue = new Residue();
+  readonly transcript: Transcript;
+  readonly soughtCalls: SoughtCalls;
+  readonly bundle: BundleDigest;
+
+  readonly links = chain.links();
+  readonly sequence = chain.sequence();
+  readonly order = chain.order();
+  readonly frame = chain.frame();
+  readonly calls = chain.calls();
+  readonly hashes: Observer;
+  readonly session: Observer;
+  readonly bounds: Observer;
+
+  #first: ChainEntry | null = null;
+  #lastMicros = 0;
+  readonly #witnesses: readonly Witness[];
+
+  constructor({ claim, bundleSessionId, receipts, hashing }: Given) {
+    const { gateway, trace } = claim;
+    this.transcript = new Transcript(trace.tool_transcript?.entries);
+    this.soughtCalls = new SoughtCalls(receipts);
+    this.bundle = new BundleDigest(hashing);
+    this.hashes = chain.hashes(hashing);
+    this.session = chain.oneSession(bundleSessionId, gateway.session_id);
+    this.bounds = chain.bounds(gateway.audit_chain);
+    const questions = [this.hashes, this.links, this.sequence, this.order, this.frame, this.calls];
+    const sums = [this.recoveries, this.sum, this.transcript, this.soughtCalls, this.residue];
+    // Recoveries look at the tips of all entries before them.
+    this.#witnesses = [...questions, this.session, this.bounds, ...sums, this.tips];
+  }
+
+  see(entry: ChainEntry, at: number): void {
+    this.#first ??= entry;
+    this.#lastMicros = entry.micros;
+    if (entry.form !== null) this.bundle.add(entry.form.whole);
+    for (const witness of this.#witnesses) witness.see(entry, at);
+  }
+
+  /** The first entry, which says what the session was opened with. */
+  get first(): ChainEntry | null {
+    return this.#first;
+  }
+
+  /** The time of the last entry, in microseconds since the epoch. */
+  get lastMicros(): number {
+    return this.#lastMicros;
+  }
+}
