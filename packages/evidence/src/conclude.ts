@@ -1,4 +1,5 @@
 import type { Residue } from './audit/residue.ts';
+import { claimDigest } from './claim/hash.ts';
 import type { WireClaim } from './claim/wire.ts';
 import { type Expectations, relaxationsOf } from './expectations.ts';
 import type { Check, Report, Verdict } from './report.ts';
@@ -19,11 +20,17 @@ export function conclude(checks: Check[], subject: Subject, expectations: Expect
     verdict,
     summary: summaryOf(verdict, failures, open, subject),
     session_id: subject.claim?.gateway.session_id ?? null,
+    claim: subject.claim === null ? null : placeOf(subject.claim),
     checks,
     relaxations: relaxationsOf(expectations),
     lacking: [...new Set(flags)],
     residual: residualOf(subject),
   };
+}
+
+function placeOf(claim: WireClaim): NonNullable<Report['claim']> {
+  const { session_id, sequence_number, prev_claim_hash } = claim.gateway;
+  return { session_id, number: sequence_number, digest: claimDigest(claim), previous: prev_claim_hash ?? null };
 }
 
 function summaryOf(verdict: Verdict, failures: readonly Check[], open: readonly Check[], { claim }: Subject): string {

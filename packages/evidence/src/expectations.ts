@@ -1,3 +1,10 @@
+import type { TrustAnchor } from './hardware/given.ts';
+import type { EvidencePolicy } from './hardware/policy.ts';
+
+/** How strongly an entry ties a call to the server that it went to, weakest first (wire-formats section 7.1). */
+export const EVIDENCE_CLASSES = ['hash-only', 'spawn-unmeasured', 'tls-pinned', 'spawn-measured'] as const;
+export type EvidenceClass = (typeof EVIDENCE_CLASSES)[number];
+
 /** A public key that the relying party trusts, and where that trust comes from. */
 export interface TrustedKey {
   /** Raw Ed25519 public key, base64url (JWK `x`). */
@@ -29,6 +36,16 @@ export interface Expectations {
   measurement?: string;
   /** Receipts that callers kept; each must be found in the chain. */
   receipts?: readonly CallReceipt[];
+  /** Roots that hardware evidence may chain to. Without them no evidence is authentic. */
+  anchors?: readonly TrustAnchor[];
+  /** What the relying party accepts of the hardware, and its reference values for registers. */
+  evidencePolicy?: EvidencePolicy;
+  /** JWKS of NVIDIA's attestation service, as the relying party fetched it. */
+  gpuServiceKeys?: Uint8Array<ArrayBuffer>;
+  /** Least evidence class of the calls that reached a server (`--min-evidence-class`). */
+  minEvidenceClass?: EvidenceClass;
+  /** Keys of outside controllers whose receipts entries carry (wire-formats section 14). */
+  controllerKeys?: readonly TrustedKey[];
 
   /** Relaxations: each is printed in the report. */
   acceptSoftware?: boolean;

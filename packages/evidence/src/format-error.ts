@@ -1,4 +1,4 @@
-/** Part of a session file that has not the shape it should have. Thrown by readers, caught by the verifier, never seen outside. */
+/** Input that has not the shape it should have. The only error of readers and parsers; verifiers catch it and report it. */
 export class FormatError extends Error {
   override readonly name = 'FormatError';
 }

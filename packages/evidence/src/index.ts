@@ -1,3 +1,5 @@
+export { bundleHash, type PolicyText } from './approved/bundle-hash.ts';
+export { catalogHash } from './approved/catalog-hash.ts';
 export type { Checkpoint } from './audit/checkpoint.ts';
 export type { AuditEntry, ChainMembers, EntryDraft, EntryType, PolicyDecision } from './audit/entry.ts';
 export { bundleDigest, checkpointPreimage, entryHash } from './audit/hash.ts';
@@ -15,7 +17,10 @@ export { JsonError, type JsonErrorCode } from './json/error.ts';
 export { type JsonLimits, parseJson } from './json/parse.ts';
 export { stringifyJson } from './json/stringify.ts';
 export { isObject, JsonNumber, type JsonObject, type JsonValue, member, setMember } from './json/value.ts';
+export { printable } from './printable.ts';
+export { readKeyText, readReceipt } from './relying-party.ts';
 export type { Check, Outcome, Report, Verdict } from './report.ts';
 export { combine, entriesFileName } from './session-document.ts';
 export { ENTRIES_MEDIA_TYPE, type EntriesFile, SESSION_FORMAT, type SessionFile } from './session-file.ts';
+export { parseTimestamp } from './time.ts';
 export { verify } from './verify.ts';

@@ -7,5 +7,7 @@ export { CONFIG_SCHEMA } from './config/schema.ts';
 export type { Config } from './config/types.ts';
 export { ERRORS, type ErrorCode, GatewayError } from './errors.ts';
 export { Gateway, type GatewayDeps, type StartedGateway } from './gateway.ts';
+export { loadBundle } from './policy/bundle.ts';
+export { intentOf, type PolicyIntent } from './policy/intent.ts';
 export { type CheckReport, checkSetup, type ServerCheck } from './setup/check.ts';
 export { type InitResult, initialise } from './setup/init.ts';

@@ -2,8 +2,10 @@ import type { WireClaim } from '../claim/wire.ts';
 import type { NewSha256 } from '../crypto/sha256.ts';
 import type { CallReceipt } from '../expectations.ts';
 import { SoughtCalls } from '../receipts.ts';
+import { oneAuthority } from './activations.ts';
 import * as chain from './chain.ts';
 import type { ChainEntry } from './chain-entry.ts';
+import { WeakestCall } from './evidence-class.ts';
 import { BundleDigest } from './hash.ts';
 import type { Observer, Witness } from './observer.ts';
 import { Recoveries } from './recovery.ts';
@@ -29,6 +31,7 @@ export class ChainPass implements Witness {
   readonly recoveries = new Recoveries(this.tips);
   readonly sum = new Sum();
   readonly residue = new Residue();
+  readonly weakestCall = new WeakestCall();
   readonly transcript: Transcript;
   readonly soughtCalls: SoughtCalls;
   readonly bundle: BundleDigest;
@@ -41,6 +44,7 @@ export class ChainPass implements Witness {
   readonly hashes: Observer;
   readonly session: Observer;
   readonly bounds: Observer;
+  readonly authority: Observer;
 
   #first: ChainEntry | null = null;
   #lastMicros = 0;
@@ -54,10 +58,11 @@ export class ChainPass implements Witness {
     this.hashes = chain.hashes(hashing);
     this.session = chain.oneSession(bundleSessionId, gateway.session_id);
     this.bounds = chain.bounds(gateway.audit_chain);
+    this.authority = oneAuthority({ bundle_hash: trace.policy.bundle_hash, catalog_hash: gateway.catalog.hash });
     const questions = [this.hashes, this.links, this.sequence, this.order, this.frame, this.calls];
-    const sums = [this.recoveries, this.sum, this.transcript, this.soughtCalls, this.residue];
+    const sums = [this.recoveries, this.sum, this.transcript, this.soughtCalls, this.weakestCall, this.residue];
     // Recoveries look at the tips of all entries before them.
-    this.#witnesses = [...questions, this.session, this.bounds, ...sums, this.tips];
+    this.#witnesses = [...questions, this.session, this.bounds, this.authority, ...sums, this.tips];
   }
 
   see(entry: ChainEntry, at: number): void {

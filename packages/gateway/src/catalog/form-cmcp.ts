@@ -1,4 +1,4 @@
-import { isObject, type JsonObject, type JsonValue, member } from '@cmcp/evidence';
+import { catalogHash, isObject, type JsonObject, type JsonValue, member } from '@cmcp/evidence';
 import type { Ranks } from '../policy/sensitivity.ts';
 import type { DraftTool, ParsedCatalog } from './assemble.ts';
 import { canonicalDigest } from './digests.ts';
@@ -41,17 +41,7 @@ export function readCmcpForm(raw: JsonObject, place: Place, ranks: Ranks): Parse
     .map((item, index) => readTool(item, place.at('tools').at(index), ranks, servers));
   refuseUngoverned(fields, 'resources');
   refuseUngoverned(fields, 'prompts');
-  return { form: 'cmcp', hash: canonicalDigest(sortedForm(raw)), servers: [...servers.values()], tools };
-}
-
-/** Contracts section 8: each array sorted by its key; nothing filled in. */
-function sortedForm(raw: JsonObject): JsonObject {
-  return { ...raw, servers: sortedBy(member(raw, 'servers'), 'id'), tools: sortedBy(member(raw, 'tools'), 'name') };
-}
-
-function sortedBy(items: JsonValue | undefined, key: string): JsonValue[] {
-  const name = (item: JsonValue): string => String(isObject(item) ? member(item, key) : '');
-  return Array.isArray(items) ? items.toSorted((a, b) => (name(a) < name(b) ? -1 : 1)) : [];
+  return { form: 'cmcp', hash: catalogHash(raw), servers: [...servers.values()], tools };
 }
 
 /** Only tools are governed, so approving anything else would promise what is not enforced. */

@@ -1,5 +1,5 @@
 import { dirname, resolve } from 'node:path';
-import { isObject, type JsonObject, type JsonValue, member } from '@cmcp/evidence';
+import { catalogHash, isObject, type JsonObject, type JsonValue } from '@cmcp/evidence';
 import type { Ranks } from '../policy/sensitivity.ts';
 import type { DraftTool, ParsedCatalog } from './assemble.ts';
 import { canonicalDigest, referenceView } from './digests.ts';
@@ -29,13 +29,7 @@ export function readReferenceForm(entries: JsonValue[], place: Place, ranks: Ran
   if (entries.length > MAX_TOOLS) throw place.refuse(`must not hold more than ${MAX_TOOLS} entries`);
   const servers = new Map<string, CatalogServer>();
   const tools = entries.map((entry, index) => readEntry(entry, place.at(index), ranks, servers));
-  const sorted = entries.toSorted((a, b) => (toolName(a) < toolName(b) ? -1 : 1));
-  return { form: 'reference', hash: canonicalDigest(sorted), servers: [...servers.values()], tools };
-}
-
-function toolName(entry: JsonValue): string {
-  const name = isObject(entry) ? member(entry, 'tool_name') : undefined;
-  return typeof name === 'string' ? name : '';
+  return { form: 'reference', hash: catalogHash(entries), servers: [...servers.values()], tools };
 }
 
 function readEntry(raw: JsonValue, place: Place, ranks: Ranks, servers: Map<string, CatalogServer>): DraftTool {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { canonicalSorted, digest } from '@cmcp/evidence';
+import { bundleHash, canonicalSorted, digest } from '@cmcp/evidence';
 import fc from 'fast-check';
 import {
   COMPAT_MANIFEST,
@@ -13,7 +13,7 @@ import {
   toolRecord,
 } from '../../../../tests/support/policy.ts';
 import { GatewayError } from '../errors.ts';
-import { bundleHash, loadBundle } from './bundle.ts';
+import { loadBundle } from './bundle.ts';
 import { nativeSchema } from './schema.ts';
 
 const PERMIT = 'permit (principal, action, resource);\n';

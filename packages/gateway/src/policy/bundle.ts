@@ -1,9 +1,8 @@
-import { canonicalSorted, digest, type JsonObject, setMember, sha256Hex } from '@cmcp/evidence';
+import { bundleHash } from '@cmcp/evidence';
 import { readBundleFiles } from './bundle-files.ts';
 import { readManifest } from './manifest.ts';
 import { named } from './names.ts';
 import { type BundlePolicy, parsePolicies } from './parse.ts';
-import type { BundleText } from './text.ts';
 import { validatePolicies } from './validate.ts';
 
 /** A policy bundle that parsed, and, if native, passed validation against its own schema. */
@@ -39,12 +38,4 @@ export async function loadBundle(folder: string): Promise<Bundle> {
     schema: files.schema.text,
     warnings: native ? validatePolicies(files.policies, files.schema, policies) : [],
   };
-}
-
-/** Wire-formats section 4. The manifest's top-level `signature` signs the hash, so it is not in it. */
-export function bundleHash(manifest: JsonObject, policies: readonly BundleText[], schema: string): string {
-  const hashes: JsonObject = {};
-  for (const { path, text } of policies) setMember(hashes, path, sha256Hex(text));
-  const { signature: _signature, ...signed } = manifest;
-  return digest(canonicalSorted({ manifest: signed, policy_files: hashes, schema_hash: sha256Hex(schema) }));
 }

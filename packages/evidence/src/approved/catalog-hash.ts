@@ -1,0 +1,23 @@
+import { digest } from '../crypto/sha256.ts';
+import { canonicalSorted } from '../json/canonical.ts';
+import { isObject, type JsonObject, type JsonValue, member } from '../json/value.ts';
+
+/**
+ * `sha256:…` of a catalog: the reference's array sorted by tool name (wire-formats section 6.2), or ours with each array sorted
+ * by its key (contracts section 8). Nothing is filled in.
+ *
+ * @throws JsonError for a value without canonical form
+ */
+export function catalogHash(catalog: JsonValue[] | JsonObject): string {
+  if (Array.isArray(catalog)) return digest(canonicalSorted(sortedBy(catalog, 'tool_name')));
+  const lists = {
+    servers: sortedBy(member(catalog, 'servers'), 'id'),
+    tools: sortedBy(member(catalog, 'tools'), 'name'),
+  };
+  return digest(canonicalSorted({ ...catalog, ...lists }));
+}
+
+function sortedBy(items: JsonValue | undefined, key: string): JsonValue[] {
+  const name = (item: JsonValue): string => String(isObject(item) ? member(item, key) : '');
+  return Array.isArray(items) ? items.toSorted((a, b) => (name(a) < name(b) ? -1 : 1)) : [];
+}

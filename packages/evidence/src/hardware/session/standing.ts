@@ -1,0 +1,205 @@
+import { decodeHex } from '../../bytes/hex.ts';
+import { jwkThumbprint } from '../../claim/key.ts';
+import type { WireClaim } from '../../claim/wire.ts';
+import { isAcceptableKeyText } from '../../crypto/ed25519.ts';
+import { sha256 } from '../../crypto/sha256.ts';
+import type { Expectations } from '../../expectations.ts';
+import { asserted, type Finding, failed, informative, notChecked, proven, required } from '../../finding.ts';
+import { FormatError } from '../../format-error.ts';
+import type { Check } from '../../report.ts';
+import type { EvidenceItem } from '../../session-document.ts';
+import { verifyEvidence } from '../evidence.ts';
+import type { EvidenceGiven } from '../given.ts';
+import type { EvidenceKind, EvidenceVerdict } from '../verdict.ts';
+import { type ClaimedEvidence, claimedEvidence } from './claimed-evidence.ts';
+import { codeFinding } from './code.ts';
+import { gpuChecks } from './gpu.ts';
+import { rootFinding } from './root.ts';
+import { type SecondQuote, secondQuote } from './second-quote.ts';
+
+/** What hardware says for a session, as far as the relying party accepts it. */
+export interface HardwareStanding {
+  checks: Check[];
+  /** The signing key is the one that accepted hardware names: no pin of the key is needed. */
+  namesKey: boolean;
+  /** What the program wrote follows from the measured state: policy, catalog and mode are more than its word. */
+  provesCode: boolean;
+  /** The session has no hardware behind it: a pinned key stands for the program, by the relying party's own word. */
+  withoutHardware: boolean;
+  /** Items of evidence that no check read. */
+  unread: string[];
+}
+
+/** The check of each kind that compares what the platform was given with what was expected. */
+const BINDING: Record<EvidenceKind, string> = {
+  'sev-snp': 'sev-snp.report_data',
+  tdx: 'tdx.report_data',
+  tpm: 'tpm.extra_data',
+  'azure-cvm': 'azure-cvm.extra_data',
+  nvidia: 'nvidia.nonce',
+};
+
+const EVIDENCE = ['hardware.evidence', 'Is there genuine, acceptable evidence of hardware?'] as const;
+const MEASUREMENT = ['hardware.measurement', 'Is the platform in the measured state that was expected?'] as const;
+
+/**
+ * Whether hardware vouches for the key and the chain of a claim (contracts section 4). The 64 bytes that the evidence must carry
+ * are computed from key and chain: a nonce that the signer wrote into the claim is never compared with itself.
+ */
+export async function hardwareStanding(
+  claim: WireClaim,
+  items: readonly EvidenceItem[],
+  expectations: Expectations,
+): Promise<HardwareStanding> {
+  if (claim.trace.runtime.platform === 'software-only') return software(claim, items, expectations);
+  const none = { namesKey: false, provesCode: false, withoutHardware: false };
+  const evidence = gathered(claim, items);
+  if (typeof evidence === 'string') {
+    return { ...none, checks: [required(...EVIDENCE, failed(evidence))], unread: [] };
+  }
+  const { kind, unread } = evidence;
+  if (kind === null) {
+    const finding = notChecked(
+      `the claim names ${claim.trace.runtime.platform}; this version does not read its evidence`,
+      'a version that reads this evidence',
+    );
+    return { ...none, checks: [required(...EVIDENCE, finding)], unread };
+  }
+  return { ...(await hardwareBacked(claim, kind, evidence, expectations)), unread };
+}
+
+function gathered(claim: WireClaim, items: readonly EvidenceItem[]): ClaimedEvidence | string {
+  if (!isAcceptableKeyText(claim.trace.cnf.jwk.x)) return 'the key in the claim is not a valid Ed25519 public key';
+  try {
+    return claimedEvidence(claim, items);
+  } catch (error) {
+    if (error instanceof FormatError) return error.message;
+    throw error;
+  }
+}
+
+/** A software session: nothing to look at, and nothing that could be proven. */
+function software(claim: WireClaim, items: readonly EvidenceItem[], expectations: Expectations): HardwareStanding {
+  const accepted = expectations.acceptSoftware === true;
+  const ask = accepted ? informative : required;
+  const { measurement } = claim.trace.runtime;
+  const { measurement: expected } = expectations;
+  const state =
+    expected !== undefined && expected !== measurement
+      ? failed(`the claim says ${measurement}`, expected)
+      : asserted('a software session has no measured platform', '--accept-software');
+  const evidence = asserted(
+    'no: a software key signed, in memory that whoever controlled the machine could read',
+    '--accept-software',
+  );
+  return {
+    checks: [ask(...EVIDENCE, evidence), ask(...MEASUREMENT, state)],
+    namesKey: false,
+    provesCode: false,
+    withoutHardware: true,
+    unread: items.map(({ role }) => role),
+  };
+}
+
+type Backed = Omit<HardwareStanding, 'unread'>;
+
+async function hardwareBacked(
+  claim: WireClaim,
+  kind: EvidenceKind,
+  { files, gpu }: ClaimedEvidence,
+  expectations: Expectations,
+): Promise<Backed> {
+  const bound = boundBytes(claim);
+  const given = givenFor(kind, bound, claim, expectations);
+  const verdict = await verifyEvidence(kind, files, given);
+  const second = kind === 'tpm' ? await secondQuote(files, given, bound) : null;
+  const root = rootFinding(verdict.root, expectations);
+  const key = boundFinding(verdict, kind, 'the hash of the signing key');
+  const chain = chainFinding(verdict, kind, second);
+  const state = stateFinding(claim, verdict, expectations);
+  const code = codeFinding(kind, verdict, second, state, expectations.evidencePolicy);
+  // A software TPM shows no state of any machine: what it measured is not asked for.
+  const askState = root.software && root.accepted ? informative : required;
+  const vouched = verdict.authentic && verdict.acceptable === true && root.accepted;
+  const checks = [
+    required(...EVIDENCE, summaryOf(verdict)),
+    required('hardware.root', 'On whose word is it hardware?', root.finding),
+    required('hardware.key', 'Does the evidence name the key that signed the claim?', key),
+    required('hardware.chain', 'Does the evidence name the first entry of the chain?', chain),
+    askState(...MEASUREMENT, state),
+    askState('gateway.code', 'Is the program that wrote the record the one that was measured?', code),
+    ...[...verdict.checks, ...(second?.checks ?? [])].map(asDetail),
+    ...(await gpuChecks(gpu, bound, given.at, expectations)),
+  ];
+  return {
+    checks,
+    namesKey: vouched && key.outcome === 'proven',
+    provesCode: vouched && code.outcome === 'proven',
+    withoutHardware: vouched && root.software,
+  };
+}
+
+/** Wire-formats section 10: thumbprint of the key, then the hash of the chain root; both from what was verified. */
+function boundBytes(claim: WireClaim): Uint8Array<ArrayBuffer> {
+  const bound = new Uint8Array(64);
+  bound.set(jwkThumbprint(claim.trace.cnf.jwk.x), 0);
+  bound.set(sha256(decodeHex(claim.gateway.audit_chain.root)), 32);
+  return bound;
+}
+
+function givenFor(
+  kind: EvidenceKind,
+  bound: Uint8Array<ArrayBuffer>,
+  claim: WireClaim,
+  { anchors = [], evidencePolicy, now }: Expectations,
+): EvidenceGiven {
+  const carried = kind === 'azure-cvm' ? { nonce: bound } : { userData: kind === 'tpm' ? bound.slice(0, 32) : bound };
+  return {
+    at: now ?? claim.trace.iat,
+    anchors,
+    measurement: claim.trace.runtime.measurement,
+    ...carried,
+    ...(evidencePolicy !== undefined && { policy: evidencePolicy }),
+  };
+}
+
+function summaryOf({ authentic, acceptable, summary, checks }: EvidenceVerdict): Finding {
+  const detail = summary.replace(/\.$/, '');
+  if (authentic && acceptable === true) return proven('the evidence is authentic and acceptable');
+  if (checks.some(({ outcome }) => outcome === 'failed')) return failed(detail);
+  return notChecked(
+    detail,
+    checks.find(({ required: needed, remedy }) => needed && remedy !== undefined)?.remedy ?? null,
+  );
+}
+
+function boundFinding({ authentic, checks }: EvidenceVerdict, kind: EvidenceKind, what: string): Finding {
+  const found = checks.find(({ id }) => id === BINDING[kind]);
+  if (found?.outcome === 'failed') return failed(`the evidence was made for something else: ${found.detail}`);
+  if (!authentic || found?.outcome !== 'proven') return notChecked('the evidence is not shown to be authentic');
+  return proven(`the evidence carries ${what}`, 'computed from the claim');
+}
+
+/** A TPM quote for the reference's verifier covers the key only; the chain needs the second one (contracts section 4, W-03). */
+function chainFinding(verdict: EvidenceVerdict, kind: EvidenceKind, second: SecondQuote | null): Finding {
+  return second === null ? boundFinding(verdict, kind, 'the hash of the first entry') : second.chain;
+}
+
+function stateFinding(
+  claim: WireClaim,
+  { authentic }: EvidenceVerdict,
+  { measurement: expected }: Expectations,
+): Finding {
+  const { measurement } = claim.trace.runtime;
+  if (expected === undefined) {
+    return asserted(`the claim says ${measurement}, and no reference value was given`, '--measurement DIGEST');
+  }
+  if (expected !== measurement) return failed(`the claim says ${measurement}`, expected);
+  if (!authentic) return notChecked('the evidence is not shown to be authentic');
+  return proven('the evidence shows the reference value', expected);
+}
+
+/** A check of the evidence itself: its failure refuses; what it leaves open is said by the checks that sum up. */
+function asDetail({ id, title, outcome, against, detail }: Check): Check {
+  return { id: `hardware.${id}`, title, outcome, against, detail, required: false };
+}

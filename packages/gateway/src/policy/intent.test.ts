@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { intentOf } from './intent.ts';
+import { parsePolicies } from './parse.ts';
+
+const intent = (text: string) => intentOf({ policies: parsePolicies([{ path: 'a.cedar', text }]) });
+
+const EVERYTHING = [
+  'permit(principal, action, resource);',
+  'permit(principal is Agent, action, resource is Resource);',
+  'permit(principal, action in Action::"call_tool", resource);',
+  'permit(principal, action, resource) when { true };',
+  'permit(principal, action, resource) unless { false };',
+  'permit(principal, action, resource) when { 1 == 1 || context.egress };',
+  'permit(principal, action, resource) when { !false && true } unless { !(context == context) };',
+];
+
+const SOMETHING = [
+  'permit(principal == Agent::"a", action, resource);',
+  'permit(principal, action == Action::"read", resource);',
+  'permit(principal, action in Action::"read_group", resource);',
+  'permit(principal, action, resource in Server::"s");',
+  'permit(principal, action, resource) when { false };',
+  'permit(principal, action, resource) unless { true };',
+  'permit(principal, action, resource) when { context.workflow == "w" };',
+  'permit(principal, action, resource) when { true && context.caller.staff };',
+  'permit(principal, action, resource) when { true } when { context.caller.staff };',
+  'permit(principal is Robot, action, resource);',
+  'forbid(principal, action, resource);',
+];
+
+test('a permit that holds for every call is recognised however it is written', () => {
+  for (const policy of EVERYTHING) assert.deepEqual(intent(policy).unconditionalPermits, ['policy0'], policy);
+});
+
+test('a permit that leaves any call out is not called unconditional', () => {
+  for (const policy of SOMETHING) assert.deepEqual(intent(policy).unconditionalPermits, [], policy);
+});
+
+test('a rule on destinations or answers counts as deciding on egress, wherever it stands in the condition', () => {
+  for (const condition of [
+    'context.response.size > 10',
+    'context has egress',
+    'resource.destination_class == "public"',
+    'if context.caller.staff then true else [context.sensitivity_level].contains(3)',
+  ]) {
+    assert.ok(intent(`forbid(principal, action, resource) when { ${condition} };`).decidesOnEgress, condition);
+  }
+  assert.equal(
+    intent('forbid(principal, action, resource) when { context.arguments.to == "x" };').decidesOnEgress,
+    false,
+  );
+});
+
+test('the order of the files is the order of the ids, and forbids are seen', () => {
+  const found = intent('forbid(principal, action, resource) when { true };\npermit(principal, action, resource);');
+  assert.deepEqual(found, { unconditionalPermits: ['policy1'], forbids: true, decidesOnEgress: false });
+});
