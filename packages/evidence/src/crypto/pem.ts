@@ -1,0 +1,44 @@
+import { decodeBase64 } from '../bytes/base64.ts';
+import { decodeUtf8, EncodingError } from '../bytes/utf8.ts';
+import { FormatError } from '../format-error.ts';
+
+/** One block of a PEM file: what it says it is, and its bytes. */
+export interface PemBlock {
+  label: string;
+  der: Uint8Array<ArrayBuffer>;
+}
+
+const BEGIN = /-----BEGIN ([A-Z0-9 ]{1,64})-----/g;
+
+/**
+ * The blocks of a PEM file, in order (RFC 7468). Text outside of blocks is ignored, as section 2 says; inside, only base64 and
+ * white space are accepted.
+ *
+ * @throws FormatError, also when there is no block
+ */
+export function readPem(bytes: Uint8Array): PemBlock[] {
+  try {
+    return blocks(decodeUtf8(bytes));
+  } catch (error) {
+    if (error instanceof EncodingError) throw new FormatError(`PEM: ${error.message}`);
+    throw error;
+  }
+}
+
+function blocks(text: string): PemBlock[] {
+  const found: PemBlock[] = [];
+  let after = 0;
+  for (const begin of text.matchAll(BEGIN)) {
+    const [marker, label = ''] = begin;
+    if (begin.index < after) throw new FormatError('PEM: a block begins inside another');
+    const start = begin.index + marker.length;
+    const end = text.indexOf('-----', start);
+    const closing = `-----END ${label}-----`;
+    if (end < 0 || !text.startsWith(closing, end))
+      throw new FormatError(`PEM: the block ${label} does not end as it begins`);
+    found.push({ label, der: decodeBase64(text.slice(start, end).replace(/[ \t\r\n]/g, '')) });
+    after = end + closing.length;
+  }
+  if (found.length === 0) throw new FormatError('PEM: there is no block in it');
+  return found;
+}
