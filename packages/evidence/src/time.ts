@@ -25,3 +25,8 @@ export function parseTimestamp(text: string): number | null {
   const seconds = date.getTime() / 1000 + (h * 60 + mi - offset) * 60 + s;
   return seconds * 1_000_000 + Number(fraction.padEnd(6, '0'));
 }
+
+/** `seconds` since the epoch for people: `2026-01-31T12:00:00Z`. For years 0 to 9999. */
+export function utcText(seconds: number): string {
+  return new Date(seconds * 1000).toISOString().replace('.000Z', 'Z');
+}

@@ -6,6 +6,8 @@ export interface Name {
   der: Uint8Array<ArrayBuffer>;
   /** For people: the attributes in the order in which they are encoded, for example `CN=ARK-Milan, O=Advanced Micro Devices`. */
   text: string;
+  /** For sentences: the common name alone where there is exactly one, else as `text`. */
+  short: string;
   /** The common name, when there is exactly one. */
   commonName: string | null;
 }
@@ -28,15 +30,19 @@ export function parseName(node: DerNode): Name {
   const attributes = node.children(TAG.sequence).map((set) => set.children(TAG.set).map(attributeOf));
   if (attributes.some((set) => set.length === 0)) throw new FormatError('name: a part of it is empty');
   const commonNames = attributes.flat().filter(({ oid }) => oid === COMMON_NAME);
-  const texts = attributes.map((set) => set.map(({ oid, value }) => `${SHORT_NAMES.get(oid) ?? oid}=${shown(value)}`));
-  return {
-    der: node.bytes,
-    text: texts.map((set) => set.join(' + ')).join(', '),
-    commonName: commonNames.length === 1 ? (commonNames[0]?.value ?? null) : null,
-  };
+  const text = attributes.map((set) => set.map(shown).join(' + ')).join(', ');
+  const [only, ...others] = commonNames;
+  return only === undefined || others.length > 0
+    ? { der: node.bytes, text, short: text, commonName: null }
+    : { der: node.bytes, text, short: shown(only), commonName: only.value };
 }
 
-function attributeOf(node: DerNode): { oid: string; value: string } {
+interface Attribute {
+  oid: string;
+  value: string;
+}
+
+function attributeOf(node: DerNode): Attribute {
   const [oid, value, ...rest] = node.children(TAG.sequence);
   if (oid === undefined || value === undefined || rest.length > 0)
     throw new FormatError('name: an attribute is not one');
@@ -44,8 +50,9 @@ function attributeOf(node: DerNode): { oid: string; value: string } {
 }
 
 /** A name is written by whoever made the certificate: what could be taken for structure, or moves the cursor, is escaped. */
-function shown(value: string): string {
-  return value.replace(/[\\,+]|[\p{C}\p{Zl}\p{Zp}]/gu, (character) =>
-    /[\\,+]/.test(character) ? `\\${character}` : `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`,
+function shown({ oid, value }: Attribute): string {
+  const text = value.replace(/[\\,+"]|[\p{C}\p{Zl}\p{Zp}]/gu, (character) =>
+    /[\\,+"]/.test(character) ? `\\${character}` : `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`,
   );
+  return `${SHORT_NAMES.get(oid) ?? oid}=${text}`;
 }
