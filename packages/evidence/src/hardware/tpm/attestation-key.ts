@@ -1,0 +1,218 @@
+import { buildChain } from '../../crypto/chain.ts';
+import { type PublicKey, parseSpki, samePublicKey, spkiOf } from '../../crypto/key.ts';
+import { readPem } from '../../crypto/pem.ts';
+import { sha256Hex } from '../../crypto/sha256.ts';
+import { type Certificate, readCertificates } from '../../crypto/x509.ts';
+import { asserted, type Finding, failed, notChecked, proven, provenUnless } from '../../finding.ts';
+import { FormatError } from '../../format-error.ts';
+import { anchorsFor, trustedRoot } from '../anchors.ts';
+import { fileOf } from '../files.ts';
+import type { EvidenceFiles, EvidenceGiven, TrustAnchor } from '../given.ts';
+import { authenticity, type EvidenceCheck, remark, type TrustedRoot } from '../verdict.ts';
+import {
+  akCertificateProblem,
+  ekCertificateProblem,
+  isSoftwareTpm,
+  leafOf,
+  type TpmDevice,
+  tpmDevice,
+} from './certificate.ts';
+import { parsePublic, type TpmPublic } from './public-area.ts';
+
+/** The key that should have signed, and what vouches for it. */
+export interface AttestationKey {
+  /** null: none was presented. A key that was presented is not yet one that is trusted: see `checks`. */
+  key: PublicKey | null;
+  /** The public area, where one was presented: it names the scheme of the key. */
+  area: TpmPublic | null;
+  root: TrustedRoot | null;
+  /** A certificate in the chain is signed with SHA-1. */
+  weakChain: boolean;
+  checks: EvidenceCheck[];
+}
+
+/** What was found out about the trust in a key. */
+interface Trust {
+  finding: Finding;
+  root: TrustedRoot | null;
+  /** A certificate in the chain is signed with SHA-1. */
+  weak: boolean;
+}
+
+/**
+ * Finds the attestation key and what vouches for it (attestation.md sections 2.2, 2.6): an AK certificate chain to a root of the
+ * relying party, or a pinned key: `given.trustedAk`, or the role `ak` when there is no chain. A pin is as good as its source.
+ * A key that the evidence only presents (`ak_public`) is never trusted.
+ *
+ * @throws FormatError
+ */
+export async function attestationKey(files: EvidenceFiles, given: EvidenceGiven): Promise<AttestationKey> {
+  const roots = tpmRoots(files, given);
+  const chain = read(files, 'ak_chain', readCertificates);
+  const leaf = chain === null ? null : leafOf(chain, 'ak_chain');
+  const area = read(files, 'ak_public', parsePublic);
+  const presented = read(files, 'ak', readPublicKey);
+  const trusted = given.trustedAk === undefined ? null : parseSpki(given.trustedAk);
+  const pin = trusted ?? (leaf === null ? presented : null);
+  const byChain = chain === null ? null : await chainTo(chain, roots, akCertificateProblem);
+  const trust = pin === null ? (byChain ?? NOTHING) : pinned(pin, trusted !== null, byChain);
+  const named = { trusted, ak: presented, ak_chain: leaf?.key ?? null, ak_public: area?.key ?? null };
+  const ek = await ekCheck(read(files, 'ek_chain', readCertificates), roots);
+  const devices = [leaf === null ? null : tpmDevice(leaf), ek.device];
+  return {
+    key: pin ?? leaf?.key ?? area?.key ?? null,
+    area,
+    root: trust.root !== null && devices.some(isSoftwareTpm) ? softwareRoot(trust.root) : trust.root,
+    weakChain: trust.weak,
+    checks: [
+      authenticity('tpm.ak', 'Is the attestation key one that is trusted?', trust.finding),
+      ...oneKey(named),
+      attributes(area),
+      ...ek.checks,
+      ...(fileOf(files, 'ak_transcript') === undefined ? [] : [transcript()]),
+    ],
+  };
+}
+
+/** The roots that may vouch for a TPM, and when. */
+interface Roots {
+  anchors: readonly TrustAnchor[];
+  at: number;
+}
+
+function tpmRoots(files: EvidenceFiles, given: EvidenceGiven): Roots {
+  return { anchors: anchorsFor(given, 'tpm', fileOf(files, 'test_root')), at: given.at };
+}
+
+function read<T>(files: EvidenceFiles, role: string, parse: (bytes: Uint8Array<ArrayBuffer>) => T): T | null {
+  const bytes = fileOf(files, role);
+  return bytes === undefined ? null : parse(bytes);
+}
+
+/** Nothing vouches for the key. */
+const NOTHING: Trust = {
+  finding: notChecked(
+    'nothing vouches for the attestation key, and a quote by such a key proves nothing about a TPM',
+    'the AK certificate chain (role ak_chain) and its root, or the public key itself if you know it (role ak)',
+  ),
+  root: null,
+  weak: false,
+};
+
+/** The chain of certificates of one key, leaf first, to a root; `problemOf` says what is wrong with the leaf. */
+async function chainTo(
+  chain: readonly Certificate[],
+  { anchors, at }: Roots,
+  problemOf: (leaf: Certificate) => string | null,
+): Promise<Trust> {
+  const leaf = leafOf(chain, 'the chain');
+  const problem = problemOf(leaf);
+  if (problem !== null) return { finding: failed(problem), root: null, weak: false };
+  const built = await buildChain(leaf, [...chain], { anchors, purpose: 'tpm', at });
+  if (!built.ok) {
+    const finding = built.unsupported ? notChecked(built.problem) : failed(built.problem);
+    return { finding, root: null, weak: false };
+  }
+  const root = trustedRoot(built.anchor);
+  const finding = proven(`the certificate chain leads to ${root.name}`, `${root.name} (${root.fingerprint})`);
+  return { finding, root, weak: built.weak };
+}
+
+/** A pin needs no chain; one that leads to a root says more than the pin. */
+function pinned(key: PublicKey, byGiven: boolean, byChain: Trust | null): Trust {
+  if (byChain !== null && byChain.root !== null) return byChain;
+  const fingerprint = sha256Hex(spkiOf(key));
+  const beside = byChain === null ? '' : `; its certificates do not say more (${byChain.finding.detail})`;
+  return {
+    finding: proven(
+      `the attestation key is the one that was pinned: that is as good as the source of the pin${beside}`,
+      `${byGiven ? 'the trusted AK' : 'role ak'} (SHA-256 of its SPKI ${fingerprint})`,
+    ),
+    root: { name: 'pinned attestation key', fingerprint, source: 'key', assurance: 'unknown' },
+    weak: false,
+  };
+}
+
+/** Every key that was given as the attestation key must be the same one. */
+function oneKey(named: Record<string, PublicKey | null>): EvidenceCheck[] {
+  const keys = Object.entries(named).flatMap(([name, key]) => (key === null ? [] : [{ name, key }]));
+  const [first, ...others] = keys;
+  if (first === undefined || others.length === 0) return [];
+  const other = others.find(({ key }) => !samePublicKey(first.key, key));
+  const problem = other === undefined ? null : `the key in ${other.name} is another than that in ${first.name}`;
+  const names = keys.map(({ name }) => name).join(', ');
+  return [
+    authenticity(
+      'tpm.ak_same',
+      'Do all parts name the same attestation key?',
+      provenUnless(problem, `the key is the same in ${names}`),
+    ),
+  ];
+}
+
+/** Only a restricted key that the TPM made and keeps signs nothing but what the TPM itself says. */
+function attributes(area: TpmPublic | null): EvidenceCheck {
+  const id = 'tpm.ak_attributes';
+  const title = 'Can the attestation key sign nothing but what the TPM says?';
+  if (area === null) {
+    return remark('authentic', id, title, notChecked('no public area was given: only who vouches for the key says so'));
+  }
+  const { restricted, sign, fixedTPM, fixedParent, sensitiveDataOrigin, decrypt } = area.attributes;
+  const needed = { restricted, sign, fixedTPM, fixedParent, sensitiveDataOrigin, 'not decrypt': !decrypt };
+  const lacking = Object.entries(needed).flatMap(([name, holds]) => (holds ? [] : [name]));
+  const problem = lacking.length === 0 ? null : `the attestation key is not: ${lacking.join(', ')}`;
+  return authenticity(id, title, provenUnless(problem, 'the key is restricted, made by the TPM and bound to it'));
+}
+
+/** The EK says which TPM this is; that the attestation key is in it is said by who issued the AK certificate. */
+async function ekCheck(
+  chain: readonly Certificate[] | null,
+  roots: Roots,
+): Promise<{ checks: EvidenceCheck[]; device: TpmDevice | null }> {
+  if (chain === null) return { checks: [], device: null };
+  const { finding } = await chainTo(chain, roots, ekCertificateProblem);
+  const said = { ...finding, detail: `${finding.detail} (it does not say that the attestation key is in this TPM)` };
+  const check = remark('authentic', 'tpm.ek_chain', 'Is the endorsement key one that its maker vouches for?', said);
+  return { checks: [check], device: tpmDevice(leafOf(chain, 'ek_chain')) };
+}
+
+function transcript(): EvidenceCheck {
+  return remark(
+    'authentic',
+    'tpm.ak_transcript',
+    'Was the attestation key enrolled by credential activation?',
+    asserted('a transcript says so; only a certificate by an enroller whose key you trust proves it'),
+  );
+}
+
+function softwareRoot(root: TrustedRoot): TrustedRoot {
+  return { ...root, assurance: 'software-tpm' };
+}
+
+/** A public key: PEM (PUBLIC KEY), or DER of a SubjectPublicKeyInfo. @throws FormatError */
+export function readPublicKey(bytes: Uint8Array<ArrayBuffer>): PublicKey {
+  if (bytes[0] === 0x30) return parseSpki(bytes);
+  const [block, ...rest] = readPem(bytes);
+  if (block === undefined || rest.length > 0 || block.label !== 'PUBLIC KEY') {
+    throw new FormatError('public key: one PEM block PUBLIC KEY was expected');
+  }
+  return parseSpki(block.der);
+}
+
+/** What certificates without a quote show. */
+export interface CertificateTrust extends Trust {
+  kind: 'AK' | 'EK';
+  device: TpmDevice | null;
+}
+
+/** The chain of an AK or of an EK (role `cert_chain`), leaf first, to a root. @throws FormatError */
+export async function certificateTrust(files: EvidenceFiles, given: EvidenceGiven): Promise<CertificateTrust> {
+  const chain = read(files, 'cert_chain', readCertificates) ?? [];
+  const leaf = leafOf(chain, 'cert_chain');
+  const device = tpmDevice(leaf);
+  const kind = akCertificateProblem(leaf) === null ? 'AK' : 'EK';
+  const problemOf = kind === 'AK' ? akCertificateProblem : ekCertificateProblem;
+  const trust = await chainTo(chain, tpmRoots(files, given), problemOf);
+  const root = trust.root !== null && isSoftwareTpm(device) ? softwareRoot(trust.root) : trust.root;
+  return { ...trust, root, kind, device };
+}

@@ -1,0 +1,71 @@
+import { decodeHex } from '../../bytes/hex.ts';
+import { FormatError } from '../../format-error.ts';
+import { JsonError } from '../../json/error.ts';
+import { parseJson } from '../../json/parse.ts';
+import { isObject, type JsonObject, type JsonValue } from '../../json/value.ts';
+import { type BankAlgorithm, type BankName, bankByName } from '../event-log/algorithm.ts';
+import type { PcrSelection } from './parse.ts';
+
+/** PCR values by bank and index. They are not signed: a quote vouches for those that it selects, when they hash to its digest. */
+export type PcrValues = ReadonlyMap<BankName, ReadonlyMap<number, Uint8Array<ArrayBuffer>>>;
+
+/**
+ * Reads PCR values from JSON: `{"sha256": {"0": "<hex>", …}, …}`. Hex is lower case, without a prefix.
+ *
+ * @throws FormatError
+ */
+export function parsePcrValues(bytes: Uint8Array): PcrValues {
+  const banks = new Map<BankName, Map<number, Uint8Array<ArrayBuffer>>>();
+  for (const [name, registers] of Object.entries(readObject(bytes))) {
+    const algorithm = bankByName(name);
+    if (algorithm === undefined) throw new FormatError(`PCR values: bank ${JSON.stringify(name)} is not known`);
+    if (!isObject(registers)) throw new FormatError(`PCR values: ${name} is not an object`);
+    banks.set(algorithm.name, readRegisters(registers, algorithm));
+  }
+  return banks;
+}
+
+/** The selected values, one after the other in the order in which a TPM hashes them; or the name of one that is missing. */
+export function selectedValues(
+  selection: readonly PcrSelection[],
+  values: PcrValues,
+): Uint8Array<ArrayBuffer> | { missing: string } {
+  const parts: number[] = [];
+  for (const { bank, indexes } of selection) {
+    for (const index of indexes) {
+      const value = values.get(bank)?.get(index);
+      if (value === undefined) return { missing: `${bank}:${index}` };
+      parts.push(...value);
+    }
+  }
+  return Uint8Array.from(parts);
+}
+
+function readObject(bytes: Uint8Array): JsonObject {
+  try {
+    const value = parseJson(bytes, { depth: 3, items: 1000 });
+    if (isObject(value)) return value;
+  } catch (error) {
+    if (!(error instanceof JsonError)) throw error;
+    throw new FormatError(`PCR values: ${error.message}`);
+  }
+  throw new FormatError('PCR values: not a JSON object');
+}
+
+function readRegisters(registers: JsonObject, { name, size }: BankAlgorithm): Map<number, Uint8Array<ArrayBuffer>> {
+  return new Map(
+    Object.entries(registers).map(([key, value]) => {
+      if (!/^(?:[0-9]|[12][0-9]|3[01])$/.test(key)) {
+        throw new FormatError(`PCR values: ${JSON.stringify(key)} is not the index of a register`);
+      }
+      return [Number(key), readDigest(value, size, `${name}:${key}`)];
+    }),
+  );
+}
+
+function readDigest(value: JsonValue, size: number, where: string): Uint8Array<ArrayBuffer> {
+  if (typeof value !== 'string' || value.length !== 2 * size || !/^[0-9a-f]*$/.test(value)) {
+    throw new FormatError(`PCR values: ${where} is not ${size} bytes as lower-case hex`);
+  }
+  return decodeHex(value);
+}

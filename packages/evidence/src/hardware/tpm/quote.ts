@@ -1,0 +1,195 @@
+import { encodeHex } from '../../bytes/hex.ts';
+import type { PublicKey } from '../../crypto/key.ts';
+import type { HashName } from '../../crypto/sha2.ts';
+import { type Finding, failed, notChecked, provenUnless } from '../../finding.ts';
+import { type EventLog, parseEventLog } from '../event-log/parse.ts';
+import { fileOf } from '../files.ts';
+import type { EvidenceFiles } from '../given.ts';
+import type { EvidencePolicy } from '../policy.ts';
+import { acceptability, authenticity, type EvidenceCheck, remark, type TrustedRoot } from '../verdict.ts';
+import { algorithms, eventLog, measurement, measurementOf, referenceValues, selection } from './appraise.ts';
+import { parseQuote, selectionText, type TpmQuote } from './parse.ts';
+import { type PcrValues, parsePcrValues } from './pcr-values.ts';
+import type { TpmPublic } from './public-area.ts';
+import { parseSignature, type TpmSignature } from './signature.ts';
+import { attestSignature, pcrDigest } from './verify.ts';
+
+/** A quote with what comes beside it. */
+export interface QuoteParts {
+  quote: TpmQuote;
+  signature: TpmSignature;
+  values: PcrValues | null;
+  log: EventLog | null;
+}
+
+/** What the relying party expects of a quote. */
+export interface QuoteExpectations {
+  /** Whether extraData is what was asked for; `not checked` when nothing was. */
+  extraData: Finding;
+  measurement?: string | undefined;
+  policy?: EvidencePolicy['tpm'] | undefined;
+}
+
+/** Who should have signed a quote. */
+export interface QuoteSigner {
+  /** null: no key was presented. */
+  key: PublicKey | null;
+  area: TpmPublic | null;
+  weakChain: boolean;
+}
+
+/** Registers that software may reset without a restart (TCG PC Client Platform TPM Profile, PCR attributes). */
+const RESETTABLE = [16, 23];
+/** The firmware version of the TCG reference code as libtpms builds it, which is what swtpm runs. */
+const SOFTWARE_FIRMWARE = '2019102300163636';
+
+/**
+ * Reads a quote from the roles `attest`, `signature` (or `signature_raw`), `pcrs` and `event_log`; null when there is no quote or no
+ * signature. A bare signature is RSASSA with the hash that the public area names, else SHA-256.
+ *
+ * @throws FormatError
+ */
+export function readQuote(files: EvidenceFiles, area: TpmPublic | null): QuoteParts | null {
+  const attest = fileOf(files, 'attest');
+  const signature = readSignature(fileOf(files, 'signature'), fileOf(files, 'signature_raw'), area);
+  if (attest === undefined || signature === null) return null;
+  const values = fileOf(files, 'pcrs');
+  const log = fileOf(files, 'event_log');
+  return {
+    quote: parseQuote(attest),
+    signature,
+    values: values === undefined ? null : parsePcrValues(values),
+    log: log === undefined ? null : parseEventLog(log),
+  };
+}
+
+function readSignature(
+  whole: Uint8Array<ArrayBuffer> | undefined,
+  bare: Uint8Array<ArrayBuffer> | undefined,
+  area: TpmPublic | null,
+): TpmSignature | null {
+  if (whole !== undefined) return parseSignature(whole);
+  return bare === undefined ? null : { scheme: 'rsassa', hash: area?.scheme?.hash ?? 'sha256', value: bare };
+}
+
+/**
+ * Verifies and appraises a quote under the key that should have signed it (attestation.md section 2.6). Whether that key is to be
+ * trusted is another question.
+ *
+ * @param prefix of the ids of the checks
+ */
+export async function quoteChecks(
+  parts: QuoteParts,
+  signer: QuoteSigner,
+  expected: QuoteExpectations,
+  prefix = 'tpm',
+): Promise<EvidenceCheck[]> {
+  const { quote, signature, values } = parts;
+  const signed = await signatureFinding(parts, signer);
+  const digest = pcrDigest(quote, signature.hash, values);
+  const asked = digest.outcome === 'not checked' ? remark.bind(null, 'authentic') : authenticity;
+  const known = digest.outcome === 'proven' ? values : null;
+  return [
+    authenticity(`${prefix}.signature`, 'Did the attestation key sign the quote?', signed),
+    asked(`${prefix}.pcr_digest`, 'Are the PCR values those that were quoted?', digest),
+    acceptability(
+      `${prefix}.algorithms`,
+      'Are all algorithms acceptable?',
+      algorithms(quote, signature.hash, signer.weakChain),
+    ),
+    challenge(prefix, expected.extraData),
+    measured(prefix, quote, signature.hash, expected.measurement),
+    ...policyChecks(prefix, quote, known, expected.policy ?? {}),
+    ...logCheck(prefix, parts, known),
+    ...resettable(prefix, quote),
+  ];
+}
+
+async function signatureFinding({ quote, signature }: QuoteParts, { key, area }: QuoteSigner): Promise<Finding> {
+  if (key === null) return notChecked('no attestation key was given', 'the AK certificate chain (role ak_chain)');
+  const scheme = area?.scheme ?? null;
+  if (scheme !== null && (scheme.name !== signature.scheme || scheme.hash !== signature.hash)) {
+    return failed(`the public area of the key allows only ${scheme.name} with ${scheme.hash}`);
+  }
+  return attestSignature(quote.signed, signature, key);
+}
+
+function challenge(prefix: string, finding: Finding): EvidenceCheck {
+  const asked = finding.outcome === 'not checked' ? remark.bind(null, 'acceptable') : acceptability;
+  return asked(`${prefix}.extra_data`, 'Does the quote answer the challenge?', finding);
+}
+
+function measured(prefix: string, quote: TpmQuote, hash: HashName, expected: string | undefined): EvidenceCheck {
+  const id = `${prefix}.measurement`;
+  const title = 'Does the quote show the expected measurement?';
+  if (expected !== undefined) return acceptability(id, title, measurement(quote, hash, expected));
+  return remark('acceptable', id, title, notChecked('no measurement was expected'));
+}
+
+function policyChecks(
+  prefix: string,
+  quote: TpmQuote,
+  values: PcrValues | null,
+  policy: NonNullable<EvidencePolicy['tpm']>,
+): EvidenceCheck[] {
+  const checks: EvidenceCheck[] = [];
+  if (policy.selection !== undefined) {
+    const finding = selection(quote, policy.selection);
+    checks.push(acceptability(`${prefix}.selection`, 'Does the quote cover the registers of the policy?', finding));
+  }
+  if (policy.pcrs !== undefined) {
+    const finding = referenceValues(quote, values, policy.pcrs);
+    checks.push(acceptability(`${prefix}.reference_pcrs`, 'Have the registers their reference values?', finding));
+  }
+  if (policy.firmwareVersions !== undefined) {
+    const listed = policy.firmwareVersions.includes(quote.firmwareVersion);
+    const problem = listed ? null : `the firmware of the TPM is ${quote.firmwareVersion}`;
+    const finding = provenUnless(
+      problem,
+      `the firmware is ${quote.firmwareVersion}`,
+      policy.firmwareVersions.join(', '),
+    );
+    checks.push(acceptability(`${prefix}.firmware`, 'Is the firmware of the TPM one of the policy?', finding));
+  }
+  return checks;
+}
+
+function logCheck(prefix: string, { quote, signature, log }: QuoteParts, values: PcrValues | null): EvidenceCheck[] {
+  if (log === null) return [];
+  const finding = eventLog(quote, signature.hash, values, log);
+  return [acceptability(`${prefix}.event_log`, 'Does the event log lead to the quoted registers?', finding)];
+}
+
+function resettable(prefix: string, quote: TpmQuote): EvidenceCheck[] {
+  const found = quote.selection.flatMap(({ indexes }) => indexes.filter((index) => RESETTABLE.includes(index)));
+  if (found.length === 0) return [];
+  const finding = notChecked(
+    `any program can reset PCR ${[...new Set(found)].join(' and ')}: they say nothing about the start`,
+  );
+  return [remark('acceptable', `${prefix}.resettable`, 'Does every quoted register speak of the start?', finding)];
+}
+
+/** A TPM that says of itself that it is a program is not called anything better, whoever vouches for its key. */
+export function quotedRoot(root: TrustedRoot | null, { firmwareVersion }: TpmQuote): TrustedRoot | null {
+  if (root === null || firmwareVersion !== SOFTWARE_FIRMWARE) return root;
+  return { ...root, assurance: 'software-tpm' };
+}
+
+/** What a quote says, for people and comparisons. */
+export function quoteFacts({ quote, signature }: QuoteParts): Record<string, string | number | boolean> {
+  const { resetCount, restartCount, milliseconds, safe } = quote.clock;
+  const measurement = measurementOf(quote, signature.hash);
+  return {
+    extra_data: encodeHex(quote.extraData),
+    pcr_selection: selectionText(quote.selection),
+    pcr_digest: encodeHex(quote.pcrDigest),
+    ...(measurement === null ? {} : { measurement }),
+    signature: `${signature.scheme}-${signature.hash}`,
+    qualified_signer: quote.qualifiedSigner,
+    firmware_version: quote.firmwareVersion,
+    clock_ms: milliseconds.toString(),
+    clock_safe: safe,
+    reset_count: resetCount,
+    restart_count: restartCount,
+  };
+}
