@@ -1,0 +1,146 @@
+import { encodeHex } from '../../bytes/hex.ts';
+import { failed, notChecked, proven } from '../../finding.ts';
+import { anchorsFor, trustedRoot } from '../anchors.ts';
+import { fileOf, reading, surplus } from '../files.ts';
+import type { EvidenceFiles, EvidenceGiven } from '../given.ts';
+import { authenticity, type EvidenceCheck, type EvidenceVerdict, evidenceVerdict, remark } from '../verdict.ts';
+import { appraiseGuest, claimedMeasurement } from './appraise.ts';
+import { appraiseTcb } from './appraise-tcb.ts';
+import { collateralOf } from './collateral.ts';
+import { eventLogTable, replayEventLog } from './event-log.ts';
+import { parseQuote, type TdxQuote } from './parse.ts';
+import type { TcbFinding } from './tcb-status.ts';
+import { type PckChain, verifyQuote } from './verify.ts';
+
+const ROLES = [
+  'quote',
+  'pck_chain',
+  'tcb_info',
+  'tcb_chain',
+  'qe_identity',
+  'qe_chain',
+  'pck_crl',
+  'root_crl',
+  'pck_crl_chain',
+  'collateral',
+  'report_data',
+  'event_log',
+  'event_log_table',
+  'test_root',
+];
+
+/**
+ * Verifies and appraises a quote of Intel TDX, version 4 or 5. Total: any bytes give a verdict.
+ *
+ * @param files `quote`; `pck_chain` when the quote has none; collateral of Intel: `tcb_info` and `qe_identity` as received, their
+ * signers' chains `tcb_chain` and `qe_chain`, the CRLs `pck_crl` and `root_crl` (DER) and `pck_crl_chain`, or all of it in one
+ * JSON bundle `collateral`; `report_data`, the expected value as hex text; `event_log` (CCEL) and its ACPI table
+ * `event_log_table`; and `test_root`, which the relying party may give instead of production roots
+ */
+export async function tdxEvidence(files: EvidenceFiles, given: EvidenceGiven): Promise<EvidenceVerdict> {
+  const unused = surplus('tdx', files, ROLES);
+  const file = fileOf(files, 'quote');
+  const title = 'Is there a quote that can be read?';
+  if (file === undefined) {
+    const missing = notChecked('no quote was supplied', '--file quote=FILE');
+    return evidenceVerdict('tdx', [authenticity('tdx.quote', title, missing), ...unused], null, {});
+  }
+  const read = reading(() => parseQuote(file));
+  if (read.problem !== null) {
+    const checks = [authenticity('tdx.quote', title, failed(read.problem)), ...unused];
+    return evidenceVerdict('tdx', checks, null, {});
+  }
+  const quote = read.value;
+  const form = authenticity('tdx.quote', title, proven(`a TDX quote, version ${quote.header.version}`));
+  const { checks, chain } = await authentic(quote, files, given);
+  const { collateral, problem } = collateralOf(files);
+  const policy = given.policy?.tdx ?? {};
+  const { checks: tcbChecks, tcb } = await appraiseTcb(quote, chain, collateral, { at: given.at, policy });
+  const log = fileOf(files, 'event_log');
+  const replayed = replayEventLog(log, quote.body);
+  return evidenceVerdict(
+    'tdx',
+    [
+      form,
+      ...checks,
+      ...tcbChecks,
+      ...bundle(problem),
+      ...appraiseGuest(quote, files, given),
+      ...replayed.checks,
+      ...eventLogTable(fileOf(files, 'event_log_table'), log),
+      ...unused,
+    ],
+    chain === null ? null : trustedRoot(chain.anchor),
+    {
+      ...guestFacts(quote),
+      ...tcbFacts(chain, tcb),
+      ...(log === undefined ? {} : { rtmr_replay: replayed.matched.join(',') }),
+    },
+  );
+}
+
+/** Signatures, under the roots of the relying party or under its test root alone. */
+async function authentic(
+  quote: TdxQuote,
+  files: EvidenceFiles,
+  given: EvidenceGiven,
+): Promise<{ checks: EvidenceCheck[]; chain: PckChain | null }> {
+  const anchors = reading(() => anchorsFor(given, 'intel-sgx', fileOf(files, 'test_root')));
+  const trust = { anchors: anchors.value ?? [], at: given.at, pckChain: fileOf(files, 'pck_chain') };
+  const { checks, chain } = await verifyQuote(quote, trust);
+  if (anchors.problem === null) return { checks, chain };
+  const unreadable = authenticity('tdx.test_root', 'Can the test root be read?', failed(anchors.problem));
+  return { checks: [unreadable, ...checks], chain };
+}
+
+function bundle(problem: string | null): EvidenceCheck[] {
+  if (problem === null) return [];
+  return [remark('acceptable', 'tdx.collateral', 'Can the collateral be read?', failed(problem))];
+}
+
+function guestFacts({ header, body, qe, trailing }: TdxQuote): EvidenceVerdict['facts'] {
+  const [rtmr0, rtmr1, rtmr2, rtmr3] = body.rtmr;
+  return {
+    quote_version: header.version,
+    tdx_version: body.tdxVersion,
+    measurement: claimedMeasurement(body),
+    mrtd: body.mrTd,
+    rtmr0,
+    rtmr1,
+    rtmr2,
+    rtmr3,
+    report_data: encodeHex(body.reportData),
+    mrseam: body.mrSeam,
+    mrsignerseam: body.mrSignerSeam,
+    mrconfigid: body.mrConfigId,
+    mrowner: body.mrOwner,
+    mrownerconfig: body.mrOwnerConfig,
+    ...(body.mrServiceTd === null ? {} : { mrservicetd: body.mrServiceTd }),
+    td_attributes: body.attributesRaw,
+    xfam: body.xfamRaw,
+    debug: body.attributes.debug,
+    sept_ve_disable: body.attributes.septVeDisable,
+    migratable: body.attributes.migratable,
+    tee_tcb_svn: encodeHex(body.teeTcbSvn),
+    ...(body.teeTcbSvn2 === null ? {} : { tee_tcb_svn2: encodeHex(body.teeTcbSvn2) }),
+    qe_isvsvn: qe.report.isvSvn,
+    trailing_bytes: trailing.bytes,
+    trailing_zero: trailing.zero,
+  };
+}
+
+/** Facts about the platform: `unknown` where nothing that is trusted says otherwise. */
+function tcbFacts(chain: PckChain | null, tcb: TcbFinding | null): EvidenceVerdict['facts'] {
+  return {
+    tcb_status: tcb?.status ?? 'unknown',
+    ...(tcb === null ? {} : { advisories: tcb.advisories.join(',') }),
+    ...(chain === null
+      ? {}
+      : {
+          fmspc: chain.platform.fmspc,
+          pce_id: chain.platform.pceId,
+          pce_svn: chain.platform.pceSvn,
+          cpu_svn: chain.platform.cpuSvn,
+        }),
+  };
+}
