@@ -1,3 +1,5 @@
+import { decodeHex } from '../bytes/hex.ts';
+import { decodeUtf8, EncodingError } from '../bytes/utf8.ts';
 import { notChecked } from '../finding.ts';
 import { FormatError } from '../format-error.ts';
 import type { EvidenceFiles } from './given.ts';
@@ -19,6 +21,16 @@ export function reading<T>(read: () => T): Reading<T> {
 /** The bytes of `role`; undefined when none were supplied. A role is data: it never reaches a prototype. */
 export function fileOf(files: EvidenceFiles, role: string): Uint8Array<ArrayBuffer> | undefined {
   return Object.hasOwn(files, role) ? files[role] : undefined;
+}
+
+/** The bytes of a file of hex text, such as `nonce.hex`, in either case. @throws FormatError */
+export function hexText(file: Uint8Array): Uint8Array<ArrayBuffer> {
+  try {
+    return decodeHex(decodeUtf8(file).trim().toLowerCase());
+  } catch (error) {
+    if (error instanceof EncodingError) throw new FormatError(`it is not hex text: ${error.message}`);
+    throw error;
+  }
 }
 
 /** Says which supplied files this kind of evidence has no use for. They were not read. */
