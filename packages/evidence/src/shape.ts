@@ -1,4 +1,5 @@
 import { isObject, type JsonObject, type JsonValue, member } from './json/value.ts';
+import { parseTimestamp } from './time.ts';
 
 /** Says what is wrong with a value, or null. `path` names the value in the message. */
 export type Rule = (value: JsonValue, path: string) => string | null;
@@ -11,11 +12,16 @@ export function text(pattern?: RegExp): Rule {
   };
 }
 
-/** An integer that JavaScript carries exactly, at least `least`. */
-export function integer(least: number): Rule {
+/** An integer that JavaScript carries exactly, from `least` to `most`. */
+export function integer(least: number, most: number = Number.MAX_SAFE_INTEGER): Rule {
+  const range = most === Number.MAX_SAFE_INTEGER ? `from ${least}` : `from ${least} to ${most}`;
   return (value, path) =>
-    typeof value === 'number' && value >= least ? null : `${path} is not an integer from ${least}`;
+    typeof value === 'number' && value >= least && value <= most ? null : `${path} is not an integer ${range}`;
 }
+
+/** A time with its offset, as {@link parseTimestamp} reads it. */
+export const time: Rule = (value, path) =>
+  typeof value === 'string' && parseTimestamp(value) !== null ? null : `${path} is not a time with an offset`;
 
 /** true or false. */
 export const flag: Rule = (value, path) => (typeof value === 'boolean' ? null : `${path} is not true or false`);

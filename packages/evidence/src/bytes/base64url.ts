@@ -40,6 +40,16 @@ export function decodeBase64Url(text: string): Uint8Array<ArrayBuffer> {
   return bytes;
 }
 
+/** As {@link decodeBase64Url}, but null for text that is not strict base64url. */
+export function readBase64Url(text: string): Uint8Array<ArrayBuffer> | null {
+  try {
+    return decodeBase64Url(text);
+  } catch (error) {
+    if (error instanceof EncodingError) return null;
+    throw error;
+  }
+}
+
 function digitOf(code: number): number {
   if (code >= 0x41 && code <= 0x5a) return code - 0x41;
   if (code >= 0x61 && code <= 0x7a) return code - 0x61 + 26;

@@ -1,7 +1,6 @@
 import { FormatError } from '../format-error.ts';
 import { isObject, JsonNumber, type JsonObject, type JsonValue } from '../json/value.ts';
-import { flag, integer, list, object, oneOf, openObject, type Rule, text } from '../shape.ts';
-import { parseTimestamp } from '../time.ts';
+import { flag, integer, list, object, oneOf, openObject, type Rule, text, time } from '../shape.ts';
 
 /** A claim as the wire allows it (wire-formats section 8): the reference leaves out some members that ours always has. */
 export interface WireClaim extends JsonObject {
@@ -51,8 +50,6 @@ const DIGEST = text(/^sha(256:[0-9a-f]{64}|384:[0-9a-f]{96})$/);
 const SHA256 = text(/^sha256:[0-9a-f]{64}$/);
 const BARE_HASH = text(/^[0-9a-f]{64}$/);
 const SPIFFE = text(/^spiffe:\/\//);
-const time: Rule = (value, path) =>
-  typeof value === 'string' && parseTimestamp(value) !== null ? null : `${path} is not a time with an offset`;
 
 const PLATFORM = oneOf(
   'intel-tdx',

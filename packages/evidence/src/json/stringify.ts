@@ -31,10 +31,9 @@ function write(value: JsonValue, depth: number): string {
   return `{${text}}`;
 }
 
-/** `depth + 1`, within the bound that protects the stack. */
-export function deeper(depth: number): number {
-  if (depth >= MAX_JSON_DEPTH)
-    throw new JsonError('TOO_DEEP', 0, `the value nests deeper than ${MAX_JSON_DEPTH} levels`);
+/** `depth + 1`, at most `most`: the bound that protects the stack, or a lower one. */
+export function deeper(depth: number, most: number = MAX_JSON_DEPTH): number {
+  if (depth >= most) throw new JsonError('TOO_DEEP', 0, `the value nests deeper than ${most} levels`);
   return depth + 1;
 }
 

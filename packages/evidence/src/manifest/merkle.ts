@@ -1,0 +1,55 @@
+import { equalBytes } from '../bytes/equal.ts';
+import { encodeHex } from '../bytes/hex.ts';
+import { sha256 } from '../crypto/sha256.ts';
+
+/** Root over leaf hashes, bare hex (RFC 9162 section 2.1.1). Of no leaves: the hash of nothing. */
+export function merkleRoot(leaves: readonly Uint8Array[]): string {
+  return encodeHex(leaves.length === 0 ? sha256(new Uint8Array()) : rootOf(leaves));
+}
+
+function rootOf(leaves: readonly Uint8Array[]): Uint8Array {
+  const [only] = leaves;
+  if (leaves.length === 1 && only !== undefined) return only;
+  let split = 1;
+  while (split * 2 < leaves.length) split *= 2;
+  return node(rootOf(leaves.slice(0, split)), rootOf(leaves.slice(split)));
+}
+
+/** A tree of `size` leaves. */
+export interface TreeHead {
+  size: number;
+  root: Uint8Array;
+}
+
+/** Whether `proof` shows that the tree `later` starts with all leaves of `earlier`, unchanged (RFC 9162 section 2.1.4.2). */
+export function isConsistent(earlier: TreeHead, later: TreeHead, proof: readonly Uint8Array[]): boolean {
+  if (earlier.size < 1 || earlier.size > later.size) return false;
+  if (earlier.size === later.size) return proof.length === 0 && equalBytes(earlier.root, later.root);
+  // Sizes may exceed 2^31, so halving is division, not a shift.
+  let first = earlier.size - 1;
+  let last = later.size - 1;
+  while (first % 2 === 1) [first, last] = [half(first), half(last)];
+  const path = first === 0 ? [earlier.root, ...proof] : [...proof];
+  const seed = path.shift();
+  if (seed === undefined) return false;
+  let [ofFirst, ofLast] = [seed, seed];
+  for (const sibling of path) {
+    if (last === 0) return false;
+    if (first % 2 === 1 || first === last) {
+      [ofFirst, ofLast] = [node(sibling, ofFirst), node(sibling, ofLast)];
+      while (first % 2 === 0 && first !== 0) [first, last] = [half(first), half(last)];
+    } else {
+      ofLast = node(ofLast, sibling);
+    }
+    [first, last] = [half(first), half(last)];
+  }
+  return last === 0 && equalBytes(ofFirst, earlier.root) && equalBytes(ofLast, later.root);
+}
+
+function half(value: number): number {
+  return Math.floor(value / 2);
+}
+
+function node(left: Uint8Array, right: Uint8Array): Uint8Array {
+  return sha256(Uint8Array.of(1, ...left, ...right));
+}
