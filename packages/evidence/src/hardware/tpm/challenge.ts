@@ -1,9 +1,8 @@
 import { equalBytes } from '../../bytes/equal.ts';
-import { decodeHex, encodeHex } from '../../bytes/hex.ts';
-import { decodeUtf8, EncodingError } from '../../bytes/utf8.ts';
+import { encodeHex } from '../../bytes/hex.ts';
 import { sha256 } from '../../crypto/sha256.ts';
 import { type Finding, failed, notChecked, proven } from '../../finding.ts';
-import { FormatError } from '../../format-error.ts';
+import { fileOf, hexText } from '../files.ts';
 import type { EvidenceFiles, EvidenceGiven } from '../given.ts';
 
 /** A value that a quote must answer, and whose it is. */
@@ -14,9 +13,10 @@ export interface Challenge {
 
 /** What the relying party expects in extraData: its nonce, its user data, and the nonce in the role `nonce` (hex text). @throws FormatError */
 export function challengesOf(files: EvidenceFiles, given: EvidenceGiven): Challenge[] {
+  const nonce = fileOf(files, 'nonce');
   const named: [string, Uint8Array | undefined][] = [
     ['nonce', given.nonce],
-    ['nonce (role nonce)', files.nonce === undefined ? undefined : hexText(files.nonce, 'nonce')],
+    ['nonce (role nonce)', nonce === undefined ? undefined : hexText(nonce)],
     ['user data', given.userData],
   ];
   return named.flatMap(([name, value]) => (value === undefined ? [] : [{ name, value }]));
@@ -34,13 +34,4 @@ export function answers(extraData: Uint8Array, challenges: readonly Challenge[])
     else return failed(`the quote answers another challenge than the ${name}`, against);
   }
   return proven(`extraData is ${rules.join(' and ')}`, against);
-}
-
-function hexText(bytes: Uint8Array, role: string): Uint8Array<ArrayBuffer> {
-  try {
-    return decodeHex(decodeUtf8(bytes).trim().toLowerCase());
-  } catch (error) {
-    if (error instanceof EncodingError) throw new FormatError(`${role}: ${error.message}`);
-    throw error;
-  }
 }

@@ -1,9 +1,7 @@
 import { decodeHex } from '../../bytes/hex.ts';
 import { sha256 } from '../../crypto/sha256.ts';
 import { FormatError } from '../../format-error.ts';
-import { JsonError } from '../../json/error.ts';
-import { parseJson } from '../../json/parse.ts';
-import type { JsonValue } from '../../json/value.ts';
+import { readJsonObject } from '../../json/document.ts';
 import { integer, list, object, text } from '../../shape.ts';
 
 /** The way from one leaf to the root of a tree of session bindings, all of which one quote stands for. */
@@ -25,7 +23,7 @@ const MAX_HEIGHT = 53;
  * @throws FormatError
  */
 export function parseMerklePath(bytes: Uint8Array): MerklePath {
-  const value = json(bytes);
+  const value = readJsonObject(bytes, 'batch path', { depth: 3, items: 100 });
   const problem = SHAPE(value, 'the path');
   if (problem !== null) throw new FormatError(`batch path: ${problem}`);
   const { leaf_index, leaf_count, audit_path } = value as unknown as {
@@ -61,13 +59,4 @@ export function merkleRoot(leaf: Uint8Array, { leafIndex, leafCount, auditPath }
 
 function node(kind: 0 | 1, ...parts: readonly Uint8Array[]): Uint8Array {
   return sha256(Uint8Array.of(kind, ...parts.flatMap((part) => [...part])));
-}
-
-function json(bytes: Uint8Array): JsonValue {
-  try {
-    return parseJson(bytes, { depth: 3, items: 100 });
-  } catch (error) {
-    if (error instanceof JsonError) throw new FormatError(`batch path: ${error.message}`);
-    throw error;
-  }
 }

@@ -1,7 +1,6 @@
 import { decodeHex } from '../../bytes/hex.ts';
 import { FormatError } from '../../format-error.ts';
-import { JsonError } from '../../json/error.ts';
-import { parseJson } from '../../json/parse.ts';
+import { readJsonObject } from '../../json/document.ts';
 import { isObject, type JsonObject, type JsonValue } from '../../json/value.ts';
 import { type BankAlgorithm, type BankName, bankByName } from '../event-log/algorithm.ts';
 import type { PcrSelection } from './parse.ts';
@@ -16,7 +15,7 @@ export type PcrValues = ReadonlyMap<BankName, ReadonlyMap<number, Uint8Array<Arr
  */
 export function parsePcrValues(bytes: Uint8Array): PcrValues {
   const banks = new Map<BankName, Map<number, Uint8Array<ArrayBuffer>>>();
-  for (const [name, registers] of Object.entries(readObject(bytes))) {
+  for (const [name, registers] of Object.entries(readJsonObject(bytes, 'PCR values', { depth: 3, items: 1000 }))) {
     const algorithm = bankByName(name);
     if (algorithm === undefined) throw new FormatError(`PCR values: bank ${JSON.stringify(name)} is not known`);
     if (!isObject(registers)) throw new FormatError(`PCR values: ${name} is not an object`);
@@ -39,17 +38,6 @@ export function selectedValues(
     }
   }
   return Uint8Array.from(parts);
-}
-
-function readObject(bytes: Uint8Array): JsonObject {
-  try {
-    const value = parseJson(bytes, { depth: 3, items: 1000 });
-    if (isObject(value)) return value;
-  } catch (error) {
-    if (!(error instanceof JsonError)) throw error;
-    throw new FormatError(`PCR values: ${error.message}`);
-  }
-  throw new FormatError('PCR values: not a JSON object');
 }
 
 function readRegisters(registers: JsonObject, { name, size }: BankAlgorithm): Map<number, Uint8Array<ArrayBuffer>> {
