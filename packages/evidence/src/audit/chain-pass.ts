@@ -1,7 +1,7 @@
+import { SoughtCalls } from '../caller-receipts.ts';
 import type { WireClaim } from '../claim/wire.ts';
 import type { NewSha256 } from '../crypto/sha256.ts';
 import type { CallReceipt } from '../expectations.ts';
-import { SoughtCalls } from '../receipts.ts';
 import { oneAuthority } from './activations.ts';
 import * as chain from './chain.ts';
 import type { ChainEntry } from './chain-entry.ts';
