@@ -132,7 +132,7 @@ test('other versions, TEEs, keys, vendors and certification data are refused, ea
   refused(await quote({ innerType: 3 }), /type 3, where type 5/);
 });
 
-test('a TDREPORT is refused by name: it is no evidence to anyone but its own machine', () => {
+test('a TDREPORT is refused by name: it is no evidence to anyone but its own machine [D-42]', () => {
   const report = new Uint8Array(1024);
   report[0] = 0x81;
   refused(report, /TDREPORT.*never remote evidence/);
@@ -169,7 +169,7 @@ test('a quote that is cut anywhere is refused', async () => {
   }
 });
 
-test('genuine quotes are read, with the measurement where Intel puts it', (t) => {
+test('genuine quotes are read, with the measurement where Intel puts it [D-42]', (t) => {
   const path = (name: string) => sharedPath('vectors', 'tdx', name, 'quote.bin');
   const [v4, v5] = [path('phala-v4'), path('go-tdx-guest-v5-td15')];
   if (v4 === null || v5 === null) return t.skip('no shared vectors');
