@@ -3,6 +3,7 @@ import { suggestion, takeApart } from './arguments.ts';
 import type { Command } from './command.ts';
 import { checkCommand } from './commands/check.ts';
 import { demoCommand } from './commands/demo.ts';
+import { evidenceCommand } from './commands/evidence.ts';
 import { helpCommand } from './commands/help.ts';
 import { initCommand } from './commands/init.ts';
 import { sessionCommand } from './commands/session.ts';
@@ -19,6 +20,7 @@ const COMMANDS: readonly Command[] = [
   startCommand,
   sessionCommand,
   verifyCommand,
+  evidenceCommand,
   helpCommand,
 ];
 

@@ -17,6 +17,7 @@ const report = (extra: Partial<Report>): Report => ({
   verdict: 'verified',
   summary: 'All is proven.',
   session_id: null,
+  claim: null,
   checks: [],
   relaxations: [],
   lacking: [],

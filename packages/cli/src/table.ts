@@ -18,8 +18,3 @@ export function columns(rows: readonly (readonly string[])[]): string {
 export function table(header: string[], rows: string[][]): string {
   return columns([header, header.map((title) => '-'.repeat(title.length)), ...rows]);
 }
-
-/** Text from elsewhere (a server, a file), safe to print: control characters become visible. */
-export function printable(text: string): string {
-  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (char) => `\\u{${(char.codePointAt(0) ?? 0).toString(16)}}`);
-}

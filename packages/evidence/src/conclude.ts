@@ -1,4 +1,5 @@
 import type { Residue } from './audit/residue.ts';
+import { partsBehind } from './behind.ts';
 import { claimDigest } from './claim/hash.ts';
 import type { WireClaim } from './claim/wire.ts';
 import { type Expectations, relaxationsOf } from './expectations.ts';
@@ -21,7 +22,7 @@ export function conclude(checks: Check[], subject: Subject, expectations: Expect
     summary: summaryOf(verdict, failures, open, subject),
     session_id: subject.claim?.gateway.session_id ?? null,
     claim: subject.claim === null ? null : placeOf(subject.claim),
-    checks,
+    checks: checks.map((check) => ({ ...check, evidence: partsBehind(check.id) })),
     relaxations: relaxationsOf(expectations),
     lacking: [...new Set(flags)],
     residual: residualOf(subject),

@@ -30,6 +30,13 @@ export interface Expectations {
   keys?: readonly TrustedKey[];
   /** Approved policy bundle, `sha256:…`; the prefix may be left out. */
   policyHash?: string;
+  /** What the approved policy, given itself, says about calls in general; its hash says nothing if it permits them all. */
+  policyIntent?: {
+    /** Permits that hold for every call, by id. */
+    unconditionalPermits: readonly string[];
+    forbids: boolean;
+    decidesOnEgress: boolean;
+  };
   /** Approved catalog, `sha256:…`; the prefix may be left out. */
   catalogHash?: string;
   /** Reference value of the platform measurement, with its prefix. */
@@ -54,6 +61,7 @@ export interface Expectations {
   allowModes?: readonly ('advisory' | 'silent')[];
   unpinnedPolicy?: boolean;
   unpinnedCatalog?: boolean;
+  allowPermitAll?: boolean;
 
   /** The verifier's clock, seconds since the epoch. Without it, times are judged against the claim's own `iat`. */
   now?: number;
@@ -69,6 +77,7 @@ export function relaxationsOf(expectations: Expectations): string[] {
     [expectations.acceptOperatorRoot, '--accept-operator-root'],
     [expectations.unpinnedPolicy, '--unpinned-policy'],
     [expectations.unpinnedCatalog, '--unpinned-catalog'],
+    [expectations.allowPermitAll, '--allow-permit-all'],
   ];
   const named = flags.filter(([given]) => given === true).map(([, flag]) => flag);
   return [...named, ...(expectations.allowModes ?? []).map((mode) => `--allow-mode ${mode}`)];

@@ -11,14 +11,28 @@ export type { GatewayClaim } from './claim/claim.ts';
 export { claimDigest, claimPreimage } from './claim/hash.ts';
 export { jwkThumbprint, keyId, keySubject } from './claim/key.ts';
 export { digest, sha256, sha256Hex } from './crypto/sha256.ts';
+export { type Certificate, readCertificates } from './crypto/x509.ts';
 export type { CallReceipt, Expectations, TrustedKey } from './expectations.ts';
+export { EVIDENCE_CLASSES, type EvidenceClass } from './expectations.ts';
+export { FormatError } from './format-error.ts';
+export { verifyEvidence } from './hardware/evidence.ts';
+export type { AnchorPurpose, EvidenceFiles, EvidenceGiven, TrustAnchor } from './hardware/given.ts';
+export type { EvidencePolicy } from './hardware/policy.ts';
+export { readEvidencePolicy } from './hardware/policy-file.ts';
+export {
+  EVIDENCE_KINDS,
+  type EvidenceCheck,
+  type EvidenceKind,
+  type EvidenceVerdict,
+  type TrustedRoot,
+} from './hardware/verdict.ts';
 export { canonicalJcs, canonicalSorted } from './json/canonical.ts';
 export { JsonError, type JsonErrorCode } from './json/error.ts';
 export { canonicalManifest } from './json/manifest-form.ts';
 export { type JsonLimits, parseJson } from './json/parse.ts';
 export { stringifyJson } from './json/stringify.ts';
 export { isObject, JsonNumber, type JsonObject, type JsonValue, member, setMember } from './json/value.ts';
-export { type AgentIdentity, type BoundSession, manifestBinding } from './manifest/binding.ts';
+export { type BoundSession, manifestBinding } from './manifest/binding.ts';
 export { type CatalogLeaf, catalogTree } from './manifest/catalog-tree.ts';
 export type { AuditChainContinuity, ManifestContext, RuntimeArtifacts } from './manifest/context.ts';
 export { type ManifestAlgorithm, type ManifestKey, manifestKey, readManifestKeys } from './manifest/keys.ts';
@@ -30,7 +44,11 @@ export { verifyManifest } from './manifest/verify.ts';
 export { printable } from './printable.ts';
 export { readKeyText, readReceipt } from './relying-party.ts';
 export type { Check, Outcome, Report, Verdict } from './report.ts';
+export { TPM_MAKER_ANCHORS, VENDOR_ANCHORS } from './roots/vendor.ts';
+export { type NamedReport, seriesChecks } from './series.ts';
 export { combine, entriesFileName } from './session-document.ts';
 export { ENTRIES_MEDIA_TYPE, type EntriesFile, SESSION_FORMAT, type SessionFile } from './session-file.ts';
+export { type Description, describeFile } from './show/describe.ts';
+export { type Tree, treeLines } from './show/tree.ts';
 export { parseTimestamp } from './time.ts';
 export { verify } from './verify.ts';

@@ -16,6 +16,8 @@ export interface Check {
   required: boolean;
   /** For an unproven required check: what to pass or ask for, e.g. `--policy-hash sha256:…`. */
   remedy?: string;
+  /** Parts of the file that the answer rests on, such as `claim.signature`; in reports on session files. */
+  evidence?: string[];
 }
 
 /** `verified`: all required checks proven. `refused`: a check failed. `unverified`: consistent, but something required is not proven. */

@@ -1,4 +1,7 @@
+import { textOf } from './audit/chain-entry.ts';
 import type { Checkpoint } from './audit/checkpoint.ts';
+import { decodeEvidenceBase64 } from './bytes/evidence-base64.ts';
+import { EncodingError } from './bytes/utf8.ts';
 import { FormatError } from './format-error.ts';
 import { JsonError } from './json/error.ts';
 import { type JsonLimits, parseJson } from './json/parse.ts';
@@ -22,8 +25,17 @@ export interface SessionDocument {
   entries: JsonValue[] | EntriesFile;
   /** null: the reference's form, which knows none. */
   checkpoints: Checkpoint[] | null;
-  /** Parts that no signature in the file covers and that this version does not check. */
-  unread: string[];
+  /** Evidence beside the claim's own: certificates, collateral, the second quote. */
+  evidence: EvidenceItem[];
+  /** Texts that the operator embedded: they show what was committed to, not what was approved. */
+  embedded: { policy: string | null; catalog: string | null };
+}
+
+/** One piece of evidence in a session file, decoded. */
+export interface EvidenceItem {
+  /** `<kind>/<role>`, such as `tdx/tcb_info`; the roles are those of {@link verifyEvidence}. */
+  role: string;
+  data: Uint8Array<ArrayBuffer>;
 }
 
 const INLINE = object({ session_id: text(), entries: list(openObject()), bundle_signature: text() });
@@ -82,7 +94,8 @@ export function openSessionDocument(input: Uint8Array | string): SessionDocument
     bundleSignature: bundle.bundle_signature,
     entries: 'entries_file' in bundle ? bundle.entries_file : bundle.entries,
     checkpoints: isPair ? null : (file.checkpoints as Checkpoint[]),
-    unread: unreadParts(file),
+    evidence: isPair ? [] : readEvidence(file.evidence as WireEvidence[]),
+    embedded: { policy: textOf(file, 'policy'), catalog: textOf(file, 'catalog') },
   };
 }
 
@@ -131,8 +144,23 @@ function hasFormat(value: JsonObject, format: string): boolean {
   return Object.hasOwn(value, 'format') && value.format === format;
 }
 
-function unreadParts(file: JsonObject): string[] {
-  const documents = ['policy', 'catalog'].filter((name) => Object.hasOwn(file, name));
-  const evidence = Array.isArray(file.evidence) && file.evidence.length > 0 ? ['evidence'] : [];
-  return [...evidence, ...documents];
+interface WireEvidence extends JsonObject {
+  role: string;
+  data: string;
+}
+
+function readEvidence(items: readonly WireEvidence[]): EvidenceItem[] {
+  const roles = new Set(items.map(({ role }) => role));
+  // Two files of one role would leave open which one was checked.
+  if (roles.size < items.length) throw new FormatError('file.evidence has two items of one role');
+  return items.map(({ role, data }, i) => ({ role, data: decoded(data, `file.evidence[${i}].data`) }));
+}
+
+function decoded(data: string, path: string): Uint8Array<ArrayBuffer> {
+  try {
+    return decodeEvidenceBase64(data);
+  } catch (error) {
+    if (error instanceof EncodingError) throw new FormatError(`${path} is not base64`);
+    throw error;
+  }
 }

@@ -1,7 +1,8 @@
 import type { WireClaim } from './claim/wire.ts';
 import { isAcceptableKeyText } from './crypto/ed25519.ts';
 import { type Expectations, sameDigest, type TrustedKey } from './expectations.ts';
-import { asserted, type Finding, failed, informative, notChecked, proven, provenUnless, required } from './finding.ts';
+import { asserted, type Finding, failed, informative, proven, provenUnless, required } from './finding.ts';
+import type { HardwareStanding } from './hardware/session/standing.ts';
 import type { Check } from './report.ts';
 
 /** The pin that trusts the key `x`, or null. Trust comes from the expectations only, never from a file. */
@@ -11,11 +12,19 @@ export function pinOf(x: string, keys: readonly TrustedKey[]): TrustedKey | null
 }
 
 /**
- * Whether the key that signed the claim is one that the relying party trusts. Nothing else stands behind a software key, so
- * it is required whatever was relaxed. `olderKeyPinned`: the chain was recovered from a process whose key is pinned.
+ * Whether the key that signed the claim is one that the relying party trusts, by its pin or because accepted hardware names it.
+ * Nothing but a pin stands behind a software key, whatever was relaxed. `olderKeyPinned`: the chain was recovered from a process
+ * whose key is pinned.
  */
-export function pinnedKey(claim: WireClaim, keys: readonly TrustedKey[], olderKeyPinned: boolean): Finding {
+export function trustedKey(
+  claim: WireClaim,
+  keys: readonly TrustedKey[],
+  { namesKey }: HardwareStanding,
+  olderKeyPinned: boolean,
+): Finding {
   const { x, kid } = claim.trace.cnf.jwk;
+  if (namesKey)
+    return proven(`${kid} is the key that the evidence of the hardware names`, 'the evidence of the hardware');
   const pin = pinOf(x, keys);
   if (pin !== null) return proven(`${kid} is a trusted key`, pin.source);
   if (keys.length === 0)
@@ -25,52 +34,28 @@ export function pinnedKey(claim: WireClaim, keys: readonly TrustedKey[], olderKe
   return failed(`${kid} is not among the trusted keys`, keys.map((key) => key.source).join(', '));
 }
 
-/** The checks that depend on what the platform is: evidence and measurement. This version reads no hardware evidence. */
-export function hardware(claim: WireClaim, expectations: Expectations): Check[] {
-  const { platform, measurement } = claim.trace.runtime;
-  const ask = platform === 'software-only' && expectations.acceptSoftware === true ? informative : required;
-  return [
-    ask('hardware.evidence', 'Does genuine hardware vouch for the key and the chain?', evidence(platform)),
-    ask(
-      'hardware.measurement',
-      'Is the platform in the measured state that was expected?',
-      measured(platform, measurement, expectations),
-    ),
-  ];
-}
-
-function evidence(platform: string): Finding {
-  if (platform === 'software-only') {
-    return asserted(
-      'no: a software key signed, in memory that whoever controlled the machine could read',
-      '--accept-software',
-    );
-  }
-  return notChecked(
-    `the claim names ${platform}; this version reads no hardware evidence`,
-    'a version that reads this evidence',
-  );
-}
-
-function measured(platform: string, measurement: string, { measurement: expected }: Expectations): Finding {
-  if (expected !== undefined && expected !== measurement) return failed(`the claim says ${measurement}`, expected);
-  if (platform === 'software-only') return asserted('a software session has no measured platform', '--accept-software');
-  const remedy = expected === undefined ? '--measurement DIGEST' : 'a version that reads this evidence';
-  return notChecked('the measurement in the claim was not compared with evidence', remedy);
-}
-
 /** Whether policy, catalog and mode are those that the relying party approved. */
-export function approvals(claim: WireClaim, expectations: Expectations): Check[] {
+export function approvals(claim: WireClaim, expectations: Expectations, standing: HardwareStanding): Check[] {
   const { policy } = claim.trace;
-  const policyPin = pinned(policy.bundle_hash, expectations.policyHash, '--policy-hash sha256:…');
-  const catalogPin = pinned(claim.gateway.catalog.hash, expectations.catalogHash, '--catalog-hash sha256:…');
+  const byProgram = (finding: Finding): Finding => asProgramSaid(finding, standing);
+  const policyPin = byProgram(pinned(policy.bundle_hash, expectations.policyHash, '--policy-hash sha256:…'));
+  const catalogPin = byProgram(pinned(claim.gateway.catalog.hash, expectations.catalogHash, '--catalog-hash sha256:…'));
   const askPolicy = expectations.unpinnedPolicy === true ? informative : required;
   const askCatalog = expectations.unpinnedCatalog === true ? informative : required;
   return [
     askPolicy('policy.hash', 'Was the policy the approved one?', policyPin),
     askCatalog('catalog.hash', 'Was the catalog the approved one?', catalogPin),
-    required('policy.mode', 'Were denials enforced?', mode(policy.enforcement_mode, expectations)),
+    required('policy.mode', 'Were denials enforced?', byProgram(mode(policy.enforcement_mode, expectations))),
   ];
+}
+
+/**
+ * What a program on a genuine platform wrote is the word of that program, unless the measured state covers its code (contracts
+ * section 4). Without hardware the pinned key is the relying party's own word for the program.
+ */
+function asProgramSaid(finding: Finding, { provesCode, withoutHardware }: HardwareStanding): Finding {
+  if (finding.outcome !== 'proven' || provesCode || withoutHardware) return finding;
+  return asserted(`${finding.detail}, says a program that is not shown to be the gateway`);
 }
 
 function pinned(claimed: string, expected: string | undefined, flag: string): Finding {

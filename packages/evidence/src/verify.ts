@@ -1,3 +1,4 @@
+import { embeddedBundleHash, embeddedCatalogHash } from './approved/embedded.ts';
 import { hasCommitments } from './audit/chain-entry.ts';
 import { ChainPass } from './audit/chain-pass.ts';
 import { type ChainSupport, supportOf } from './audit/checkpoints.ts';
@@ -15,9 +16,11 @@ import { type FileBytes, readEntriesFile } from './entries-file.ts';
 import type { Expectations } from './expectations.ts';
 import { asserted, type Finding, failed, informative, notChecked, proven, required } from './finding.ts';
 import { FormatError } from './format-error.ts';
+import { hardwareStanding } from './hardware/session/standing.ts';
+import { intentChecks } from './policy-intent.ts';
 import type { Check, Report } from './report.ts';
 import { openSessionDocument, type SessionDocument } from './session-document.ts';
-import { approvals, hardware, pinnedKey, pinOf } from './trust.ts';
+import { approvals, pinOf, trustedKey } from './trust.ts';
 
 /** A file that could be read: what all further checks are about. */
 interface Readable {
@@ -66,7 +69,7 @@ export async function verify(
     required('chain.extent', 'Up to which entry is the chain proven?', support.extent),
   );
   checks.push(...contentChecks(readable));
-  checks.push(...trustChecks(readable, expectations, support));
+  checks.push(...(await trustChecks(readable, expectations, support)));
   return conclude(checks, { claim, residue: chain.residue }, expectations);
 }
 
@@ -194,24 +197,24 @@ function contentChecks({ claim, chain }: Readable): Check[] {
   ];
 }
 
-function trustChecks(readable: Readable, expectations: Expectations, support: ChainSupport): Check[] {
+async function trustChecks(readable: Readable, expectations: Expectations, support: ChainSupport): Promise<Check[]> {
   const { document, claim, chain } = readable;
-  const keys = expectations.keys ?? [];
   const olderKeyPinned = chain.recoveries.all.length > 0 && support.provenLength > 0;
-  const bounded = asksForAge(expectations) ? required : informative;
+  const standing = await hardwareStanding(claim, document.evidence, expectations);
+  const key = trustedKey(claim, expectations.keys ?? [], standing, olderKeyPinned);
+  const leastClass = expectations.minEvidenceClass;
+  const classed = leastClass === undefined ? informative : required;
   return [
-    required('key.pinned', 'Is the key that signed one that you trust?', pinnedKey(claim, keys, olderKeyPinned)),
-    ...hardware(claim, expectations),
-    ...approvals(claim, expectations),
-    required(
-      'times.possible',
-      'Are the times in the file possible?',
-      timesPossible(claim, chain.lastMicros, expectations),
-    ),
-    bounded('times.age', 'Is the attestation recent enough?', age(claim, expectations)),
-    required('file.read', 'Was all of the file checked?', unreadParts(document)),
+    required('key.pinned', 'Is the key that signed one that you trust?', key),
+    ...standing.checks,
+    ...approvals(claim, expectations, standing),
+    ...intentChecks(expectations),
+    required('session.authority', 'Was it one policy and one catalog throughout?', chain.authority.finding()),
+    classed('calls.evidence_class', 'Are calls tied to their servers?', chain.weakestCall.finding(leastClass)),
+    ...timeChecks(readable, expectations),
+    ...embeddedChecks(document, claim),
+    required('file.read', 'Was all of the file checked?', unreadParts(standing.unread)),
     ...chain.soughtCalls.checks(support.provenLength),
-    informative('times.true', 'Are the times true?', asserted("they are the gateway's clock")),
     informative(
       'sessions.others',
       'Are these all of the sessions?',
@@ -220,7 +223,48 @@ function trustChecks(readable: Readable, expectations: Expectations, support: Ch
   ];
 }
 
-function unreadParts({ unread }: SessionDocument): Finding {
+function timeChecks({ claim, chain }: Readable, expectations: Expectations): Check[] {
+  const bounded = asksForAge(expectations) ? required : informative;
+  const possible = timesPossible(claim, chain.lastMicros, expectations);
+  return [
+    required('times.possible', 'Are the times in the file possible?', possible),
+    bounded('times.age', 'Is the attestation recent enough?', age(claim, expectations)),
+    informative('times.true', 'Are the times true?', asserted("they are the gateway's clock")),
+  ];
+}
+
+/** An embedded document is what was committed to, or it is not; it is never what was approved (contracts section 5). */
+function embeddedChecks({ embedded }: SessionDocument, claim: WireClaim): Check[] {
+  const ask = (name: string, text: string | null, claimed: string, hashOf: (text: string) => string): Check[] =>
+    text === null
+      ? []
+      : [
+          informative(
+            `file.${name}`,
+            `Is the ${name} in the file the one of the session?`,
+            same(text, claimed, hashOf),
+          ),
+        ];
+  return [
+    ...ask('policy', embedded.policy, claim.trace.policy.bundle_hash, embeddedBundleHash),
+    ...ask('catalog', embedded.catalog, claim.gateway.catalog.hash, embeddedCatalogHash),
+  ];
+}
+
+function same(text: string, claimed: string, hashOf: (text: string) => string): Finding {
+  try {
+    const found = hashOf(text);
+    return found === claimed
+      ? proven('it hashes to what the session was opened with', claimed)
+      : failed(`it hashes to ${found}, the session was opened with another`, claimed);
+  } catch (error) {
+    if (error instanceof FormatError) return failed(error.message);
+    throw error;
+  }
+}
+
+function unreadParts(unread: readonly string[]): Finding {
   if (unread.length === 0) return proven('the file has nothing that was not checked');
-  return notChecked(`nothing was checked in: ${unread.join(', ')}`, `a session file without ${unread.join(', ')}`);
+  const named = unread.map((role) => `evidence ${role}`).join(', ');
+  return notChecked(`nothing was checked in: ${named}`, `a session file without ${named}`);
 }

@@ -1,7 +1,8 @@
+import { printable } from '@cmcp/evidence';
 import type { CheckReport, ServerCheck } from '@cmcp/gateway';
 import { CONFIG_OPTION, type Command, DEFAULT_CONFIG, JSON_OPTION } from '../command.ts';
 import { EXIT } from '../io.ts';
-import { columns, printable, table } from '../table.ts';
+import { columns, table } from '../table.ts';
 
 export const checkCommand: Command = {
   name: 'check',

@@ -1,8 +1,9 @@
 import { fileURLToPath } from 'node:url';
+import { printable } from '@cmcp/evidence';
 import type { InitResult } from '@cmcp/gateway';
 import { type Command, JSON_OPTION } from '../command.ts';
 import { EXIT, type Io, UsageError } from '../io.ts';
-import { printable, table } from '../table.ts';
+import { table } from '../table.ts';
 
 const DEFAULT_OUT = './cmcp';
 const DEFAULT_LISTEN = '127.0.0.1:8443';

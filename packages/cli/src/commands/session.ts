@@ -1,12 +1,12 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { isObject, type JsonObject, member, stringifyJson } from '@cmcp/evidence';
+import { isObject, type JsonObject, member, printable, stringifyJson } from '@cmcp/evidence';
 import type { Arguments } from '../arguments.ts';
 import { suggestion } from '../arguments.ts';
 import { CONFIG_OPTION, type Command, DEFAULT_CONFIG, JSON_OPTION } from '../command.ts';
 import { EXIT, type Io, LackingError, RefusedError, UsageError } from '../io.ts';
 import { askOperator, askOperatorJson, type OperatorAccess } from '../operator-client.ts';
-import { printable, table } from '../table.ts';
+import { table } from '../table.ts';
 
 const ACTIONS = ['list', 'close', 'reset', 'export'];
 

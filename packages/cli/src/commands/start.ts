@@ -1,8 +1,9 @@
+import { printable } from '@cmcp/evidence';
 import type { Gateway, StartedGateway } from '@cmcp/gateway';
 import { CONFIG_OPTION, type Command, DEFAULT_CONFIG } from '../command.ts';
 import { explain } from '../failure.ts';
 import { EXIT, type Io, RefusedError } from '../io.ts';
-import { columns, printable } from '../table.ts';
+import { columns } from '../table.ts';
 
 export const startCommand: Command = {
   name: 'start',

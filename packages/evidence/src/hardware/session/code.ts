@@ -1,7 +1,6 @@
 import { asserted, type Finding, proven } from '../../finding.ts';
 import type { EvidencePolicy } from '../policy.ts';
 import type { EvidenceCheck, EvidenceKind, EvidenceVerdict } from '../verdict.ts';
-import type { SecondQuote } from './second-quote.ts';
 
 const UNSHOWN = 'policy, catalog and mode are asserted by a program on a genuine platform';
 
@@ -16,18 +15,16 @@ const LAUNCH_RTMRS = ['1', '2', '3'] as const;
 export function codeFinding(
   kind: EvidenceKind,
   verdict: EvidenceVerdict,
-  second: SecondQuote | null,
   state: Finding,
   policy: EvidencePolicy | undefined,
 ): Finding {
   if (state.outcome !== 'proven') return asserted(`no reference value is shown: ${UNSHOWN}`, state.remedy);
   if (kind === 'sev-snp') return proven('the launch measurement is your reference value', '--measurement');
   if (kind === 'tdx') return tdxCode(verdict, policy);
-  const checks = kind === 'tpm' ? (second?.checks ?? []) : verdict.checks;
   const covered = Object.values(policy?.tpm?.pcrs ?? {}).some((bank) =>
     Object.keys(bank).some((index) => Number(index) >= FIRST_LAUNCH_PCR),
   );
-  if (covered && holds(checks, 'reference_pcrs'))
+  if (covered && holds(verdict.checks, '.reference_pcrs'))
     return proven('registers of the launch have your reference values', '--evidence-policy');
   return asserted(
     `the measurement covers firmware, not the gateway: ${UNSHOWN}`,
@@ -36,17 +33,18 @@ export function codeFinding(
 }
 
 function tdxCode({ checks }: EvidenceVerdict, policy: EvidencePolicy | undefined): Finding {
-  const covered = LAUNCH_RTMRS.some((index) => policy?.tdx?.rtmr?.[index] !== undefined);
-  if (covered && holds(checks, 'rtmr'))
-    return proven('registers of the launch have your reference values', '--evidence-policy');
+  const covered = LAUNCH_RTMRS.some(
+    (index) => policy?.tdx?.rtmr?.[index] !== undefined && holds(checks, `tdx.rtmr${index}`),
+  );
+  if (covered) return proven('a register of the launch has your reference value', '--evidence-policy');
   return asserted(
     `the measurement covers firmware, not the gateway: ${UNSHOWN}`,
     '--evidence-policy FILE with reference values for one of RTMR 1 to 3',
   );
 }
 
-/** Whether the checks of that name were made, and all hold. */
-function holds(checks: readonly EvidenceCheck[], name: string): boolean {
-  const found = checks.filter(({ id }) => id.split('.').includes(name));
+/** Whether the checks whose id ends so were made, and all hold. */
+function holds(checks: readonly EvidenceCheck[], end: string): boolean {
+  const found = checks.filter(({ id }) => id.endsWith(end));
   return found.length > 0 && found.every(({ outcome }) => outcome === 'proven');
 }

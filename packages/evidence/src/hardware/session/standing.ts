@@ -10,12 +10,12 @@ import type { Check } from '../../report.ts';
 import type { EvidenceItem } from '../../session-document.ts';
 import { verifyEvidence } from '../evidence.ts';
 import type { EvidenceGiven } from '../given.ts';
+import { verifyQuotePair } from '../tpm/quote-pair.ts';
 import type { EvidenceKind, EvidenceVerdict } from '../verdict.ts';
 import { type ClaimedEvidence, claimedEvidence } from './claimed-evidence.ts';
 import { codeFinding } from './code.ts';
 import { gpuChecks } from './gpu.ts';
 import { rootFinding } from './root.ts';
-import { type SecondQuote, secondQuote } from './second-quote.ts';
 
 /** What hardware says for a session, as far as the relying party accepts it. */
 export interface HardwareStanding {
@@ -38,6 +38,8 @@ const BINDING: Record<EvidenceKind, string> = {
   'azure-cvm': 'azure-cvm.extra_data',
   nvidia: 'nvidia.nonce',
 };
+
+const SECOND_BINDING = 'tpm-second.extra_data';
 
 const EVIDENCE = ['hardware.evidence', 'Is there genuine, acceptable evidence of hardware?'] as const;
 const MEASUREMENT = ['hardware.measurement', 'Is the platform in the measured state that was expected?'] as const;
@@ -111,13 +113,13 @@ async function hardwareBacked(
 ): Promise<Backed> {
   const bound = boundBytes(claim);
   const given = givenFor(kind, bound, claim, expectations);
-  const verdict = await verifyEvidence(kind, files, given);
-  const second = kind === 'tpm' ? await secondQuote(files, given, bound) : null;
+  const verdict =
+    kind === 'tpm' ? await verifyQuotePair(files, bound, given) : await verifyEvidence(kind, files, given);
   const root = rootFinding(verdict.root, expectations);
   const key = boundFinding(verdict, kind, 'the hash of the signing key');
-  const chain = chainFinding(verdict, kind, second);
+  const chain = chainFinding(verdict, kind);
   const state = stateFinding(claim, verdict, expectations);
-  const code = codeFinding(kind, verdict, second, state, expectations.evidencePolicy);
+  const code = codeFinding(kind, verdict, state, expectations.evidencePolicy);
   // A software TPM shows no state of any machine: what it measured is not asked for.
   const askState = root.software && root.accepted ? informative : required;
   const vouched = verdict.authentic && verdict.acceptable === true && root.accepted;
@@ -128,7 +130,7 @@ async function hardwareBacked(
     required('hardware.chain', 'Does the evidence name the first entry of the chain?', chain),
     askState(...MEASUREMENT, state),
     askState('gateway.code', 'Is the program that wrote the record the one that was measured?', code),
-    ...[...verdict.checks, ...(second?.checks ?? [])].map(asDetail),
+    ...verdict.checks.map(asDetail),
     ...(await gpuChecks(gpu, bound, given.at, expectations)),
   ];
   return {
@@ -153,12 +155,12 @@ function givenFor(
   claim: WireClaim,
   { anchors = [], evidencePolicy, now }: Expectations,
 ): EvidenceGiven {
-  const carried = kind === 'azure-cvm' ? { nonce: bound } : { userData: kind === 'tpm' ? bound.slice(0, 32) : bound };
   return {
     at: now ?? claim.trace.iat,
     anchors,
     measurement: claim.trace.runtime.measurement,
-    ...carried,
+    // The paravisor of Azure owns REPORT_DATA: there the quote of the virtual TPM answers (wire-formats section 10).
+    ...(kind === 'azure-cvm' ? { nonce: bound } : { userData: bound }),
     ...(evidencePolicy !== undefined && { policy: evidencePolicy }),
   };
 }
@@ -173,16 +175,26 @@ function summaryOf({ authentic, acceptable, summary, checks }: EvidenceVerdict):
   );
 }
 
-function boundFinding({ authentic, checks }: EvidenceVerdict, kind: EvidenceKind, what: string): Finding {
-  const found = checks.find(({ id }) => id === BINDING[kind]);
-  if (found?.outcome === 'failed') return failed(`the evidence was made for something else: ${found.detail}`);
-  if (!authentic || found?.outcome !== 'proven') return notChecked('the evidence is not shown to be authentic');
-  return proven(`the evidence carries ${what}`, 'computed from the claim');
+function boundFinding(verdict: EvidenceVerdict, kind: EvidenceKind, what: string): Finding {
+  return carried(verdict, BINDING[kind]) ?? proven(`the evidence carries ${what}`, 'computed from the claim');
 }
 
-/** A TPM quote for the reference's verifier covers the key only; the chain needs the second one (contracts section 4, W-03). */
-function chainFinding(verdict: EvidenceVerdict, kind: EvidenceKind, second: SecondQuote | null): Finding {
-  return second === null ? boundFinding(verdict, kind, 'the hash of the first entry') : second.chain;
+/** The first quote of a TPM covers the key only; the chain needs the second one (contracts section 4, W-03). */
+function chainFinding(verdict: EvidenceVerdict, kind: EvidenceKind): Finding {
+  const what = 'the hash of the first entry';
+  if (kind !== 'tpm') return boundFinding(verdict, kind, what);
+  if (!verdict.checks.some(({ id }) => id === SECOND_BINDING)) {
+    return asserted('the quote names the key and not the chain', 'the second quote, from the operator');
+  }
+  return carried(verdict, SECOND_BINDING) ?? proven(`the second quote carries ${what}`, 'computed from the claim');
+}
+
+/** null when authentic evidence carries what that check expected; else what keeps it from being shown. */
+function carried({ authentic, checks }: EvidenceVerdict, id: string): Finding | null {
+  const found = checks.find((check) => check.id === id);
+  if (found?.outcome === 'failed') return failed(`the evidence was made for something else: ${found.detail}`);
+  if (authentic && found?.outcome === 'proven') return null;
+  return notChecked('the evidence is not shown to be authentic');
 }
 
 function stateFinding(

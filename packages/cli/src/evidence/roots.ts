@@ -1,0 +1,47 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import {
+  type AnchorPurpose,
+  type Certificate,
+  equalBytes,
+  FormatError,
+  readCertificates,
+  TPM_MAKER_ANCHORS,
+  type TrustAnchor,
+  VENDOR_ANCHORS,
+} from '@cmcp/evidence';
+import { RefusedError } from '../io.ts';
+
+/**
+ * The roots in a file that a relying party names: PEM or DER certificates. A root that ships with the package keeps its name and
+ * what it may vouch for; any other is the operator's, for `purposes`.
+ *
+ * @throws RefusedError when the file holds no certificate
+ */
+export async function readRoots(file: string, purposes: readonly AnchorPurpose[]): Promise<TrustAnchor[]> {
+  return (await certificatesIn(file)).map((certificate) => anchorOf(certificate, purposes));
+}
+
+/** The roots in a folder of certificates: those that name themselves as issuer. What others issued is not a root. */
+export async function readRootFolder(folder: string, purposes: readonly AnchorPurpose[]): Promise<TrustAnchor[]> {
+  const names = (await readdir(folder)).filter((name) => /\.(?:pem|der|crt|cer)$/.test(name)).sort();
+  const certificates = (await Promise.all(names.map((name) => certificatesIn(join(folder, name))))).flat();
+  const roots = certificates.filter(({ subject, issuer }) => equalBytes(subject.der, issuer.der));
+  return roots.map((certificate) => anchorOf(certificate, purposes));
+}
+
+async function certificatesIn(file: string): Promise<Certificate[]> {
+  try {
+    return readCertificates(new Uint8Array(await readFile(file)));
+  } catch (error) {
+    if (error instanceof FormatError) throw new RefusedError(`${file} holds no certificate: ${error.message}`);
+    throw error;
+  }
+}
+
+function anchorOf({ der, fingerprint, subject }: Certificate, purposes: readonly AnchorPurpose[]): TrustAnchor {
+  const shipped = [...VENDOR_ANCHORS, ...TPM_MAKER_ANCHORS].find((anchor) => anchor.fingerprint === fingerprint);
+  if (shipped !== undefined) return { ...shipped, certificate: der };
+  const name = subject.commonName ?? subject.text;
+  return { name, fingerprint, source: 'operator', purposes, assurance: 'unknown', certificate: der };
+}

@@ -1,0 +1,156 @@
+import { readFile } from 'node:fs/promises';
+import {
+  type CallReceipt,
+  EVIDENCE_CLASSES,
+  type EvidenceClass,
+  type Expectations,
+  JsonError,
+  parseJson,
+  readReceipt,
+} from '@cmcp/evidence';
+import type { Arguments, Option } from '../arguments.ts';
+import { readAnchors, readPolicy } from '../evidence/given.ts';
+import { type Io, RefusedError, UsageError } from '../io.ts';
+import { knownKeys, readKey } from '../keys.ts';
+import { rfc3339 } from '../time.ts';
+import { readApprovedCatalog, readApprovedPolicy } from './approved.ts';
+
+/** The options that say what a relying party expects of a session; nothing of it is read from the session. */
+export const EXPECTATION_OPTIONS: Record<string, Option> = {
+  key: { value: 'FILE', multiple: true, help: 'A claim key that you trust: a JWK, or its x on one line.' },
+  'policy-hash': { value: 'HASH', help: 'The approved policy bundle, sha256:…' },
+  policy: {
+    value: 'DIR',
+    help: 'The approved policy bundle itself: its hash is computed, and what it permits is looked at.',
+  },
+  'catalog-hash': { value: 'HASH', help: 'The approved catalog, sha256:…' },
+  catalog: { value: 'FILE', help: 'The approved catalog itself: its hash is computed.' },
+  measurement: { value: 'VALUE', help: 'The reference value that the platform must have measured.' },
+  'evidence-policy': {
+    value: 'FILE',
+    help: 'What you accept of the hardware, and reference values of registers, as JSON.',
+  },
+  root: { value: 'FILE', multiple: true, help: 'A root certificate to trust besides those of the makers.' },
+  'tpm-makers': { help: 'Trust the roots of TPM makers too; they were collected from one source only.' },
+  'gpu-service-keys': { value: 'FILE', help: 'The JWKS of NVIDIA’s attestation service, as you fetched it.' },
+  receipt: {
+    value: 'FILE',
+    multiple: true,
+    help: 'The `_meta` that a caller got back; its call must be in the record.',
+  },
+  'controller-key': {
+    value: 'FILE',
+    multiple: true,
+    help: 'The key of an outside controller whose receipts entries carry.',
+  },
+  'min-evidence-class': { value: 'CLASS', help: `Least class of the calls: ${EVIDENCE_CLASSES.join(', ')}.` },
+  'max-age': { value: 'SECONDS', help: 'Refuse evidence that is older than this.' },
+  at: { value: 'TIME', help: 'Judge age at this RFC 3339 time instead of now.' },
+  'accept-software': { help: 'Accept a software key: nothing vouches for the machine.' },
+  'accept-software-tpm': { help: 'Accept a software TPM: nothing vouches for the machine.' },
+  'accept-operator-root': { help: 'Accept evidence that chains to a root of the operator, not of a maker.' },
+  'allow-mode': { value: 'MODE', multiple: true, help: 'Accept a session in this mode besides enforcing: advisory.' },
+  'unpinned-policy': { help: 'Do not require --policy-hash.' },
+  'unpinned-catalog': { help: 'Do not require --catalog-hash.' },
+  'allow-permit-all': { help: 'With --policy: accept a policy that permits every call.' },
+};
+
+/** What the options say. @throws UsageError, RefusedError for a file that does not hold what it should */
+export async function readExpectations(given: Arguments, io: Io): Promise<Expectations> {
+  const keys = await Promise.all(given.many('key').map(readKey));
+  const evidencePolicy = await readPolicy(given.one('evidence-policy'));
+  const serviceKeys = given.one('gpu-service-keys');
+  const least = evidenceClass(given.one('min-evidence-class'));
+  return {
+    keys: keys.length > 0 ? keys : await knownKeys(io.variables),
+    receipts: await Promise.all(given.many('receipt').map(receiptIn)),
+    controllerKeys: await Promise.all(given.many('controller-key').map(readKey)),
+    anchors: await readAnchors(given, ['amd-sev', 'intel-sgx', 'tpm', 'nvidia-device']),
+    ...(evidencePolicy !== null && { evidencePolicy }),
+    ...(serviceKeys !== null && { gpuServiceKeys: new Uint8Array(await readFile(serviceKeys)) }),
+    ...(least !== null && { minEvidenceClass: least }),
+    ...(await approved(given)),
+    ...relaxed(given),
+    ...clock(given),
+  };
+}
+
+/** Hash or document, never both: one of them would be ignored. */
+async function approved(given: Arguments): Promise<Expectations> {
+  const policyHash = hash(given, 'policy-hash', 'policy');
+  const catalogHash = hash(given, 'catalog-hash', 'catalog');
+  const [policy, catalog, measurement] = [given.one('policy'), given.one('catalog'), given.one('measurement')];
+  return {
+    ...(policyHash !== null && { policyHash }),
+    ...(policy !== null && (await readApprovedPolicy(policy))),
+    ...(catalogHash !== null && { catalogHash }),
+    ...(catalog !== null && (await readApprovedCatalog(catalog))),
+    ...(measurement !== null && { measurement }),
+  };
+}
+
+function relaxed(given: Arguments): Expectations {
+  return {
+    acceptSoftware: given.has('accept-software'),
+    acceptSoftwareTpm: given.has('accept-software-tpm'),
+    acceptOperatorRoot: given.has('accept-operator-root'),
+    unpinnedPolicy: given.has('unpinned-policy'),
+    unpinnedCatalog: given.has('unpinned-catalog'),
+    allowPermitAll: given.has('allow-permit-all'),
+    allowModes: given.many('allow-mode').map(mode),
+  };
+}
+
+/** Age is judged by a clock only when it was asked about (contracts section 5). */
+function clock(given: Arguments): Expectations {
+  const maxAge = seconds(given.one('max-age'));
+  const at = rfc3339(given.one('at'));
+  return {
+    ...(at !== null && { now: at }),
+    ...(maxAge !== null && { maxAgeSeconds: maxAge, now: at ?? Math.floor(Date.now() / 1000) }),
+  };
+}
+
+function hash(given: Arguments, name: string, document: string): string | null {
+  const value = given.one(name);
+  if (value === null) return null;
+  if (given.one(document) !== null) throw new UsageError(`give --${name} or --${document}, not both`);
+  if (!/^(?:sha256:)?[0-9a-f]{64}$/.test(value))
+    throw new UsageError(`--${name} takes sha256: and 64 lower-case hexadecimal digits`);
+  return value;
+}
+
+function seconds(value: string | null): number | null {
+  if (value === null) return null;
+  if (!/^(?:0|[1-9]\d{0,9})$/.test(value)) throw new UsageError('--max-age takes a whole number of seconds');
+  return Number(value);
+}
+
+function mode(value: string): 'advisory' {
+  if (value !== 'advisory') throw new UsageError('--allow-mode takes advisory');
+  return value;
+}
+
+function evidenceClass(value: string | null): EvidenceClass | null {
+  if (value === null) return null;
+  const known = EVIDENCE_CLASSES.find((name) => name === value);
+  if (known === undefined) throw new UsageError(`--min-evidence-class takes one of ${EVIDENCE_CLASSES.join(', ')}`);
+  return known;
+}
+
+/** What a caller kept: the whole `_meta`, or its `io.cmcp/call` alone. */
+async function receiptIn(file: string): Promise<CallReceipt> {
+  const receipt = readReceipt(await parsed(file));
+  if (receipt === null)
+    throw new RefusedError(`${file} holds no receipt: expected call_id and session_id, as in _meta["io.cmcp/call"]`);
+  return receipt;
+}
+
+async function parsed(file: string): Promise<ReturnType<typeof parseJson>> {
+  try {
+    return parseJson(await readFile(file));
+  } catch (error) {
+    if (error instanceof JsonError) throw new RefusedError(`${file} is not strict JSON: ${error.message}`);
+    throw error;
+  }
+}
