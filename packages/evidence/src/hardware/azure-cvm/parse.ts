@@ -52,7 +52,7 @@ export interface RuntimeData {
  *
  * @throws FormatError
  */
-export function parseHclReport(bytes: Uint8Array<ArrayBuffer>): HclReport {
+export function parseHcl(bytes: Uint8Array<ArrayBuffer>): HclReport {
   const reader = new ByteReader(bytes, HCL);
   if (reader.u32be('magic') !== MAGIC) throw new FormatError(`${HCL}: it does not start with HCLA`);
   reader.take(28, 'header');

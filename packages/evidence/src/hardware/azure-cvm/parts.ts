@@ -3,7 +3,7 @@ import { FormatError } from '../../format-error.ts';
 import { fileOf } from '../files.ts';
 import type { EvidenceFiles } from '../given.ts';
 import { filesOfEvidenceJson } from './evidence-json.ts';
-import { type AzureTee, type HclReport, parseHclReport, parseRuntimeData, type RuntimeData } from './parse.ts';
+import { type AzureTee, type HclReport, parseHcl, parseRuntimeData, type RuntimeData } from './parse.ts';
 
 /** The evidence of a confidential VM on Azure, taken apart. */
 export interface AzureParts {
@@ -21,7 +21,7 @@ export interface AzureParts {
 export function partsOf(supplied: EvidenceFiles): AzureParts {
   const files = unfolded(supplied);
   const whole = fileOf(files, 'hcl_report');
-  const hcl = whole === undefined ? null : parseHclReport(whole);
+  const hcl = whole === undefined ? null : parseHcl(whole);
   const report = fileOf(files, 'report') ?? null;
   const bytes = fileOf(files, 'runtime_data') ?? hcl?.runtimeData ?? null;
   return {
