@@ -100,7 +100,10 @@ async function climb(below: readonly Certificate[], top: Certificate, search: Se
   const issuers = search.candidates.filter(
     (each) => equalBytes(each.subject.der, top.issuer.der) && path.every((one) => one.fingerprint !== each.fingerprint),
   );
-  if (issuers.length === 0) note(search, path.length, { problem: endText(top, search.request), unsupported: false });
+  // A certificate that names itself as issuer ends a chain, even where another of that name could be tried.
+  if (issuers.length === 0 || selfIssued(top)) {
+    note(search, path.length, { problem: endText(top, search.request), unsupported: false });
+  }
   for (const issuer of issuers) {
     const end = await stepProblem(below, top, issuer, search);
     if (end !== null) note(search, path.length, end);
@@ -148,7 +151,7 @@ function issuerProblem(
     return `${quoted(issuer)} may not sign certificates (its key usage lacks keyCertSign)`;
   }
   // Self-issued certificates do not count, and neither does the leaf (RFC 5280 section 4.2.1.9).
-  const intermediates = [...below, top].slice(1).filter((each) => !equalBytes(each.subject.der, each.issuer.der));
+  const intermediates = [...below, top].slice(1).filter((each) => !selfIssued(each));
   if (issuer.pathLength !== null && intermediates.length > issuer.pathLength) {
     return `${quoted(issuer)} allows ${issuer.pathLength} certificates between itself and the leaf, there are ${intermediates.length}`;
   }
@@ -207,8 +210,12 @@ function endText(top: Certificate, { anchors, purpose }: ChainRequest): string {
   if (other !== undefined)
     return `the chain ends in ${quoted(top)}, which is trusted for ${other.purposes}, not ${purpose}`;
   const end = `the chain ends in ${quoted(top)}, which is not a trusted root`;
-  if (equalBytes(top.subject.der, top.issuer.der)) return end;
+  if (selfIssued(top)) return end;
   return `${end}; no certificate of its issuer "${top.issuer.short}" was given`;
+}
+
+function selfIssued({ subject, issuer }: Certificate): boolean {
+  return equalBytes(subject.der, issuer.der);
 }
 
 function overSha1({ signatureScheme }: Certificate): boolean {

@@ -89,7 +89,7 @@ export interface CertificateRequest {
   /** Seconds since the epoch; by default the years 2020 to 2040. */
   notBefore?: number;
   notAfter?: number;
-  /** Issues certificates: BasicConstraints, with a path length where one is given. */
+  /** BasicConstraints, with a path length where one is given; default false. */
   ca?: boolean | { pathLength: number };
   /** Default: keyCertSign and cRLSign for a CA, none otherwise; null: no such extension. */
   keyUsage?: readonly KeyUsage[] | null;
@@ -124,7 +124,7 @@ function extensionsOf({ ca = false, keyUsage, extensions = [] }: CertificateRequ
   const usages = keyUsage === undefined && ca !== false ? (['keyCertSign', 'cRLSign'] as const) : (keyUsage ?? []);
   const flags = usages.reduce((sum, usage) => sum | KeyUsageFlags[usage], 0);
   return [
-    ...(ca === false ? [] : [new BasicConstraintsExtension(true, ca === true ? undefined : ca.pathLength, true)]),
+    new BasicConstraintsExtension(ca !== false, typeof ca === 'object' ? ca.pathLength : undefined, true),
     ...(flags === 0 ? [] : [new KeyUsagesExtension(flags, true)]),
     ...extensions.map(({ oid, critical, value }) => new Extension(oid, critical, Uint8Array.from(value))),
   ];
