@@ -1,0 +1,163 @@
+/** Sessions with evidence of generated platforms, for tests. Not part of the package. */
+import { sha256 } from '../crypto/sha256.ts';
+import type { EvidenceFiles, TrustAnchor } from '../hardware/given.ts';
+import { gpuChallenge } from '../hardware/session/gpu.ts';
+import { quoteBinding } from '../hardware/tpm/quote-pair.ts';
+import { decodeHex, encodeBase64Url, encodeHex, type GatewayClaim, jwkThumbprint, type SessionFile } from '../index.ts';
+import { adopt, type EventSpec, makeSession, START_SECONDS, seal, sign, type TestKey } from './session.ts';
+import { makeSnp, type SnpOptions } from './snp.ts';
+import { makeTdx, type TdxOptions } from './tdx.ts';
+import { makeTpm, type TestTpm, type TpmOptions, type TpmPcrs } from './tpm.ts';
+
+type Evidence = NonNullable<GatewayClaim['gateway']['attestation_evidence']>;
+
+/** A session whose key and chain hardware of a generated root vouches for. */
+export interface HardwareSession {
+  file: SessionFile;
+  root: TrustAnchor;
+  /** What the claim says was measured. */
+  measurement: string;
+}
+
+/** How a platform describes itself in a claim. */
+export interface Platform {
+  platform: string;
+  measurement: string;
+  evidence: Evidence;
+  /** By role, `<kind>/<role>`. */
+  beside?: Record<string, Uint8Array>;
+}
+
+/** The seconds at which evidence of a session is judged: what its claim says. */
+export const CLAIM_SECONDS = START_SECONDS + 2;
+
+/** A session that commits to hardware, before any evidence is there: its root is what evidence has to name. */
+export async function openSession(key: TestKey, events: readonly EventSpec[] = []): Promise<SessionFile> {
+  const file = await makeSession(key, events);
+  const detail = file.bundle.entries[0]?.detail;
+  if (detail === null || detail === undefined) throw new Error('session_start commits to nothing');
+  detail.trust_level = 'hardware';
+  await seal(file, key);
+  return file;
+}
+
+/** The 64 bytes that evidence of a session carries (wire-formats section 10). */
+export function boundBytes(file: SessionFile): Uint8Array<ArrayBuffer> {
+  const root = sha256(decodeHex(file.claim.gateway.audit_chain.root));
+  return Uint8Array.of(...jwkThumbprint(file.claim.trace.cnf.jwk.x), ...root);
+}
+
+/** Lets the claim name a platform and carry its evidence, and signs it again. The chain stays as it is. */
+export async function attest(file: SessionFile, key: TestKey, platform: Platform): Promise<void> {
+  const { measurement, evidence, beside = {} } = platform;
+  adopt(file.claim, key);
+  file.claim.trace.runtime = {
+    platform: platform.platform,
+    measurement,
+    nonce: encodeBase64Url(boundBytes(file)),
+  };
+  file.claim.gateway.attestation_evidence = evidence;
+  file.evidence = Object.entries(beside).map(([role, data]) => ({
+    role,
+    media_type: 'application/octet-stream',
+    data: Buffer.from(data).toString('base64'),
+  }));
+  await sign(file, key);
+}
+
+const text = (bytes: Uint8Array | undefined): string => Buffer.from(bytes ?? []).toString('base64');
+const sha384 = async (bytes: Uint8Array<ArrayBuffer>): Promise<string> =>
+  `sha384:${encodeHex(new Uint8Array(await crypto.subtle.digest('SHA-384', bytes)))}`;
+
+export const SNP_MEASUREMENT = new Uint8Array(48).fill(0x5a);
+
+/** A session on SEV-SNP. `options` change the report; by default it names key and chain. */
+export async function snpSession(
+  key: TestKey,
+  events: readonly EventSpec[] = [],
+  options: SnpOptions = {},
+): Promise<HardwareSession> {
+  const file = await openSession(key, events);
+  const { files, root } = await makeSnp({ reportData: boundBytes(file), measurement: SNP_MEASUREMENT, ...options });
+  const measurement = await sha384(SNP_MEASUREMENT);
+  await attest(file, key, {
+    platform: 'amd-sev-snp',
+    measurement,
+    evidence: snpEvidenceOf(files),
+    beside: crlOf(files),
+  });
+  return { file, root, measurement };
+}
+
+/** The members of `attestation_evidence` for a report with its certificates. */
+export function snpEvidenceOf({ report, vcek, vlek, chain }: EvidenceFiles): Evidence {
+  const leaf = vcek ?? vlek ?? new Uint8Array();
+  const pem = `-----BEGIN CERTIFICATE-----\n${text(leaf)}\n-----END CERTIFICATE-----\n`;
+  return {
+    raw_evidence: text(report),
+    cert_chain: Buffer.from(pem + Buffer.from(chain ?? []).toString()).toString('base64'),
+  };
+}
+
+function crlOf({ crl }: EvidenceFiles): Record<string, Uint8Array> {
+  return crl === undefined ? {} : { 'sev-snp/crl': crl };
+}
+
+/** A session on TDX, with collateral beside the quote. */
+export async function tdxSession(
+  key: TestKey,
+  events: readonly EventSpec[] = [],
+  options: TdxOptions = {},
+): Promise<HardwareSession & { rtmr: (index: number) => string }> {
+  const file = await openSession(key, events);
+  const made = await makeTdx({ at: START_SECONDS, reportData: boundBytes(file), ...options });
+  const { quote, ...collateral } = made.files;
+  const body = (quote ?? new Uint8Array()).subarray(48);
+  const measurement = await sha384(body.slice(136, 184));
+  const beside = Object.fromEntries(Object.entries(collateral).map(([role, data]) => [`tdx/${role}`, data]));
+  await attest(file, key, { platform: 'intel-tdx', measurement, evidence: { raw_evidence: text(quote) }, beside });
+  const rtmr = (index: number): string => encodeHex(body.subarray(328 + 48 * index, 376 + 48 * index));
+  return { file, root: made.root, measurement, rtmr };
+}
+
+const SELECTION = { first: 'sha256:0,1,2,3,4,5,6,7', second: 'sha256:0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15' };
+export const LAUNCH_PCR = 'c4'.repeat(32);
+
+/** A session on a TPM: both quotes of contracts section 4, unless `second` is false. */
+export async function tpmSession(
+  key: TestKey,
+  events: readonly EventSpec[] = [],
+  options: TpmOptions & { second?: boolean } = {},
+): Promise<HardwareSession & { tpm: TestTpm }> {
+  const file = await openSession(key, events);
+  const tpm = await makeTpm(options);
+  const pcrs: TpmPcrs = { sha256: { '4': 'ab'.repeat(32), '11': LAUNCH_PCR } };
+  const bound = boundBytes(file);
+  const first = tpm.quote(bound.subarray(0, 32), SELECTION.first, pcrs);
+  const second = tpm.quote(quoteBinding(bound), SELECTION.second, pcrs);
+  const zeros = '00'.repeat(32);
+  const registers = Array.from({ length: 8 }, (_, i) => pcrs.sha256?.[String(i)] ?? zeros).join('');
+  const measurement = `sha256:${encodeHex(sha256(decodeHex(registers)))}`;
+  const beside = {
+    'tpm/second_attest': second.attest,
+    'tpm/second_signature': second.signature,
+    'tpm/second_pcrs': second.pcrs,
+  };
+  await attest(file, key, {
+    platform: 'tpm2',
+    measurement,
+    evidence: {
+      raw_evidence: text(first.attest),
+      quote_signature: text(first.signature),
+      cert_chain: text(tpm.files.ak_chain),
+      ek_cert_chain: text(tpm.files.ek_chain),
+    },
+    beside: options.second === false ? {} : beside,
+  });
+  return { file, root: tpm.root, measurement, tpm };
+}
+
+/** The challenge that evidence of a GPU in this session has to answer. */
+export function gpuChallengeOf(file: SessionFile): Uint8Array<ArrayBuffer> {
+  return gpuChallenge(boundBytes(file));
+}
