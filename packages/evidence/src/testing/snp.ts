@@ -1,8 +1,15 @@
-import 'reflect-metadata';
-import * as x509 from '@peculiar/x509';
-import { readCertificates } from '../crypto/x509.ts';
+import { encodeUtf8 } from '../bytes/utf8.ts';
 import type { EvidenceFiles, TrustAnchor } from '../hardware/given.ts';
 import type { Product, Tcb } from '../hardware/sev-snp/product.ts';
+import {
+  issueCertificate,
+  issueCrl,
+  newKeyPair,
+  type TestCertificate,
+  type TestExtension,
+  type TestKeyPair,
+  testAnchor,
+} from './pki.ts';
 
 /** Fields of a made report. Everything has a default, which makes a report that is acceptable without a policy. */
 export interface SnpFields {
@@ -91,9 +98,6 @@ const FROM = Date.UTC(2024, 0, 1) / 1000;
 const TO = Date.UTC(2034, 0, 1) / 1000;
 
 const AMD = '1.3.6.1.4.1.3704.1';
-const RSA = { name: 'RSA-PSS', hash: 'SHA-384', publicExponent: Uint8Array.of(1, 0, 1), modulusLength: 4096 };
-const PSS = { name: 'RSA-PSS', hash: 'SHA-384', saltLength: 48 };
-const ECDSA = { name: 'ECDSA', namedCurve: 'P-384' };
 const CPUID: Record<Product, readonly [number, number, number]> = {
   Milan: [0x19, 0x01, 1],
   Genoa: [0x19, 0x11, 1],
@@ -101,7 +105,7 @@ const CPUID: Record<Product, readonly [number, number, number]> = {
 };
 
 /** Keys of 4096 bits take seconds to make: one pair serves a process. */
-const caKeys = once(() => Promise.all([rsaKey(), rsaKey()]));
+const caKeys = once(() => Promise.all([newKeyPair('rsa4096-pss'), newKeyPair('rsa4096-pss')]));
 
 /**
  * Makes SEV-SNP evidence under a root of its own: a report with a true signature, a VCEK or VLEK certificate with AMD's
@@ -112,35 +116,40 @@ export async function makeSnp(options: SnpOptions = {}): Promise<MadeSnp> {
   const product = certificates.product ?? fields.product ?? 'Milan';
   const kind = certificates.kind ?? (fields.signingKey === 'vlek' ? 'vlek' : 'vcek');
   const [rootKeys, issuerKeys] = await caKeys();
-  const leafKeys = (await crypto.subtle.generateKey(ECDSA, false, ['sign', 'verify'])) as CryptoKeyPair;
-  const root = amdName(certificates.rootName ?? `ARK-${product}`);
-  const issuer = amdName(certificates.issuerName ?? (kind === 'vcek' ? `SEV-${product}` : `SEV-VLEK-${product}`));
-  const ark = await certify({ subject: root, issuer: root, serial: '010000', by: rootKeys, key: rootKeys.publicKey });
-  const ask = await certify({
-    subject: issuer,
-    issuer: root,
+  const leafKeys = await newKeyPair('p384');
+  const validity = { notBefore: FROM, notAfter: TO };
+  const ark = await issueCertificate({
+    ...validity,
+    subject: amdName(certificates.rootName ?? `ARK-${product}`),
+    keys: rootKeys,
+    serial: '010000',
+    ca: true,
+  });
+  const ask = await issueCertificate({
+    ...validity,
+    subject: amdName(certificates.issuerName ?? (kind === 'vcek' ? `SEV-${product}` : `SEV-VLEK-${product}`)),
+    keys: issuerKeys,
+    issuer: ark,
     serial: INTERMEDIATE_SERIAL,
-    by: rootKeys,
-    key: issuerKeys.publicKey,
-    pathLength: 0,
+    ca: { pathLength: 0 },
   });
-  const leaf = await certify({
+  const leaf = await issueCertificate({
+    notBefore: certificates.notBefore ?? FROM,
+    notAfter: certificates.notAfter ?? TO,
     subject: amdName(certificates.leafName ?? `SEV-${kind.toUpperCase()}`),
-    issuer,
+    keys: leafKeys,
+    issuer: ask,
     serial: certificates.serial ?? '00',
-    by: issuerKeys,
-    key: leafKeys.publicKey,
     extensions: amdExtensions(fields, certificates, product, kind),
-    validity: [certificates.notBefore ?? FROM, certificates.notAfter ?? TO],
   });
-  const sign = (changes: SnpFields) => signReport(writeReport({ ...fields, ...changes }), leafKeys.privateKey);
+  const sign = (changes: SnpFields) => signReport(writeReport({ ...fields, ...changes }), leafKeys);
   const files = {
     report: await sign({}),
-    [kind]: leaf,
-    chain: pem([ask, ark]),
-    ...(crl === undefined ? {} : { crl: await makeCrl(crl, root, issuer, rootKeys, issuerKeys) }),
+    [kind]: leaf.der,
+    chain: encodeUtf8(`${ask.pem}\n${ark.pem}\n`),
+    ...(crl === undefined ? {} : { crl: await crlOf(crl, ark, ask) }),
   };
-  return { files, root: anchorOf(ark), report: sign };
+  return { files, root: testAnchor(ark, 'amd-sev'), report: sign };
 }
 
 /** The default TCB version: Turin has one component more. */
@@ -183,9 +192,8 @@ export function writeReport(fields: SnpFields): Uint8Array<ArrayBuffer> {
 }
 
 /** The report with its signature, little-endian as the firmware writes it. */
-async function signReport(report: Uint8Array<ArrayBuffer>, key: CryptoKey): Promise<Uint8Array<ArrayBuffer>> {
-  const body = report.slice(0, 0x2a0);
-  const signature = new Uint8Array(await crypto.subtle.sign({ name: 'ECDSA', hash: 'SHA-384' }, key, body));
+async function signReport(report: Uint8Array<ArrayBuffer>, keys: TestKeyPair): Promise<Uint8Array<ArrayBuffer>> {
+  const signature = await keys.sign(report.slice(0, 0x2a0));
   const signed = report.slice();
   signed.set(signature.subarray(0, 48).toReversed(), 0x2a0);
   signed.set(signature.subarray(48).toReversed(), 0x2e8);
@@ -207,7 +215,7 @@ function amdExtensions(
   said: SnpCertificates,
   product: Product,
   kind: 'vcek' | 'vlek',
-): x509.Extension[] {
+): TestExtension[] {
   const tcb = said.tcb ?? fields.reported ?? tcbOf(product);
   const chip = kind === 'vcek' ? chipOf(fields).slice(0, product === 'Turin' ? 8 : 64) : null;
   const hwid = said.hwid === undefined ? chip : said.hwid;
@@ -227,8 +235,8 @@ function amdExtensions(
   ];
 }
 
-function extension(arc: string, value: Uint8Array): x509.Extension {
-  return new x509.Extension(`${AMD}.${arc}`, false, value.slice());
+function extension(arc: string, value: Uint8Array): TestExtension {
+  return { oid: `${AMD}.${arc}`, critical: false, value };
 }
 
 /** DER of an integer below 256. */
@@ -237,87 +245,15 @@ function integer(value: number): Uint8Array {
 }
 
 function ia5(text: string): Uint8Array {
-  return Uint8Array.of(0x16, text.length, ...new TextEncoder().encode(text));
+  return Uint8Array.of(0x16, text.length, ...encodeUtf8(text));
 }
 
 function amdName(commonName: string): string {
   return `OU=Engineering, C=US, L=Santa Clara, ST=CA, O=Advanced Micro Devices, CN=${commonName}`;
 }
 
-interface CertificatePlan {
-  subject: string;
-  issuer: string;
-  serial: string;
-  /** Keys of the issuer. */
-  by: CryptoKeyPair;
-  key: CryptoKey;
-  /** Makes it a leaf. */
-  extensions?: x509.Extension[];
-  pathLength?: number;
-  validity?: [number, number];
-}
-
-async function certify(plan: CertificatePlan): Promise<Uint8Array<ArrayBuffer>> {
-  const [from, to] = plan.validity ?? [FROM, TO];
-  const usage = x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign;
-  const made = await x509.X509CertificateGenerator.create({
-    serialNumber: plan.serial,
-    subject: plan.subject,
-    issuer: plan.issuer,
-    notBefore: new Date(from * 1000),
-    notAfter: new Date(to * 1000),
-    publicKey: plan.key,
-    signingKey: plan.by.privateKey,
-    signingAlgorithm: PSS,
-    extensions: plan.extensions ?? [
-      new x509.BasicConstraintsExtension(true, plan.pathLength, true),
-      new x509.KeyUsagesExtension(usage, true),
-    ],
-  });
-  return new Uint8Array(made.rawData);
-}
-
-async function makeCrl(
-  { revoked = [], thisUpdate = FROM, nextUpdate = TO, signedBy = 'root' }: SnpCrl,
-  root: string,
-  issuer: string,
-  rootKeys: CryptoKeyPair,
-  issuerKeys: CryptoKeyPair,
-): Promise<Uint8Array<ArrayBuffer>> {
-  const made = await x509.X509CrlGenerator.create({
-    issuer: signedBy === 'root' ? root : issuer,
-    thisUpdate: new Date(thisUpdate * 1000),
-    nextUpdate: new Date(nextUpdate * 1000),
-    entries: revoked.map((serialNumber) => ({
-      serialNumber,
-      revocationDate: new Date(thisUpdate * 1000),
-      reason: x509.X509CrlReason.keyCompromise,
-    })),
-    signingKey: (signedBy === 'root' ? rootKeys : issuerKeys).privateKey,
-    signingAlgorithm: PSS,
-  });
-  return new Uint8Array(made.rawData);
-}
-
-function anchorOf(der: Uint8Array<ArrayBuffer>): TrustAnchor {
-  const [{ subject, fingerprint } = { subject: { text: '' }, fingerprint: '' }] = readCertificates(der);
-  return {
-    name: subject.text,
-    fingerprint,
-    source: 'test',
-    purposes: ['amd-sev'],
-    assurance: 'unknown',
-    certificate: der,
-  };
-}
-
-function pem(certificates: readonly Uint8Array<ArrayBuffer>[]): Uint8Array<ArrayBuffer> {
-  const text = certificates.map((der) => x509.PemConverter.encode(der, 'CERTIFICATE')).join('\n');
-  return new TextEncoder().encode(text);
-}
-
-async function rsaKey(): Promise<CryptoKeyPair> {
-  return (await crypto.subtle.generateKey(RSA, false, ['sign', 'verify'])) as CryptoKeyPair;
+async function crlOf({ signedBy = 'root', ...crl }: SnpCrl, ark: TestCertificate, ask: TestCertificate) {
+  return issueCrl({ issuer: signedBy === 'root' ? ark : ask, thisUpdate: FROM, nextUpdate: TO, ...crl });
 }
 
 function once<T>(make: () => Promise<T>): () => Promise<T> {

@@ -49,7 +49,11 @@ export function challenge(found: string, nonce: Uint8Array | null): EvidenceChec
     );
   }
   const expected = encodeHex(nonce);
-  return acceptability(id, title, provenUnless(found === expected ? null : `it answers ${found}`, 'it does', expected));
+  return acceptability(
+    id,
+    title,
+    provenUnless(found === expected ? null : `it answers ${found}`, `it answers ${found}`, expected),
+  );
 }
 
 /** A version against the list of the policy; nothing when the policy has no such list. */

@@ -57,5 +57,8 @@ async function signature({ bytes, report, leaf: { key } }: GpuEvidence): Promise
   const signed = bytes.subarray(0, report.signedLength);
   const result = await verifySignature(key, { kind: 'ecdsa', hash: 'sha384' }, report.signature, signed);
   if (result === 'unsupported') return notChecked('nothing here can check ECDSA over P-384');
-  return provenUnless(result === 'valid' ? null : 'the signature is not of that device over this report', 'it did');
+  return provenUnless(
+    result === 'valid' ? null : 'the signature is not of that device over this report',
+    'the signature verifies',
+  );
 }

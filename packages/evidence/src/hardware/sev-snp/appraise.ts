@@ -63,7 +63,11 @@ function measured(report: SnpReport, expected: string | undefined, { measurement
   const one =
     expected === undefined
       ? notChecked(`MEASUREMENT is ${field}, in a claim ${claimed}; no reference value was given`)
-      : provenUnless(same ? null : `MEASUREMENT is ${field}, in a claim ${claimed}`, 'it is', expected);
+      : provenUnless(
+          same ? null : `MEASUREMENT is ${field}, in a claim ${claimed}`,
+          `MEASUREMENT is ${field}`,
+          expected,
+        );
   const checks = [ifNamed(expected !== undefined, 'sev-snp.measurement', title, one)];
   if (measurements === undefined) return checks;
   const listed = among(field, measurements, 'MEASUREMENT');

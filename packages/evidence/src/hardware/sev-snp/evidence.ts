@@ -84,7 +84,11 @@ async function signer(
   const { checks, chain } = await verifySnp({ bytes, report, endorsement, issuers }, anchors, given.at);
   return {
     checks: [
-      authenticity('sev-snp.certificate', title, proven(`${endorsement.certificate.subject.text}, given as ${role}`)),
+      authenticity(
+        'sev-snp.certificate',
+        title,
+        proven(`a certificate of ${endorsement.certificate.subject.commonName}, given as ${role}`),
+      ),
       ...checks,
       await revoked(files, given, endorsement, chain),
       ...both(files, role),

@@ -136,5 +136,8 @@ async function signature({ bytes, report, endorsement }: SnpEvidence): Promise<F
   const signed = bytes.subarray(0, SIGNED_LENGTH);
   const result = await verifySignature(key, { kind: 'ecdsa', hash: 'sha384' }, report.signature, signed);
   if (result === 'unsupported') return notChecked('nothing here can check ECDSA over P-384');
-  return provenUnless(result === 'valid' ? null : 'the signature is not of that key over this report', 'it did');
+  return provenUnless(
+    result === 'valid' ? null : 'the signature is not of that key over this report',
+    'the signature verifies',
+  );
 }
