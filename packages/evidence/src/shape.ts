@@ -23,6 +23,10 @@ export function integer(least: number, most: number = Number.MAX_SAFE_INTEGER): 
 export const time: Rule = (value, path) =>
   typeof value === 'string' && parseTimestamp(value) !== null ? null : `${path} is not a time with an offset`;
 
+/** A time in UTC, which says so with a `Z`. */
+export const utcTime: Rule = (value, path) =>
+  time(value, path) === null && String(value).endsWith('Z') ? null : `${path} is not a time in UTC`;
+
 /** true or false. */
 export const flag: Rule = (value, path) => (typeof value === 'boolean' ? null : `${path} is not true or false`);
 
