@@ -12,7 +12,7 @@ import { CLI, cmcp } from '../../../tests/support/cli.ts';
 import { cmcpInProcess } from '../../../tests/support/cli-in-process.ts';
 import { makeSession, nameEntries, newKey, split } from '../../evidence/src/testing/session.ts';
 
-const COMMANDS = ['demo', 'init', 'check', 'start', 'session', 'verify', 'help'];
+const COMMANDS = ['demo', 'init', 'check', 'start', 'session', 'verify', 'evidence', 'help'];
 
 let folder = '';
 before(async () => {

@@ -60,7 +60,12 @@ const FORMS: readonly Form[] = [
   },
   { kind: 'SEV-SNP attestation report', begins: (bytes) => bytes.length === 1184, read: parseReport },
   { kind: 'SPDM measurements of an NVIDIA GPU', begins: beginsWith(0x11, 0xe0), read: parseGpuReport },
-  { kind: 'event log', begins: beginsWith(0, 0, 0, 0, 3, 0, 0, 0), read: parseEventLog },
+  {
+    kind: 'TDREPORT, which shows nothing away from its machine',
+    begins: (bytes) => bytes[0] === 0x81 && bytes.length >= 1024,
+    read: tdReportMembers,
+  },
+  { kind: 'event log', begins: (bytes) => beginsWith(3, 0, 0, 0)(bytes.subarray(4)), read: parseEventLog },
   { kind: 'Agent Manifest (COSE)', begins: (bytes) => [0xd2, 0xd8].includes(bytes[0] ?? 0), read: readManifest },
   { kind: 'certificate', begins: beginsWith(0x30), read: parseCertificate },
   { kind: 'certificate revocation list', begins: beginsWith(0x30), read: parseCrl },
@@ -94,6 +99,12 @@ export function describeFile(bytes: Bytes): Description {
     kind,
     tree: { name: kind, branches: [{ name: 'size', value: `${bytes.length} bytes` }, ...problems, start] },
   };
+}
+
+/** Intel TDX Module ABI, TDREPORT_STRUCT: what a guest is measured as, under the MAC of its own machine. */
+function tdReportMembers(bytes: Bytes): unknown {
+  const rtmr = Array.from({ length: 4 }, (_, i) => bytes.subarray(0x2d0 + 48 * i, 0x300 + 48 * i));
+  return { reportData: bytes.subarray(0x80, 0xc0), mrTd: bytes.subarray(0x210, 0x240), rtmr };
 }
 
 function pemBlocks(bytes: Bytes): unknown {
