@@ -104,8 +104,9 @@ export async function checkCrl(crl: Crl, issuer: Certificate, at: number): Promi
   if (signature === 'unsupported') return `${of} could not be checked: this engine does not support its algorithm`;
   if (signature === 'invalid') return `${of} has a signature that is not of "${issuer.subject.short}"`;
   if (crl.nextUpdate === null) return `${of} does not say until when it holds`;
-  if (at < crl.thisUpdate) return `${of} is not valid before ${utcText(crl.thisUpdate)}`;
-  return at > crl.nextUpdate ? `${of} expired at ${utcText(crl.nextUpdate)}` : null;
+  // Written so that a clock that is no number is inside no validity.
+  if (!(at >= crl.thisUpdate)) return `${of} is not valid before ${utcText(crl.thisUpdate)}`;
+  return at <= crl.nextUpdate ? null : `${of} expired at ${utcText(crl.nextUpdate)}`;
 }
 
 /**

@@ -236,7 +236,7 @@ test('readers answer damaged genuine files with a structure or a FormatError, an
         fc.property(mutated(genuine), (bytes) => {
           tolerant(read, bytes);
         }),
-        { numRuns: 300 },
+        { numRuns: 150 },
       );
     }
   }
