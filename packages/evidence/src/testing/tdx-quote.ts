@@ -1,29 +1,12 @@
 import { createHash } from 'node:crypto';
 import { TAG, writeDer } from '../crypto/der.ts';
+import type { TestKeyPair } from './pki.ts';
 
-/** A key on P-256 that signs as quotes are signed: SHA-256, r and s 32 bytes each. */
-export interface TdxKey {
-  /** x and y, 32 bytes each. */
-  point: Uint8Array<ArrayBuffer>;
-  sign(message: Uint8Array): Promise<Uint8Array<ArrayBuffer>>;
-}
+/** A key on P-256: its public half, and how it signs. */
+export type TdxKey = Pick<TestKeyPair, 'spki' | 'sign'>;
 
-/** A fresh key. */
-export async function makeTdxKey(): Promise<TdxKey & { pair: CryptoKeyPair }> {
-  const pair = await crypto.subtle.generateKey({ name: 'ECDSA', namedCurve: 'P-256' }, true, ['sign', 'verify']);
-  return { pair, ...(await tdxKeyOf(pair)) };
-}
-
-async function tdxKeyOf(pair: CryptoKeyPair): Promise<TdxKey> {
-  const raw = new Uint8Array(await crypto.subtle.exportKey('raw', pair.publicKey));
-  return {
-    point: raw.slice(1),
-    sign: async (message) =>
-      new Uint8Array(
-        await crypto.subtle.sign({ name: 'ECDSA', hash: 'SHA-256' }, pair.privateKey, new Uint8Array(message)),
-      ),
-  };
-}
+/** Bytes of x and y, with which the SPKI of a key on P-256 ends. */
+export const POINT_SIZE = 64;
 
 /** Fields of the TDX guest. Byte strings have the length of their field; what is left out has the value of a sound guest. */
 export interface TdGuest {
@@ -99,7 +82,8 @@ export async function writeQuote(spec: QuoteSpec): Promise<Uint8Array<ArrayBuffe
   const body = writeTdReport(spec.guest ?? {}, spec.tdx15);
   const signed = joinBytes(writeHead(spec.version, spec.head ?? {}), ...bodyHead(spec, body), body);
   const authData = spec.authData ?? filled(32, 0xa5);
-  const report = writeQeReport(spec.qe ?? {}, spec.attestationKey.point, authData);
+  const point = spec.attestationKey.spki.slice(-POINT_SIZE);
+  const report = writeQeReport(spec.qe ?? {}, point, authData);
   const inner = joinBytes(
     report,
     await spec.pck.sign(report),
@@ -111,7 +95,7 @@ export async function writeQuote(spec: QuoteSpec): Promise<Uint8Array<ArrayBuffe
   );
   const auth = joinBytes(
     await spec.attestationKey.sign(signed),
-    spec.attestationKey.point,
+    point,
     u16(spec.outerType ?? 6),
     u32(inner.length),
     inner,
@@ -195,7 +179,8 @@ export function writeSgxExtension({ fmspc, pceId, pceSvn, components }: Platform
   const field = (arcs: readonly number[], value: Uint8Array) =>
     writeDer(TAG.sequence, writeDer(TAG.oid, Uint8Array.from([...SGX, ...arcs])), value);
   const number = (value: number) => {
-    const octets = value < 0x80 ? [value] : value < 0x100 ? [0, value] : [value >> 8, value & 0xff];
+    const octets: number[] = [];
+    for (let left = value; octets.length === 0 || left > 0; left = Math.floor(left / 256)) octets.unshift(left % 256);
     return writeDer(TAG.integer, Uint8Array.from((octets[0] ?? 0) >= 0x80 ? [0, ...octets] : octets));
   };
   const tcb = writeDer(

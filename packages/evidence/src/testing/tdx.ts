@@ -1,11 +1,12 @@
 import { encodeHex } from '../bytes/hex.ts';
 import { encodeUtf8 } from '../bytes/utf8.ts';
 import type { EvidenceFiles, TrustAnchor } from '../hardware/given.ts';
-import { type Holder, makeTdxCrl, makeTdxPki, type TdxPki, tdxAnchor } from './tdx-pki.ts';
+import { utcText } from '../time.ts';
+import { issueCrl, newKeyPair, type TestCertificate, testAnchor } from './pki.ts';
+import { makeTdxPki, type TdxPki } from './tdx-pki.ts';
 import {
   filled,
   joinBytes,
-  makeTdxKey,
   type PlatformSpec,
   QE_ATTRIBUTES,
   QE_MR_SIGNER,
@@ -45,7 +46,7 @@ export interface TdxOptions extends Partial<Omit<QuoteSpec, 'version' | 'certifi
   tcbInfo?: (body: CollateralBody) => CollateralBody;
   qeIdentity?: (body: CollateralBody) => CollateralBody;
   /** Who signs TCB info and QE identity, and with which chain. */
-  signer?: Holder;
+  signer?: TestCertificate;
   /** Certificates that the CRLs take back. */
   revoked?: readonly ('ca' | 'pck' | 'signer')[];
 }
@@ -69,29 +70,34 @@ export interface TdxEvidence {
 export async function makeTdx(options: TdxOptions = {}): Promise<TdxEvidence> {
   const { at = TDX_AT, version = 4 } = options;
   const platform = { ...TDX_PLATFORM, ...options.platform };
-  const pki = options.pki ?? (await makeTdxPki(at, platform));
+  const pki = options.pki ?? (await makeTdxPki(platform));
   const guest = { ...(options.reportData === undefined ? {} : { reportData: options.reportData }), ...options.guest };
   const quote = await writeQuote({
-    attestationKey: await makeTdxKey(),
+    attestationKey: await newKeyPair('p256'),
     tdx15: version === 5,
     ...options,
     version,
     guest,
     certificates: chainBytes(pki, options.chain ?? 'pem'),
-    pck: pki.pck.key,
+    pck: pki.pck.keys,
   });
   const files: Record<string, Uint8Array<ArrayBuffer>> = { quote };
   if (options.chain === 'beside') files.pck_chain = chainBytes(pki, 'pem');
   const collateral = await makeCollateral(pki, platform, at, options);
   if (options.collateral !== false) Object.assign(files, collateral.files);
-  return { files, root: tdxAnchor(pki.root), at, pki, bundle: collateral.bundle };
+  return { files, root: testAnchor(pki.root, 'intel-sgx'), at, pki, bundle: collateral.bundle };
 }
 
 function chainBytes({ pck, ca, root }: TdxPki, form: 'pem' | 'der' | 'beside'): Uint8Array<ArrayBuffer> {
   if (form === 'beside') return new Uint8Array();
   // Quoting services end the PEM text with a zero byte.
-  if (form === 'pem') return encodeUtf8(`${pck.pem}${ca.pem}${root.pem}\0`);
+  if (form === 'pem') return encodeUtf8(`${pemChain(pck, ca, root)}\0`);
   return joinBytes(pck.der, ca.der, root.der);
+}
+
+/** Certificates as one PEM text. */
+export function pemChain(...certificates: readonly TestCertificate[]): string {
+  return certificates.map(({ pem }) => `${pem}\n`).join('');
 }
 
 async function makeCollateral(
@@ -101,16 +107,17 @@ async function makeCollateral(
   { tcbInfo = same, qeIdentity = same, signer = pki.signer, revoked = [] }: TdxOptions,
 ): Promise<{ files: Record<string, Uint8Array<ArrayBuffer>>; bundle: Uint8Array<ArrayBuffer> }> {
   const [issued, nextUpdate] = [at - 7 * 86_400, at + 23 * 86_400];
-  const dates = { issueDate: isoTime(issued), nextUpdate: isoTime(nextUpdate), tcbEvaluationDataNumber: 17 };
+  const dates = { issueDate: utcText(issued), nextUpdate: utcText(nextUpdate), tcbEvaluationDataNumber: 17 };
   const info = JSON.stringify(tcbInfo(tcbInfoBody(platform, dates)));
   const identity = JSON.stringify(qeIdentity(qeIdentityBody(dates)));
-  const sign = async (body: string) => encodeHex(await signer.key.sign(encodeUtf8(body)));
+  const sign = async (body: string) => encodeHex(await signer.keys.sign(encodeUtf8(body)));
   const [infoSignature, identitySignature] = [await sign(info), await sign(identity)];
   const serials = (...names: ('ca' | 'pck' | 'signer')[]) =>
-    names.filter((name) => revoked.includes(name)).map((name) => pki[name].serial);
-  const pckCrl = await makeTdxCrl(pki.ca, serials('pck'), issued, nextUpdate);
-  const rootCrl = await makeTdxCrl(pki.root, serials('ca', 'signer'), issued, nextUpdate);
-  const [signerChain, crlChain] = [`${signer.pem}${pki.root.pem}`, `${pki.ca.pem}${pki.root.pem}`];
+    names.filter((name) => revoked.includes(name)).map((name) => pki[name].certificate.serial);
+  const crl = { thisUpdate: issued, nextUpdate };
+  const pckCrl = await issueCrl({ issuer: pki.ca, revoked: serials('pck'), ...crl });
+  const rootCrl = await issueCrl({ issuer: pki.root, revoked: serials('ca', 'signer'), ...crl });
+  const [signerChain, crlChain] = [pemChain(signer, pki.root), pemChain(pki.ca, pki.root)];
   return {
     files: {
       tcb_info: encodeUtf8(`{"tcbInfo":${info},"signature":"${infoSignature}"}`),
@@ -139,10 +146,6 @@ async function makeCollateral(
 
 function same(body: CollateralBody): CollateralBody {
   return body;
-}
-
-function isoTime(seconds: number): string {
-  return new Date(seconds * 1000).toISOString().replace('.000Z', 'Z');
 }
 
 const NO_SIGNER = { mrsigner: '0'.repeat(96), attributes: '0'.repeat(16), attributesMask: 'F'.repeat(16) };

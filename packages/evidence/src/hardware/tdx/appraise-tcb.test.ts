@@ -1,15 +1,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { encodeUtf8 } from '../../bytes/utf8.ts';
-import { type CollateralBody, makeTdx, TDX_AT, TDX_PLATFORM, type TdxOptions } from '../../testing/tdx.ts';
-import { makeTdxCrl, makeTdxPki, type TdxPki, tdxAnchor } from '../../testing/tdx-pki.ts';
+import { issueCrl, testAnchor } from '../../testing/pki.ts';
+import { type CollateralBody, makeTdx, pemChain, TDX_AT, TDX_PLATFORM, type TdxOptions } from '../../testing/tdx.ts';
+import { makeTdxPki, type TdxPki } from '../../testing/tdx-pki.ts';
 import { filled, QE_ATTRIBUTES, SOUND_SVN } from '../../testing/tdx-quote.ts';
 import type { EvidenceFiles } from '../given.ts';
 import type { EvidencePolicy } from '../policy.ts';
 import type { EvidenceVerdict } from '../verdict.ts';
 import { tdxEvidence } from './evidence.ts';
 
-const PKI = await makeTdxPki(TDX_AT, TDX_PLATFORM);
+const PKI = await makeTdxPki(TDX_PLATFORM);
 const DAY = 86_400;
 
 async function judge(
@@ -93,20 +94,20 @@ test('TCB info and QE identity that Intel did not sign say nothing', async () =>
     };
     assertUnknown(await judge({}, changed), id, /did not sign/);
   }
-  const other = await makeTdxPki(TDX_AT, TDX_PLATFORM);
+  const other = await makeTdxPki(TDX_PLATFORM);
   assertUnknown(await judge({ signer: other.signer }), 'tdx.tcb_info', /chain/);
   assertUnknown(await judge({ signer: other.signer }), 'tdx.qe_identity', /chain/);
 });
 
 test('keys that Intel certified for something else do not speak for Intel', async () => {
   assertUnknown(await judge({ signer: PKI.pck }), 'tdx.tcb_info', /none of the certificates .* TCB Signing/);
-  const ofCa = await makeTdxPki(TDX_AT, TDX_PLATFORM, { signer: { issuer: 'ca' } });
+  const ofCa = await makeTdxPki(TDX_PLATFORM, { signer: { issuer: 'ca' } });
   const { files, at, root } = await makeTdx({ pki: ofCa });
-  const tcb_chain = encodeUtf8(`${ofCa.signer.pem}${ofCa.ca.pem}${ofCa.root.pem}`);
+  const tcb_chain = encodeUtf8(pemChain(ofCa.signer, ofCa.ca, ofCa.root));
   const verdict = await tdxEvidence({ ...files, tcb_chain, qe_chain: tcb_chain }, { at, anchors: [root] });
   assertUnknown(verdict, 'tdx.tcb_info', /root did not issue/);
   assertUnknown(verdict, 'tdx.qe_identity', /root did not issue/);
-  const expired = await makeTdxPki(TDX_AT, TDX_PLATFORM, { signer: { notAfter: TDX_AT - 1 } });
+  const expired = await makeTdxPki(TDX_PLATFORM, { signer: { notAfter: TDX_AT - 1 } });
   assertUnknown(await judge({ pki: expired }), 'tdx.tcb_info', /expired/);
 });
 
@@ -195,7 +196,7 @@ test('platform, TDX module and quoting enclave count: the worst of their statuse
   assert.equal(await status({ qe: { isvSvn: 5 } }), 'OutOfDate');
   assert.equal(await status({ qe: { isvSvn: 3 } }), 'NotSupported');
   assert.equal(await status({ version: 5, guest: { teeTcbSvn2: svn(4) } }), 'OutOfDate');
-  const pki = await makeTdxPki(TDX_AT, { ...TDX_PLATFORM, pceSvn: 10, components: filled(16, 1) });
+  const pki = await makeTdxPki({ ...TDX_PLATFORM, pceSvn: 10, components: filled(16, 1) });
   assert.equal(await status({ pki }), 'OutOfDate');
   const verdict = await judge({ guest: { teeTcbSvn: svn(4, 1, 2) }, qe: { isvSvn: 4 } });
   assert.equal(verdict.facts.advisories, 'INTEL-SA-00960,INTEL-SA-01036,INTEL-SA-01073');
@@ -239,29 +240,32 @@ test('a revoked certificate is named: that of the platform, of its CA, of the si
 
 test('a CRL that its issuer did not sign, of another CA, not fresh, garbled or empty is no CRL', async () => {
   const [from, to] = [TDX_AT - DAY, TDX_AT + DAY];
-  const other = await makeTdxPki(TDX_AT, TDX_PLATFORM);
+  const other = await makeTdxPki(TDX_PLATFORM);
   for (const [role, id, issuer, wrong] of [
     ['pck_crl', 'tdx.pck_crl', 'ca', 'root'],
     ['root_crl', 'tdx.root_crl', 'root', 'ca'],
   ] as [string, string, keyof TdxPki, keyof TdxPki][]) {
     const crls: [Uint8Array<ArrayBuffer>, RegExp][] = [
-      [await makeTdxCrl(PKI[issuer], [], from, to, other[issuer]), /signature/],
-      [await makeTdxCrl(PKI[wrong], [], from, to), /is not a list of/],
-      [await makeTdxCrl(PKI[issuer], [], from - 2 * DAY, TDX_AT - 1), /expired/],
-      [await makeTdxCrl(PKI[issuer], [], TDX_AT + 1, to), /not valid before/],
+      [
+        await issueCrl({ issuer: { ...PKI[issuer], keys: other[issuer].keys }, thisUpdate: from, nextUpdate: to }),
+        /signature/,
+      ],
+      [await issueCrl({ issuer: PKI[wrong], thisUpdate: from, nextUpdate: to }), /is not a list of/],
+      [await issueCrl({ issuer: PKI[issuer], thisUpdate: from - 2 * DAY, nextUpdate: TDX_AT - 1 }), /expired/],
+      [await issueCrl({ issuer: PKI[issuer], thisUpdate: TDX_AT + 1, nextUpdate: to }), /not valid before/],
       [filled(200, 0x30), /CRL/],
       [new Uint8Array(), /CRL/],
     ];
     for (const [crl, message] of crls) {
       assertRefused(await judge({}, (files) => ({ ...files, [role]: crl })), id, message);
     }
-    const good = await makeTdxCrl(PKI[issuer], ['0badf00d'], from, to);
+    const good = await issueCrl({ issuer: PKI[issuer], revoked: ['0badf00d'], thisUpdate: from, nextUpdate: to });
     assert.equal((await judge({}, (files) => ({ ...files, [role]: good }))).acceptable, true);
   }
 });
 
 test('a chain of the PCK CRL must be that of the CA that issued the PCK certificate', async () => {
-  const other = await makeTdxPki(TDX_AT, TDX_PLATFORM);
+  const other = await makeTdxPki(TDX_PLATFORM);
   const chain = (text: string) => (files: EvidenceFiles) => ({ ...files, pck_crl_chain: encodeUtf8(text) });
   assertRefused(await judge({}, chain(other.ca.pem)), 'tdx.pck_crl_chain', /another CA/);
   assertRefused(await judge({}, chain('no certificate')), 'tdx.pck_crl_chain', /PEM/);
@@ -270,7 +274,7 @@ test('a chain of the PCK CRL must be that of the CA that issued the PCK certific
 
 test('a bundle is a source of every part that is not given by itself', async () => {
   const { files, bundle, at } = await makeTdx({ pki: PKI });
-  const verdict = (more: EvidenceFiles) => tdxEvidence(more, { at, anchors: [tdxAnchor(PKI.root)] });
+  const verdict = (more: EvidenceFiles) => tdxEvidence(more, { at, anchors: [testAnchor(PKI.root, 'intel-sgx')] });
   const quote = files.quote ?? new Uint8Array();
   assert.equal((await verdict({ quote, collateral: bundle })).acceptable, true);
   const own = await verdict({ quote, collateral: bundle, pck_crl: new Uint8Array() });

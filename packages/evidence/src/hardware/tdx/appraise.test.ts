@@ -3,16 +3,17 @@ import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import { encodeHex } from '../../bytes/hex.ts';
 import { encodeUtf8 } from '../../bytes/utf8.ts';
-import { makeTdx, TDX_AT, TDX_PLATFORM, type TdxOptions } from '../../testing/tdx.ts';
-import { makeTdxPki, tdxAnchor } from '../../testing/tdx-pki.ts';
+import { testAnchor } from '../../testing/pki.ts';
+import { makeTdx, TDX_PLATFORM, type TdxOptions } from '../../testing/tdx.ts';
+import { makeTdxPki } from '../../testing/tdx-pki.ts';
 import { filled, type TdGuest } from '../../testing/tdx-quote.ts';
 import type { EvidenceGiven } from '../given.ts';
 import type { EvidencePolicy } from '../policy.ts';
 import type { EvidenceVerdict } from '../verdict.ts';
 import { tdxEvidence } from './evidence.ts';
 
-const PKI = await makeTdxPki(TDX_AT, TDX_PLATFORM);
-const ANCHORS = [tdxAnchor(PKI.root)];
+const PKI = await makeTdxPki(TDX_PLATFORM);
+const ANCHORS = [testAnchor(PKI.root, 'intel-sgx')];
 
 async function judge(
   options: TdxOptions,

@@ -1,9 +1,9 @@
-import { buildChain } from '../../crypto/chain.ts';
 import { type Certificate, readCertificates } from '../../crypto/x509.ts';
 import { type Finding, failed, notChecked, proven } from '../../finding.ts';
 import { utcText } from '../../time.ts';
 import { type Reading, reading } from '../files.ts';
 import type { TrustAnchor } from '../given.ts';
+import { intelChain } from './chain.ts';
 import { p256Signature } from './p256.ts';
 import type { Validity } from './pcs.ts';
 import type { SignedJson } from './signed-json.ts';
@@ -77,9 +77,8 @@ async function trustedSigner<T>(
   // Other certificates under this root belong to platforms: their keys must not speak for Intel.
   const signer = read.value.find(({ subject }) => subject.commonName === SIGNER);
   if (signer === undefined) return failed(`none of the certificates with ${name} is of ${SIGNER}`);
-  const built = await buildChain(signer, read.value, { anchors: [anchor], purpose: 'intel-sgx', at });
-  if (!built.ok) return (built.unsupported ? notChecked : failed)(`the chain of ${name}: ${built.problem}`);
-  if (built.weak) return failed(`the chain of ${name} has a signature over SHA-1, which can be forged`);
+  const built = await intelChain(`the chain of ${name}`, signer, read.value, { anchors: [anchor], at });
+  if (!('path' in built)) return built;
   return built.path.length === 2 ? signer : failed(`the root did not issue the certificate that signed ${name}`);
 }
 

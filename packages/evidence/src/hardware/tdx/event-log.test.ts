@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import { writeEventLog } from '../../testing/event-log.ts';
-import { makeTdx, TDX_AT, TDX_PLATFORM } from '../../testing/tdx.ts';
-import { makeTdxPki, tdxAnchor } from '../../testing/tdx-pki.ts';
+import { testAnchor } from '../../testing/pki.ts';
+import { makeTdx, TDX_PLATFORM } from '../../testing/tdx.ts';
+import { makeTdxPki } from '../../testing/tdx-pki.ts';
 import { filled, joinBytes } from '../../testing/tdx-quote.ts';
 import { vectorCases } from '../../testing/vectors.ts';
 import type { EvidenceVerdict } from '../verdict.ts';
@@ -11,7 +12,7 @@ import { tdxEvidence } from './evidence.ts';
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
-const PKI = await makeTdxPki(TDX_AT, TDX_PLATFORM);
+const PKI = await makeTdxPki(TDX_PLATFORM);
 const ZERO = new Uint8Array(48);
 
 const measured = (index: number, text: string) => ({
@@ -24,7 +25,7 @@ const extended = (text: string) =>
 
 async function judge(more: Record<string, Bytes>, rtmr: readonly Bytes[]): Promise<EvidenceVerdict> {
   const { files, at } = await makeTdx({ pki: PKI, guest: { rtmr } });
-  const verdict = await tdxEvidence({ ...files, ...more }, { at, anchors: [tdxAnchor(PKI.root)] });
+  const verdict = await tdxEvidence({ ...files, ...more }, { at, anchors: [testAnchor(PKI.root, 'intel-sgx')] });
   assert.equal(verdict.authentic, true);
   return verdict;
 }

@@ -5,10 +5,11 @@ import fc from 'fast-check';
 import { sharedPath } from '../../../../../tests/shared.ts';
 import { encodeHex } from '../../bytes/hex.ts';
 import { FormatError } from '../../format-error.ts';
-import { filled, makeTdxKey, type QuoteSpec, writeQuote } from '../../testing/tdx-quote.ts';
+import { newKeyPair } from '../../testing/pki.ts';
+import { filled, joinBytes, type QuoteSpec, writeQuote } from '../../testing/tdx-quote.ts';
 import { parseQuote } from './parse.ts';
 
-const KEYS = { attestationKey: await makeTdxKey(), pck: await makeTdxKey() };
+const KEYS = { attestationKey: await newKeyPair('p256'), pck: await newKeyPair('p256') };
 const CERTIFICATES = new Uint8Array(Buffer.from('-----BEGIN CERTIFICATE-----'));
 
 function quote(changes: Partial<QuoteSpec> = {}): Promise<Uint8Array<ArrayBuffer>> {
@@ -153,6 +154,11 @@ test('reserved bytes of the quoting enclave are zero, and lengths agree with wha
     refused(longer(offset), /needs|follow|type/);
     refused(shorter(offset), /needs|follow|type/);
   }
+  // A byte more in the signature data, one that is there.
+  refused(joinBytes(longer(632), Uint8Array.of(0)), /1 bytes follow/);
+  const certification = longer(632);
+  certification[632 + 4 + 130] = (certification[632 + 4 + 130] ?? 0) + 1;
+  refused(joinBytes(certification, Uint8Array.of(0)), /1 bytes follow/);
 });
 
 test('bytes after the quote are counted, told apart from zeros, and not read', async () => {

@@ -1,14 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { encodeUtf8 } from '../../bytes/utf8.ts';
-import { makeTdxKey, SOUND_SVN, type TdGuest, writeQuote } from '../../testing/tdx-quote.ts';
+import { newKeyPair } from '../../testing/pki.ts';
+import { SOUND_SVN, type TdGuest, writeQuote } from '../../testing/tdx-quote.ts';
 import { parseQuote } from './parse.ts';
 import type { PckPlatform } from './pck.ts';
 import type { QeIdentity } from './qe-identity.ts';
 import { parseTcbInfo, type TcbInfo } from './tcb-info.ts';
 import { moduleProblem, platformStatus, qeProblem, qeStatus } from './tcb-level.ts';
 
-const KEYS = { attestationKey: await makeTdxKey(), pck: await makeTdxKey() };
+const KEYS = { attestationKey: await newKeyPair('p256'), pck: await newKeyPair('p256') };
 
 async function bodyOf(guest: TdGuest, tdx15 = false) {
   const certificates = encodeUtf8('-');

@@ -1,14 +1,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { makeTdx, TDX_AT, TDX_PLATFORM, type TdxOptions } from '../../testing/tdx.ts';
-import { type CertificateChanges, makeTdxPki, tdxAnchor } from '../../testing/tdx-pki.ts';
-import { filled, joinBytes, makeTdxKey, writeQuote } from '../../testing/tdx-quote.ts';
+import { encodeUtf8 } from '../../bytes/utf8.ts';
+import { issueCertificate, newKeyPair, testAnchor } from '../../testing/pki.ts';
+import { makeTdx, pemChain, TDX_AT, TDX_PLATFORM, type TdxOptions } from '../../testing/tdx.ts';
+import { type CertificateChanges, makeTdxPki } from '../../testing/tdx-pki.ts';
+import { filled, joinBytes, writeQuote } from '../../testing/tdx-quote.ts';
 import type { EvidenceFiles } from '../given.ts';
 import type { EvidenceVerdict } from '../verdict.ts';
 import { tdxEvidence } from './evidence.ts';
 
-const PKI = await makeTdxPki(TDX_AT, TDX_PLATFORM);
-const ANCHOR = tdxAnchor(PKI.root);
+const PKI = await makeTdxPki(TDX_PLATFORM);
+const ANCHOR = testAnchor(PKI.root, 'intel-sgx');
 
 function judge(files: EvidenceFiles, at = TDX_AT): Promise<EvidenceVerdict> {
   return tdxEvidence(files, { at, anchors: [ANCHOR] });
@@ -26,7 +28,7 @@ async function assertOnly(verdict: EvidenceVerdict, id: string, message: RegExp)
 }
 
 async function withCertificates(changes: Partial<Record<'ca' | 'pck', CertificateChanges>>): Promise<EvidenceVerdict> {
-  const pki = await makeTdxPki(TDX_AT, TDX_PLATFORM, changes);
+  const pki = await makeTdxPki(TDX_PLATFORM, changes);
   const { files, root, at } = await makeTdx({ pki });
   return tdxEvidence(files, { at, anchors: [root] });
 }
@@ -61,14 +63,32 @@ test('only a PCK certificate of an Intel PCK CA vouches for a platform', async (
   await assertOnly(await withCertificates({ ca: { ca: false } }), 'tdx.pck_chain', /CA|issue/);
 });
 
+test('a PCK CA that the root did not certify itself is refused', async () => {
+  const named = { keys: await newKeyPair('p256'), ca: true, keyUsage: ['keyCertSign', 'cRLSign'] as const };
+  const between = await issueCertificate({ ...named, subject: 'CN=Between', issuer: PKI.root });
+  const subject = PKI.ca.certificate.subject.text;
+  const ca = await issueCertificate({ ...named, keys: PKI.ca.keys, subject, issuer: between });
+  const { files } = await makeTdx({ pki: { ...PKI, ca }, chain: 'beside' });
+  const pck_chain = encodeUtf8(pemChain(PKI.pck, ca, between, PKI.root));
+  await assertOnly(await judge({ ...files, pck_chain }), 'tdx.pck_chain', /leaf, CA and root/);
+});
+
+test('a platform whose key is not on P-256, or a chain with a signature over SHA-1, is refused', async () => {
+  const pki = await makeTdxPki(TDX_PLATFORM, { pck: { keys: 'p384' } });
+  const signedOnP256 = { ...pki, pck: { ...pki.pck, keys: PKI.pck.keys } };
+  const { files, root, at } = await makeTdx({ pki: signedOnP256 });
+  await assertOnly(await tdxEvidence(files, { at, anchors: [root] }), 'tdx.qe_report', /did not sign/);
+  await assertOnly(await withCertificates({ ca: { keys: 'rsa2048-sha1' } }), 'tdx.pck_chain', /SHA-1/);
+});
+
 test('the PCK chain is valid at the time of the relying party', async () => {
   await assertOnly(await withCertificates({ pck: { notAfter: TDX_AT - 1 } }), 'tdx.pck_chain', /expired/);
   await assertOnly(await withCertificates({ ca: { notBefore: TDX_AT + 1 } }), 'tdx.pck_chain', /not yet valid/);
 });
 
 test('a quoting enclave that another platform signed is refused', async () => {
-  const other = await makeTdxKey();
-  const pki = { ...PKI, pck: { ...PKI.pck, key: other } };
+  const other = await newKeyPair('p256');
+  const pki = { ...PKI, pck: { ...PKI.pck, keys: other } };
   await assertOnly(await judge((await makeTdx({ pki })).files), 'tdx.qe_report', /did not sign/);
 });
 
@@ -85,11 +105,11 @@ test('an attestation key that the quoting enclave does not name is refused', asy
 });
 
 test('the hash of the attestation key is followed by zeros', async () => {
-  const { files } = await makeTdx({ pki: PKI, attestationKey: await makeTdxKey() });
+  const { files } = await makeTdx({ pki: PKI, attestationKey: await newKeyPair('p256') });
   const quote = (files.quote as Uint8Array<ArrayBuffer>).slice();
   const report = quote.slice(632 + 4 + 128 + 6, 632 + 4 + 128 + 6 + 384);
   report[383] = 1;
-  const again = joinBytes(quote.slice(0, 632 + 4 + 128 + 6), report, await PKI.pck.key.sign(report));
+  const again = joinBytes(quote.slice(0, 632 + 4 + 128 + 6), report, await PKI.pck.keys.sign(report));
   await assertOnly(
     await judge({ ...files, quote: joinBytes(again, quote.slice(again.length)) }),
     'tdx.qe_binding',
@@ -98,11 +118,11 @@ test('the hash of the attestation key is followed by zeros', async () => {
 });
 
 test('a quote that the attestation key did not sign is refused, also with a key that is no point of the curve', async () => {
-  const [key, other] = [await makeTdxKey(), await makeTdxKey()];
-  const signedByOther = { point: key.point, sign: other.sign };
+  const [key, other] = [await newKeyPair('p256'), await newKeyPair('p256')];
+  const signedByOther = { spki: key.spki, sign: other.sign };
   const verdict = await judge((await makeTdx({ pki: PKI, attestationKey: signedByOther })).files);
   await assertOnly(verdict, 'tdx.signature', /did not sign/);
-  const noPoint = { point: filled(64, 1), sign: other.sign };
+  const noPoint = { spki: filled(64, 1), sign: other.sign };
   await assertOnly(
     await judge((await makeTdx({ pki: PKI, attestationKey: noPoint })).files),
     'tdx.signature',
@@ -111,7 +131,7 @@ test('a quote that the attestation key did not sign is refused, also with a key 
 });
 
 test('the guest of one quote under the signature data of another is refused', async () => {
-  const keys = { attestationKey: await makeTdxKey(), pki: PKI };
+  const keys = { attestationKey: await newKeyPair('p256'), pki: PKI };
   const [mine, theirs] = [await makeTdx({ ...keys, reportData: filled(64, 1) }), await makeTdx(keys)];
   const spliced = joinBytes(
     (mine.files.quote ?? new Uint8Array()).slice(0, 632),
@@ -121,7 +141,7 @@ test('the guest of one quote under the signature data of another is refused', as
 });
 
 test('the quoting enclave of a genuine quote does not vouch for a key of someone else', async () => {
-  const mine = await makeTdxKey();
+  const mine = await newKeyPair('p256');
   const { files } = await makeTdx({ pki: PKI });
   const genuine = files.quote ?? new Uint8Array();
   const certificates = genuine.slice(632 + 4 + 128 + 6);

@@ -1,5 +1,4 @@
 import { equalBytes } from '../../bytes/equal.ts';
-import { buildChain } from '../../crypto/chain.ts';
 import type { PublicKey } from '../../crypto/key.ts';
 import { hash } from '../../crypto/sha2.ts';
 import { type Certificate, readCertificates } from '../../crypto/x509.ts';
@@ -7,15 +6,13 @@ import { type Finding, failed, notChecked, proven } from '../../finding.ts';
 import { reading } from '../files.ts';
 import type { TrustAnchor } from '../given.ts';
 import { authenticity, type EvidenceCheck } from '../verdict.ts';
+import { type IntelTrust, intelChain } from './chain.ts';
 import { p256Signature } from './p256.ts';
 import type { TdxQuote } from './parse.ts';
 import { type PckPlatform, readPckPlatform, SGX_EXTENSION } from './pck.ts';
 
 /** Whom to believe about a quote, and when. */
-export interface QuoteTrust {
-  anchors: readonly TrustAnchor[];
-  /** Seconds since the epoch. */
-  at: number;
+export interface QuoteTrust extends IntelTrust {
   /** Certificates that came beside the quote. */
   pckChain: Uint8Array<ArrayBuffer> | undefined;
 }
@@ -55,17 +52,16 @@ export async function verifyQuote(quote: TdxQuote, trust: QuoteTrust): Promise<Q
   };
 }
 
-async function pckChain(quote: TdxQuote, { anchors, at, pckChain }: QuoteTrust): Promise<PckChain | Finding> {
-  const sources = [quote.qe.certificates, pckChain ?? new Uint8Array()].filter((bytes) => bytes.length > 0);
+async function pckChain(quote: TdxQuote, trust: QuoteTrust): Promise<PckChain | Finding> {
+  const sources = [quote.qe.certificates, trust.pckChain ?? new Uint8Array()].filter((bytes) => bytes.length > 0);
   if (sources.length === 0) return notChecked('the quote has no PCK chain', 'the file of role pck_chain');
   const read = reading(() => sources.flatMap((bytes) => readCertificates(bytes)));
   if (read.problem !== null) return failed(`the PCK chain: ${read.problem}`);
   // Which of them is the leaf is said by what they are: not every quoting service writes it first.
   const leaf = read.value.find(({ extensions }) => extensions.has(SGX_EXTENSION));
   if (leaf === undefined) return failed('none of the certificates is a PCK certificate');
-  const built = await buildChain(leaf, read.value, { anchors, purpose: 'intel-sgx', at });
-  if (!built.ok) return (built.unsupported ? notChecked : failed)(`the PCK chain: ${built.problem}`);
-  if (built.weak) return failed('the PCK chain has a signature over SHA-1, which can be forged');
+  const built = await intelChain('the PCK chain', leaf, read.value, trust);
+  if (!('path' in built)) return built;
   const [, issuer, root, ...more] = built.path;
   if (issuer === undefined || root === undefined || more.length > 0) {
     return failed('the PCK chain is not that of leaf, CA and root');
