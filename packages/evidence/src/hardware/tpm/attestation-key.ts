@@ -18,16 +18,11 @@ import {
   tpmDevice,
 } from './certificate.ts';
 import { parsePublic, type TpmPublic } from './public-area.ts';
+import type { AttestSigner } from './verify.ts';
 
-/** The key that should have signed, and what vouches for it. */
-export interface AttestationKey {
-  /** null: none was presented. A key that was presented is not yet one that is trusted: see `checks`. */
-  key: PublicKey | null;
-  /** The public area, where one was presented: it names the scheme of the key. */
-  area: TpmPublic | null;
+/** The key that should have signed, and what vouches for it: a key that was presented is not yet trusted, see `checks`. */
+export interface AttestationKey extends AttestSigner {
   root: TrustedRoot | null;
-  /** A certificate in the chain is signed with SHA-1. */
-  weakChain: boolean;
   checks: EvidenceCheck[];
 }
 

@@ -3,6 +3,7 @@ import { sha256 } from '../../crypto/sha256.ts';
 import { FormatError } from '../../format-error.ts';
 import { readJsonObject } from '../../json/document.ts';
 import { integer, list, object, text } from '../../shape.ts';
+import { rootOf } from '../../transparency/merkle.ts';
 
 /** The way from one leaf to the root of a tree of session bindings, all of which one quote stands for. */
 export interface MerklePath {
@@ -12,6 +13,8 @@ export interface MerklePath {
   auditPath: readonly Uint8Array[];
 }
 
+/** A leaf is hashed after this byte, a node after another, so that none passes for the other (RFC 9162 section 2.1.1). */
+const LEAF = 0;
 const HASH = /^[0-9a-f]{64}$/;
 const SHAPE = object({ leaf_index: integer(0), leaf_count: integer(1), audit_path: list(text(HASH)) });
 /** A tree of this height has more leaves than a safe integer counts. */
@@ -36,27 +39,7 @@ export function parseMerklePath(bytes: Uint8Array): MerklePath {
   return { leafIndex: leaf_index, leafCount: leaf_count, auditPath: audit_path.map(decodeHex) };
 }
 
-/**
- * Root of the tree that the path leads to from `leaf`, or null when its length does not fit its place (RFC 9162 section 2.1.3.2).
- * Leaves and nodes are hashed with different first bytes, so that none passes for the other.
- */
-export function merkleRoot(leaf: Uint8Array, { leafIndex, leafCount, auditPath }: MerklePath): Uint8Array | null {
-  let at = leafIndex;
-  let last = leafCount - 1;
-  let root = node(0, leaf);
-  for (const sibling of auditPath) {
-    if (last === 0) return null;
-    if (at % 2 === 1 || at === last) {
-      root = node(1, sibling, root);
-      while (at % 2 === 0 && at !== 0) [at, last] = [at / 2, Math.floor(last / 2)];
-    } else {
-      root = node(1, root, sibling);
-    }
-    [at, last] = [Math.floor(at / 2), Math.floor(last / 2)];
-  }
-  return last === 0 ? root : null;
-}
-
-function node(kind: 0 | 1, ...parts: readonly Uint8Array[]): Uint8Array {
-  return sha256(Uint8Array.of(kind, ...parts.flatMap((part) => [...part])));
+/** Root of the tree in which `value` is the content of the path's leaf, or null when the path cannot be one. */
+export function merkleRoot(value: Uint8Array, { leafIndex, leafCount, auditPath }: MerklePath): Uint8Array | null {
+  return rootOf(sha256(Uint8Array.of(LEAF, ...value)), leafIndex, leafCount, auditPath);
 }

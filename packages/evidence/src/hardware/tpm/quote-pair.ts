@@ -55,7 +55,7 @@ export async function verifyQuotePair(
     if (second === null) checks.push(absent(PREFIX, acceptability));
     else checks.push(...(await secondChecks(second, signer, bindingFinding(files, nonce, second.quote), given)));
     if (first !== null && second !== null) checks.push(sameRun(first.quote, second.quote));
-    const root = first === null ? null : quotedRoot(signer.root, first.quote);
+    const root = first === null ? null : quotedRoot(signer.root, first.quote.firmwareVersion);
     return evidenceVerdict('tpm', checks, root, { ...factsOf(first, ''), ...factsOf(second, 'second_') });
   } catch (error) {
     if (!(error instanceof FormatError)) throw error;

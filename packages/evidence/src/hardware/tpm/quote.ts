@@ -1,7 +1,6 @@
 import { encodeHex } from '../../bytes/hex.ts';
-import type { PublicKey } from '../../crypto/key.ts';
 import type { HashName } from '../../crypto/sha2.ts';
-import { type Finding, failed, notChecked, provenUnless } from '../../finding.ts';
+import { type Finding, notChecked, provenUnless } from '../../finding.ts';
 import { type EventLog, parseEventLog } from '../event-log/parse.ts';
 import { fileOf } from '../files.ts';
 import type { EvidenceFiles } from '../given.ts';
@@ -12,7 +11,7 @@ import { parseQuote, selectionText, type TpmQuote } from './parse.ts';
 import { type PcrValues, parsePcrValues } from './pcr-values.ts';
 import type { TpmPublic } from './public-area.ts';
 import { parseSignature, type TpmSignature } from './signature.ts';
-import { attestSignature, pcrDigest } from './verify.ts';
+import { type AttestSigner, attestSignature, pcrDigest } from './verify.ts';
 
 /** A quote with what comes beside it. */
 export interface QuoteParts {
@@ -28,14 +27,6 @@ export interface QuoteExpectations {
   extraData: Finding;
   measurement?: string | undefined;
   policy?: EvidencePolicy['tpm'] | undefined;
-}
-
-/** Who should have signed a quote. */
-export interface QuoteSigner {
-  /** null: no key was presented. */
-  key: PublicKey | null;
-  area: TpmPublic | null;
-  weakChain: boolean;
 }
 
 /** Registers that software may reset without a restart (TCG PC Client Platform TPM Profile, PCR attributes). */
@@ -80,12 +71,12 @@ function readSignature(
  */
 export async function quoteChecks(
   parts: QuoteParts,
-  signer: QuoteSigner,
+  signer: AttestSigner,
   expected: QuoteExpectations,
   prefix = 'tpm',
 ): Promise<EvidenceCheck[]> {
   const { quote, signature, values } = parts;
-  const signed = await signatureFinding(parts, signer);
+  const signed = await attestSignature(quote.signed, signature, signer);
   const digest = pcrDigest(quote, signature.hash, values);
   const asked = digest.outcome === 'not checked' ? remark.bind(null, 'authentic') : authenticity;
   const known = digest.outcome === 'proven' ? values : null;
@@ -103,15 +94,6 @@ export async function quoteChecks(
     ...logCheck(prefix, parts, known),
     ...resettable(prefix, quote),
   ];
-}
-
-async function signatureFinding({ quote, signature }: QuoteParts, { key, area }: QuoteSigner): Promise<Finding> {
-  if (key === null) return notChecked('no attestation key was given', 'the AK certificate chain (role ak_chain)');
-  const scheme = area?.scheme ?? null;
-  if (scheme !== null && (scheme.name !== signature.scheme || scheme.hash !== signature.hash)) {
-    return failed(`the public area of the key allows only ${scheme.name} with ${scheme.hash}`);
-  }
-  return attestSignature(quote.signed, signature, key);
 }
 
 function challenge(prefix: string, finding: Finding): EvidenceCheck {
@@ -170,7 +152,7 @@ function resettable(prefix: string, quote: TpmQuote): EvidenceCheck[] {
 }
 
 /** A TPM that says of itself that it is a program is not called anything better, whoever vouches for its key. */
-export function quotedRoot(root: TrustedRoot | null, { firmwareVersion }: TpmQuote): TrustedRoot | null {
+export function quotedRoot(root: TrustedRoot | null, firmwareVersion: string | null): TrustedRoot | null {
   if (root === null || firmwareVersion !== SOFTWARE_FIRMWARE) return root;
   return { ...root, assurance: 'software-tpm' };
 }

@@ -6,15 +6,31 @@ import { p1363, type Scheme, verifySignature } from '../../crypto/signature.ts';
 import { type Finding, failed, notChecked, proven } from '../../finding.ts';
 import type { TpmQuote } from './parse.ts';
 import { type PcrValues, selectedValues } from './pcr-values.ts';
+import type { TpmPublic } from './public-area.ts';
 import type { TpmSignature } from './signature.ts';
 
-/** Whether `key` signed a TPMS_ATTEST. `signed` are its inner bytes: a size in front is not signed. */
+/** Who should have signed a TPMS_ATTEST. Whether that key is to be trusted is another question. */
+export interface AttestSigner {
+  /** null: no key was presented. */
+  key: PublicKey | null;
+  /** The public area of the key, where one was presented: it names the one scheme that the key has. */
+  area: TpmPublic | null;
+  /** A certificate in the chain of the key is signed with SHA-1. */
+  weakChain: boolean;
+}
+
+/** Whether the key signed a TPMS_ATTEST. `signed` are its inner bytes: a size in front is not signed. */
 export async function attestSignature(
   signed: Uint8Array<ArrayBuffer>,
   signature: TpmSignature,
-  key: PublicKey,
+  { key, area }: AttestSigner,
 ): Promise<Finding> {
+  if (key === null) return notChecked('no attestation key was given', 'the AK certificate chain (role ak_chain)');
   const said = `${signature.scheme.toUpperCase()} with ${signature.hash}`;
+  const scheme = area?.scheme ?? null;
+  if (scheme !== null && (scheme.name !== signature.scheme || scheme.hash !== signature.hash)) {
+    return failed(`the public area of the key allows only ${scheme.name} with ${scheme.hash}, not ${said}`);
+  }
   const value = signatureValue(signature, key);
   if (value === null) return failed(`the signature is ${said}, which does not fit the attestation key`);
   const result = await verifySignature(key, schemeOf(signature), value, signed);
