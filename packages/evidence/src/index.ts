@@ -44,6 +44,7 @@ export { verifyManifest } from './manifest/verify.ts';
 export { printable } from './printable.ts';
 export { readKeyText, readReceipt } from './relying-party.ts';
 export type { Check, Outcome, Report, Verdict } from './report.ts';
+export { givenAnchor } from './roots/given.ts';
 export { TPM_MAKER_ANCHORS, VENDOR_ANCHORS } from './roots/vendor.ts';
 export { type NamedReport, seriesChecks } from './series.ts';
 export { combine, entriesFileName } from './session-document.ts';

@@ -34,10 +34,25 @@ export interface WireClaim extends JsonObject {
     catalog_exceptions?: JsonObject[];
     call_log_summary?: { total_calls: number; tools_called: string[]; suspicious_sequences_detected: number };
     kill_switch_triggered?: boolean;
+    agent_identity?: AgentIdentity;
     attestation_evidence?: JsonObject;
   };
   signature: string;
 }
+
+/** The agent that a session was for, as a manifest names it. */
+export type AgentIdentity = {
+  manifest_id: string;
+  agent_id: string;
+  authenticated_subject: string;
+  subject_source: 'config' | 'svid' | 'manifest-dev';
+  issuer: string;
+  issuer_key_id: string;
+  policy_bundle_hash: string;
+  tool_catalog_hash: string;
+  intent_hash?: string;
+  agent_key_thumbprint?: string;
+};
 
 /** One call in the transcript of a claim. */
 export interface TranscriptLine extends JsonObject {

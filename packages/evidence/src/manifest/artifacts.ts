@@ -56,9 +56,9 @@ export function compareArtifacts(document: ManifestDocument, context: ManifestCo
   for (const name of Object.keys(comparisons) as ArtifactName[]) {
     const comparison = comparisons[name];
     results[name] = special(name, document, context) ?? plain(comparison);
-    const [running] = comparison.running;
-    if (comparison.bound == null && running === undefined) continue;
-    if (comparison.bound != null && running === undefined && results[name] === 'NOT_BOUND') open = true;
+    const given = comparison.running.some((value) => value !== undefined);
+    if (comparison.bound == null && !given) continue;
+    if (comparison.bound != null && !given && results[name] === 'NOT_BOUND') open = true;
     const ask = context.strictArtifacts === true ? required : informative;
     checks.push(ask(`manifest.${name}`, comparison.title, findingOf(results[name], comparison)));
   }

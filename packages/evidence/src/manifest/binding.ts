@@ -1,21 +1,8 @@
+import type { AgentIdentity } from '../claim/wire.ts';
 import { sameDigest } from '../expectations.ts';
 import { asserted, type Finding, failed, informative, notChecked, proven, required } from '../finding.ts';
 import type { Check } from '../report.ts';
 import type { ManifestFacts, ManifestReport } from './report.ts';
-
-/** `gateway.agent_identity` of a claim, as its schema has it (wire-formats section 8). */
-export interface AgentIdentity {
-  manifest_id: string;
-  agent_id: string;
-  authenticated_subject: string;
-  subject_source: 'config' | 'svid' | 'manifest-dev';
-  issuer: string;
-  issuer_key_id: string;
-  policy_bundle_hash: string;
-  tool_catalog_hash: string;
-  intent_hash?: string;
-  agent_key_thumbprint?: string;
-}
 
 /** What a claim says of its session that a manifest also speaks about. */
 export interface BoundSession {

@@ -25,14 +25,35 @@ const STRICT: DecodeOptions = {
  */
 export function decodeCbor(bytes: Uint8Array, what: string, tags: readonly number[] = []): unknown {
   const options = { ...STRICT, tags: Tagged.preserve(...tags) };
+  const value = strictly(
+    () => decode(bytes, { ...options, tokenizer: new ShallowTokenizer(bytes, options, what) }),
+    what,
+  );
+  if (!hasPlainNames(value)) throw new FormatError(`${what} has a map with names that are neither integers nor text`);
+  return value;
+}
+
+function strictly(work: () => unknown, what: string): unknown {
   try {
-    return decode(bytes, { ...options, tokenizer: new ShallowTokenizer(bytes, options, what) });
+    return work();
   } catch (error) {
     if (error instanceof FormatError) throw error;
     // The one kind of error that the decoder has.
     if (!(error instanceof Error) || !error.message.startsWith('CBOR decode error')) throw error;
     throw new FormatError(`${what} is not strict CBOR: ${error.message.replace(/^CBOR decode error: ?/, '')}`);
   }
+}
+
+/** Whether maps are named as COSE names them: only then is a repeated name recognised, and is there an order of names. */
+function hasPlainNames(value: unknown): boolean {
+  if (Array.isArray(value)) return value.every(hasPlainNames);
+  if (value instanceof Tagged) return hasPlainNames(value.value);
+  if (!(value instanceof Map)) return true;
+  const names = [...value.keys()];
+  return (
+    names.every((name) => ['string', 'number', 'bigint'].includes(typeof name)) &&
+    [...value.values()].every(hasPlainNames)
+  );
 }
 
 /** Whether `bytes` is the one deterministic encoding of the value that it holds (RFC 8949 section 4.2.1). */

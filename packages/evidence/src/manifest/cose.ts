@@ -148,9 +148,5 @@ function byteString(value: unknown, what: string): Uint8Array<ArrayBuffer> {
 
 function headerMap(value: unknown, what: string): Header {
   if (!(value instanceof Map)) throw new FormatError(`${what} is not a map`);
-  const labels = [...value.keys()];
-  if (labels.some((label) => typeof label !== 'string' && typeof label !== 'number')) {
-    throw new FormatError(`${what} has a label that is neither a number nor text`);
-  }
   return value;
 }

@@ -3,9 +3,7 @@ import { isAcceptableKeyText, type SignatureResult, verifyEd25519 } from '../cry
 import { ML_DSA_65_KEY_BYTES, verifyMlDsa65 } from '../crypto/ml-dsa.ts';
 import { sha256Hex } from '../crypto/sha256.ts';
 import { FormatError } from '../format-error.ts';
-import { JsonError } from '../json/error.ts';
-import { parseJson } from '../json/parse.ts';
-import type { JsonValue } from '../json/value.ts';
+import { readJsonObject } from '../json/document.ts';
 import { list, object, type Rule, text } from '../shape.ts';
 
 /** The algorithms that manifests are signed with. A hybrid signature is two, and both must hold. */
@@ -53,7 +51,7 @@ interface KeyEntry {
  * @throws FormatError
  */
 export function readManifestKeys(input: Uint8Array | string, source: string): ManifestKey[] {
-  const value = parsed(input, source);
+  const value = readJsonObject(input, source);
   const problem = KEYS(value, source);
   if (problem !== null) throw new FormatError(problem);
   const file = value as unknown as KeyEntry | { keys: KeyEntry[] };
@@ -102,13 +100,4 @@ function keyOf(entry: KeyEntry, source: string): ManifestKey {
     throw new FormatError(`${source}: key_id ${entry.key_id} is not that of its key`);
   }
   return key;
-}
-
-function parsed(input: Uint8Array | string, source: string): JsonValue {
-  try {
-    return parseJson(input);
-  } catch (error) {
-    if (!(error instanceof JsonError)) throw error;
-    throw new FormatError(`${source}: ${error.message}`);
-  }
 }

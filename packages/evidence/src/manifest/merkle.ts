@@ -1,6 +1,7 @@
 import { equalBytes } from '../bytes/equal.ts';
 import { encodeHex } from '../bytes/hex.ts';
 import { sha256 } from '../crypto/sha256.ts';
+import { nodeHash } from '../transparency/merkle.ts';
 
 /** Root over leaf hashes, bare hex (RFC 9162 section 2.1.1). Of no leaves: the hash of nothing. */
 export function merkleRoot(leaves: readonly Uint8Array[]): string {
@@ -12,7 +13,7 @@ function rootOf(leaves: readonly Uint8Array[]): Uint8Array {
   if (leaves.length === 1 && only !== undefined) return only;
   let split = 1;
   while (split * 2 < leaves.length) split *= 2;
-  return node(rootOf(leaves.slice(0, split)), rootOf(leaves.slice(split)));
+  return nodeHash(rootOf(leaves.slice(0, split)), rootOf(leaves.slice(split)));
 }
 
 /** A tree of `size` leaves. */
@@ -36,10 +37,10 @@ export function isConsistent(earlier: TreeHead, later: TreeHead, proof: readonly
   for (const sibling of path) {
     if (last === 0) return false;
     if (first % 2 === 1 || first === last) {
-      [ofFirst, ofLast] = [node(sibling, ofFirst), node(sibling, ofLast)];
+      [ofFirst, ofLast] = [nodeHash(sibling, ofFirst), nodeHash(sibling, ofLast)];
       while (first % 2 === 0 && first !== 0) [first, last] = [half(first), half(last)];
     } else {
-      ofLast = node(ofLast, sibling);
+      ofLast = nodeHash(ofLast, sibling);
     }
     [first, last] = [half(first), half(last)];
   }
@@ -48,8 +49,4 @@ export function isConsistent(earlier: TreeHead, later: TreeHead, proof: readonly
 
 function half(value: number): number {
   return Math.floor(value / 2);
-}
-
-function node(left: Uint8Array, right: Uint8Array): Uint8Array {
-  return sha256(Uint8Array.of(1, ...left, ...right));
 }

@@ -2,9 +2,7 @@ import { readBase64Url } from '../bytes/base64url.ts';
 import { decodeUtf8, EncodingError } from '../bytes/utf8.ts';
 import { type Finding, failed, informative, notChecked, proven } from '../finding.ts';
 import { FormatError } from '../format-error.ts';
-import { JsonError } from '../json/error.ts';
-import { parseJson } from '../json/parse.ts';
-import type { JsonValue } from '../json/value.ts';
+import { readJsonObject } from '../json/document.ts';
 import { nullable, object, text, time } from '../shape.ts';
 import type { ManifestContext } from './context.ts';
 import type { ManifestDocument } from './document.ts';
@@ -92,19 +90,10 @@ export function isoformat(timestamp: string): string {
 }
 
 function recordOf(line: string, what: string): RevocationRecord {
-  const value = parsed(line, what);
+  const value = readJsonObject(line, what);
   const problem = RECORD(value, what);
   if (problem !== null) throw new FormatError(problem);
   return value as unknown as RevocationRecord;
-}
-
-function parsed(line: string, what: string): JsonValue {
-  try {
-    return parseJson(line);
-  } catch (error) {
-    if (!(error instanceof JsonError)) throw error;
-    throw new FormatError(`${what}: ${error.message}`);
-  }
 }
 
 function textOf(input: Uint8Array | string): string {
