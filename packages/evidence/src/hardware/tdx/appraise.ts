@@ -32,8 +32,9 @@ export function appraiseGuest(quote: TdxQuote, files: EvidenceFiles, given: Evid
     acceptability('tdx.xfam', 'Are all extended features of the guest known?', xfam(body)),
     remark('acceptable', 'tdx.migratable', 'Does the guest stay on its machine?', migratable(body)),
     ...answers(quote, files, given),
-    ...measured(body, given.measurement, policy),
-    ...configured(body, policy),
+    measurement(body, given.measurement),
+    ...referenceValues(body, policy),
+    ...septVeDisable(body, policy),
   ];
 }
 
@@ -95,55 +96,44 @@ function answers(quote: TdxQuote, files: EvidenceFiles, given: EvidenceGiven): E
   return [...checks, acceptability('tdx.nonce', 'Does the quote answer the challenge?', unanswered)];
 }
 
-function measured(body: TdReport, expected: string | undefined, policy: TdxPolicy): EvidenceCheck[] {
+function measurement(body: TdReport, expected: string | undefined): EvidenceCheck {
   const claimed = claimedMeasurement(body);
   const detail = `MRTD is ${body.mrTd}, in a claim ${claimed}`;
-  const title = 'Is MRTD the expected measurement?';
-  const same = [body.mrTd, claimed].includes(expected?.toLowerCase() ?? '');
-  const checks =
-    expected === undefined
-      ? [remarked('tdx.measurement', title, notChecked(`${detail}; no reference value was given`))]
-      : [acceptability('tdx.measurement', title, provenUnless(same ? null : detail, 'it is', expected))];
-  const lists: [string, string, string, readonly string[] | undefined][] = [
-    ['tdx.mrtd', 'MRTD', body.mrTd, policy.mrtd],
-    ['tdx.mrseam', 'MRSEAM', body.mrSeam, policy.mrSeam],
-    ...body.rtmr.map((value, i): [string, string, string, readonly string[] | undefined] => [
-      `tdx.rtmr${i}`,
-      `RTMR${i}`,
-      value,
-      policy.rtmr?.[RTMR_KEYS[i] ?? '0'],
-    ]),
-  ];
-  for (const [id, name, value, allowed] of lists) {
-    if (allowed === undefined) continue;
-    checks.push(acceptability(id, `Is ${name} one that the policy lists?`, among(name, value, allowed)));
-  }
-  return checks;
+  const [id, title] = ['tdx.measurement', 'Is MRTD the expected measurement?'];
+  if (expected === undefined) return remarked(id, title, notChecked(`${detail}; no reference value was given`));
+  const same = [body.mrTd, claimed].includes(expected.toLowerCase());
+  return acceptability(id, title, provenUnless(same ? null : detail, 'it is', expected));
 }
 
-const RTMR_KEYS = ['0', '1', '2', '3'] as const;
-
-/** What the owner of the guest set when it was launched. */
-function configured(body: TdReport, policy: TdxPolicy): EvidenceCheck[] {
-  const values: [string, string, string, string | undefined][] = [
-    ['tdx.mrconfigid', 'MRCONFIGID', body.mrConfigId, policy.mrConfigId],
-    ['tdx.mrowner', 'MROWNER', body.mrOwner, policy.mrOwner],
-    ['tdx.mrownerconfig', 'MROWNERCONFIG', body.mrOwnerConfig, policy.mrOwnerConfig],
+/** Values of the guest that the policy names: what was measured into it, and what its owner set when it was launched. */
+function referenceValues(body: TdReport, policy: TdxPolicy): EvidenceCheck[] {
+  const one = (value: string | undefined) => (value === undefined ? undefined : [value]);
+  const [rtmr0, rtmr1, rtmr2, rtmr3] = body.rtmr;
+  return [
+    ...among('MRTD', body.mrTd, policy.mrtd),
+    ...among('MRSEAM', body.mrSeam, policy.mrSeam),
+    ...among('RTMR0', rtmr0, policy.rtmr?.['0']),
+    ...among('RTMR1', rtmr1, policy.rtmr?.['1']),
+    ...among('RTMR2', rtmr2, policy.rtmr?.['2']),
+    ...among('RTMR3', rtmr3, policy.rtmr?.['3']),
+    ...among('MRCONFIGID', body.mrConfigId, one(policy.mrConfigId)),
+    ...among('MROWNER', body.mrOwner, one(policy.mrOwner)),
+    ...among('MROWNERCONFIG', body.mrOwnerConfig, one(policy.mrOwnerConfig)),
   ];
-  const checks = values.flatMap(([id, name, value, expected]) =>
-    expected === undefined
-      ? []
-      : [acceptability(id, `Is ${name} the one in the policy?`, among(name, value, [expected]))],
-  );
-  if (policy.requireSeptVeDisable !== true) return checks;
-  const off = 'SEPT_VE_DISABLE is not set: the host can inject exceptions by taking pages away';
-  const finding = provenUnless(body.attributes.septVeDisable ? null : off, 'SEPT_VE_DISABLE is set', 'the policy');
-  return [...checks, acceptability('tdx.sept_ve_disable', 'Is the guest safe from page exceptions?', finding)];
 }
 
-function among(name: string, found: string, allowed: readonly string[]): Finding {
+function among(name: string, found: string, allowed: readonly string[] | undefined): EvidenceCheck[] {
+  if (allowed === undefined) return [];
   const problem = allowed.includes(found) ? null : `${name} is ${found}, which the policy does not list`;
-  return provenUnless(problem, `${name} is ${found}`, 'the policy');
+  const finding = provenUnless(problem, `${name} is ${found}`, 'the policy');
+  return [acceptability(`tdx.${name.toLowerCase()}`, `Is ${name} a value that the policy lists?`, finding)];
+}
+
+function septVeDisable({ attributes: td }: TdReport, { requireSeptVeDisable }: TdxPolicy): EvidenceCheck[] {
+  if (requireSeptVeDisable !== true) return [];
+  const off = 'SEPT_VE_DISABLE is not set: the host can inject exceptions by taking pages away';
+  const finding = provenUnless(td.septVeDisable ? null : off, 'SEPT_VE_DISABLE is set', 'the policy');
+  return [acceptability('tdx.sept_ve_disable', 'Is the guest safe from page exceptions?', finding)];
 }
 
 function remarked(id: string, title: string, finding: Finding): EvidenceCheck {

@@ -1,7 +1,5 @@
 import { encodeHex } from '../../bytes/hex.ts';
-import { ByteReader } from '../../bytes/reader.ts';
 import { type Finding, failed, notChecked, proven } from '../../finding.ts';
-import { FormatError } from '../../format-error.ts';
 import { parseEventLog } from '../event-log/parse.ts';
 import { replay } from '../event-log/replay.ts';
 import { reading } from '../files.ts';
@@ -55,42 +53,4 @@ function wholeLog(registers: readonly Finding[], matched: readonly number[], ext
   if (mismatched.length > 0) return failed(`the event log does not lead to ${mismatched.join(', ')}`);
   if (matched.length === 0) return notChecked('the event log has no event for any RTMR', 'the event log of this guest');
   return proven(`the event log leads to ${matched.map((i) => `RTMR${i}`).join(', ')}`, 'the quote');
-}
-
-const TABLE_SIZE = 56;
-const CC_TYPE_TDX = 2;
-
-/** Whether the ACPI table that came along (CCEL, ACPI specification 6.5) describes a log of a TDX guest that holds `log`. */
-export function eventLogTable(
-  table: Uint8Array<ArrayBuffer> | undefined,
-  log: Uint8Array<ArrayBuffer> | undefined,
-): EvidenceCheck[] {
-  if (table === undefined) return [];
-  const [id, title] = ['tdx.event_log_table', 'Does the ACPI table describe the event log?'];
-  const read = reading(() => parseCcelTable(table));
-  const finding =
-    read.problem !== null
-      ? failed(read.problem)
-      : log === undefined
-        ? notChecked('there is no event log', 'the file of role event_log')
-        : BigInt(log.length) > read.value
-          ? failed(`the table describes an area of ${read.value} bytes, the event log has ${log.length}`)
-          : proven(`the table describes an area of ${read.value} bytes`);
-  return [remark('acceptable', id, title, finding)];
-}
-
-/** The size of the memory area that holds the log. */
-function parseCcelTable(bytes: Uint8Array<ArrayBuffer>): bigint {
-  const reader = new ByteReader(bytes, 'CCEL table');
-  if (reader.hex(4, 'signature') !== '4343454c') throw new FormatError('CCEL table: its signature is not CCEL');
-  const length = reader.u32le('length');
-  if (length !== TABLE_SIZE || bytes.length !== TABLE_SIZE) {
-    throw new FormatError(`CCEL table: it has ${bytes.length} bytes and says ${length}, not ${TABLE_SIZE}`);
-  }
-  if (bytes.reduce((sum, byte) => (sum + byte) & 0xff, 0) !== 0) throw new FormatError('CCEL table: its sum is not 0');
-  reader.take(28, 'rest of the header');
-  const type = reader.u8('CC type');
-  if (type !== CC_TYPE_TDX) throw new FormatError(`CCEL table: CC type ${type} is not that of TDX`);
-  reader.take(3, 'CC subtype');
-  return reader.u64le('length of the area');
 }

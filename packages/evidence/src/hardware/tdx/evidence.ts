@@ -1,15 +1,15 @@
-import { encodeHex } from '../../bytes/hex.ts';
 import { failed, notChecked, proven } from '../../finding.ts';
 import { anchorsFor, trustedRoot } from '../anchors.ts';
 import { fileOf, reading, surplus } from '../files.ts';
 import type { EvidenceFiles, EvidenceGiven } from '../given.ts';
 import { authenticity, type EvidenceCheck, type EvidenceVerdict, evidenceVerdict, remark } from '../verdict.ts';
-import { appraiseGuest, claimedMeasurement } from './appraise.ts';
+import { appraiseGuest } from './appraise.ts';
 import { appraiseTcb } from './appraise-tcb.ts';
 import { collateralOf } from './collateral.ts';
-import { eventLogTable, replayEventLog } from './event-log.ts';
+import { replayEventLog } from './event-log.ts';
+import { eventLogTable } from './event-log-table.ts';
+import { guestFacts, tcbFacts } from './facts.ts';
 import { parseQuote, type TdxQuote } from './parse.ts';
-import type { TcbFinding } from './tcb-status.ts';
 import { type PckChain, verifyQuote } from './verify.ts';
 
 const ROLES = [
@@ -50,33 +50,37 @@ export async function tdxEvidence(files: EvidenceFiles, given: EvidenceGiven): P
     const checks = [authenticity('tdx.quote', title, failed(read.problem)), ...unused];
     return evidenceVerdict('tdx', checks, null, {});
   }
-  const quote = read.value;
-  const form = authenticity('tdx.quote', title, proven(`a TDX quote, version ${quote.header.version}`));
+  const form = authenticity('tdx.quote', title, proven(`a TDX quote, version ${read.value.header.version}`));
+  return verdictOn(read.value, files, given, [form, ...unused]);
+}
+
+async function verdictOn(
+  quote: TdxQuote,
+  files: EvidenceFiles,
+  given: EvidenceGiven,
+  before: readonly EvidenceCheck[],
+): Promise<EvidenceVerdict> {
   const { checks, chain } = await authentic(quote, files, given);
   const { collateral, problem } = collateralOf(files);
   const policy = given.policy?.tdx ?? {};
-  const { checks: tcbChecks, tcb } = await appraiseTcb(quote, chain, collateral, { at: given.at, policy });
+  const platform = await appraiseTcb(quote, chain, collateral, { at: given.at, policy });
   const log = fileOf(files, 'event_log');
   const replayed = replayEventLog(log, quote.body);
-  return evidenceVerdict(
-    'tdx',
-    [
-      form,
-      ...checks,
-      ...tcbChecks,
-      ...bundle(problem),
-      ...appraiseGuest(quote, files, given),
-      ...replayed.checks,
-      ...eventLogTable(fileOf(files, 'event_log_table'), log),
-      ...unused,
-    ],
-    chain === null ? null : trustedRoot(chain.anchor),
-    {
-      ...guestFacts(quote),
-      ...tcbFacts(chain, tcb),
-      ...(log === undefined ? {} : { rtmr_replay: replayed.matched.join(',') }),
-    },
-  );
+  const all = [
+    ...before,
+    ...checks,
+    ...platform.checks,
+    ...bundle(problem),
+    ...appraiseGuest(quote, files, given),
+    ...replayed.checks,
+    ...eventLogTable(fileOf(files, 'event_log_table'), log),
+  ];
+  const facts = {
+    ...guestFacts(quote),
+    ...tcbFacts(chain, platform.tcb),
+    ...(log === undefined ? {} : { rtmr_replay: replayed.matched.join(',') }),
+  };
+  return evidenceVerdict('tdx', all, chain === null ? null : trustedRoot(chain.anchor), facts);
 }
 
 /** Signatures, under the roots of the relying party or under its test root alone. */
@@ -96,51 +100,4 @@ async function authentic(
 function bundle(problem: string | null): EvidenceCheck[] {
   if (problem === null) return [];
   return [remark('acceptable', 'tdx.collateral', 'Can the collateral be read?', failed(problem))];
-}
-
-function guestFacts({ header, body, qe, trailing }: TdxQuote): EvidenceVerdict['facts'] {
-  const [rtmr0, rtmr1, rtmr2, rtmr3] = body.rtmr;
-  return {
-    quote_version: header.version,
-    tdx_version: body.tdxVersion,
-    measurement: claimedMeasurement(body),
-    mrtd: body.mrTd,
-    rtmr0,
-    rtmr1,
-    rtmr2,
-    rtmr3,
-    report_data: encodeHex(body.reportData),
-    mrseam: body.mrSeam,
-    mrsignerseam: body.mrSignerSeam,
-    mrconfigid: body.mrConfigId,
-    mrowner: body.mrOwner,
-    mrownerconfig: body.mrOwnerConfig,
-    ...(body.mrServiceTd === null ? {} : { mrservicetd: body.mrServiceTd }),
-    td_attributes: body.attributesRaw,
-    xfam: body.xfamRaw,
-    debug: body.attributes.debug,
-    sept_ve_disable: body.attributes.septVeDisable,
-    migratable: body.attributes.migratable,
-    tee_tcb_svn: encodeHex(body.teeTcbSvn),
-    ...(body.teeTcbSvn2 === null ? {} : { tee_tcb_svn2: encodeHex(body.teeTcbSvn2) }),
-    qe_isvsvn: qe.report.isvSvn,
-    trailing_bytes: trailing.bytes,
-    trailing_zero: trailing.zero,
-  };
-}
-
-/** Facts about the platform: `unknown` where nothing that is trusted says otherwise. */
-function tcbFacts(chain: PckChain | null, tcb: TcbFinding | null): EvidenceVerdict['facts'] {
-  return {
-    tcb_status: tcb?.status ?? 'unknown',
-    ...(tcb === null ? {} : { advisories: tcb.advisories.join(',') }),
-    ...(chain === null
-      ? {}
-      : {
-          fmspc: chain.platform.fmspc,
-          pce_id: chain.platform.pceId,
-          pce_svn: chain.platform.pceSvn,
-          cpu_svn: chain.platform.cpuSvn,
-        }),
-  };
 }
