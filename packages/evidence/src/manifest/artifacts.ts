@@ -5,21 +5,11 @@ import type { Check } from '../report.ts';
 import { parseTimestamp } from '../time.ts';
 import type { ManifestContext } from './context.ts';
 import { extendsSignedRoot } from './continuity.ts';
-import type { ManifestDocument } from './document.ts';
+import { ARTIFACTS, type ArtifactName, type ManifestDocument } from './document.ts';
 import { type Stage, stage } from './stage.ts';
 
 /** EXTENDED: the audit chain that runs has grown from the one that the manifest names, and that is proven. */
 export type ArtifactResult = 'MATCH' | 'MISMATCH' | 'NOT_BOUND' | 'EXPIRED' | 'EXTENDED';
-
-export type ArtifactName =
-  | 'system_prompt'
-  | 'policy_bundle'
-  | 'tool_manifest'
-  | 'model_identity'
-  | 'rag_corpus'
-  | 'memory_baseline'
-  | 'decision_trace'
-  | 'supply_chain';
 
 export type ArtifactResults = Record<ArtifactName, ArtifactResult>;
 
@@ -53,7 +43,7 @@ export function compareArtifacts(document: ManifestDocument, context: ManifestCo
   const checks: Check[] = [];
   let open = false;
   const comparisons = comparisonsOf(document, context);
-  for (const name of Object.keys(comparisons) as ArtifactName[]) {
+  for (const name of ARTIFACTS) {
     const comparison = comparisons[name];
     results[name] = special(name, document, context) ?? plain(comparison);
     const given = comparison.running.some((value) => value !== undefined);

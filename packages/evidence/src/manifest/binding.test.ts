@@ -140,9 +140,8 @@ test('a session that ran with the catalog whose Merkle root is bound is bound', 
   const bound = withArtifacts({ tool_manifest: { catalog_hash: tree } });
   const bytes = jsonBytes(await signJson(bound, signer));
   const identity = { ...IDENTITY, tool_catalog_hash: tree };
-  const given = await verifyManifest(bytes, { ...trusting(signer), runtime: { toolCatalogTree: tree } });
-  assert.deepEqual(open(identity, SESSION, given), []);
-  assert.deepEqual(open(identity, SESSION, await verifyManifest(bytes, trusting(signer))), [
-    'binding.catalog_used: failed',
-  ]);
+  const report = await verifyManifest(bytes, { ...trusting(signer), runtime: { toolCatalogTree: tree } });
+  assert.deepEqual(open(identity, { ...SESSION, catalogTree: tree }, report), []);
+  assert.deepEqual(open(identity, { ...SESSION, catalogTree: CATALOG }, report), ['binding.catalog_used: failed']);
+  assert.deepEqual(open(identity, SESSION, report), ['binding.catalog_used: failed']);
 });

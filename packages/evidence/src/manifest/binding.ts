@@ -10,6 +10,8 @@ export interface BoundSession {
   policyHash: string;
   /** `gateway.catalog.hash`. */
   catalogHash: string;
+  /** {@link catalogTree} of the catalog that has that hash, where the catalog itself is at hand. */
+  catalogTree?: string;
   /** `trace.policy.enforcement_mode`. */
   enforcementMode: string;
 }
@@ -48,14 +50,16 @@ export function manifestBinding(
     ...identityChecks(identity, facts),
     ...sessionChecks(identity, session, facts),
     informative('manifest.binding.subject_source', 'How was the agent identified?', subjectSource(identity)),
-    ...thumbprint(identity),
+    ...agentKey(identity),
   ];
 }
 
-function validity({ result, summary }: ManifestReport): Finding {
+/** Whether the manifest as a whole holds. */
+export function validity({ result, summary, checks }: ManifestReport): Finding {
   if (result === 'VALID') return proven('the manifest is valid', 'the keys that were given for manifests');
   const detail = `the agent manifest is not valid: ${summary.replace(/\.$/, '')}`;
-  return result === 'UNVERIFIABLE' ? notChecked(detail, '--manifest-keys FILE') : failed(detail);
+  const open = checks.find(({ required, outcome }) => required && outcome === 'not checked');
+  return result === 'UNVERIFIABLE' ? notChecked(detail, open?.remedy ?? null) : failed(detail);
 }
 
 function identityChecks(identity: AgentIdentity, facts: ManifestFacts): Check[] {
@@ -102,14 +106,11 @@ function sessionChecks(identity: AgentIdentity, session: BoundSession, facts: Ma
   ];
 }
 
-function catalogUsed(
-  { catalogHash }: BoundSession,
-  { tool_catalog_hash: bound, catalog_form }: ManifestFacts,
-): Finding {
+function catalogUsed({ catalogHash, catalogTree }: BoundSession, { tool_catalog_hash: bound }: ManifestFacts): Finding {
   if (bound === null) return failed('the manifest binds no catalog');
   if (sameDigest(catalogHash, bound)) return proven(`the session ran with ${catalogHash}`, bound);
-  return catalog_form === 'merkle'
-    ? proven(`${catalogHash} is the catalog whose tools have the Merkle root that the manifest binds`, bound)
+  return catalogTree === bound
+    ? proven(`the session ran with ${catalogHash}, whose tools have the Merkle root that is bound`, bound)
     : failed(`the session ran with ${catalogHash}`, bound);
 }
 
@@ -130,7 +131,7 @@ function subjectSource({ subject_source: source }: AgentIdentity): Finding {
 }
 
 /** A key of the agent can only be named by a gateway that saw the agent use one. */
-function thumbprint({ agent_key_thumbprint: named, subject_source: source }: AgentIdentity): Check[] {
+export function agentKey({ agent_key_thumbprint: named, subject_source: source }: AgentIdentity): Check[] {
   if (named === undefined) return [];
   const finding =
     source === 'svid'

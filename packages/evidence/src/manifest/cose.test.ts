@@ -119,12 +119,26 @@ test('an envelope is exactly one tagged array of four, with byte strings and map
     'signer of two': cbor(new Tagged(98, [own, new Map(), payload, [[own, signature]]])),
     'signer as bytes': cbor(new Tagged(98, [own, new Map(), payload, signature])),
     truncated: good.subarray(0, -1),
+    'a longer tag': Uint8Array.of(0xd8, 18, ...good.subarray(1)),
+    'a longer length': Uint8Array.of(0xd2, 0x98, 4, ...good.subarray(2)),
+    'indefinite length': Uint8Array.of(0xd2, 0x9f, ...good.subarray(2), 0xff),
+    'a label twice': cborWithLabelTwice(own, payload, signature),
+    'an undefined value': cbor(new Tagged(18, [own, new Map([[9, undefined]]), payload, signature])),
+    'more than a mebibyte': cbor(
+      new Tagged(18, [own, new Map([[9, new Uint8Array(1024 * 1024)]]), payload, signature]),
+    ),
   };
   for (const [name, bytes] of Object.entries(wrong)) {
     const { result, summary } = await verifyManifest(bytes, context);
     assert.equal(result, 'MISMATCH', `${name}: ${summary}`);
+    if (name === 'untagged') assert.match(summary, /no COSE tag/);
   }
 });
+
+/** The unprotected header says two things under one label. */
+function cborWithLabelTwice(...[own, payload, signature]: Uint8Array[]): Uint8Array {
+  return Uint8Array.of(0xd2, 0x84, ...cbor(own), 0xa2, 9, 1, 9, 2, ...cbor(payload), ...cbor(signature));
+}
 
 test('a protected header has one encoding: other orders, longer lengths and repeated labels are refused', async () => {
   const { header, payload } = envelopeParts(versionTwo(), signer);
@@ -163,7 +177,7 @@ test('a payload of another version is incompatible, whatever its signers look li
 test('what is attached is read last, refused where it has no form, and reported where it is not checked', async () => {
   const approval = { approved_at: '2026-09-01T00:00:00Z', approved_scope: { approval_duration_seconds: 1e8 } };
   const maps = (value: unknown): unknown =>
-    typeof value === 'object' && value !== null && !Array.isArray(value)
+    typeof value === 'object' && value?.constructor === Object
       ? new Map(Object.entries(value).map(([key, item]) => [key, maps(item)]))
       : Array.isArray(value)
         ? value.map(maps)
@@ -184,6 +198,9 @@ test('what is attached is read last, refused where it has no form, and reported 
   assert.equal((await attach('agent-manifest-approvals', [{ ...approval, extra: 1 }], needed)).result, 'MISMATCH');
   const bytes = await attach('agent-manifest-approvals', [Uint8Array.of(1)], needed);
   assert.deepEqual([bytes.result, bytes.signature_verified], ['MISMATCH', true]);
+  assert.match(bytes.summary, /JSON has no form/);
+  const numbered = await attach('agent-manifest-approvals', [new Map([[1, 'x']])], needed);
+  assert.match(numbered.summary, /name that is not text/);
   const logged = await attach(394, [Uint8Array.of(1)]);
   assert.deepEqual(
     [logged.result, logged.checks.find(({ id }) => id === 'manifest.receipts')?.outcome],

@@ -1,5 +1,18 @@
 import type { JsonObject } from '../json/value.ts';
 
+/** What a manifest binds under `artifacts`. */
+export const ARTIFACTS = [
+  'system_prompt',
+  'policy_bundle',
+  'tool_manifest',
+  'model_identity',
+  'rag_corpus',
+  'memory_baseline',
+  'decision_trace',
+  'supply_chain',
+] as const;
+export type ArtifactName = (typeof ARTIFACTS)[number];
+
 /** An Agent Manifest whose members have been checked (wire-formats section 16.1). What it may leave out, anything may leave out. */
 export interface ManifestDocument extends JsonObject {
   manifest_id: string;
@@ -16,6 +29,7 @@ export interface ManifestDocument extends JsonObject {
   delegation_chain?: DelegationHop[] | null;
   hitl_record?: HitlRecord | null;
   intent?: JsonObject | null;
+  log_retention?: { minimum_retention_days?: number } | null;
   signature?: SignatureBlock | null;
   transparency_log_entry?: JsonObject | null;
 }
@@ -27,7 +41,12 @@ type ManifestArtifacts = {
   model_identity?: { model_hash?: string | null; version?: string } | null;
   rag_corpus?: { merkle_root?: string; poisoning_scan?: { result?: string } } | null;
   memory_baseline?: { snapshot_hash?: string | null; approved_at?: string; ttl_seconds?: number | null } | null;
-  decision_trace?: { audit_chain_root?: string; entry_count?: number | null; trace_type?: string } | null;
+  decision_trace?: {
+    audit_chain_root?: string;
+    entry_count?: number | null;
+    trace_type?: string;
+    audit_key_sealed?: boolean;
+  } | null;
   supply_chain?: { container_image_digest?: string } | null;
 };
 

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { sha256Hex } from '../crypto/sha256.ts';
+import { canonicalManifest } from '../json/manifest-form.ts';
 import type { JsonObject } from '../json/value.ts';
 import {
   AT,
@@ -222,4 +224,24 @@ test('JSON is read strictly: what two readers could read differently is refused'
     assert.equal(report.result, 'MISMATCH', name);
     assert.equal(report.checks.at(-1)?.id, 'manifest.form', name);
   }
+});
+
+test('what a conformance level asks for is reported when it is missing, and not made part of the verdict', async () => {
+  const detail = async (document: JsonObject, conformanceLevel: number): Promise<string | undefined> => {
+    const signed = await signJson(document, signer);
+    const report = await verifyManifest(jsonBytes(signed), { ...trusting(signer), conformanceLevel });
+    assert.equal(report.result, 'VALID', report.summary);
+    const level = report.checks.find(({ id }) => id === 'manifest.level');
+    return level?.outcome === 'proven' ? 'proven' : level?.detail;
+  };
+  assert.equal(await detail(wholeManifest(), 0), undefined);
+  assert.match((await detail(wholeManifest(), 1)) ?? '', /attestation.*sealed audit key.*image digest$/);
+  assert.match((await detail(wholeManifest(), 2)) ?? '', /rag_corpus, memory_baseline.*180 days$/);
+  assert.match((await detail(wholeManifest(), 3)) ?? '', /post-quantum profile$/);
+  const first = withArtifacts({ decision_trace: TRACE, supply_chain: { container_image_digest: HASH } });
+  const signed = await signJson(first, signer);
+  const own = `sha256:${sha256Hex(canonicalManifest(signed))}`;
+  const attested = jsonBytes({ ...signed, attestation: { manifest_hash_in_report: own } });
+  const report = await verifyManifest(attested, { ...trusting(signer), conformanceLevel: 1 });
+  assert.equal(report.checks.find(({ id }) => id === 'manifest.level')?.outcome, 'proven');
 });

@@ -2,20 +2,10 @@ import type { JsonObject } from '../json/value.ts';
 import { list, nullable, object, oneOf, openObject, type Rule, text, time } from '../shape.ts';
 import { parseTimestamp } from '../time.ts';
 import { artifactRules } from './artifact-shapes.ts';
-import type { ManifestDocument } from './document.ts';
+import { ARTIFACTS, type ManifestDocument } from './document.ts';
 import { delegationHop, disclosures, hitlRecord, logEntry, signatureBlock } from './record-shapes.ts';
 import { abridged, type Members, type Part, SPIFFE, UUID7, whole } from './shapes.ts';
 
-const ARTIFACTS = [
-  'system_prompt',
-  'policy_bundle',
-  'tool_manifest',
-  'model_identity',
-  'rag_corpus',
-  'memory_baseline',
-  'decision_trace',
-  'supply_chain',
-];
 const BINDABLE = [...ARTIFACTS, 'delegation_chain', 'hitl_record'];
 
 const HOUR = 3_600_000_000;
@@ -44,12 +34,14 @@ function windowProblem({ issued_at, expires_at }: ManifestDocument): string | nu
 function profileProblem(document: ManifestDocument): string | null {
   const { profile = null, unbound_artifacts: unbound = null, artifacts } = document;
   const bound = [
-    ...ARTIFACTS.filter((name) => (artifacts as Record<string, unknown>)[name] != null),
+    ...ARTIFACTS.filter((name) => artifacts[name] != null),
     ...['delegation_chain', 'hitl_record'].filter((name) => document[name] != null),
   ];
   if (profile === null) {
     if (unbound !== null) return 'only a composition-only manifest names artifacts that it does not bind';
-    const lacking = ['system_prompt', 'policy_bundle', 'model_identity'].filter((name) => !bound.includes(name));
+    const lacking = (['system_prompt', 'policy_bundle', 'model_identity'] as const).filter(
+      (name) => artifacts[name] == null,
+    );
     return lacking.length > 0 ? `the manifest does not bind ${lacking.join(', ')}` : null;
   }
   const declared = [...bound, ...(unbound ?? [])].sort();

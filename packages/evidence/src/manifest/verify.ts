@@ -10,6 +10,7 @@ import { attachments, type CoseEnvelope, readSigners } from './cose.ts';
 import { delegationOf } from './delegation.ts';
 import type { ManifestDocument } from './document.ts';
 import { passGates, schemaGate, validityGate, versionGate } from './gates.ts';
+import { levelStage } from './level.ts';
 import { attestedBytes } from './preimage.ts';
 import { readManifest } from './read.ts';
 import { factsOf, type Known, type ManifestFacts, type ManifestReport, manifestReport } from './report.ts';
@@ -129,7 +130,8 @@ async function appraise(
   const delegation = await delegationOf(document, context);
   const approvals = await approvalsOf(document, context);
   const attestation = attestationOf(subject.attestation, subject.manifestHash(), context.enforceAttestation === true);
-  const all = [...stages, artifacts, delegation, approvals, attestation, remarks(subject)];
+  const level = levelStage(document, context.conformanceLevel ?? 0, attestation.verified);
+  const all = [...stages, artifacts, delegation, approvals, attestation, level, remarks(subject)];
   return report(resultOf(all), all, {
     signature_verified: signature.verified,
     attestation_verified: attestation.verified,
