@@ -7,7 +7,7 @@ import { encodeHex } from '../bytes/hex.ts';
 import { parseJson } from '../json/parse.ts';
 import { stringifyJson } from '../json/stringify.ts';
 import type { JsonObject } from '../json/value.ts';
-import { altered, failures, open, outcomeOf } from '../testing/signed.ts';
+import { altered, bitFlips, failures, open, outcomeOf } from '../testing/signed.ts';
 import { leafHash, nodeHash, rootOf } from './merkle.ts';
 import { verifyAnchor } from './verify.ts';
 
@@ -230,10 +230,7 @@ test('any bytes for entry and proof give checks, never an exception', () => {
 
 test('a proof with any bit flipped is refused', () => {
   const { entry, proof } = batch(5, 2);
-  const bytes = new TextEncoder().encode(stringifyJson(proof));
-  for (let i = 0; i < bytes.length * 8; i++) {
-    const flipped = bytes.slice();
-    flipped[i >> 3] = (flipped[i >> 3] ?? 0) ^ (1 << (i & 7));
-    assert.notDeepEqual(failures(verifyAnchor(RECORD, stringifyJson(entry), flipped)), [], `bit ${i}`);
+  for (const flipped of bitFlips(proof)) {
+    assert.notDeepEqual(failures(verifyAnchor(RECORD, stringifyJson(entry), flipped)), []);
   }
 });
