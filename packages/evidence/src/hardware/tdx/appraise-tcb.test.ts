@@ -62,7 +62,8 @@ test('without collateral the TCB status is unknown, never up to date, and the ve
     'tdx.pck_crl',
     'tdx.root_crl',
   ]) {
-    assert.equal(outcomeOf(verdict, id), 'not checked', id);
+    const check = verdict.checks.find((each) => each.id === id);
+    assert.deepEqual([check?.outcome, check?.required], ['not checked', true], id);
   }
 });
 
@@ -283,7 +284,9 @@ test('a bundle is a source of every part that is not given by itself', async () 
   const changed = (change: Record<string, unknown>) => encodeUtf8(JSON.stringify({ ...parts, ...change }));
   const no = async (change: Record<string, unknown>) => verdict({ quote, collateral: changed(change) });
   assert.equal((await no({ tcb_info: ` ${parts.tcb_info}` })).acceptable, false);
-  assert.equal((await no({ tcb_info_signature: undefined })).acceptable, false);
+  for (const tcb_info_signature of [undefined, '', 'zz'.repeat(64), '00'.repeat(63)]) {
+    assert.equal((await no({ tcb_info_signature })).acceptable, false);
+  }
   assert.equal((await no({ qe_identity_signature: parts.tcb_info_signature })).acceptable, false);
   assert.equal((await no({ pck_crl: undefined })).acceptable, null);
   for (const collateral of [encodeUtf8('[]'), changed({ pck_crl: 'zz' }), changed({ tcb_info: {} })]) {

@@ -3,9 +3,9 @@ import { hash } from '../../crypto/sha2.ts';
 import { asserted, type Finding, failed, notChecked, proven, provenUnless } from '../../finding.ts';
 import type { EvidenceFiles, EvidenceGiven } from '../given.ts';
 import type { EvidencePolicy } from '../policy.ts';
+import { reportDataFinding } from '../report-data.ts';
 import { acceptability, type EvidenceCheck, remark } from '../verdict.ts';
 import type { TdxQuote } from './parse.ts';
-import { reportDataFinding } from './report-data.ts';
 import type { TdReport } from './td-report.ts';
 
 /** The part of the policy that is about TDX. */

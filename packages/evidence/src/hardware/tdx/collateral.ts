@@ -35,10 +35,10 @@ const BUNDLE: Rule = object(
   {},
   {
     tcb_info: text(),
-    tcb_info_signature: HEX,
+    tcb_info_signature: text(),
     tcb_info_issuer_chain: text(),
     qe_identity: text(),
-    qe_identity_signature: HEX,
+    qe_identity_signature: text(),
     qe_identity_issuer_chain: text(),
     pck_crl: HEX,
     root_ca_crl: HEX,

@@ -24,7 +24,7 @@ const SIGNATURE = /^[0-9a-fA-F]{128}$/;
  */
 export function readSignedJson(bytes: Uint8Array<ArrayBuffer>, member: 'tcbInfo' | 'enclaveIdentity'): SignedJson {
   const value = parseStrictly(bytes, member);
-  const problem = object({ [member]: openObject(), signature: text(SIGNATURE) })(value, 'collateral');
+  const problem = object({ [member]: openObject(), signature: text() })(value, 'collateral');
   if (problem !== null || !isObject(value)) throw new FormatError(problem ?? 'collateral is not an object');
   const source = decodeUtf8(bytes);
   const start = memberStart(source, member);
@@ -60,20 +60,16 @@ function utf8(body: string): Uint8Array<ArrayBuffer> {
   }
 }
 
-/** Where the value of the top-level `member` starts. `source` is valid JSON: an object whose member `member` is an object. */
+/**
+ * Where the object `member` starts. `source` is valid JSON whose only other member is a text, so nothing nested comes before it, and
+ * a text that is followed by a colon is a name.
+ */
 function memberStart(source: string, member: string): number {
-  let depth = 0;
-  for (let at = 0; at < source.length; at++) {
-    const character = source[at];
-    if (character === '"') {
-      const end = stringEnd(source, at);
-      if (depth === 1 && source.slice(at + 1, end - 1) === member) {
-        const value = /^[ \t\r\n]*:[ \t\r\n]*(?=\{)/.exec(source.slice(end, end + 100));
-        if (value !== null) return end + value[0].length;
-      }
-      at = end - 1;
-    } else if (character === '{') depth++;
-    else if (character === '}') depth--;
+  for (let at = source.indexOf('"'); at >= 0; at = source.indexOf('"', at)) {
+    const end = stringEnd(source, at);
+    const value = /^[ \t\r\n]*:[ \t\r\n]*(?=\{)/.exec(source.slice(end, end + 100));
+    if (value !== null && source.slice(at + 1, end - 1) === member) return end + value[0].length;
+    at = end;
   }
   throw new FormatError(`${member} is not written in a form that can be located`);
 }
