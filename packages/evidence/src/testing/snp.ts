@@ -105,44 +105,54 @@ const CPUID: Record<Product, readonly [number, number, number]> = {
 };
 
 /** Keys of 4096 bits take seconds to make: one pair serves a process. */
-const caKeys = once(() => Promise.all([newKeyPair('rsa4096-pss'), newKeyPair('rsa4096-pss')]));
+const caKeys = memo(() => Promise.all([newKeyPair('rsa4096-pss'), newKeyPair('rsa4096-pss')]));
 
-/**
- * Makes SEV-SNP evidence under a root of its own: a report with a true signature, a VCEK or VLEK certificate with AMD's
- * extensions, and its chain. It verifies under {@link MadeSnp.root} at any time from 2024 to 2033, and under no vendor's root.
- */
-export async function makeSnp(options: SnpOptions = {}): Promise<MadeSnp> {
-  const { certificates = {}, crl, ...fields } = options;
-  const product = certificates.product ?? fields.product ?? 'Milan';
-  const kind = certificates.kind ?? (fields.signingKey === 'vlek' ? 'vlek' : 'vcek');
-  const [rootKeys, issuerKeys] = await caKeys();
-  const leafKeys = await newKeyPair('p384');
+/** Root and intermediate of these two names, the same throughout a process. */
+const authorities = memo(async (names: string) => {
+  const [rootName = '', issuerName = ''] = names.split('/');
+  const [rootKeys, issuerKeys] = await caKeys('');
   const validity = { notBefore: FROM, notAfter: TO };
   const ark = await issueCertificate({
     ...validity,
-    subject: amdName(certificates.rootName ?? `ARK-${product}`),
+    subject: amdName(rootName),
     keys: rootKeys,
     serial: '010000',
     ca: true,
   });
   const ask = await issueCertificate({
     ...validity,
-    subject: amdName(certificates.issuerName ?? (kind === 'vcek' ? `SEV-${product}` : `SEV-VLEK-${product}`)),
+    subject: amdName(issuerName),
     keys: issuerKeys,
     issuer: ark,
     serial: INTERMEDIATE_SERIAL,
     ca: { pathLength: 0 },
   });
+  return { ark, ask };
+});
+
+/**
+ * Makes SEV-SNP evidence under a root of its own: a report with a true signature, a VCEK or VLEK certificate with AMD's
+ * extensions, and its chain. It verifies under {@link MadeSnp.root} at any time from 2024 to 2033, and under no vendor's root.
+ * Every call makes a new VCEK or VLEK; calls for one product and kind share their root.
+ */
+export async function makeSnp(options: SnpOptions = {}): Promise<MadeSnp> {
+  const { certificates = {}, crl, ...fields } = options;
+  const product = certificates.product ?? fields.product ?? 'Milan';
+  const kind = certificates.kind ?? (fields.signingKey === 'vlek' ? 'vlek' : 'vcek');
+  const rootName = certificates.rootName ?? `ARK-${product}`;
+  const issuerName = certificates.issuerName ?? (kind === 'vcek' ? `SEV-${product}` : `SEV-VLEK-${product}`);
+  const { ark, ask } = await authorities(`${rootName}/${issuerName}`);
+  const keys = await newKeyPair('p384');
   const leaf = await issueCertificate({
     notBefore: certificates.notBefore ?? FROM,
     notAfter: certificates.notAfter ?? TO,
     subject: amdName(certificates.leafName ?? `SEV-${kind.toUpperCase()}`),
-    keys: leafKeys,
+    keys,
     issuer: ask,
     serial: certificates.serial ?? '00',
     extensions: amdExtensions(fields, certificates, product, kind),
   });
-  const sign = (changes: SnpFields) => signReport(writeReport({ ...fields, ...changes }), leafKeys);
+  const sign = (changes: SnpFields) => signReport(writeReport({ ...fields, ...changes }), keys);
   const files = {
     report: await sign({}),
     [kind]: leaf.der,
@@ -256,10 +266,12 @@ async function crlOf({ signedBy = 'root', ...crl }: SnpCrl, ark: TestCertificate
   return issueCrl({ issuer: signedBy === 'root' ? ark : ask, thisUpdate: FROM, nextUpdate: TO, ...crl });
 }
 
-function once<T>(make: () => Promise<T>): () => Promise<T> {
-  let made: Promise<T> | undefined;
-  return () => {
-    made ??= make();
-    return made;
+/** Keeps what `make` made for each key. */
+function memo<T>(make: (key: string) => Promise<T>): (key: string) => Promise<T> {
+  const made = new Map<string, Promise<T>>();
+  return (key) => {
+    const one = made.get(key) ?? make(key);
+    made.set(key, one);
+    return one;
   };
 }

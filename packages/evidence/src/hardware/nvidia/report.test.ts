@@ -123,7 +123,7 @@ test('no bit of request, response or signature can be changed', async (t) => {
   const { files, at } = right;
   const report = files.report ?? new Uint8Array();
   const dense = Array.from({ length: report.length }, (_, i) => i).filter(
-    (i) => i < 64 || i > report.length - 128 || i % 11 === 0,
+    (i) => i < 64 || i > report.length - 128 || i % 53 === 0,
   );
   for (const offset of dense) {
     const changed = { ...files, report: flipped(report, offset, offset % 8) };
@@ -176,7 +176,18 @@ test('firmware that only one side names is reported as not checked, and an exten
     assert.deepEqual([found.authentic, check(found, 'nvidia.fwid')?.outcome], [true, 'not checked']);
   }
   const fields = [writeDer(TAG.integer, Uint8Array.of(1)), fwidOf(FWID)];
-  for (const value of [Uint8Array.of(5, 0), writeDer(TAG.sequence, ...fields), Uint8Array.of(0x30, 9)]) {
+  const key = writeDer(TAG.sequence);
+  const surplus = writeDer(TAG.oid, SHA384);
+  const longer = writeDer(TAG.sequence, surplus, writeDer(TAG.octetString, FWID), surplus);
+  const values = [
+    Uint8Array.of(5, 0),
+    Uint8Array.of(0x30, 9),
+    writeDer(TAG.sequence, ...fields),
+    writeDer(TAG.sequence, fields[0] ?? key, key, fwidOf(FWID), key),
+    writeDer(TAG.sequence, fields[0] ?? key, key, longer),
+    writeDer(TAG.sequence, fields[0] ?? key, key, writeDer(TAG.sequence, key, writeDer(TAG.octetString, FWID))),
+  ];
+  for (const value of values) {
     const made = await device({}, () => [{ oid: '2.23.133.5.4.1', critical: false, value }]);
     const found = await nvidiaEvidence(made.files, given(made));
     assert.deepEqual([found.authentic, failures(found)], [false, ['nvidia.fwid']]);
@@ -237,6 +248,7 @@ test('a device key that is not on P-384 is refused', async () => {
   const files = { ...made.files, chain: encodeUtf8(`${leaf.pem}\n${root.pem}`) };
   const found = await nvidiaEvidence(files, { at: AT, anchors: [testAnchor(root, 'nvidia-device')] });
   assert.deepEqual(failures(found), ['nvidia.signature']);
+  assert.match(found.summary, /P-384/);
 });
 
 test('a report together with a token is two pieces of evidence', async () => {

@@ -200,6 +200,7 @@ test('what has not the form of such an answer is refused', async () => {
     { exp: '1' },
     { exp: 1.5 },
     { exp: 1e18 },
+    { iat: 1e14 },
     { eat_nonce: 'xyz' },
     { submods: { 'GPU-0': ['DIGEST', ['SHA-1', '00'.repeat(32)]] } },
     { submods: { 'GPU-0': ['DIGEST', ['SHA-256', '00']] } },
@@ -217,6 +218,7 @@ test('key sets: certificates count as keys, contradictions and doubles are refus
   const own = jwkOf(keys, 'test-key');
   const { der } = await issueCertificate({ subject: 'CN=NRAS', keys });
   const { der: foreign } = await issueCertificate({ subject: 'CN=NRAS', keys: await newKeyPair('p384') });
+  const p256 = await issueCertificate({ subject: 'CN=NRAS', keys: await newKeyPair('p256') });
   const x5c = [Buffer.from(der).toString('base64')];
   const { x: _x, y: _y, ...bare } = own;
   assert.equal((await attempt({ keys: [{ ...bare, x5c }] })).authentic, true);
@@ -241,6 +243,7 @@ test('key sets: certificates count as keys, contradictions and doubles are refus
     { keys: [{ ...own, x5c: [Buffer.from(foreign).toString('base64')] }] },
     { keys: [{ ...bare, x5c: [] }] },
     { keys: [{ ...bare, x5c: ['!'] }] },
+    { keys: [{ ...bare, x5c: [Buffer.from(p256.der).toString('base64')] }] },
     { keys: [{ ...own, x: 'AA' }] },
     { keys: [{ ...own, y: 7 }] },
   ];

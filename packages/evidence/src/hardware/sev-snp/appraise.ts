@@ -5,7 +5,7 @@ import { FormatError } from '../../format-error.ts';
 import { fileOf, reading } from '../files.ts';
 import type { EvidenceFiles, EvidenceGiven } from '../given.ts';
 import type { EvidencePolicy } from '../policy.ts';
-import { reportDataFinding } from '../tdx/report-data.ts';
+import { reportDataFinding } from '../report-data.ts';
 import { acceptability, type EvidenceCheck, remark } from '../verdict.ts';
 import { HOST_VMPL, type SnpReport } from './parse.ts';
 import { type Product, readTcb, shortOf, tcbText } from './product.ts';
