@@ -5,10 +5,9 @@ import {
   type Certificate,
   equalBytes,
   FormatError,
+  givenAnchor,
   readCertificates,
-  TPM_MAKER_ANCHORS,
   type TrustAnchor,
-  VENDOR_ANCHORS,
 } from '@cmcp/evidence';
 import { RefusedError } from '../io.ts';
 
@@ -19,7 +18,7 @@ import { RefusedError } from '../io.ts';
  * @throws RefusedError when the file holds no certificate
  */
 export async function readRoots(file: string, purposes: readonly AnchorPurpose[]): Promise<TrustAnchor[]> {
-  return (await certificatesIn(file)).map((certificate) => anchorOf(certificate, purposes));
+  return (await certificatesIn(file)).map((certificate) => givenAnchor(certificate, purposes));
 }
 
 /** The roots in a folder of certificates: those that name themselves as issuer. What others issued is not a root. */
@@ -27,7 +26,7 @@ export async function readRootFolder(folder: string, purposes: readonly AnchorPu
   const names = (await readdir(folder)).filter((name) => /\.(?:pem|der|crt|cer)$/.test(name)).sort();
   const certificates = (await Promise.all(names.map((name) => certificatesIn(join(folder, name))))).flat();
   const roots = certificates.filter(({ subject, issuer }) => equalBytes(subject.der, issuer.der));
-  return roots.map((certificate) => anchorOf(certificate, purposes));
+  return roots.map((certificate) => givenAnchor(certificate, purposes));
 }
 
 async function certificatesIn(file: string): Promise<Certificate[]> {
@@ -37,11 +36,4 @@ async function certificatesIn(file: string): Promise<Certificate[]> {
     if (error instanceof FormatError) throw new RefusedError(`${file} holds no certificate: ${error.message}`);
     throw error;
   }
-}
-
-function anchorOf({ der, fingerprint, subject }: Certificate, purposes: readonly AnchorPurpose[]): TrustAnchor {
-  const shipped = [...VENDOR_ANCHORS, ...TPM_MAKER_ANCHORS].find((anchor) => anchor.fingerprint === fingerprint);
-  if (shipped !== undefined) return { ...shipped, certificate: der };
-  const name = subject.commonName ?? subject.text;
-  return { name, fingerprint, source: 'operator', purposes, assurance: 'unknown', certificate: der };
 }

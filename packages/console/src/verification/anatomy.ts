@@ -6,7 +6,6 @@ export interface EntryRow {
   type: string;
   tool: string | null;
   decision: string | null;
-  time: string | null;
 }
 
 /** Something in the file that a person may look at byte by byte. */
@@ -71,7 +70,7 @@ function evidenceInClaim(claim: unknown, place: Place): RawPart[] {
   if (typeof evidence !== 'object' || evidence === null) return [];
   return Object.keys(evidence).map((name) => ({
     name,
-    place: within(place, 'gateway', 'attestation_evidence', name),
+    place: { ...within(place, 'gateway', 'attestation_evidence', name), form: 'base64' },
   }));
 }
 
@@ -80,7 +79,6 @@ function rowOf(entry: unknown): EntryRow {
     type: textAt(entry, 'entry_type') ?? '?',
     tool: textAt(entry, 'tool_name'),
     decision: textAt(entry, 'policy_decision'),
-    time: textAt(entry, 'timestamp_utc'),
   };
 }
 

@@ -134,10 +134,13 @@ function lineSpan(bytes: Uint8Array, line: number): Span | null {
   return start < bytes.length ? { start, end: end < 0 ? bytes.length : end } : null;
 }
 
-/** What a JSON string in base64 encodes; the string itself when it is not base64. */
+/** What a JSON string in base64 or base64url encodes; the string itself when it is neither. */
 function decoded(json: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  const text = textOf(json) ?? '';
+  if (!/^[\w+/-]+={0,2}$/.test(text)) return json;
   try {
-    return Uint8Array.from(atob(textOf(json) ?? ''), (char) => char.charCodeAt(0));
+    const binary = atob(text.replaceAll('-', '+').replaceAll('_', '/'));
+    return Uint8Array.from(binary, (char) => char.charCodeAt(0));
   } catch (error) {
     if (error instanceof DOMException) return json;
     throw error;

@@ -70,7 +70,11 @@ function RawPartView({ part, files, open }: { part: RawPart; files: readonly Giv
       <summary>
         <Given text={part.name} />
       </summary>
-      {bytes === null ? <p class="quiet">Not found in the file.</p> : <RawView name={part.name} bytes={bytes} />}
+      {bytes === null ? (
+        <p class="quiet">Not found in the file.</p>
+      ) : (
+        <RawView name={part.name} bytes={bytes} evidence={part.place.form === 'base64'} />
+      )}
     </details>
   );
 }
