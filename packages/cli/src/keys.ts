@@ -27,5 +27,5 @@ export async function knownKeys(variables: Readonly<Record<string, string>>): Pr
     throw error;
   });
   const keys = text.split('\n').map((line) => readKeyText(line.trim().split(' ')[0] ?? ''));
-  return keys.filter((x) => x !== null).map((x) => ({ x, source: `known on this machine: ${file}` }));
+  return keys.filter((x) => x !== null).map((x) => ({ x, source: `known on this machine: ${file}`, remembered: true }));
 }

@@ -48,7 +48,7 @@ function firstOf(checks: readonly Check[]): string {
 
 /** What a reader might take a verified report to say, and what it does not (contracts section 4). */
 function residualOf({ claim, residue }: Subject): string[] {
-  const { uninspectedCalls: unread, outsideReceipts: receipts } = residue;
+  const { uninspectedCalls: unread } = residue;
   return [
     'Other sessions: not checked. Whether the same agent had sessions that are not in this file cannot be seen from it.',
     "Times are the gateway's clock: asserted.",
@@ -56,9 +56,6 @@ function residualOf({ claim, residue }: Subject): string[] {
       ? `Response content was not inspected in ${unread} calls: size and encoding were checked, what the answers say was not.`
       : 'Response content was not inspected by this verifier, which sees digests only; what an entry says of it is the gateway’s word.',
     'What the tools did is not in the record, only what they were asked and whether their answers were passed on.',
-    ...(receipts > 0
-      ? [`${receipts} entries carry receipts of outside controllers; this version does not check them.`]
-      : []),
     ...(claim?.trace.runtime.platform === 'software-only'
       ? ['The key was a software key: whoever controlled the machine could have signed anything with it.']
       : ['Hardware makers, their firmware, and physical attacks on the machine are trusted or left out of account.']),

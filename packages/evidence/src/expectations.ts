@@ -1,5 +1,7 @@
 import type { TrustAnchor } from './hardware/given.ts';
 import type { EvidencePolicy } from './hardware/policy.ts';
+import type { ManifestContext } from './manifest/context.ts';
+import type { RevocationGiven, RevocationSubject } from './revocation/verify.ts';
 
 /** How strongly an entry ties a call to the server that it went to, weakest first (wire-formats section 7.1). */
 export const EVIDENCE_CLASSES = ['hash-only', 'spawn-unmeasured', 'tls-pinned', 'spawn-measured'] as const;
@@ -11,6 +13,8 @@ export interface TrustedKey {
   x: string;
   /** Shown in the report, e.g. the file that the key was read from. */
   source: string;
+  /** The relying party did not name this key for this question: it adds trust, and another key does not contradict it. */
+  remembered?: boolean;
 }
 
 /** What a caller got back in `_meta["io.cmcp/call"]` (contracts section 2). The last two are there in strict durability. */
@@ -19,6 +23,13 @@ export interface CallReceipt {
   session_id: string;
   sequence?: number;
   entry_hash?: string;
+}
+
+/** What a controller did in a call, as a document of its own beside the receipt in the entry. */
+export interface ActionEvidence {
+  payload: Uint8Array | string;
+  /** Shown in the report, e.g. the name of the file. */
+  source: string;
 }
 
 /**
@@ -53,6 +64,17 @@ export interface Expectations {
   minEvidenceClass?: EvidenceClass;
   /** Keys of outside controllers whose receipts entries carry (wire-formats section 14). */
   controllerKeys?: readonly TrustedKey[];
+
+  /** Detached payloads of embodied actions; each must be of a call in the chain. */
+  actions?: readonly ActionEvidence[];
+  /** What agent manifests are judged by; `document` is the manifest of the agent that a session should have been run for. */
+  manifest?: Omit<ManifestContext, 'at' | 'runtime'> & { document?: Uint8Array };
+  /** Statements about revoked keys, and the keys that may make them. */
+  revocation?: Omit<RevocationGiven, 'now'>;
+  /** Where the claim or record stands in the log that revocations speak of. */
+  inclusion?: NonNullable<RevocationSubject['inclusion']>;
+  /** An entry of the registry, from a copy that is trusted, and the proof that the claim or record is in it. */
+  anchor?: { entry: Uint8Array | string; proof: Uint8Array | string };
 
   /** Relaxations: each is printed in the report. */
   acceptSoftware?: boolean;

@@ -10,9 +10,11 @@ export { decodeUtf8, EncodingError, encodeUtf8 } from './bytes/utf8.ts';
 export type { GatewayClaim } from './claim/claim.ts';
 export { claimDigest, claimPreimage } from './claim/hash.ts';
 export { jwkThumbprint, keyId, keySubject } from './claim/key.ts';
-export { digest, sha256, sha256Hex } from './crypto/sha256.ts';
+export type { PublicKey } from './crypto/key.ts';
+export { digest, type RunningSha256, type Sha256, sha256, sha256Hex } from './crypto/sha256.ts';
 export { type Certificate, readCertificates } from './crypto/x509.ts';
-export type { CallReceipt, Expectations, TrustedKey } from './expectations.ts';
+export { type DocumentExpectations, type DocumentKind, documentKind, verifyDocument } from './document.ts';
+export type { ActionEvidence, CallReceipt, Expectations, TrustedKey } from './expectations.ts';
 export { EVIDENCE_CLASSES, type EvidenceClass } from './expectations.ts';
 export { FormatError } from './format-error.ts';
 export { verifyEvidence } from './hardware/evidence.ts';
@@ -42,8 +44,32 @@ export { type RevocationRecord, readRevocations } from './manifest/revocation.ts
 export type { ManifestResult } from './manifest/stage.ts';
 export { verifyManifest } from './manifest/verify.ts';
 export { printable } from './printable.ts';
+export { PROVENANCE_KINDS, type ProvenanceKind } from './provenance/parse.ts';
+export {
+  type ProvenanceGiven,
+  type ProvenanceOutcome,
+  type ProvenanceResult,
+  verifyProvenance,
+} from './provenance/verify.ts';
+export {
+  type ActionDocuments,
+  type ActionGiven,
+  type ActionReceiptResult,
+  verifyActionReceipt,
+} from './receipts/action.ts';
+export { type DecisionGiven, verifyDecisionReceipt } from './receipts/decision.ts';
+export { type EmbodiedGiven, type EmbodiedResult, verifyEmbodiedAction } from './receipts/embodied.ts';
+export { type PicGiven, verifyPicBridge } from './receipts/pic-bridge.ts';
 export { readKeyText, readReceipt } from './relying-party.ts';
 export type { Check, Outcome, Report, Verdict } from './report.ts';
+export { readRevocationKey } from './revocation/key-file.ts';
+export type { RevocationKey } from './revocation/signature.ts';
+export {
+  type RevocationGiven,
+  type RevocationResult,
+  type RevocationSubject,
+  verifyRevocation,
+} from './revocation/verify.ts';
 export { givenAnchor } from './roots/given.ts';
 export { TPM_MAKER_ANCHORS, VENDOR_ANCHORS } from './roots/vendor.ts';
 export { type NamedReport, seriesChecks } from './series.ts';
@@ -52,4 +78,7 @@ export { ENTRIES_MEDIA_TYPE, type EntriesFile, SESSION_FORMAT, type SessionFile 
 export { type Description, describeFile } from './show/describe.ts';
 export { type Tree, treeLines } from './show/tree.ts';
 export { parseTimestamp } from './time.ts';
+export type { TrustRecordExpectations } from './trace/expectations.ts';
+export { verifyTrustRecord } from './trace/verify.ts';
+export { verifyAnchor } from './transparency/verify.ts';
 export { verify } from './verify.ts';

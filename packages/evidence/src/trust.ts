@@ -27,11 +27,12 @@ export function trustedKey(
     return proven(`${kid} is the key that the evidence of the hardware names`, 'the evidence of the hardware');
   const pin = pinOf(x, keys);
   if (pin !== null) return proven(`${kid} is a trusted key`, pin.source);
-  if (keys.length === 0)
-    return asserted(`anyone can make a key such as ${kid}, and no trusted key was given`, '--key FILE');
   if (olderKeyPinned)
     return asserted(`${kid} took the session over from a trusted key, and is not trusted itself`, '--key FILE');
-  return failed(`${kid} is not among the trusted keys`, keys.map((key) => key.source).join(', '));
+  const named = keys.filter((key) => key.remembered !== true);
+  if (named.length === 0)
+    return asserted(`anyone can make a key such as ${kid}, and no trusted key was given`, '--key FILE');
+  return failed(`${kid} is not among the trusted keys`, [...new Set(named.map((key) => key.source))].join(', '));
 }
 
 /** Whether policy, catalog and mode are those that the relying party approved. */

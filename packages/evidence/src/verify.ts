@@ -11,7 +11,7 @@ import { age, asksForAge, timesPossible } from './claim/times.ts';
 import { readClaim, type WireClaim } from './claim/wire.ts';
 import { conclude } from './conclude.ts';
 import { verifyEd25519 } from './crypto/ed25519.ts';
-import { type NewSha256, newSha256 } from './crypto/sha256.ts';
+import { PORTABLE_SHA256, type Sha256 } from './crypto/sha256.ts';
 import { type FileBytes, readEntriesFile } from './entries-file.ts';
 import type { Expectations } from './expectations.ts';
 import { asserted, type Finding, failed, informative, notChecked, proven, required } from './finding.ts';
@@ -20,6 +20,7 @@ import { hardwareStanding } from './hardware/session/standing.ts';
 import { intentChecks } from './policy-intent.ts';
 import type { Check, Report } from './report.ts';
 import { openSessionDocument, type SessionDocument } from './session-document.ts';
+import { supplements } from './supplements.ts';
 import { approvals, pinOf, trustedKey } from './trust.ts';
 
 /** A file that could be read: what all further checks are about. */
@@ -39,8 +40,8 @@ interface Unaccompanied {
 export interface SessionParts {
   /** The file beside it that {@link entriesFileName} names: its bytes, or their stream, of which little is held at a time. */
   entries?: FileBytes;
-  /** A faster SHA-256 than the one that runs everywhere, such as Node's `() => createHash('sha256')`. Trusted like this code. */
-  sha256?: NewSha256;
+  /** A faster SHA-256 than the one that runs everywhere, such as an engine's own. Trusted like this code. */
+  sha256?: Sha256;
 }
 
 /**
@@ -94,10 +95,10 @@ async function read(
   const document = attempt('file.format', 'Has the file the form of a session file?', () => openSessionDocument(input));
   if (document === null) return null;
   const claim = attempt('claim.schema', 'Has the claim the form of a claim?', () => readClaim(document.claim));
-  const { receipts = [] } = expectations;
-  const hashing = parts.sha256 ?? newSha256;
+  const { receipts = [], actions = [] } = expectations;
+  const hashing = parts.sha256 ?? PORTABLE_SHA256;
   const { bundleSessionId } = document;
-  const chain = claim === null ? null : new ChainPass({ claim, bundleSessionId, receipts, hashing });
+  const chain = claim === null ? null : new ChainPass({ claim, bundleSessionId, receipts, actions, hashing });
   const entries = new EntryReader(chain);
   if (!(await readEntries(document, parts.entries, hashing, entries, checks)))
     return claim === null ? null : { claim, chain: null };
@@ -113,7 +114,7 @@ async function read(
 async function readEntries(
   { entries }: SessionDocument,
   beside: FileBytes | undefined,
-  hashing: NewSha256,
+  hashing: Sha256,
   reader: EntryReader,
   checks: Check[],
 ): Promise<boolean> {
@@ -215,6 +216,7 @@ async function trustChecks(readable: Readable, expectations: Expectations, suppo
     ...embeddedChecks(document, claim),
     required('file.read', 'Was all of the file checked?', unreadParts(standing.unread)),
     ...chain.soughtCalls.checks(support.provenLength),
+    ...(await supplements(claim, chain, expectations)),
     informative(
       'sessions.others',
       'Are these all of the sessions?',

@@ -3,8 +3,9 @@ import type { Arguments } from '../arguments.ts';
 import { type Command, JSON_OPTION } from '../command.ts';
 import { EXIT, type Io, UsageError } from '../io.ts';
 import { reportText, seriesText } from '../report-text.ts';
+import { DOCUMENT_OPTIONS, documentExpectations } from '../verify/document.ts';
 import { EXPECTATION_OPTIONS, readExpectations } from '../verify/expectations.ts';
-import { reportOnPair, reportOnSession } from '../verify/report-on.ts';
+import { reportOn, reportOnPair } from '../verify/report-on.ts';
 
 export const verifyCommand: Command = {
   name: 'verify',
@@ -16,10 +17,12 @@ export const verifyCommand: Command = {
     'as lacking. Each relaxation is a flag, and the report repeats it. Nothing inside a file counts as an expectation.',
     '',
     'Without --key, the keys of dev-mode gateways that ran on this machine for you are tried, and the report says so.',
-    'Several files are also checked against each other. docs/verifying.md says what each verdict means.',
+    'Several files are also checked against each other. TRACE Trust Records, provenance records of servers and Agent Manifests',
+    'are verified too. docs/verifying.md says what each verdict means.',
   ],
   options: {
     ...EXPECTATION_OPTIONS,
+    ...DOCUMENT_OPTIONS,
     'audit-bundle': {
       value: 'FILE',
       help: 'The audit bundle of a claim in the form of the reference, which is two files.',
@@ -64,7 +67,8 @@ async function reportsOn(given: Arguments, io: Io): Promise<NamedReport[]> {
   if (bundle !== null && more.length > 0) throw new UsageError('--audit-bundle belongs to one claim');
   const expectations = await readExpectations(given, io);
   if (bundle !== null) return [{ file: claim, report: await reportOnPair(claim, bundle, expectations) }];
+  const forDocuments = await documentExpectations(given, expectations);
   const reports: NamedReport[] = [];
-  for (const file of files) reports.push({ file, report: await reportOnSession(file, expectations) });
+  for (const file of files) reports.push({ file, report: await reportOn(file, expectations, forDocuments) });
   return reports;
 }

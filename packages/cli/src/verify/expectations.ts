@@ -14,6 +14,7 @@ import { type Io, RefusedError, UsageError } from '../io.ts';
 import { knownKeys, readKey } from '../keys.ts';
 import { rfc3339 } from '../time.ts';
 import { readApprovedCatalog, readApprovedPolicy } from './approved.ts';
+import { readSupplements } from './supplements.ts';
 
 /** The options that say what a relying party expects of a session; nothing of it is read from the session. */
 export const EXPECTATION_OPTIONS: Record<string, Option> = {
@@ -43,6 +44,18 @@ export const EXPECTATION_OPTIONS: Record<string, Option> = {
     multiple: true,
     help: 'The key of an outside controller whose receipts entries carry.',
   },
+  action: {
+    value: 'FILE',
+    multiple: true,
+    help: 'What a controller did in a call (an embodied action); it must be of a call in the record.',
+  },
+  'agent-manifest': { value: 'FILE', help: 'The manifest of the agent that the session should have been run for.' },
+  'manifest-keys': { value: 'FILE', help: 'The keys that manifests may be signed with.' },
+  'manifest-revocations': { value: 'FILE', help: 'A published list of revoked manifests.' },
+  'revocation-bundle': { value: 'FILE', help: 'Statements about revoked keys.' },
+  'revocation-key': { value: 'FILE', multiple: true, help: 'A key that may revoke others.' },
+  'anchor-entry': { value: 'FILE', help: 'A line of the registry, from a copy that you trust.' },
+  'anchor-proof': { value: 'FILE', help: 'The proof that the claim is in that line.' },
   'min-evidence-class': { value: 'CLASS', help: `Least class of the calls: ${EVIDENCE_CLASSES.join(', ')}.` },
   'max-age': { value: 'SECONDS', help: 'Refuse evidence that is older than this.' },
   at: { value: 'TIME', help: 'Judge age at this RFC 3339 time instead of now.' },
@@ -69,6 +82,7 @@ export async function readExpectations(given: Arguments, io: Io): Promise<Expect
     ...(evidencePolicy !== null && { evidencePolicy }),
     ...(serviceKeys !== null && { gpuServiceKeys: new Uint8Array(await readFile(serviceKeys)) }),
     ...(least !== null && { minEvidenceClass: least }),
+    ...(await readSupplements(given)),
     ...(await approved(given)),
     ...relaxed(given),
     ...clock(given),

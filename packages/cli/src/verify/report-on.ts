@@ -1,18 +1,42 @@
-import { createHash } from 'node:crypto';
+import { createHash, hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { combine, type Expectations, entriesFileName, JsonError, type Report, verify } from '@cmcp/evidence';
+import {
+  combine,
+  type DocumentExpectations,
+  documentKind,
+  type Expectations,
+  entriesFileName,
+  JsonError,
+  type Report,
+  type Sha256,
+  verify,
+  verifyDocument,
+} from '@cmcp/evidence';
 import { RefusedError } from '../io.ts';
 
 const MAX_FILE_BYTES = 536_870_912;
+const MAX_DOCUMENT_BYTES = 1_048_576;
 const PIECE_BYTES = 1_048_576;
 
-const sha256 = () => createHash('sha256');
+const sha256: Sha256 = { hex: (text) => hash('sha256', text), start: () => createHash('sha256') };
+
+/** The report on a file: a signed document if it is one, else a session, which is judged by `expectations`. */
+export async function reportOn(
+  file: string,
+  expectations: Expectations,
+  forDocuments: DocumentExpectations,
+): Promise<Report> {
+  const bytes = await readBounded(file);
+  const small = bytes.length <= MAX_DOCUMENT_BYTES;
+  return small && documentKind(bytes) !== null
+    ? verifyDocument(bytes, forDocuments)
+    : reportOnSession(file, bytes, expectations);
+}
 
 /** The report on a session file, and on the entries beside it where it names them. */
-export async function reportOnSession(file: string, expectations: Expectations): Promise<Report> {
-  const session = await readBounded(file);
+async function reportOnSession(file: string, session: Uint8Array, expectations: Expectations): Promise<Report> {
   const report = await verify(session, expectations, { sha256 });
   // Asked only of a file whose entries were missed: a file that has them inside is long to read.
   if (!report.checks.some(({ id }) => id === 'file.entries')) return report;

@@ -1,8 +1,9 @@
 import { FormatError } from '../format-error.ts';
-import { isObject, type JsonObject, type JsonValue, member } from '../json/value.ts';
+import { JsonLine } from '../json/line.ts';
+import { type JsonObject, type JsonValue, member } from '../json/value.ts';
 import { integer, nullable, object, oneOf, openObject, text } from '../shape.ts';
 import { parseTimestamp } from '../time.ts';
-import { type EntryForm, entryForm } from './hash.ts';
+import { type EntryForm, entryForm, formOfLine } from './hash.ts';
 
 /** The members of an entry that the verifier reasons about, and the entry itself as it was received. */
 export interface ChainEntry {
@@ -71,33 +72,52 @@ const ENTRY = object(
   'allowed',
 );
 
+/** What {@link ENTRY} promises. */
+interface WireEntry extends JsonObject {
+  entry_id: string;
+  sequence_number: number;
+  timestamp_utc: string;
+  session_id: string;
+  call_id: string | null;
+  entry_type: string;
+  tool_name: string | null;
+  server_identity: string | null;
+  policy_decision: string | null;
+  response_inspection_result: string | null;
+  session_sensitivity_after: string | null;
+  detail: JsonObject | null;
+  prev_entry_hash: string;
+  entry_hash: string;
+}
+
 /** Reads the entry at place `at` of a bundle. @throws FormatError when it has not the shape of wire-formats section 7.1 */
-export function readEntry(value: JsonValue, at: number): ChainEntry {
+export function readEntry(given: JsonValue | JsonLine, at: number): ChainEntry {
+  const line = given instanceof JsonLine ? given.canonical : null;
+  const value = given instanceof JsonLine ? given.value : given;
   const path = `entry ${at}`;
   const problem = ENTRY(value, path);
   if (problem !== null) throw new FormatError(problem);
-  const raw = value as JsonObject;
-  const micros = parseTimestamp(textOf(raw, 'timestamp_utc') ?? '');
+  const raw = value as WireEntry;
+  const micros = parseTimestamp(raw.timestamp_utc);
   if (micros === null) throw new FormatError(`${path}.timestamp_utc is not a time with an offset`);
-  const detail = member(raw, 'detail');
   return {
     raw,
-    form: entryForm(raw),
-    id: textOf(raw, 'entry_id') ?? '',
-    type: textOf(raw, 'entry_type') ?? '',
-    sequence: Number(raw.sequence_number),
+    form: (line === null ? null : formOfLine(line.text, line.bytes, raw.entry_hash)) ?? entryForm(raw),
+    id: raw.entry_id,
+    type: raw.entry_type,
+    sequence: raw.sequence_number,
     micros,
-    sessionId: textOf(raw, 'session_id') ?? '',
-    callId: textOf(raw, 'call_id'),
-    toolName: textOf(raw, 'tool_name'),
-    server: textOf(raw, 'server_identity'),
-    decision: textOf(raw, 'policy_decision'),
-    inspection: textOf(raw, 'response_inspection_result'),
-    sensitivity: textOf(raw, 'session_sensitivity_after'),
+    sessionId: raw.session_id,
+    callId: raw.call_id,
+    toolName: raw.tool_name,
+    server: raw.server_identity,
+    decision: raw.policy_decision,
+    inspection: raw.response_inspection_result,
+    sensitivity: raw.session_sensitivity_after,
     dataClass: textOf(raw, 'effective_data_class'),
-    detail: isObject(detail) ? detail : null,
-    previousHash: textOf(raw, 'prev_entry_hash') ?? '',
-    hash: textOf(raw, 'entry_hash') ?? '',
+    detail: raw.detail,
+    previousHash: raw.prev_entry_hash,
+    hash: raw.entry_hash,
   };
 }
 

@@ -1,7 +1,9 @@
 import { SoughtCalls } from '../caller-receipts.ts';
 import type { WireClaim } from '../claim/wire.ts';
-import type { NewSha256 } from '../crypto/sha256.ts';
-import type { CallReceipt } from '../expectations.ts';
+import type { Sha256 } from '../crypto/sha256.ts';
+import type { ActionEvidence, CallReceipt } from '../expectations.ts';
+import { CarriedReceipts } from '../receipts/external.ts';
+import { SoughtActions } from '../receipts/sought-actions.ts';
 import { oneAuthority } from './activations.ts';
 import * as chain from './chain.ts';
 import type { ChainEntry } from './chain-entry.ts';
@@ -19,7 +21,8 @@ interface Given {
   claim: WireClaim;
   bundleSessionId: string;
   receipts: readonly CallReceipt[];
-  hashing: NewSha256;
+  actions: readonly ActionEvidence[];
+  hashing: Sha256;
 }
 
 /**
@@ -32,6 +35,8 @@ export class ChainPass implements Witness {
   readonly sum = new Sum();
   readonly residue = new Residue();
   readonly weakestCall = new WeakestCall();
+  readonly carriedReceipts = new CarriedReceipts();
+  readonly soughtActions: SoughtActions;
   readonly transcript: Transcript;
   readonly soughtCalls: SoughtCalls;
   readonly bundle: BundleDigest;
@@ -50,17 +55,27 @@ export class ChainPass implements Witness {
   #lastMicros = 0;
   readonly #witnesses: readonly Witness[];
 
-  constructor({ claim, bundleSessionId, receipts, hashing }: Given) {
+  constructor({ claim, bundleSessionId, receipts, actions, hashing }: Given) {
     const { gateway, trace } = claim;
     this.transcript = new Transcript(trace.tool_transcript?.entries);
     this.soughtCalls = new SoughtCalls(receipts);
+    this.soughtActions = new SoughtActions(actions);
     this.bundle = new BundleDigest(hashing);
     this.hashes = chain.hashes(hashing);
     this.session = chain.oneSession(bundleSessionId, gateway.session_id);
     this.bounds = chain.bounds(gateway.audit_chain);
     this.authority = oneAuthority({ bundle_hash: trace.policy.bundle_hash, catalog_hash: gateway.catalog.hash });
     const questions = [this.hashes, this.links, this.sequence, this.order, this.frame, this.calls];
-    const sums = [this.recoveries, this.sum, this.transcript, this.soughtCalls, this.weakestCall, this.residue];
+    const sums = [
+      this.recoveries,
+      this.sum,
+      this.transcript,
+      this.soughtCalls,
+      this.soughtActions,
+      this.carriedReceipts,
+      this.weakestCall,
+      this.residue,
+    ];
     // Recoveries look at the tips of all entries before them.
     this.#witnesses = [...questions, this.session, this.bounds, this.authority, ...sums, this.tips];
   }

@@ -1,15 +1,14 @@
-import type { NewSha256 } from '../crypto/sha256.ts';
+import type { Sha256 } from '../crypto/sha256.ts';
 import { type Finding, failed, proven, provenUnless } from '../finding.ts';
 import { isCall } from './chain-entry.ts';
-import { hashOf } from './hash.ts';
 import { everyEntry, type Observer } from './observer.ts';
 import { GENESIS } from './tips.ts';
 
 /** Whether each entry hashes to its `entry_hash`, over exactly the members it has. */
-export function hashes(hashing: NewSha256): Observer {
+export function hashes(hashing: Sha256): Observer {
   return everyEntry(
     ({ form, hash }, at) =>
-      form !== null && hashOf(form, hashing) === hash ? null : `entry ${at} does not hash to its entry_hash`,
+      form !== null && hashing.hex(form.withoutHash) === hash ? null : `entry ${at} does not hash to its entry_hash`,
     (length) => `all ${length} entries hash to their entry_hash`,
   );
 }

@@ -1,4 +1,5 @@
 import { FormatError } from '../format-error.ts';
+import type { JsonLine } from '../json/line.ts';
 import type { JsonValue } from '../json/value.ts';
 import { readEntry } from './chain-entry.ts';
 import type { Witness } from './observer.ts';
@@ -13,10 +14,11 @@ export class EntryReader {
     this.#witness = witness;
   }
 
-  take(value: JsonValue): void {
+  /** @param given the value of the next entry, or the line that it stands on */
+  take(given: JsonValue | JsonLine): void {
     if (this.#problem !== null) return;
     try {
-      const entry = readEntry(value, this.#length);
+      const entry = readEntry(given, this.#length);
       this.#witness?.see(entry, this.#length);
       this.#length++;
     } catch (error) {

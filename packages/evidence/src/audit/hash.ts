@@ -1,6 +1,5 @@
-import { encodeHex } from '../bytes/hex.ts';
 import { encodeUtf8 } from '../bytes/utf8.ts';
-import { type NewSha256, newSha256, sha256Hex } from '../crypto/sha256.ts';
+import { PORTABLE_SHA256, type RunningSha256, type Sha256, sha256Hex } from '../crypto/sha256.ts';
 import { canonicalSorted, canonicalSortedBoth, canonicalSortedWithout } from '../json/canonical.ts';
 import { JsonError } from '../json/error.ts';
 import type { JsonObject } from '../json/value.ts';
@@ -13,25 +12,32 @@ export function entryHash(entry: JsonObject): string {
 /** The sorted canonical form of an entry, as it is hashed twice: for its own hash and for the bundle's. */
 export interface EntryForm {
   readonly whole: Uint8Array;
-  readonly withoutHash: Uint8Array;
+  /** The form that it has without `entry_hash`. */
+  readonly withoutHash: string;
 }
 
 /** The form of an entry, written once; null where it holds a number that no canonical form can print, so that nobody hashed it. */
 export function entryForm(entry: JsonObject): EntryForm | null {
   try {
     const { whole, without } = canonicalSortedBoth(entry, 'entry_hash');
-    return { whole: encodeUtf8(whole), withoutHash: encodeUtf8(without) };
+    return { whole: encodeUtf8(whole), withoutHash: without };
   } catch (error) {
     if (error instanceof JsonError) return null;
     throw error;
   }
 }
 
-/** The `entry_hash` that an entry of this form has. */
-export function hashOf({ withoutHash }: EntryForm, hashing: NewSha256): string {
-  const hash = hashing();
-  hash.update(withoutHash);
-  return encodeHex(hash.digest());
+/**
+ * The form of an entry that came as a line which is its sorted canonical form, `text` as `bytes`: taken from the line, not written
+ * again. Null unless it is plain where the member `entry_hash`, of the value `hash`, stands: such a text must be there once. It can
+ * be in no string, where quotes are escaped.
+ */
+export function formOfLine(text: string, bytes: Uint8Array, hash: string): EntryForm | null {
+  const own = `"entry_hash":"${hash}",`;
+  const start = text.indexOf(own);
+  const end = start + own.length;
+  if (start < 0 || text.includes(own, end)) return null;
+  return { whole: bytes, withoutHash: text.slice(0, start) + text.slice(end) };
 }
 
 const OPEN = encodeUtf8('[');
@@ -40,18 +46,18 @@ const CLOSE = encodeUtf8(']');
 
 /** What `bundle_signature` is made over: SHA-256 of the sorted canonical form of the array of entries. */
 export function bundleDigest(entries: readonly JsonObject[]): Uint8Array<ArrayBuffer> {
-  const digest = new BundleDigest(newSha256);
+  const digest = new BundleDigest(PORTABLE_SHA256);
   for (const entry of entries) digest.add(encodeUtf8(canonicalSorted(entry)));
   return digest.end();
 }
 
 /** {@link bundleDigest} entry by entry: a long session would not fit into one string. */
 export class BundleDigest {
-  readonly #hash: ReturnType<NewSha256>;
+  readonly #hash: RunningSha256;
   #empty = true;
 
-  constructor(hashing: NewSha256) {
-    this.#hash = hashing();
+  constructor(hashing: Sha256) {
+    this.#hash = hashing.start();
   }
 
   /** @param whole the sorted canonical form of the next entry */

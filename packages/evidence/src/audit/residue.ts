@@ -5,11 +5,8 @@ import type { Witness } from './observer.ts';
 export class Residue implements Witness {
   /** Calls whose answer was let through without a look at its content. */
   uninspectedCalls = 0;
-  /** Entries that carry a receipt of an outside controller. */
-  outsideReceipts = 0;
 
   see(entry: ChainEntry): void {
     if (isCall(entry) && entry.inspection === 'not_inspected') this.uninspectedCalls++;
-    if ((entry.raw.external_execution_evidence ?? null) !== null) this.outsideReceipts++;
   }
 }
