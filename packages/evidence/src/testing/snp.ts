@@ -7,6 +7,7 @@ import {
   newKeyPair,
   type TestCertificate,
   type TestExtension,
+  type TestKeyKind,
   type TestKeyPair,
   testAnchor,
 } from './pki.ts';
@@ -60,6 +61,8 @@ export interface SnpCertificates {
   /** Common name of the intermediate. */
   issuerName?: string;
   rootName?: string;
+  /** Keys of root and intermediate; AMD's are 4096-bit RSA that sign with RSASSA-PSS. */
+  caKeys?: TestKeyKind;
   /** Validity of the leaf, seconds since the epoch. */
   notBefore?: number;
   notAfter?: number;
@@ -105,12 +108,12 @@ const CPUID: Record<Product, readonly [number, number, number]> = {
 };
 
 /** Keys of 4096 bits take seconds to make: one pair serves a process. */
-const caKeys = memo(() => Promise.all([newKeyPair('rsa4096-pss'), newKeyPair('rsa4096-pss')]));
+const caKeys = memo((kind: TestKeyKind) => Promise.all([newKeyPair(kind), newKeyPair(kind)]));
 
 /** Root and intermediate of these two names, the same throughout a process. */
-const authorities = memo(async (names: string) => {
-  const [rootName = '', issuerName = ''] = names.split('/');
-  const [rootKeys, issuerKeys] = await caKeys('');
+const authorities = memo(async (plan: `${TestKeyKind}/${string}/${string}`) => {
+  const [kind, rootName = '', issuerName = ''] = plan.split('/') as [TestKeyKind, string, string];
+  const [rootKeys, issuerKeys] = await caKeys(kind);
   const validity = { notBefore: FROM, notAfter: TO };
   const ark = await issueCertificate({
     ...validity,
@@ -141,7 +144,7 @@ export async function makeSnp(options: SnpOptions = {}): Promise<MadeSnp> {
   const kind = certificates.kind ?? (fields.signingKey === 'vlek' ? 'vlek' : 'vcek');
   const rootName = certificates.rootName ?? `ARK-${product}`;
   const issuerName = certificates.issuerName ?? (kind === 'vcek' ? `SEV-${product}` : `SEV-VLEK-${product}`);
-  const { ark, ask } = await authorities(`${rootName}/${issuerName}`);
+  const { ark, ask } = await authorities(`${certificates.caKeys ?? 'rsa4096-pss'}/${rootName}/${issuerName}`);
   const keys = await newKeyPair('p384');
   const leaf = await issueCertificate({
     notBefore: certificates.notBefore ?? FROM,
@@ -267,8 +270,8 @@ async function crlOf({ signedBy = 'root', ...crl }: SnpCrl, ark: TestCertificate
 }
 
 /** Keeps what `make` made for each key. */
-function memo<T>(make: (key: string) => Promise<T>): (key: string) => Promise<T> {
-  const made = new Map<string, Promise<T>>();
+function memo<K, T>(make: (key: K) => Promise<T>): (key: K) => Promise<T> {
+  const made = new Map<K, Promise<T>>();
   return (key) => {
     const one = made.get(key) ?? make(key);
     made.set(key, one);

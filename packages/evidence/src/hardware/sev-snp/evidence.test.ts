@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { encodeHex } from '../../bytes/hex.ts';
 import { encodeUtf8 } from '../../bytes/utf8.ts';
+import { sha256Hex } from '../../crypto/sha256.ts';
 import { VENDOR_ANCHORS } from '../../roots/vendor.ts';
 import { INTERMEDIATE_SERIAL, type MadeSnp, makeSnp, type SnpOptions, tcbOf } from '../../testing/snp.ts';
 import { type VectorCase, vectorCases } from '../../testing/vectors.ts';
@@ -165,7 +166,9 @@ test('key kind: a report and a certificate of different kinds are refused, and s
   ]);
   const other = await verdict({ signingKey: 'vlek', certificates: { kind: 'vcek' } });
   assert.deepEqual(failures(other), ['sev-snp.key_kind']);
-  assert.deepEqual(failures(await verdict({ signingKey: 'none' })), ['sev-snp.key_kind']);
+  const unsigned = await verdict({ signingKey: 'none' });
+  assert.deepEqual(failures(unsigned), ['sev-snp.key_kind']);
+  assert.match(unsigned.summary, /no key signed it/);
   assert.deepEqual(failures(await verdict({ chipKeyMasked: true })), ['sev-snp.key_kind']);
 });
 
@@ -217,13 +220,28 @@ test('product: certificate and processor must agree, and unknown ones are not gu
   const other = await verdict({ product: 'Milan', cpuid: [0x19, 0x11, 1] });
   assert.deepEqual([other.authentic, failures(other)], [false, ['sev-snp.product']]);
   const unknown = await verdict({ product: 'Turin', cpuid: [0x1b, 1, 0] });
-  assert.ok(failures(unknown).includes('sev-snp.product'));
+  assert.match(check(unknown, 'sev-snp.product')?.detail ?? '', /no product that is known/);
   assert.equal(check(unknown, 'sev-snp.tcb_order')?.outcome, 'failed');
   const chain = await verdict({ product: 'Milan', certificates: { issuerName: 'SEV-Genoa' } });
   assert.deepEqual(failures(chain), ['sev-snp.chain']);
   assert.deepEqual(failures(await verdict({ certificates: { rootName: 'ARK-Genoa' } })), ['sev-snp.chain']);
   assert.deepEqual(failures(await verdict({ certificates: { issuerName: 'SEV-VLEK-Milan' } })), ['sev-snp.chain']);
   assert.deepEqual(failures(await verdict({ certificates: { leafName: 'SEV-XCEK' } })), ['sev-snp.certificate']);
+});
+
+test('the CAs have 4096-bit RSA keys and sign with RSASSA-PSS, as AMD does', async () => {
+  for (const caKeys of ['rsa2048-pss', 'rsa4096-pkcs1', 'p384'] as const) {
+    const found = await verdict({ certificates: { caKeys } });
+    assert.deepEqual([found.authentic, failures(found)], [false, ['sev-snp.chain']], caKeys);
+  }
+});
+
+test('a VCEK that is pinned itself is no chain: its intermediate and root are part of what is verified', async () => {
+  const made = await makeSnp();
+  const vcek = made.files.vcek ?? new Uint8Array();
+  const pin = { ...made.root, source: 'operator' as const, fingerprint: sha256Hex(vcek), certificate: vcek };
+  const found = await snpEvidence(made.files, { at: AT, anchors: [pin] });
+  assert.deepEqual([found.authentic, failures(found)], [false, ['sev-snp.chain']]);
 });
 
 test('a certificate outside its validity is refused', async () => {
