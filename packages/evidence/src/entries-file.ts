@@ -1,9 +1,8 @@
 import { encodeHex } from './bytes/hex.ts';
-import type { NewSha256 } from './crypto/sha256.ts';
+import type { Sha256 } from './crypto/sha256.ts';
 import { type Finding, failed, notChecked, proven } from './finding.ts';
 import { JsonError } from './json/error.ts';
-import { parseJson } from './json/parse.ts';
-import { isObject, JsonNumber, type JsonObject, type JsonValue } from './json/value.ts';
+import { type JsonLine, readJsonLine } from './json/line.ts';
 import { LineCutter } from './lines.ts';
 import type { EntriesFile } from './session-file.ts';
 
@@ -19,13 +18,13 @@ export type FileBytes = Uint8Array | AsyncIterable<Uint8Array>;
  * Reads the file beside a session file that holds its entries (contracts section 6), one entry at a time, and whether it is the one
  * that is named. What is taken before the answer is proven may be anything.
  *
- * @param take gets the value of each line, in order, up to the first line that holds no entry
+ * @param take gets the entry on each line, in order, up to the first line that holds no entry
  */
 export async function readEntriesFile(
   named: EntriesFile,
   bytes: FileBytes | undefined,
-  hashing: NewSha256,
-  take: (value: JsonObject) => void,
+  hashing: Sha256,
+  take: (entry: JsonLine) => void,
 ): Promise<Finding> {
   if (bytes === undefined) {
     const detail = `the entries are in another file, ${named.name}, and that file is missing`;
@@ -39,12 +38,12 @@ export async function readEntriesFile(
 async function problemIn(
   named: EntriesFile,
   bytes: FileBytes,
-  hashing: NewSha256,
-  take: (value: JsonObject) => void,
+  hashing: Sha256,
+  take: (entry: JsonLine) => void,
 ): Promise<string | null> {
   // Callers without types: the answer is a report all the same.
   if (!isFileBytes(bytes)) return NOT_BYTES;
-  const hash = hashing();
+  const hash = hashing.start();
   const lines = new EntryLines(take);
   let size = 0;
   for await (const chunk of bytes instanceof Uint8Array ? [bytes] : bytes) {
@@ -72,13 +71,13 @@ function isFileBytes(bytes: FileBytes): boolean {
 
 /** One object to a line, each line ended by one LF. */
 class EntryLines {
-  readonly #take: (value: JsonObject) => void;
+  readonly #take: (entry: JsonLine) => void;
   readonly #cutter = new LineCutter(MAX_LINE_BYTES);
   #room = MAX_VALUES;
   #problem: string | null = null;
   count = 0;
 
-  constructor(take: (value: JsonObject) => void) {
+  constructor(take: (entry: JsonLine) => void) {
     this.#take = take;
   }
 
@@ -87,13 +86,13 @@ class EntryLines {
     if (this.#problem !== null) return;
     for (const line of this.#cutter.cut(chunk)) {
       this.count++;
-      const value = readLine(line, this.#room);
-      if (typeof value === 'string') {
-        this.#problem = `line ${this.count} ${value}`;
+      const entry = readLine(line, this.#room);
+      if (typeof entry === 'string') {
+        this.#problem = `line ${this.count} ${entry}`;
         return;
       }
-      this.#room -= countValues(value);
-      this.#take(value);
+      this.#room -= entry.items;
+      this.#take(entry);
     }
     if (this.#cutter.isFull) this.#problem = `line ${this.count + 1} is longer than ${MAX_LINE_BYTES} bytes`;
   }
@@ -104,18 +103,11 @@ class EntryLines {
   }
 }
 
-function readLine(line: Uint8Array, room: number): JsonObject | string {
+function readLine(line: Uint8Array, room: number): JsonLine | string {
   try {
-    const value = parseJson(line, { items: room });
-    return isObject(value) ? value : 'is not an object';
+    return readJsonLine(line, room) ?? 'is not an object';
   } catch (error) {
     if (error instanceof JsonError) return `is not strict JSON: ${error.message}`;
     throw error;
   }
-}
-
-/** As the parser counts them: every scalar, array and object once. */
-function countValues(value: JsonValue): number {
-  if (typeof value !== 'object' || value === null || value instanceof JsonNumber) return 1;
-  return Object.values(value).reduce<number>((count, item) => count + countValues(item), 1);
 }

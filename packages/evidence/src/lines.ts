@@ -11,8 +11,10 @@ export class LineCutter {
     this.#maxLength = maxLength;
   }
 
-  /** The lines that end in `chunk`, without their LF: views of it, but for the first where it began in an earlier chunk. */
-  *cut(chunk: Uint8Array): Generator<Uint8Array> {
+  /** The lines that end in `given`, without their LF: views of it, but for the first where it began in an earlier chunk. */
+  *cut(given: Uint8Array): Generator<Uint8Array> {
+    // Without what a subclass such as Node's Buffer does for every view.
+    const chunk = new Uint8Array(given.buffer, given.byteOffset, given.length);
     let start = 0;
     for (let end = chunk.indexOf(LF); end >= 0; end = chunk.indexOf(LF, start)) {
       const tail = chunk.subarray(start, end);

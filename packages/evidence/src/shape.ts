@@ -73,22 +73,22 @@ export function object(
   optional: Record<string, Rule> = {},
   others: Others = 'refused',
 ): Rule {
-  const rules = new Map(Object.entries({ ...optional, ...needed }));
+  const rules = Object.entries({ ...optional, ...needed });
+  const names = new Set(rules.map(([key]) => key));
+  const neededNames = Object.keys(needed);
   return (value, path) => {
     if (!isObject(value)) return `${path} is not an object`;
-    const missing = Object.keys(needed).find((key) => !Object.hasOwn(value, key));
+    const missing = neededNames.find((key) => !Object.hasOwn(value, key));
     if (missing !== undefined) return `${path} has no member ${missing}`;
     if (others === 'refused') {
-      const unknown = Object.keys(value).find((key) => !rules.has(key));
+      const unknown = Object.keys(value).find((key) => !names.has(key));
       if (unknown !== undefined) return `${path} has a member that is not allowed: ${JSON.stringify(unknown)}`;
     }
-    return firstProblem(
-      [...rules].map(
-        ([key, rule]) =>
-          () =>
-            memberProblem(value, key, rule, path),
-      ),
-    );
+    for (const [key, rule] of rules) {
+      const problem = memberProblem(value, key, rule, path);
+      if (problem !== null) return problem;
+    }
+    return null;
   };
 }
 

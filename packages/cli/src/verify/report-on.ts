@@ -11,6 +11,7 @@ import {
   JsonError,
   type Report,
   type Sha256,
+  type Sha256,
   verify,
   verifyDocument,
 } from '@cmcp/evidence';

@@ -9,11 +9,15 @@ export interface RunningSha256 {
   digest(): Uint8Array;
 }
 
-/** Starts a {@link RunningSha256}. Node's `() => createHash('sha256')` is one that is several times faster than ours. */
-export type NewSha256 = () => RunningSha256;
+/** An implementation of SHA-256. Those that are part of an engine are several times faster than the one that runs everywhere. */
+export interface Sha256 {
+  /** Of the UTF-8 bytes of `text`, as bare lower-case hex. */
+  hex(text: string): string;
+  start(): RunningSha256;
+}
 
 /** The one that runs everywhere. */
-export const newSha256: NewSha256 = () => nobleSha256.create();
+export const PORTABLE_SHA256: Sha256 = { hex: sha256Hex, start: () => nobleSha256.create() };
 
 /** SHA-256. */
 export function sha256(bytes: Uint8Array): Uint8Array<ArrayBuffer> {

@@ -2,7 +2,7 @@ import { createHash, type Hash } from 'node:crypto';
 import { closeSync, mkdirSync, openSync, readdirSync, rmSync } from 'node:fs';
 import { open, rename } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { type AuditEntry, ENTRIES_MEDIA_TYPE, type EntriesFile, type SessionFile, stringifyJson } from '@cmcp/evidence';
+import { type AuditEntry, ENTRIES_MEDIA_TYPE, type EntriesFile, type SessionFile, canonicalSorted, stringifyJson } from '@cmcp/evidence';
 import { GatewayError } from '../errors.ts';
 import { syncFolder } from './files.ts';
 
@@ -137,6 +137,6 @@ const ENTRIES_PER_PIECE = 500;
 function* entriesText(entries: readonly AuditEntry[], separator: string): Generator<string> {
   for (let at = 0; at < entries.length; at += ENTRIES_PER_PIECE) {
     const piece = entries.slice(at, at + ENTRIES_PER_PIECE);
-    yield piece.map((entry) => stringifyJson(entry)).join(separator);
+    yield piece.map((entry) => canonicalSorted(entry)).join(separator);
   }
 }
