@@ -11,7 +11,6 @@ import {
   JsonError,
   type Report,
   type Sha256,
-  type Sha256,
   verify,
   verifyDocument,
 } from '@cmcp/evidence';
