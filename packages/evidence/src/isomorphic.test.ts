@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { verifyEd25519 } from './crypto/ed25519.ts';
 import { stringifyJson, verify } from './index.ts';
+import { onEngine, throwing } from './testing/engine.ts';
 import { CATALOG_HASH, makeSession, newKey, POLICY_HASH } from './testing/session.ts';
 
 test('the package imports nothing but itself and its three libraries, so that it runs in a browser', () => {
@@ -21,22 +22,6 @@ test('the package imports nothing but itself and its three libraries, so that it
     assert.doesNotMatch(text, /\b(process|Buffer|require|Date\.now|fetch)\b[.(]/, name);
   }
 });
-
-/** Runs `work` on an engine whose WebCrypto is `subtle`. */
-async function onEngine<T>(subtle: object | undefined, work: () => Promise<T>): Promise<T> {
-  const real = Object.getOwnPropertyDescriptor(globalThis, 'crypto') ?? {};
-  Object.defineProperty(globalThis, 'crypto', {
-    configurable: true,
-    value: subtle === undefined ? undefined : { subtle },
-  });
-  try {
-    return await work();
-  } finally {
-    Object.defineProperty(globalThis, 'crypto', real);
-  }
-}
-
-const throwing = (name: string): object => ({ importKey: () => Promise.reject(new DOMException('no', name)) });
 
 test('an engine without Ed25519 leaves signatures unchecked: the file is not verified, and not called forged [G24]', async () => {
   const key = await newKey();

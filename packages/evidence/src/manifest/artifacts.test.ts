@@ -23,6 +23,7 @@ import type { ManifestReport } from './report.ts';
 import { verifyManifest } from './verify.ts';
 
 const signer = await ed25519Signer();
+const leaves = Array.from({ length: 21 }, (_, i) => sha256(Uint8Array.of(i)));
 const hash = (digit: string): string => `sha256:${digit.repeat(64)}`;
 
 async function verdict(document: JsonObject, context: Partial<ManifestContext> = {}): Promise<ManifestReport> {
@@ -177,8 +178,6 @@ test('an attestation has to name the manifest: nothing, the wrong and the right 
   }
 });
 
-const leaves = Array.from({ length: 21 }, (_, i) => sha256(Uint8Array.of(i)));
-
 /** RFC 9162 section 2.1.4.1, by its recursive definition. */
 function proof(size: number, of: Uint8Array[], whole = true): Uint8Array[] {
   if (size === of.length) return whole ? [] : [bytes(merkleRoot(of))];
@@ -210,6 +209,11 @@ test('every tree is consistent with every tree that it grew from, by its proof a
   }
   assert.ok(!isConsistent({ ...head(1), size: 0 }, head(2), proof(1, leaves.slice(0, 2))));
   assert.ok(!isConsistent(head(3), head(2), []));
+  // Proofs that would hold if sizes were not looked at first.
+  const [left = new Uint8Array(), right = new Uint8Array()] = leaves;
+  assert.ok(isConsistent({ size: 1, root: left }, head(2), [right]));
+  assert.ok(!isConsistent({ size: 0, root: left }, head(2), [left, right]));
+  assert.ok(!isConsistent({ size: 3, root: left }, head(2), [left, right]));
   const some = fc.array(fc.uint8Array({ minLength: 32, maxLength: 32 }), { maxLength: 8 });
   fc.assert(
     fc.property(
@@ -252,7 +256,7 @@ test('an audit chain that grew is EXTENDED only by proof, of the size that was s
       { signedTreeSize: 0 },
       { currentTreeSize: 4 },
       { currentTreeSize: 2 },
-      { currentTreeSize: 2_000_000 },
+      { currentTreeSize: 2 ** 40 },
       { currentSeq: 1 },
       { currentSeq: 0 },
       { observedAt: AT - 301 },
@@ -267,4 +271,30 @@ test('an audit chain that grew is EXTENDED only by proof, of the size that was s
     assert.equal(await result({}, hash('7')), 'MISMATCH', trace_type);
     assert.equal(await result({}, `shake256:${'7'.repeat(64)}`), 'MISMATCH', trace_type);
   }
+});
+
+test('a chain whose size nobody signed is held to sizes that chains have, and to leaves that are hashes', async () => {
+  const fold = (root: Uint8Array, appended: Uint8Array[]): string => {
+    const folded = appended.reduce((chain, leaf) => sha256(Buffer.concat([Buffer.of(2), chain, leaf])), root);
+    return `sha256:${encodeHex(folded)}`;
+  };
+  const [root = new Uint8Array()] = leaves;
+  const grown = async (
+    appended: Uint8Array[],
+    [signedTreeSize, currentTreeSize]: [number, number],
+    entry_count: number | null = null,
+  ): Promise<string> => {
+    const trace = { trace_type: 'hash-chained', audit_chain_root: `sha256:${encodeHex(root)}`, entry_count };
+    const appendedEntryLeaves = appended.map((leaf) => encodeHex(leaf));
+    const auditChainContinuity = { signedTreeSize, currentTreeSize, signedSeq: 1, currentSeq: 2, appendedEntryLeaves };
+    const runtime = { auditChainRoot: fold(root, appended), auditChainContinuity };
+    return (await verdict(withArtifacts({ decision_trace: trace }), { runtime })).fields.decision_trace;
+  };
+  const two = leaves.slice(1, 3);
+  assert.equal(await grown(two, [1, 3]), 'EXTENDED');
+  assert.equal(await grown(two, [1, 3], 1), 'EXTENDED');
+  assert.equal(await grown(two, [1, 3], 2), 'MISMATCH');
+  assert.equal(await grown(two, [0, 2]), 'MISMATCH');
+  assert.equal(await grown(two, [2.5, 4.5]), 'MISMATCH');
+  assert.equal(await grown([new Uint8Array(33), root], [1, 3]), 'MISMATCH');
 });

@@ -11,6 +11,7 @@ import {
   envelopeParts,
   mlDsaSigner,
   signCose,
+  signCoseBy,
   signParts,
   trusting,
   versionTwo,
@@ -118,6 +119,10 @@ test('an envelope is exactly one tagged array of four, with byte strings and map
     'no signers': cbor(new Tagged(98, [own, new Map(), payload, []])),
     'signer of two': cbor(new Tagged(98, [own, new Map(), payload, [[own, signature]]])),
     'signer as bytes': cbor(new Tagged(98, [own, new Map(), payload, signature])),
+    // Taken for bytes, these would be what is signed.
+    'payload as numbers': cbor(new Tagged(18, [own, new Map(), [...payload], signature])),
+    'protected as numbers': cbor(new Tagged(18, [[...own], new Map(), payload, signature])),
+    'signature as numbers': cbor(new Tagged(18, [own, new Map(), payload, [...signature]])),
     truncated: good.subarray(0, -1),
     'a longer tag': Uint8Array.of(0xd8, 18, ...good.subarray(1)),
     'a longer length': Uint8Array.of(0xd2, 0x98, 4, ...good.subarray(2)),
@@ -133,6 +138,23 @@ test('an envelope is exactly one tagged array of four, with byte strings and map
     assert.equal(result, 'MISMATCH', `${name}: ${summary}`);
     if (name === 'untagged') assert.match(summary, /no COSE tag/);
   }
+});
+
+test('each signer keeps the rules of headers', async () => {
+  const wrong: Record<string, (header: Map<unknown, unknown>, unprotected: Map<unknown, unknown>) => void> = {
+    crit: (header) => header.set(2, [99]),
+    'unprotected alg': (_, unprotected) => unprotected.set(1, -19),
+    'no alg': (header) => header.delete(1),
+    'alg as text': (header) => header.set(1, 'EdDSA'),
+    'no kid': (header) => header.delete(4),
+    'kid as text': (header) => header.set(4, 'x'),
+  };
+  for (const [name, change] of Object.entries(wrong)) {
+    const { result, summary } = await verifyManifest(await signCoseBy(versionTwo(), [signer], change), context);
+    assert.equal(result, 'MISMATCH', name);
+    assert.match(summary, /signer 0 (marks|has)/, name);
+  }
+  assert.equal((await verifyManifest(await signCoseBy(versionTwo(), [signer]), context)).result, 'VALID');
 });
 
 /** The unprotected header says two things under one label. */

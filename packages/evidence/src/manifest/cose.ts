@@ -106,7 +106,6 @@ export function attachments({ unprotected }: CoseEnvelope): {
 
 /** Reads a protected header that is the only encoding of itself, marks nothing critical and leaves no `alg` unprotected. */
 function protectedHeader(bytes: Uint8Array, unprotected: Header, what: string): Header {
-  if (bytes.length === 0) throw new FormatError(`the protected header of ${what} is empty`);
   const header = headerMap(decodeCbor(bytes, `the protected header of ${what}`), `the protected header of ${what}`);
   if (!isDeterministic(bytes, header)) {
     throw new FormatError(`the protected header of ${what} is not in its deterministic encoding`);

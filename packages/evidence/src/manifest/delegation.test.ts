@@ -101,6 +101,10 @@ test('a step that grants more than it was granted is refused [D-45] [NIST-2]', a
     i === 0 ? hop : { ...hop, delegated_at: '2026-06-01T00:00:01Z' },
   );
   assert.match((await verdict(later)).summary, /lasts longer/);
+  const earlier = await chain([{ ttl_seconds: 10 }, { ttl_seconds: 15 }], (hop, i) =>
+    i === 0 ? hop : { ...hop, delegated_at: '2026-05-31T23:59:50Z' },
+  );
+  assert.match((await verdict(earlier)).summary, /lasts longer/);
 });
 
 test('a chain that is too deep, in another order or begun by somebody else is refused [D-45]', async () => {

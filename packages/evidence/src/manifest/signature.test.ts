@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { encodeBase64Url } from '../bytes/base64url.ts';
 import type { JsonObject } from '../json/value.ts';
 import type { Check } from '../report.ts';
+import { onEngine, throwing } from '../testing/engine.ts';
 import {
   AT,
   ed25519Signer,
@@ -241,6 +242,39 @@ test('a manifest without signature is never valid, and bare version 0.2 JSON is 
   const { algorithm: _, ...unnamed } = block(await signJson(wholeManifest(), signer));
   const report = await verifyManifest(jsonBytes(wholeManifest({ signature: unnamed })), trusting(signer));
   assert.equal(report.result, 'MISMATCH');
+});
+
+test('no algorithm, or one that is not known, refuses before anyone is asked for keys', async () => {
+  const signer = await ed25519Signer();
+  const { algorithm: _, ...unnamed } = block(await signJson(wholeManifest(), signer));
+  assert.equal((await verifyManifest(jsonBytes(wholeManifest({ signature: unnamed })), trusting())).result, 'MISMATCH');
+  const unknown = await signCose(versionTwo(), { ...signer, alg: -7 });
+  assert.equal((await verifyManifest(unknown, trusting())).result, 'MISMATCH');
+});
+
+test('an envelope whose signature does not hold is a mismatch, not merely expired', async () => {
+  const [signer, other] = [await ed25519Signer(), await ed25519Signer()];
+  const forged = await signCose(versionTwo(), { ...other, key: signer.key });
+  const report = await verifyManifest(forged, { ...trusting(signer), at: 2e9 });
+  assert.equal(report.result, 'MISMATCH');
+  assert.equal(report.facts, null);
+});
+
+test('an engine without Ed25519 leaves manifests unverifiable, also where the other signature holds', async () => {
+  const [classical, pq] = [await ed25519Signer(), mlDsaSigner(1)];
+  const document = wholeManifest({ crypto_profile: 'post-quantum' });
+  const forms: [Uint8Array, ManifestContext][] = [
+    [jsonBytes(await signJson(wholeManifest(), classical)), trusting(classical)],
+    [jsonBytes(await signHybrid(document, classical, pq)), { at: AT, keys: [hybridKey(classical, pq)] }],
+    [await signCoseBy({ ...document, version: '0.2' }, [classical, pq]), trusting(classical, pq)],
+  ];
+  for (const engine of [undefined, throwing('NotSupportedError')]) {
+    for (const [bytes, context] of forms) {
+      const report = await onEngine(engine, () => verifyManifest(bytes, context));
+      assert.deepEqual([report.result, report.signature_verified], ['UNVERIFIABLE', false]);
+      assert.equal(check(report, 'manifest.signature')?.outcome, 'not checked');
+    }
+  }
 });
 
 test('flipping any bit of the signed payload, the protected header or the signature is refused', async () => {

@@ -5,7 +5,6 @@ import {
   canonicalManifest,
   decodeBase64Url,
   encodeBase64Url,
-  encodeHex,
   encodeUtf8,
   type JsonObject,
   type ManifestContext,
@@ -165,22 +164,24 @@ export async function signCose(document: JsonObject, signer: ManifestSigner): Pr
   return signParts(envelopeParts(document, signer), signer);
 }
 
-/** COSE_Sign around `document`, with these signers. */
+/** COSE_Sign around `document`, with these signers; `change` is made to the headers of each before it signs. */
 export async function signCoseBy(
   document: JsonObject,
   signers: readonly ManifestSigner[],
+  change: (header: Map<unknown, unknown>, unprotected: Map<unknown, unknown>) => void = () => {},
 ): Promise<Uint8Array<ArrayBuffer>> {
   const payload = encodeUtf8(canonicalManifest(document));
   const body = cbor(new Map(TYPES));
   const entries = [];
   for (const { alg, key, sign } of signers) {
-    const header = cbor(
-      new Map<number, unknown>([
-        [1, alg],
-        [4, sha256(key.key)],
-      ]),
-    );
-    entries.push([header, new Map(), await sign(cbor(['Signature', body, header, new Uint8Array(), payload]))]);
+    const header = new Map<unknown, unknown>([
+      [1, alg],
+      [4, sha256(key.key)],
+    ]);
+    const unprotected = new Map<unknown, unknown>();
+    change(header, unprotected);
+    const own = cbor(header);
+    entries.push([own, unprotected, await sign(cbor(['Signature', body, own, new Uint8Array(), payload]))]);
   }
   return cbor(new Tagged(98, [body, new Map(), payload, entries]));
 }
@@ -193,9 +194,4 @@ export function cbor(value: unknown): Uint8Array<ArrayBuffer> {
 /** Version 0.2 of {@link wholeManifest}. */
 export function versionTwo(changes: JsonObject = {}): JsonObject {
   return wholeManifest({ version: '0.2', ...changes });
-}
-
-/** Hex of a key id, as a kid is written. */
-export function kidOf({ key }: ManifestSigner): string {
-  return encodeHex(sha256(key.key));
 }
