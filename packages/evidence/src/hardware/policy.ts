@@ -24,7 +24,12 @@ export interface EvidencePolicy {
       ciphertextHiding?: boolean;
       aliasCheck?: boolean;
     };
-    guest?: { smt?: boolean; migration?: boolean; singleSocket?: boolean };
+    guest?: {
+      smt?: boolean;
+      /** Default false: true allows a migration agent, and does not require one. */
+      migration?: boolean;
+      singleSocket?: boolean;
+    };
     minGuestSvn?: number;
     /** Required bits of the current mitigation vector (report v5), as a hex number. */
     mitigations?: string;

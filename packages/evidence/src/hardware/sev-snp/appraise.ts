@@ -1,7 +1,6 @@
 import { encodeHex } from '../../bytes/hex.ts';
 import { hash } from '../../crypto/sha2.ts';
 import { type Finding, failed, notChecked, provenUnless } from '../../finding.ts';
-import { FormatError } from '../../format-error.ts';
 import { fileOf, reading } from '../files.ts';
 import type { EvidenceFiles, EvidenceGiven } from '../given.ts';
 import type { EvidencePolicy } from '../policy.ts';
@@ -84,7 +83,8 @@ function guest({ policy: found, guestSvn }: SnpReport, { allowDebug, guest, minG
     found.debug && allowDebug !== true ? 'the host may read and change the guest, because DEBUG is set' : null;
   const agent = found.migrationAgent && guest?.migration !== true ? 'a migration agent may move the guest' : null;
   const bit = found.reservedOne ? null : 'bit 17 of the guest policy is always one, here it is not';
-  const svn = minGuestSvn !== undefined && guestSvn < minGuestSvn ? `it is ${guestSvn}` : null;
+  const version = `the security version of the guest is ${guestSvn}`;
+  const old = minGuestSvn !== undefined && guestSvn < minGuestSvn ? version : null;
   const allowed = { smt: guest?.smt, singleSocket: guest?.singleSocket };
   return [
     acceptability('sev-snp.debug', 'Is the guest closed to debugging?', provenUnless(debug, permitted(found.debug))),
@@ -96,8 +96,8 @@ function guest({ policy: found, guestSvn }: SnpReport, { allowDebug, guest, minG
       'sev-snp.guest_svn',
       'Is the guest recent enough?',
       minGuestSvn === undefined
-        ? notChecked(`its security version is ${guestSvn}; no least was given`)
-        : provenUnless(svn, `its security version is ${guestSvn}`, `at least ${minGuestSvn}`),
+        ? notChecked(`${version}; no least was given`)
+        : provenUnless(old, version, `at least ${minGuestSvn}`),
     ),
   ];
 }
@@ -134,11 +134,13 @@ function requester({ vmpl }: SnpReport, { maxVmpl }: Policy): EvidenceCheck[] {
 }
 
 function firmware(report: SnpReport, product: Product | null, { minTcb, mitigations }: Policy): EvidenceCheck[] {
-  const floorTitle = 'Is the committed firmware recent enough?';
-  const tcb = reading(() => tcbOf(report, product));
-  if (tcb.value === null) {
-    return [acceptability('sev-snp.tcb_order', 'Are the TCB versions in order?', failed(tcb.problem))];
+  const [orderTitle, floorTitle] = ['Are the TCB versions in order?', 'Is the committed firmware recent enough?'];
+  if (product === null) {
+    const unknown = notChecked('the layout of TCB versions of this processor is not known');
+    return [acceptability('sev-snp.tcb_order', orderTitle, unknown)];
   }
+  const tcb = reading(() => tcbOf(report, product));
+  if (tcb.problem !== null) return [acceptability('sev-snp.tcb_order', orderTitle, failed(tcb.problem))];
   const { current, committed, reported } = tcb.value;
   const above = shortOf(committed, reported) ?? shortOf(current, committed);
   const text = tcbText(committed);
@@ -152,14 +154,13 @@ function firmware(report: SnpReport, product: Product | null, { minTcb, mitigati
     'the reported one is not above the committed, nor that above the current',
   );
   return [
-    acceptability('sev-snp.tcb_order', 'Are the TCB versions in order?', order),
+    acceptability('sev-snp.tcb_order', orderTitle, order),
     ifNamed(minTcb !== undefined, 'sev-snp.tcb_floor', floorTitle, floor),
     ...mitigated(report.currentMitigations, mitigations),
   ];
 }
 
-function tcbOf({ currentTcb, committedTcb, reportedTcb, launchTcb }: SnpReport, product: Product | null) {
-  if (product === null) throw new FormatError('the layout of TCB versions of this processor is not known');
+function tcbOf({ currentTcb, committedTcb, reportedTcb, launchTcb }: SnpReport, product: Product) {
   return {
     current: readTcb(currentTcb, product),
     committed: readTcb(committedTcb, product),
@@ -183,32 +184,18 @@ function mitigated(found: string | null, wanted: string | undefined): EvidenceCh
 }
 
 function owners(report: SnpReport, { hostData, idKeyDigests, authorKeyDigests }: Policy): EvidenceCheck[] {
-  const one = (id: string, title: string, name: string, found: string, allowed: readonly string[] | undefined) => {
-    const finding = allowed === undefined ? notChecked(`${name} is ${found}`) : among(found, allowed, name);
-    return ifNamed(allowed !== undefined, id, title, finding);
-  };
-  const author = report.key.authorKey || authorKeyDigests === undefined;
+  const ask = (id: string, title: string, name: string, found: string, allowed: readonly string[] | undefined) =>
+    ifNamed(
+      allowed !== undefined,
+      id,
+      title,
+      allowed === undefined ? notChecked(`${name} is ${found}; no value was given`) : among(found, allowed, name),
+    );
+  const author = report.key.authorKey ? report.authorKeyDigest : 'not there';
+  const hosts = hostData === undefined ? undefined : [hostData];
   return [
-    one(
-      'sev-snp.host_data',
-      'Is HOST_DATA the required one?',
-      'HOST_DATA',
-      report.hostData,
-      hostData === undefined ? undefined : [hostData],
-    ),
-    one('sev-snp.id_key', 'Is the guest signed by an allowed key?', 'ID_KEY_DIGEST', report.idKeyDigest, idKeyDigests),
-    author
-      ? one(
-          'sev-snp.author_key',
-          'Is the author of the guest an allowed one?',
-          'AUTHOR_KEY_DIGEST',
-          report.authorKeyDigest,
-          authorKeyDigests,
-        )
-      : acceptability(
-          'sev-snp.author_key',
-          'Is the author of the guest an allowed one?',
-          failed('the report says that the guest has no author key'),
-        ),
+    ask('sev-snp.host_data', 'Is HOST_DATA the required one?', 'HOST_DATA', report.hostData, hosts),
+    ask('sev-snp.id_key', 'Did an allowed key sign the guest?', 'ID_KEY_DIGEST', report.idKeyDigest, idKeyDigests),
+    ask('sev-snp.author_key', 'Is its author an allowed one?', 'AUTHOR_KEY_DIGEST', author, authorKeyDigests),
   ];
 }

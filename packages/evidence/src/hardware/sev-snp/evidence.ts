@@ -1,6 +1,6 @@
 import { encodeHex } from '../../bytes/hex.ts';
 import { type Certificate, readCertificates } from '../../crypto/x509.ts';
-import { failed, notChecked, proven } from '../../finding.ts';
+import { type Finding, failed, notChecked, proven } from '../../finding.ts';
 import { FormatError } from '../../format-error.ts';
 import { anchorsFor, trustedRoot } from '../anchors.ts';
 import { fileOf, reading, surplus } from '../files.ts';
@@ -21,6 +21,7 @@ import { revocation } from './revocation.ts';
 import { type AmdChain, verifySnp } from './verify.ts';
 
 const ROLES = ['report', 'vcek', 'vlek', 'chain', 'crl', 'report_data', 'test_root'];
+const CERTIFICATE = 'Is there a certificate of the key that signs?';
 
 /**
  * Verifies and appraises an attestation report of AMD SEV-SNP. Total: any bytes give a verdict.
@@ -62,33 +63,21 @@ async function signer(
   bytes: Uint8Array<ArrayBuffer>,
   report: SnpReport,
 ): Promise<Signer> {
-  const title = 'Is there a certificate of the key that signs?';
-  const stop = (finding: ReturnType<typeof failed>): Signer => {
-    const unsigned = notChecked('without that certificate, the signature shows nothing');
-    const checks = [
-      authenticity('sev-snp.certificate', title, finding),
-      authenticity('sev-snp.signature', 'Did that key sign the report?', unsigned),
-    ];
-    return { checks, chain: null, product: report.cpuid === null ? null : productOf(report.cpuid) };
-  };
   const role = roleOf(files, report);
   const leaf = fileOf(files, role);
-  if (leaf === undefined) return stop(notChecked(`no ${role} was supplied`, `--file ${role}=FILE`));
+  if (leaf === undefined) return nobody(report, notChecked(`no ${role} was supplied`, `--file ${role}=FILE`));
   const material = reading(() => ({
     endorsement: readEndorsement(single(readCertificates(leaf))),
     issuers: issuersOf(files),
     anchors: anchorsFor(given, 'amd-sev', fileOf(files, 'test_root')),
   }));
-  if (material.problem !== null) return stop(failed(material.problem));
+  if (material.problem !== null) return nobody(report, failed(material.problem));
   const { endorsement, issuers, anchors } = material.value;
   const { checks, chain } = await verifySnp({ bytes, report, endorsement, issuers }, anchors, given.at);
+  const found = proven(`a certificate of ${endorsement.certificate.subject.commonName}, given as ${role}`);
   return {
     checks: [
-      authenticity(
-        'sev-snp.certificate',
-        title,
-        proven(`a certificate of ${endorsement.certificate.subject.commonName}, given as ${role}`),
-      ),
+      authenticity('sev-snp.certificate', CERTIFICATE, found),
       ...checks,
       await revoked(files, given, endorsement, chain),
       ...both(files, role),
@@ -96,6 +85,16 @@ async function signer(
     chain,
     product: report.cpuid === null ? endorsement.product : productOf(report.cpuid),
   };
+}
+
+/** Without a certificate that can be read, no signature shows anything. */
+function nobody({ cpuid }: SnpReport, finding: Finding): Signer {
+  const unsigned = notChecked('without a certificate of the key, the signature shows nothing');
+  const checks = [
+    authenticity('sev-snp.certificate', CERTIFICATE, finding),
+    authenticity('sev-snp.signature', 'Did that key sign the report?', unsigned),
+  ];
+  return { checks, chain: null, product: cpuid === null ? null : productOf(cpuid) };
 }
 
 /** Where the certificate is: under the kind of key that the report names, or under the other one, which will then not agree. */
@@ -142,7 +141,8 @@ async function revoked(
 
 function facts(report: SnpReport, product: Product | null): EvidenceVerdict['facts'] {
   const { policy, platform, key } = report;
-  const tcb = product === null ? null : reading(() => tcbText(readTcb(report.reportedTcb, product))).value;
+  const tcb = (bytes: Uint8Array): string =>
+    (product === null ? null : reading(() => tcbText(readTcb(bytes, product))).value) ?? encodeHex(bytes);
   return {
     report_version: report.version,
     ...(product === null ? {} : { product }),
@@ -160,9 +160,9 @@ function facts(report: SnpReport, product: Product | null): EvidenceVerdict['fac
     migration_agent: policy.migrationAgent,
     guest_smt_allowed: policy.smt,
     single_socket: policy.singleSocket,
-    reported_tcb: tcb ?? encodeHex(report.reportedTcb),
-    committed_tcb: encodeHex(report.committedTcb),
-    current_tcb: encodeHex(report.currentTcb),
+    reported_tcb: tcb(report.reportedTcb),
+    committed_tcb: tcb(report.committedTcb),
+    current_tcb: tcb(report.currentTcb),
     platform_smt: platform.smt,
     platform_tsme: platform.tsme,
     platform_ecc: platform.ecc,
