@@ -1,5 +1,9 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
 
 const PLACES = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
@@ -26,7 +30,11 @@ export interface OpenPage {
   complaints: string[];
 }
 
-export async function openPage(browser: Browser, options: BrowserContextOptions = {}): Promise<OpenPage> {
+export async function openPage(
+  browser: Browser,
+  options: BrowserContextOptions = {},
+  url = PAGE_URL,
+): Promise<OpenPage> {
   const context = await browser.newContext(options);
   const page = await context.newPage();
   const requests: string[] = [];
@@ -36,8 +44,8 @@ export async function openPage(browser: Browser, options: BrowserContextOptions 
   page.on('pageerror', (error) => complaints.push(error.message));
   // Said before anything is asked for: Chromium then never opens a dialog of its own.
   page.on('filechooser', () => undefined);
-  await page.goto(PAGE_URL);
-  requests.splice(0, requests.length, ...requests.filter((url) => url !== PAGE_URL));
+  await page.goto(url);
+  requests.splice(0, requests.length, ...requests.filter((asked) => asked !== url));
   return { page, requests, complaints };
 }
 
@@ -88,3 +96,15 @@ export async function downloadedReport(page: Page): Promise<string> {
 
 /** The page's file on disk. */
 export const PAGE_FILE = fileURLToPath(PAGE_URL);
+
+/** A copy of the page whose script has `to` in the place of `from`, and whose policy has the hash of that script. */
+export async function alteredPage(folder: string, from: string, to: string): Promise<string> {
+  const page = await readFile(PAGE_FILE, 'utf8');
+  assert.ok(page.includes(from));
+  const html = page.replace(from, to);
+  const script = html.split(/<script>|<\/script>/)[1] ?? '';
+  const hash = createHash('sha256').update(script).digest('base64');
+  const file = join(folder, `${hash.replaceAll('/', '_')}.html`);
+  await writeFile(file, html.replace(/(script-src 'sha256-)[^']+/, `$1${hash}`));
+  return pathToFileURL(file).href;
+}

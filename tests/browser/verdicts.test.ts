@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { Browser } from 'playwright-core';
 import { stringifyJson } from '../../packages/evidence/src/index.ts';
 import { makeSession, newKey, seal, split } from '../../packages/evidence/src/testing/session.ts';
-import { choose, chromiumPath, drop, launch, openPage, verdict } from './chromium.ts';
+import { alteredPage, choose, chromiumPath, drop, launch, openPage, verdict } from './chromium.ts';
 import { calls, made, pin } from './sessions.ts';
 
 const path = chromiumPath();
@@ -167,7 +170,6 @@ test('a field that cannot be read takes the verdict away, instead of counting as
   await drop(page, [good.file]);
   await verdict(page, 'unverified');
   await page.getByRole('textbox', { name: 'Policy hash' }).fill('sha256:12');
-  await page.getByRole('textbox', { name: 'Policy hash' }).blur();
   await page.getByText('There is no verdict until').waitFor();
   assert.equal(await page.locator('[data-verdict]').count(), 0);
   assert.equal(await page.getByRole('textbox', { name: 'Policy hash' }).getAttribute('aria-invalid'), 'true');
@@ -181,4 +183,20 @@ test('what is no session is named as such, and what was meant as one is refused'
   ]);
   await verdict(page, 'refused');
   await page.getByText('holiday.jpg').and(page.locator('.remarks bdi')).waitFor();
+});
+
+test('when the verifier stops, the page says so and shows no verdict, also not an older one', { skip }, async () => {
+  const good = await made(1);
+  const folder = await mkdtemp(join(tmpdir(), 'cmcp-page-'));
+  try {
+    const url = await alteredPage(folder, '"sessions.others"', '(()=>{throw new Error("out of order")})()');
+    const { page } = await openPage(browser, {}, url);
+    await drop(page, [{ name: 'broken.cmcp.json', text: '{' }]);
+    await verdict(page, 'refused');
+    await drop(page, [good.file]);
+    await page.getByText('The verifier stopped, so there is no verdict').waitFor();
+    assert.equal(await page.locator('[data-verdict]').count(), 0);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
 });

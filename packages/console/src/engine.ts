@@ -5,38 +5,51 @@ interface TrustedTypes {
   createPolicy(name: string, rules: { createScriptURL(url: string): string }): { createScriptURL(url: string): string };
 }
 
-interface Waiting {
+/** A question that waits for its answer, or for its turn. */
+interface Asking extends Asked {
   resolve(examined: Examined): void;
   reject(error: Error): void;
 }
 
-/** The verifier in a thread of its own, so that the page stays usable however long a session is. */
+/** The verifier in a thread of its own, so that the page stays usable however long a session is. One question at a time. */
 export class Engine {
   readonly #worker: Worker;
-  readonly #waiting = new Map<number, Waiting>();
   #asked = 0;
+  #current: Asking | null = null;
+  #next: Asking | null = null;
 
   /** @param script the page's own script, which serves questions where there is no document */
   constructor(script: string) {
     this.#worker = new Worker(scriptUrl(script));
     this.#worker.onmessage = ({ data }: MessageEvent<Answer>) => {
-      this.#waiting.get(data.number)?.resolve(data.examined);
-      this.#waiting.delete(data.number);
+      const answered = this.#current;
+      this.#send(this.#next);
+      if (data.number === answered?.number) answered.resolve(data.examined);
     };
     this.#worker.onerror = (event) => {
-      for (const { reject } of this.#waiting.values()) reject(new Error(event.message));
-      this.#waiting.clear();
+      for (const asking of [this.#current, this.#next]) asking?.reject(new Error(event.message));
+      this.#send(null);
     };
   }
 
-  /** @throws Error when the verifier stopped, which it must not: then there is no answer, and none may be shown */
+  /**
+   * Asks. A question that waits for its turn is dropped when another one is asked: its promise stays open.
+   * @throws Error when the verifier stopped, which it must not: then there is no answer, and none may be shown
+   */
   ask(question: Question): Promise<Examined> {
     this.#asked++;
     const number = this.#asked;
     return new Promise((resolve, reject) => {
-      this.#waiting.set(number, { resolve, reject });
-      this.#worker.postMessage({ number, question } satisfies Asked);
+      const asking = { number, question, resolve, reject };
+      if (this.#current === null) this.#send(asking);
+      else this.#next = asking;
     });
+  }
+
+  #send(asking: Asking | null): void {
+    this.#current = asking;
+    this.#next = null;
+    if (asking !== null) this.#worker.postMessage({ number: asking.number, question: asking.question } satisfies Asked);
   }
 }
 

@@ -31,7 +31,7 @@ export function ExpectationsForm({ pins, problems, onPins, onPinFiles }: Props) 
       key={each.flag}
       {...each}
       problem={problems[each.flag] ?? null}
-      onChange={(text) => setField(each.flag, text)}
+      onText={(text) => setField(each.flag, text)}
     />
   );
   const fileField = (each: (typeof FILE_FIELDS)[number]) => (
@@ -80,11 +80,10 @@ interface FieldProps {
   hint: string;
   placeholder: string;
   problem: string | null;
-  onChange(text: string): void;
+  onText(text: string): void;
 }
 
-/** Its text is read when the person is done with it: half a hash is no mistake yet. */
-function Field({ flag, label, hint, placeholder, problem, onChange }: FieldProps) {
+function Field({ flag, label, hint, placeholder, problem, onText }: FieldProps) {
   const id = fieldId(flag);
   return (
     <div class="field">
@@ -99,7 +98,7 @@ function Field({ flag, label, hint, placeholder, problem, onChange }: FieldProps
         autocomplete="off"
         aria-describedby={`${id}-hint`}
         aria-invalid={problem !== null}
-        onChange={(event) => onChange(event.currentTarget.value)}
+        onInput={(event) => onText(event.currentTarget.value)}
       />
       <p id={`${id}-hint`} class={problem === null ? 'quiet' : 'problem'}>
         {problem ?? hint}
