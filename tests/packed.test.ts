@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
 const run = promisify(execFile);
-const PACKAGES = ['evidence', 'gateway', 'cli', 'demo'];
+const PACKAGES = ['evidence', 'gateway', 'console', 'cli', 'demo'];
 const root = fileURLToPath(new URL('..', import.meta.url));
 
 interface Packed {
@@ -43,6 +43,8 @@ test('the packed packages install into an empty folder, and help, demo and verif
     assert.match(demo.stdout, /"verified"/);
     const help2 = await run(process.execPath, [cmcp, 'verify', '--help'], { cwd: folder });
     assert.match(help2.stdout, /--accept-software/);
+    await run(process.execPath, [cmcp, 'verify', '--page', 'verify.html'], { cwd: folder });
+    assert.match(await readFile(join(folder, 'verify.html'), 'utf8'), /<script>/);
     const { version } = JSON.parse(await readFile(join(root, 'packages/cli/package.json'), 'utf8')) as {
       version: string;
     };

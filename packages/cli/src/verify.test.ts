@@ -253,3 +253,14 @@ test('what stands beside a session is asked for completely: an anchor is an entr
   const action = await cmcp(path, '--action', entry, ...SOFTWARE, ...trusted());
   assert.match(action.stdout, /REFUSED[\s\S]*Is the action in/);
 });
+
+test('--page writes the verification page once, and says what it is for', async () => {
+  const page = join(folder, 'verify.html');
+  const { code, stdout } = await cmcp('--page', page);
+  assert.equal(code, 0, stdout);
+  assert.match(await readFile(page, 'utf8'), /^<!doctype html>/i);
+  const again = await cmcp('--page', page);
+  assert.deepEqual([again.code, again.stdout], [1, '']);
+  assert.match(again.stderr, /exists already, and is not replaced/);
+  assert.equal((await cmcp(page, '--page', page)).code, 2);
+});

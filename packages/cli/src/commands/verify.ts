@@ -5,11 +5,12 @@ import { EXIT, type Io, UsageError } from '../io.ts';
 import { reportText, seriesText } from '../report-text.ts';
 import { DOCUMENT_OPTIONS, documentExpectations } from '../verify/document.ts';
 import { EXPECTATION_OPTIONS, readExpectations } from '../verify/expectations.ts';
+import { writePage } from '../verify/page.ts';
 import { reportOn, reportOnPair } from '../verify/report-on.ts';
 
 export const verifyCommand: Command = {
   name: 'verify',
-  usage: 'FILE… [options]',
+  usage: 'FILE… [options] | --page FILE',
   summary: 'check session files offline: what is proven, asserted, not checked',
   description: [
     'Exit code 0 only when everything required is proven, for every file: integrity, evidence of genuine hardware in the',
@@ -27,6 +28,7 @@ export const verifyCommand: Command = {
       value: 'FILE',
       help: 'The audit bundle of a claim in the form of the reference, which is two files.',
     },
+    page: { value: 'FILE', help: 'Write the page that verifies in a browser, offline, and verify nothing here.' },
     json: JSON_OPTION,
   },
   examples: [
@@ -44,6 +46,8 @@ export const verifyCommand: Command = {
     ],
   ],
   async run(given, io) {
+    const page = given.one('page');
+    if (page !== null) return offerPage(page, given, io);
     const reports = await reportsOn(given, io);
     const series = seriesChecks(reports);
     const broken = series.some(({ outcome }) => outcome === 'failed');
@@ -58,6 +62,14 @@ export const verifyCommand: Command = {
     return verified ? EXIT.done : EXIT.refused;
   },
 };
+
+async function offerPage(page: string, given: Arguments, io: Io): Promise<number> {
+  if (given.positionals.length > 0)
+    throw new UsageError('--page writes the page; drop the session file onto it in a browser');
+  await writePage(page);
+  io.out(`${page} is the verification page. Open it in a browser; it needs no network.\n`);
+  return EXIT.done;
+}
 
 async function reportsOn(given: Arguments, io: Io): Promise<NamedReport[]> {
   const files = given.positionals;
