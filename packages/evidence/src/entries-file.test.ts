@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createHash, hash } from 'node:crypto';
 import { before, test } from 'node:test';
 import {
   type EntriesFile,
@@ -8,6 +9,7 @@ import {
   type JsonObject,
   type Report,
   type SessionFile,
+  type Sha256,
   stringifyJson,
   verify,
 } from './index.ts';
@@ -18,10 +20,12 @@ import {
   nameEntries,
   newKey,
   POLICY_HASH,
+  seal,
   sign,
   split,
   type TestKey,
 } from './testing/session.ts';
+import type { SessionParts } from './verify.ts';
 
 let key: TestKey;
 let pins: Expectations;
@@ -83,6 +87,105 @@ test('a session whose entries are in the file beside it is checked like one that
     report.checks.filter(({ id }) => id !== 'file.entries'),
     inside.checks,
   );
+});
+
+/** `bytes` in pieces of the given lengths, and the rest. */
+async function* inPieces(bytes: Uint8Array, ...lengths: number[]): AsyncGenerator<Uint8Array> {
+  let at = 0;
+  for (const length of [...lengths, bytes.length]) {
+    yield bytes.slice(at, at + length);
+    at += length;
+  }
+}
+
+const checkStream = (entries: AsyncIterable<Uint8Array>, more: SessionParts = {}): Promise<Report> =>
+  verify(naming(nameEntries(whole(), 4)), pins, { ...more, entries });
+
+test('entries that come as a stream are checked like entries that are given whole, wherever the stream is cut', async () => {
+  const bytes = encodeUtf8(whole());
+  const expected = await check(bytes);
+  for (let at = 0; at <= bytes.length; at += 97) {
+    assert.deepEqual(await checkStream(inPieces(bytes, at)), expected);
+    assert.deepEqual(await checkStream(inPieces(bytes, at, 1, 0, 40)), expected);
+  }
+  assert.deepEqual(await checkStream(inPieces(bytes, ...Array.from(bytes, () => 1))), expected);
+});
+
+test('a stream of entries is checked piece by piece: when a piece is asked for, nothing is held of the one before', async () => {
+  const bytes = encodeUtf8(whole());
+  async function* wiped(): AsyncGenerator<Uint8Array> {
+    for (const line of lines) {
+      const piece = encodeUtf8(line);
+      yield piece;
+      piece.fill(0);
+    }
+  }
+  assert.deepEqual(await checkStream(wiped()), await check(bytes));
+});
+
+test('a stream of entries that is larger than any session is not read to its end', async () => {
+  const piece = new Uint8Array(1 << 20).fill(0x20);
+  let given = 0;
+  async function* endless(): AsyncGenerator<Uint8Array> {
+    for (;;) {
+      given++;
+      yield piece;
+    }
+  }
+  const report = await checkStream(endless());
+  assert.deepEqual(failures(report), ['file.entries']);
+  assert.match(detail(report), /is larger than 536870912 bytes/);
+  assert.equal(given, 513);
+});
+
+test('a line without an end is refused at its bound, before it fills the memory', async () => {
+  const bytes = new Uint8Array(17 << 20).fill(0x20);
+  assert.match(detail(await check(bytes, nameEntries(bytes, 1))), /line 1 is longer than 16777216 bytes/);
+});
+
+test('what breaks the stream of entries is told to who gave the stream', async () => {
+  async function* broken(): AsyncGenerator<Uint8Array> {
+    yield encodeUtf8(lines[0] ?? '');
+    throw new RangeError('the disk is gone');
+  }
+  await assert.rejects(checkStream(broken()), { message: 'the disk is gone' });
+});
+
+test('a stream of anything but bytes is refused without an exception', async () => {
+  async function* texts(): AsyncGenerator<Uint8Array> {
+    yield whole() as never;
+  }
+  assert.deepEqual(failures(await checkStream(texts())), ['file.entries']);
+});
+
+test('with a SHA-256 of the engine the report is the same, and a wrong one proves nothing', async () => {
+  const engine: Sha256 = { hex: (text) => hash('sha256', text), start: () => createHash('sha256') };
+  const bytes = encodeUtf8(whole());
+  assert.deepEqual(await checkStream(inPieces(bytes), { sha256: engine }), await check(bytes));
+  const inside = stringifyJson(file);
+  assert.deepEqual(await verify(inside, pins, { sha256: engine }), await verify(inside, pins));
+  const wrong = { ...engine, hex: (text: string) => hash('sha256', `${text} `) };
+  assert.deepEqual(failures(await verify(inside, pins, { sha256: wrong })), ['chain.hashes']);
+  const wrongBytes = { ...engine, start: () => createHash('sha512-256') };
+  assert.deepEqual(failures(await verify(inside, pins, { sha256: wrongBytes })), ['bundle.signature']);
+  assert.deepEqual(failures(await checkStream(inPieces(bytes), { sha256: wrongBytes })), ['file.entries']);
+});
+
+test('an entry is hashed without its own entry_hash and with those inside it', async () => {
+  const nested = structuredClone(file);
+  const [, entry] = nested.bundle.entries;
+  if (entry === undefined) throw new Error('no entry');
+  entry.detail = { ...entry.detail, entry_hash: '00'.repeat(32), z: 1 };
+  await seal(nested, key);
+  const verdict = async (): Promise<string> => {
+    const parts = split(nested);
+    return (await verify(stringifyJson(parts.session), pins, { entries: encodeUtf8(parts.entries) })).verdict;
+  };
+  assert.equal(await verdict(), 'verified');
+  // The same text twice: which of the two is the entry's own cannot be told from the text.
+  entry.detail = { ...entry.detail, entry_hash: entry.entry_hash };
+  await sign(nested, key);
+  assert.equal(await verdict(), 'refused');
 });
 
 test('without the entries file a session is not verified, and the report says which file is missing', async () => {

@@ -185,6 +185,35 @@ test('no altered line of the entries beside a session is ever verified, whatever
   );
 });
 
+test('however the lines of entries are written, the report on them is the same', async () => {
+  const original = await makeSession(key, SAMPLE);
+  await fc.assert(
+    fc.asyncProperty(fc.array(alteration, { maxLength: 2 }), fc.boolean(), async (deeds, resealed) => {
+      const altered = structuredClone(original);
+      for (const deed of deeds) alter(altered.bundle.entries as JsonValue, deed);
+      if (resealed) await seal(altered, key).catch((error: unknown) => assert.ok(error instanceof TypeError));
+      const entries = altered.bundle.entries as JsonValue[];
+      const reports = WRITERS.map((write) => {
+        const text = encodeLoosely(entries.map((entry) => `${write(entry)}\n`).join(''));
+        const bundle = { ...altered.bundle, entries_file: nameEntries(text, entries.length) };
+        const session = JSON.stringify({ ...altered, bundle: { ...bundle, entries: undefined } });
+        return verify(session, pins, { entries: text });
+      });
+      const [first, ...others] = await Promise.all(reports);
+      for (const other of others) assert.deepEqual(other, first);
+    }),
+    { numRuns: 250 },
+  );
+});
+
+/** Sorted, as it comes, with spaces, and with an escape that nobody needs. */
+const WRITERS: ((entry: JsonValue) => string)[] = [
+  canonicalSorted,
+  (entry) => JSON.stringify(entry),
+  (entry) => JSON.stringify(entry, null, ' ').replaceAll('\n', ''),
+  (entry) => JSON.stringify(entry).replaceAll('session_id', 'session\\u005fid'),
+];
+
 /** As bytes, whatever `text` holds. */
 function encodeLoosely(text: string): Uint8Array {
   return new TextEncoder().encode(text);

@@ -3,6 +3,7 @@ import {
   type AuditEntry,
   bundleDigest,
   type Checkpoint,
+  canonicalSorted,
   checkpointPreimage,
   claimPreimage,
   digest,
@@ -16,7 +17,6 @@ import {
   keySubject,
   SESSION_FORMAT,
   type SessionFile,
-  stringifyJson,
 } from '../index.ts';
 
 /** A key pair whose private half can only sign. */
@@ -300,10 +300,13 @@ export function nameEntries(text: string | Uint8Array, entries: number): Entries
   return { name: 'beside.cmcp.ndjson', digest: digest(text), entries, media_type: ENTRIES_MEDIA_TYPE };
 }
 
-/** The file in the form of a long session: a session file, and the text of the file of entries beside it. */
-export function split(file: SessionFile): { session: JsonObject; entries: string } {
+/** The file in the form of a long session: a session file, and the text of the file of entries beside it, as `write` writes them. */
+export function split(
+  file: SessionFile,
+  write: (entry: JsonObject) => string = canonicalSorted,
+): { session: JsonObject; entries: string } {
   const { session_id, entries, bundle_signature } = file.bundle;
-  const text = entries.map((entry) => `${stringifyJson(entry)}\n`).join('');
+  const text = entries.map((entry) => `${write(entry)}\n`).join('');
   const bundle = { session_id, entries_file: nameEntries(text, entries.length), bundle_signature };
   return { session: { ...file, bundle }, entries: text };
 }

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import test, { type TestContext } from 'node:test';
-import { digest, entriesFileName, type Report, type SessionFile, verify } from '@cmcp/evidence';
+import { canonicalSorted, digest, entriesFileName, type Report, type SessionFile, verify } from '@cmcp/evidence';
 import { GatewayError } from '../errors.ts';
 import {
   BUNDLE,
@@ -64,6 +64,16 @@ test('a session above the threshold has its entries in a file beside it, for its
   });
   const report = await appraisePair(path, file);
   assert.equal(report.verdict, 'verified', report.summary);
+});
+
+test('entries are written in the sorted canonical form that they are hashed in, beside a session file and inside', async (t) => {
+  const file = await closedSession(t);
+  const expected = file.bundle.entries.map((entry) => canonicalSorted(entry));
+  const beside = await openSessionFiles(tempDir(t), 4).write(file);
+  const lines = readFileSync(beside.replace(/json$/, 'ndjson'), 'utf8').split('\n');
+  assert.deepEqual(lines, [...expected, '']);
+  const inside = readFileSync(await openSessionFiles(tempDir(t), 5).write(file), 'utf8');
+  assert.ok(inside.includes(`"entries":[\n${expected.join(',\n')}]`));
 });
 
 test('a session at the threshold has its entries inside', async (t) => {

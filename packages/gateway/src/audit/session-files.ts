@@ -2,7 +2,14 @@ import { createHash, type Hash } from 'node:crypto';
 import { closeSync, mkdirSync, openSync, readdirSync, rmSync } from 'node:fs';
 import { open, rename } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { type AuditEntry, ENTRIES_MEDIA_TYPE, type EntriesFile, type SessionFile, canonicalSorted, stringifyJson } from '@cmcp/evidence';
+import {
+  type AuditEntry,
+  canonicalSorted,
+  ENTRIES_MEDIA_TYPE,
+  type EntriesFile,
+  type SessionFile,
+  stringifyJson,
+} from '@cmcp/evidence';
 import { GatewayError } from '../errors.ts';
 import { syncFolder } from './files.ts';
 
@@ -133,7 +140,10 @@ function* inlineEntries(entries: readonly AuditEntry[]): Generator<string> {
 
 const ENTRIES_PER_PIECE = 500;
 
-/** Entries in pieces: a long session neither fits well into one string nor may hold up the log while it is written. */
+/**
+ * Entries in pieces: a long session neither fits well into one string nor may hold up the log while it is written. Each in the form
+ * that its hash is made over, so that a verifier need not write it again.
+ */
 function* entriesText(entries: readonly AuditEntry[], separator: string): Generator<string> {
   for (let at = 0; at < entries.length; at += ENTRIES_PER_PIECE) {
     const piece = entries.slice(at, at + ENTRIES_PER_PIECE);
