@@ -29,8 +29,7 @@ const AMC: Form = {
   number: (lexeme) => {
     if (!isFloat(lexeme)) return lexeme === '-0' ? '0' : lexeme;
     const number = finite(lexeme);
-    // Adding 0 turns -0 into 0.
-    return Number.isInteger(number) && Math.abs(number) < 1e15 ? String(number + 0) : pythonRepr(number);
+    return Number.isInteger(number) && Math.abs(number) < 1e15 ? String(number) : pythonRepr(number);
   },
   dropsNulls: true,
   depth: MANIFEST_DEPTH,
