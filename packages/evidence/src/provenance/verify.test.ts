@@ -225,6 +225,9 @@ test('a record has its form, and the first thing that is wrong is named in the o
     ['issued_at', -1, /issued_at/],
     ['tool_catalog.hash', 'sha256:AB', /hash/],
     ['tool_catalog.tool_count', 1.5, /tool_count/],
+    ['tool_catalog.tool_count', -1, /tool_count/],
+    ['identity.endpoint.url', '', /url/],
+    ['cnf.jwk.kty', 'EC', /kty/],
     ['attestation', { quote: 'x' }, /attestation/],
     ['attestation', 'x', /attestation/],
     ['cnf.jwk.crv', 'P-256', /crv/],
@@ -240,6 +243,9 @@ test('a record has its form, and the first thing that is wrong is named in the o
   assert.deepEqual(failures(tee.checks), ['provenance.form']);
   const many = altered(altered(record, 'publisher', 1), 'kind', 1);
   assert.match((await ask(many, given(key))).checks[0]?.detail ?? '', /record\.kind/);
+  // What a later version added is no mistake of this one.
+  const later = { ...record, format: 'agentrust-io/mcp-server-provenance/2', more: 1 };
+  assert.match((await ask(later, given(key))).checks[0]?.detail ?? '', /record\.format/);
   const artifact = await signJcs({ ...record, identity: { artifact: { package: 'pkg:npm/x@1', digest: ZERO } } }, key);
   assert.equal((await ask(artifact, given(key))).outcome, 'verified');
 });

@@ -7,6 +7,7 @@ import { keyId } from '../claim/key.ts';
 import { sha256Hex } from '../crypto/sha256.ts';
 import { stringifyJson } from '../json/stringify.ts';
 import type { JsonObject } from '../json/value.ts';
+import { onEngine } from '../testing/engine.ts';
 import {
   altered,
   bitFlips,
@@ -143,6 +144,7 @@ test('an expired bundle, one of the future, an old one, and no clock leave the k
   assert.deepEqual(open(late.checks), ['revocation.current', 'revocation.key']);
   const timeless = await verifyRevocation(who.subject, { bundle: stringifyJson(signed), keys: who.keys });
   assert.equal(timeless.outcome, 'unverified');
+  assert.equal(timeless.checks.find((check) => check.id === 'revocation.current')?.remedy, '--at TIME');
 });
 
 test('a revocation outlives the bundle that carries it', async () => {
@@ -247,6 +249,14 @@ test('a key cannot clear itself, even when it is among the keys that were given'
   const keys = [{ key: who.record.public, source: 'record.jwk' }];
   const signed = await signStatement(bundle(who, [], { bundle_key_id: id(who.record) }), who.record);
   assert.equal((await ask(who, signed, { keys })).outcome, 'unverified');
+});
+
+test('an engine that has no such signatures leaves the bundle unchecked, and does not call it forged', async () => {
+  const who = await cast();
+  const signed = await signStatement(bundle(who, []), who.bundler);
+  const { outcome, checks } = await onEngine(undefined, () => ask(who, signed));
+  assert.deepEqual([outcome, failures(checks)], ['unverified', []]);
+  assert.equal(outcomeOf(checks, 'revocation.signature'), 'not checked');
 });
 
 test('a bundle of another form is refused', async () => {

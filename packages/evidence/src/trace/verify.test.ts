@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { encodeBase64Url } from '../bytes/base64url.ts';
 import { encodeHex } from '../bytes/hex.ts';
+import { FormatError } from '../format-error.ts';
 import { canonicalSorted } from '../json/canonical.ts';
 import { stringifyJson } from '../json/stringify.ts';
 import type { JsonObject } from '../json/value.ts';
@@ -21,6 +22,7 @@ import {
 import { hardwareRecord, RECORD_POLICY, RECORD_TIME, signedRecord, softwareRecord } from '../testing/trust-record.ts';
 import { leafHash } from '../transparency/merkle.ts';
 import type { TrustRecordExpectations } from './expectations.ts';
+import { parseTrustRecord } from './parse.ts';
 import { verifyTrustRecord } from './verify.ts';
 
 /** All that a record of `key` needs to be verified. */
@@ -95,6 +97,8 @@ test('a record has exactly the members of its schema, each in its form', async (
     ['origin', { kind: 'elsewhere', producer: 'x' }],
     ['build_provenance', undefined],
     ['build_provenance.slsa_level', 4],
+    ['build_provenance.provenance_depth', 'deep'],
+    ['appraisal.timestamp', -1],
     ['appraisal.status', 'fine'],
     ['appraisal.verifier', undefined],
     ['transparency', 'http://log.example/1'],
@@ -119,6 +123,8 @@ test('a record without a signature, or with one in another encoding, is refused'
   }
   const { checks } = await verify(altered(signed, 'signature', undefined), pins(key));
   assert.deepEqual(failures(checks), ['trace.form']);
+  const padded = await verify(altered(signed, 'signature', `${signed.signature}==`), pins(key));
+  assert.deepEqual(failures(padded.checks), ['trace.form']);
   const short = await verify(altered(signed, 'signature', 'AAAA'), pins(key));
   assert.deepEqual(failures(short.checks), ['trace.signature']);
 });
@@ -145,6 +151,15 @@ test('only an Ed25519 key signs a record: any other kind and any bad key is refu
     const signed = await signJcs(altered(record, 'cnf.jwk', jwk), key);
     const keys = [{ x: String(jwk.x), source: 'given' }];
     const { checks } = await verify(signed, { ...pins(key), keys });
+    assert.deepEqual(failures(checks), ['trace.key', 'trace.signature']);
+  }
+});
+
+test('a key that no revocation can name is not looked for in a bundle', async () => {
+  const { key, record } = await signedRecord();
+  for (const x of ['AAAA', '']) {
+    const signed = await signJcs(altered(record, 'cnf.jwk.x', x), key);
+    const { checks } = await verify(signed, { ...pins(key), revocation: { bundle: '{}' } });
     assert.deepEqual(failures(checks), ['trace.key', 'trace.signature']);
   }
 });
@@ -200,7 +215,7 @@ test('nothing, the wrong and the right nonce', async () => {
 });
 
 test('a record of a revoked key is refused, and one that was checked against a current bundle says so [L-21]', async () => {
-  const { key, signed } = await signedRecord();
+  const { key, record, signed } = await signedRecord();
   const bundler = await newStatementKey('ES256');
   const id = encodeBase64Url(thumbprintOf(bundler.public));
   const keys = [{ key: bundler.public, source: 'bundler.jwk' }];
@@ -222,18 +237,25 @@ test('a record of a revoked key is refused, and one that was checked against a c
     verify(signed, { ...pins(key), revocation: { bundle, keys }, ...more });
   assert.equal((await ask(await bundleOf([]))).verdict, 'verified');
   const raw = thumbprintOf({ kind: 'ed25519', raw: Uint8Array.from(Buffer.from(key.x, 'base64url')) });
-  const statement = await signStatement(
-    {
-      type: 'TraceRevocation/1.0',
-      compromised_key_id: encodeBase64Url(raw),
-      last_valid_entry_id: '7',
-      log_id: 'log',
-      revocation_key_id: id,
-    },
-    bundler,
-  );
+  const revocationOf = (compromised: string) =>
+    signStatement(
+      {
+        type: 'TraceRevocation/1.0',
+        compromised_key_id: compromised,
+        last_valid_entry_id: '7',
+        log_id: 'log',
+        revocation_key_id: id,
+      },
+      bundler,
+    );
+  const statement = await revocationOf(encodeBase64Url(raw));
   const revoked = await ask(await bundleOf([statement]));
   assert.deepEqual([revoked.verdict, failures(revoked.checks)], ['refused', ['revocation.key']]);
+  const byKid = await bundleOf([await revocationOf('kid-1')]);
+  assert.equal((await ask(byKid)).verdict, 'verified');
+  const kidded = await signJcs(altered(record, 'cnf.jwk.kid', 'kid-1'), key);
+  const named = await verify(kidded, { ...pins(key), revocation: { bundle: byKid, keys } });
+  assert.deepEqual(failures(named.checks), ['revocation.key']);
   const before = await ask(await bundleOf([statement]), { inclusion: { logId: 'log', entryId: '7' } });
   assert.equal(before.verdict, 'verified');
   const expired = await ask(await bundleOf([], RECORD_TIME + 1));
@@ -268,6 +290,29 @@ test('no record shows hardware: whoever relies on the key alone must say so, wha
   assert.deepEqual([measured.verdict, outcomeOf(measured.checks, 'trace.measurement')], ['unverified', 'asserted']);
   const wrong = await verify(signed, { ...pins(key), measurement: `sha384:${'00'.repeat(48)}` });
   assert.deepEqual(failures(wrong.checks), ['trace.measurement']);
+});
+
+test('what a report does not speak about names a software key only where there was one', async () => {
+  const named = async (make: typeof softwareRecord) => {
+    const { key, signed } = await signedRecord(make);
+    const { residual, checks } = await verify(signed, pins(key));
+    return [residual.some((line) => line.includes('software key')), outcomeOf(checks, 'trace.hardware')];
+  };
+  assert.deepEqual(await named(softwareRecord), [true, 'asserted']);
+  assert.deepEqual(await named(hardwareRecord), [false, 'not checked']);
+});
+
+test('a parser by itself refuses a record of another profile', async () => {
+  const { signed } = await signedRecord();
+  assert.throws(() => parseTrustRecord(altered(signed, 'eat_profile', 'x'), { references: false }), FormatError);
+});
+
+test('a key that this machine remembers adds trust, and does not contradict another', async () => {
+  const { key, signed } = await signedRecord();
+  const known = { x: key.x, source: 'known', remembered: true };
+  const other = { x: (await newKey()).x, source: 'known', remembered: true };
+  assert.equal((await verify(signed, { ...pins(key), keys: [other, known] })).verdict, 'verified');
+  assert.equal(outcomeOf((await verify(signed, { ...pins(key), keys: [other] })).checks, 'trace.key'), 'asserted');
 });
 
 test('each level asks for what it asks for', async () => {
