@@ -107,9 +107,15 @@ test('a forged root of the same name is not the root, alone or beside the genuin
 
 test('among certificates of one name the one whose key signed is found', async () => {
   const wrong = await issueCertificate({ subject: 'CN=Test Issuing', keys, issuer: root, ca: true, serial: '02' });
-  const chain = await chainOf(leaf, [wrong, issuing]);
-  assert.ok(chain.ok);
-  assert.equal(chain.path[1]?.fingerprint, issuing.certificate.fingerprint);
+  const copies = Array.from({ length: 40 }, () => wrong);
+  for (const pool of [
+    [wrong, issuing],
+    [...copies, issuing],
+  ]) {
+    const chain = await chainOf(leaf, pool);
+    assert.ok(chain.ok);
+    assert.equal(chain.path[1]?.fingerprint, issuing.certificate.fingerprint);
+  }
 });
 
 test('every certificate of the chain must be valid at the time of the verifier, ends included', async () => {
@@ -276,19 +282,34 @@ test('certificates of one name, and certificates that issue each other in a circ
   const [first] = crowd;
   assert.ok(first !== undefined);
   const device = await issueCertificate({ subject: 'CN=Device', keys, issuer: first });
+  const verified = await countSignatures(() =>
+    refused(chainOf(device, crowd.slice(1)), /longer than 8|too many certificates|not a trusted root/),
+  );
+  assert.ok(verified > 8 && verified <= 32, `${verified} signatures`);
+});
+
+test('a certificate that signed itself is not tried above itself', async () => {
+  const stranger = await issueCertificate({ subject: 'CN=Stranger', keys, ca: true });
+  const device = await issueCertificate({ subject: 'CN=Device', keys, issuer: stranger });
+  const chain = () => refused(chainOf(device, [stranger]), /ends in "CN=Stranger", which is not a trusted root/);
+  assert.equal(await countSignatures(chain), 1);
+});
+
+/** How many signatures `work` has checked. */
+async function countSignatures(work: () => Promise<void>): Promise<number> {
   const { verify } = crypto.subtle;
-  let verified = 0;
+  let count = 0;
   crypto.subtle.verify = (...args) => {
-    verified++;
+    count++;
     return verify.apply(crypto.subtle, args);
   };
   try {
-    await refused(chainOf(device, crowd.slice(1)), /longer than 8|too many certificates|not a trusted root/);
+    await work();
   } finally {
     crypto.subtle.verify = verify;
   }
-  assert.ok(verified > 8 && verified <= 32, `${verified} signatures`);
-});
+  return count;
+}
 
 test('an engine without the algorithm shows nothing to be wrong, and nothing to be right', async () => {
   const { importKey } = crypto.subtle;

@@ -171,7 +171,14 @@ test('what is not a list, or not one that RFC 5280 knows, is not read', async ()
   refused((parts) => [...parts, decodeHex('0500')], /not the parts/);
   refused((parts) => parts.with(1, decodeHex('300a06082a8648ce3d040302')), /two signature algorithms/);
   refused((parts) => parts.with(5, decodeHex('30053003020105')), /not the parts/);
-  refused((parts) => parts.with(5, decodeHex('30053003020185')), /not the parts|negative/);
+  const date = '170d3230303130313030303030305a';
+  const noDate = '170d3230303133323030303030305a';
+  refused((parts) => parts.with(5, decodeHex(`30143012020185${date}`)), /negative/);
+  refused((parts) => parts.with(5, decodeHex(`30143012020105${noDate}`)), /does not exist/);
+  refused(
+    (parts) => parts.with(5, decodeHex(`30243022020105${date}300c300a0603551d1504030a01010500`)),
+    /not the parts/,
+  );
   refused((parts) => parts.with(4, decodeHex('0500')), /another type/);
   for (const garbage of [new Uint8Array(), Uint8Array.of(0x30, 0), authority.der.subarray(1)]) {
     assert.throws(() => parseCrl(garbage), FormatError);

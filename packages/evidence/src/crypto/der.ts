@@ -225,8 +225,8 @@ function readOne(bytes: Uint8Array<ArrayBuffer>, what: string): DerNode {
 function longLength(bytes: Uint8Array, count: number, what: string): { header: number; length: number } {
   // Four length octets say more than any certificate is long; zero of them is the indefinite form of BER.
   if (count === 0 || count > 4) throw new FormatError(`${what}: a length is not in the form of DER`);
+  // Where fewer are left, the value that they begin is cut short too.
   const octets = bytes.subarray(2, 2 + count);
-  if (octets.length < count) throw new FormatError(`${what}: it is cut short`);
   const length = octets.reduce((value, octet) => value * 256 + octet, 0);
   if (length < 0x80 || octets[0] === 0) throw new FormatError(`${what}: a length is padded`);
   return { header: 2 + count, length };

@@ -162,6 +162,36 @@ test('an ECDSA signature with r or s outside of 1 to the order less 1, or of ano
   }
 });
 
+test('what no engine should accept is refused before an engine is asked [ATK-36] [ATK-37]', async () => {
+  const [ec, rsa] = await Promise.all([newKeyPair('p256'), newKeyPair('rsa2048-pkcs1')]);
+  const [ecKey, rsaKey] = [parseSpki(ec.spki), parseSpki(rsa.spki)];
+  const ed25519: PublicKey = { kind: 'ed25519', raw: Uint8Array.of(3, ...new Uint8Array(31)) };
+  const half = (fill: number) => new Uint8Array(32).fill(fill);
+  const { verify } = crypto.subtle;
+  crypto.subtle.verify = () => Promise.resolve(true);
+  try {
+    for (const [key, scheme, signature, expected] of [
+      [ecKey, SCHEMES[0], Uint8Array.of(...half(1), ...half(1)), 'valid'],
+      [ecKey, SCHEMES[0], Uint8Array.of(...half(0), ...half(1)), 'invalid'],
+      [ecKey, SCHEMES[0], Uint8Array.of(...half(1), ...half(0)), 'invalid'],
+      [ecKey, SCHEMES[0], Uint8Array.of(...half(255), ...half(1)), 'invalid'],
+      [ecKey, SCHEMES[0], Uint8Array.of(...half(1), ...half(255)), 'invalid'],
+      [ecKey, SCHEMES[0], Uint8Array.of(...half(1), ...half(1), 1), 'invalid'],
+      [ecKey, SCHEMES[2], Uint8Array.of(...half(1), ...half(1)), 'invalid'],
+      [rsaKey, SCHEMES[2], new Uint8Array(256), 'valid'],
+      [rsaKey, SCHEMES[2], new Uint8Array(255), 'invalid'],
+      [rsaKey, SCHEMES[0], new Uint8Array(256), 'invalid'],
+      [ed25519, SCHEMES[4], new Uint8Array(64), 'valid'],
+      [ed25519, SCHEMES[0], new Uint8Array(64), 'invalid'],
+    ] as const) {
+      assert.ok(scheme !== undefined);
+      assert.equal(await verifySignature(key, scheme, signature, MESSAGE), expected);
+    }
+  } finally {
+    crypto.subtle.verify = verify;
+  }
+});
+
 test('an ECDSA signature in DER has one form [ATK-36]', async () => {
   const numbers = (r: string, s: string) => ecdsaFromDer(writeDer(0x30, decodeHex(r), decodeHex(s)), 'P-256');
   assert.deepEqual(numbers('020105', '020107'), p1363(Uint8Array.of(5), Uint8Array.of(7), 'P-256'));

@@ -118,6 +118,8 @@ test('an extension occurs once, and has its parts', () => {
     /1\.2\.3 occurs twice/,
   );
   refused(() => parseCertificate(withExtensions(writeDer(TAG.sequence, decodeHex('06022a03')))), /not the parts/);
+  refused(() => parseCertificate(withExtensions(extension('2a03', '0500', '0101ff0500'))), /not the parts|expected/);
+  refused(() => parseCertificate(withExtensions(extension('2a03', '0500', '0400'))), /not the parts/);
   refused(() => parseCertificate(withExtensions(extension('2a03', '0500', '010101'))), /neither/);
   const spelled = parseCertificate(withExtensions(extension('2a03', '0500', '010100'))).extensions.get('1.2.3');
   assert.equal(spelled?.critical, false);
