@@ -151,6 +151,16 @@ export async function makeTpm(options: TpmOptions = {}): Promise<TestTpm> {
   };
 }
 
+/** A chain for the attestation key of `tpm` to the same root, in which one certificate is signed with SHA-1. */
+export async function weakChain(tpm: TestTpm): Promise<Uint8Array<ArrayBuffer>> {
+  const { rootCertificate } = tpm;
+  const weak = await newKeyPair('rsa2048-sha1');
+  const issuer = await issueCertificate({ subject: 'CN=SHA-1 CA', keys: weak, issuer: rootCertificate, ca: true });
+  const keys = { ...weak, spki: tpm.akSpki };
+  const ak = await issueCertificate({ subject: 'CN=weak AK', keys, issuer, keyUsage: ['digitalSignature'] });
+  return utf8([ak.pem, issuer.pem, rootCertificate.pem].join('\n'));
+}
+
 async function authorities(): Promise<{ rootCertificate: TestCertificate; issuer: TestCertificate }> {
   const keys = await newKeyPair('p256');
   const rootCertificate = await issueCertificate({ subject: 'CN=test TPM root', keys, ca: true });

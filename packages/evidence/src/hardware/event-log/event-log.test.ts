@@ -130,6 +130,15 @@ test('digests are those that the head declares, once each, of known algorithms w
   refused(at(head(), 53, 3), /version 3/);
   refused(at(head(), 60, 0x99), /not known/);
   refused(at(head(), 62, 20), /declared with/);
+  // One byte of vendor information is there and is said not to be.
+  const surplus = Uint8Array.of(...head().slice(0, 65), 7, ...head().slice(65));
+  refused(at(surplus, 28, 34), /follow its end/);
+  assert.equal(parseEventLog(at(at(surplus, 28, 34), 64, 1)).events.length, 1);
+  // The second of two digests is named as the first.
+  const two = writeEventLog(BANKS, [measured(1, 'a')]);
+  const second = two.length - 5 - 48 - 2;
+  assert.deepEqual([...two.slice(second, second + 2)], [0x0c, 0]);
+  refused(at(two, second, 0x0b), /two sha256 digests/);
 });
 
 function measuredWith(banks: readonly string[]): EventToWrite {

@@ -52,7 +52,7 @@ function hasher(name: BankName): (bytes: Uint8Array) => Uint8Array<ArrayBuffer> 
 
 function initial(index: number, size: number, kind: RegisterKind, locality: number): Uint8Array<ArrayBuffer> {
   const value = new Uint8Array(size);
-  if (kind === 'pcr' && index >= 17 && index <= 22) value.fill(0xff);
+  if (index >= 17 && index <= 22) value.fill(0xff);
   if (kind === 'pcr' && index === 0) value[size - 1] = locality;
   return value;
 }

@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { readCertificates } from '../../crypto/x509.ts';
 import { VENDOR_ANCHORS } from '../../roots/vendor.ts';
 import { type EventToWrite, writeEventLog } from '../../testing/event-log.ts';
-import { AK_ATTRIBUTES, deviceName, makeTpm, type TestTpm, type TpmOptions } from '../../testing/tpm.ts';
+import { AK_ATTRIBUTES, deviceName, makeTpm, type TestTpm, type TpmOptions, weakChain } from '../../testing/tpm.ts';
 import { vectorCases } from '../../testing/vectors.ts';
 import type { EvidenceFiles, EvidenceGiven } from '../given.ts';
 import type { EvidenceCheck, EvidenceVerdict } from '../verdict.ts';
@@ -362,7 +362,12 @@ test('SHA-1 is authentic where it verifies and never acceptable: as signature, a
   const sound = await shared;
   const bank = await tpmEvidence({ ...sound.files, ...sound.quote(NONCE, `sha1:0,1+${PCR_0_7}`) }, given(sound));
   assert.deepEqual(verdictOf(bank), [true, false]);
-  for (const verdict of [signed, bank]) assert.match(checkOf(verdict, 'tpm.algorithms').detail, /SHA-1/);
+  const ak_chain = await weakChain(sound);
+  const chain = await tpmEvidence({ ...sound.quote(NONCE, PCR_0_7), ak_chain }, given(sound));
+  assert.deepEqual(verdictOf(chain), [true, false]);
+  const alone = await tpmEvidence({ cert_chain: ak_chain }, given(sound));
+  assert.deepEqual(verdictOf(alone), [true, false]);
+  for (const verdict of [signed, bank, chain, alone]) assert.match(checkOf(verdict, 'tpm.algorithms').detail, /SHA-1/);
 });
 
 test('a PCR digest has the length of the hash that signs', async () => {

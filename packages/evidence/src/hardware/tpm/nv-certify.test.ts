@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { encodeHex } from '../../bytes/hex.ts';
 import { VENDOR_ANCHORS } from '../../roots/vendor.ts';
-import { makeTpm, type TestTpm } from '../../testing/tpm.ts';
+import { makeTpm, type TestTpm, weakChain } from '../../testing/tpm.ts';
 import type { EvidenceFiles, EvidenceGiven } from '../given.ts';
 import type { EvidenceVerdict } from '../verdict.ts';
 import { tpmEvidence } from './evidence.ts';
@@ -144,7 +144,10 @@ test('a certification that answers another challenge, or is the other of the two
   assert.match(reasons(await judged(swapped)), /^post_binding_mismatch/);
 });
 
-test('a certification signed with SHA-1 is not acceptable', async () => {
+test('a certification signed with SHA-1, or by a key with SHA-1 in its chain, is not acceptable', async () => {
+  const sound = await shared;
+  const weak = await judged(envelope(sound), {}, { ak_chain: await weakChain(sound) });
+  assert.deepEqual([weak.authentic, weak.acceptable], [true, false]);
   const tpm = await makeTpm({ scheme: 'rsassa', hash: 'sha1', sibling: await shared });
   const verdict = await judged(envelope(tpm), {}, tpm.files);
   assert.deepEqual([verdict.authentic, verdict.acceptable], [true, false]);
