@@ -56,6 +56,10 @@ export interface SnpCertificates {
   hwid?: Uint8Array | null;
   /** CSP_ID: null leaves it out. */
   cspId?: string | null;
+  /** AMD's extensions by their arc, e.g. `3.1`: the value, DER, in place of the usual one; null leaves it out. */
+  extensions?: Readonly<Record<string, Uint8Array | null>>;
+  /** Key of the leaf; AMD's are on P-384. */
+  leafKeys?: 'p384' | 'p256';
   /** Common name of the leaf. */
   leafName?: string;
   /** Common name of the intermediate. */
@@ -145,7 +149,7 @@ export async function makeSnp(options: SnpOptions = {}): Promise<MadeSnp> {
   const rootName = certificates.rootName ?? `ARK-${product}`;
   const issuerName = certificates.issuerName ?? (kind === 'vcek' ? `SEV-${product}` : `SEV-VLEK-${product}`);
   const { ark, ask } = await authorities(`${certificates.caKeys ?? 'rsa4096-pss'}/${rootName}/${issuerName}`);
-  const keys = await newKeyPair('p384');
+  const keys = await newKeyPair(certificates.leafKeys ?? 'p384');
   const leaf = await issueCertificate({
     notBefore: certificates.notBefore ?? FROM,
     notAfter: certificates.notAfter ?? TO,
@@ -233,23 +237,24 @@ function amdExtensions(
   const chip = kind === 'vcek' ? chipOf(fields).slice(0, product === 'Turin' ? 8 : 64) : null;
   const hwid = said.hwid === undefined ? chip : said.hwid;
   const cspId = said.cspId === undefined ? (kind === 'vlek' ? 'cloud.example' : null) : said.cspId;
-  const level = (arc: number, value: number) => extension(`3.${arc}`, integer(value));
-  return [
-    extension('1', integer(0)),
-    extension('2', ia5(kind === 'vcek' ? `${product}-B0` : product)),
-    level(1, tcb.bootloader),
-    level(2, tcb.tee),
-    level(3, tcb.snp),
-    ...[4, 5, 6, 7].map((arc) => level(arc, 0)),
-    level(8, tcb.microcode),
-    ...(tcb.fmc === undefined ? [] : [level(9, tcb.fmc)]),
-    ...(hwid === null ? [] : [extension('4', hwid)]),
-    ...(cspId === null ? [] : [extension('5', ia5(cspId))]),
-  ];
-}
-
-function extension(arc: string, value: Uint8Array): TestExtension {
-  return { oid: `${AMD}.${arc}`, critical: false, value };
+  const usual: Record<string, Uint8Array | null> = {
+    '1': integer(0),
+    '2': ia5(kind === 'vcek' ? `${product}-B0` : product),
+    '3.1': integer(tcb.bootloader),
+    '3.2': integer(tcb.tee),
+    '3.3': integer(tcb.snp),
+    '3.4': integer(0),
+    '3.5': integer(0),
+    '3.6': integer(0),
+    '3.7': integer(0),
+    '3.8': integer(tcb.microcode),
+    '3.9': tcb.fmc === undefined ? null : integer(tcb.fmc),
+    '4': hwid,
+    '5': cspId === null ? null : ia5(cspId),
+  };
+  return Object.entries({ ...usual, ...said.extensions }).flatMap(([arc, value]) =>
+    value === null ? [] : [{ oid: `${AMD}.${arc}`, critical: false, value }],
+  );
 }
 
 /** DER of an integer below 256. */

@@ -229,6 +229,39 @@ test('product: certificate and processor must agree, and unknown ones are not gu
   assert.deepEqual(failures(await verdict({ certificates: { leafName: 'SEV-XCEK' } })), ['sev-snp.certificate']);
 });
 
+test('what a certificate must say, it says in the form that is known', async () => {
+  const bad: Record<string, Uint8Array | null> = {
+    '2': encodeUtf8('\u0016\u0008Naples-1'),
+    '3.1': Uint8Array.of(2, 2, 1, 0),
+    '3.2': Uint8Array.of(2, 1, 0xff),
+    '3.3': Uint8Array.of(2, 1, 1, 0),
+    '3.4': Uint8Array.of(2, 1, 1),
+    '3.7': Uint8Array.of(2, 1, 1),
+    '3.8': Uint8Array.of(4, 1, 1),
+    '3.9': Uint8Array.of(2, 1, 1),
+    '5': Uint8Array.of(2, 1, 1),
+  };
+  for (const [arc, value] of Object.entries(bad)) {
+    const found = await verdict({ certificates: { extensions: { [arc]: value } } });
+    assert.deepEqual([found.authentic, failures(found)], [false, ['sev-snp.certificate']], arc);
+  }
+  for (const arc of ['2', '3.1', '3.2', '3.3', '3.8']) {
+    const found = await verdict({ certificates: { extensions: { [arc]: null } } });
+    assert.deepEqual(failures(found), ['sev-snp.certificate'], arc);
+  }
+  const turin = await verdict({ product: 'Turin', certificates: { extensions: { '3.9': null } } });
+  assert.deepEqual(failures(turin), ['sev-snp.certificate']);
+  for (const arc of ['1', '3.4', '3.5', '3.6', '3.7']) {
+    assert.equal((await verdict({ certificates: { extensions: { [arc]: null } } })).authentic, true, arc);
+  }
+});
+
+test('a key that is not on P-384 is refused', async () => {
+  const found = await verdict({ certificates: { leafKeys: 'p256' } });
+  assert.deepEqual([found.authentic, failures(found)], [false, ['sev-snp.signature']]);
+  assert.match(found.summary, /P-384/);
+});
+
 test('the CAs have 4096-bit RSA keys and sign with RSASSA-PSS, as AMD does', async () => {
   for (const caKeys of ['rsa2048-pss', 'rsa4096-pkcs1', 'p384'] as const) {
     const found = await verdict({ certificates: { caKeys } });

@@ -116,7 +116,7 @@ test('unknown flags, keys, algorithms, levels and lengths are refused', () => {
   ];
   for (const [at, value] of bad) assert.throws(() => parseReport(changed(blank(3), at, value)), FormatError, `${at}`);
   for (const length of [0, 1, LENGTH - 1, LENGTH + 1, 2 * LENGTH]) {
-    assert.throws(() => parseReport(new Uint8Array(length)), FormatError);
+    assert.throws(() => parseReport(new Uint8Array(length)), /has 1184 bytes/);
   }
   const host = blank(3);
   host.set([255, 255, 255, 255], 0x30);
