@@ -1,5 +1,6 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
+import { promisify } from 'node:util';
 
 /** A child process that has printed the line that was waited for. */
 export interface Started {
@@ -20,6 +21,12 @@ export function startNode(args: string[], matches: RegExp, env: Record<string, s
     createInterface(child.stderr).on('line', read);
     child.once('exit', (code) => reject(new Error(`${args[0]} exited with ${code}:\n${seen.join('\n')}`)));
   });
+}
+
+/** Runs Node with `args` to its end and resolves with what it printed; rejects when it fails. */
+export async function runNode(args: string[], env: Record<string, string> = {}): Promise<string> {
+  const { stdout } = await promisify(execFile)(process.execPath, args, { env: { ...process.env, ...env } });
+  return stdout;
 }
 
 /** Ends a child and waits until it is gone. */

@@ -1,0 +1,9 @@
+export function median(numbers: readonly number[]): number {
+  const sorted = [...numbers].sort((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+}
+
+/** Rounded to `digits` after the point. */
+export function round(number: number, digits = 3): number {
+  return Math.round(number * 10 ** digits) / 10 ** digits;
+}
