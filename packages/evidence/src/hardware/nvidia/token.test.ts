@@ -74,6 +74,12 @@ test('only ES384 is accepted, whatever the header says', async () => {
   }
 });
 
+test('a key whose name cannot be shown is no key', async () => {
+  const kid = 'bell \u0007';
+  const found = await nvidiaEvidence({ eat: await makeToken(keys, { kid }), jwks: keySet(keys, kid) }, GIVEN);
+  assert.deepEqual([found.authentic, failures(found)], [false, ['nvidia.form']]);
+});
+
 test('the service is the one that is pinned, in every token', async () => {
   const iss = 'https://nras.example.com';
   for (const parts of [
