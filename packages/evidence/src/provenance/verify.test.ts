@@ -84,6 +84,14 @@ test('where no publisher is trusted, no record is valid', async () => {
   const { key, signed } = await setUp();
   const { outcome, checks } = await ask(signed, { ...given(key), keys: [] });
   assert.deepEqual([outcome, failures(checks)], ['invalid', ['provenance.key']]);
+  assert.match(checks.find(({ id }) => id === 'provenance.key')?.detail ?? '', /no publisher is trusted/);
+});
+
+test('a key that no revocation can name is not looked for in a bundle', async () => {
+  const { key, record } = await setUp();
+  const signed = await signJcs(altered(record, 'cnf.jwk.x', 'AAAA'), key);
+  const { checks } = await ask(signed, { ...given(key), revocation: { bundle: '{}' } });
+  assert.deepEqual(failures(checks), ['provenance.key', 'provenance.signature']);
 });
 
 test('a record that someone else signed is invalid, with the key of the publisher in it or with their own', async () => {
@@ -168,8 +176,10 @@ test('a record is at most 300 s ahead of the clock, and as old as was asked for'
   assert.equal(await at({ maxAgeSeconds: 9 }), 'invalid');
   assert.equal(await at({ now: Number.NaN }), 'invalid');
   const { now: _, ...timeless } = given(key);
-  assert.equal((await ask(signed, timeless)).outcome, 'verified');
-  assert.equal((await ask(signed, { ...timeless, maxAgeSeconds: 9 })).outcome, 'invalid');
+  const unasked = await ask(signed, timeless);
+  assert.deepEqual([unasked.outcome, outcomeOf(unasked.checks, 'provenance.issued')], ['verified', 'asserted']);
+  const unclear = await ask(signed, { ...timeless, maxAgeSeconds: 9 });
+  assert.deepEqual([unclear.outcome, outcomeOf(unclear.checks, 'provenance.issued')], ['invalid', 'not checked']);
 });
 
 test('a record under a revoked key is invalid', async () => {

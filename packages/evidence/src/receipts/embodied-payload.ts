@@ -49,7 +49,7 @@ const PAYLOAD = object(
   {
     profile: oneOf(EMBODIED_PROFILE),
     call_id: text(),
-    action_ref: text(/^sha256:[0-9a-f]{64}$/),
+    action_ref: text(),
     agent_id: text(),
     action_type: text(),
     action_scope: text(),

@@ -204,6 +204,8 @@ test('an action that was handed over too long ago is stale, which is not accepte
   assert.equal(await state(NOW - 321, 60), 'stale');
   assert.equal(await state(Number.NaN, 60), 'stale');
   assert.equal((await ask(PAYLOAD, { now: NOW + 1e9 })).state, 'accepted');
+  const timeless = await ask(PAYLOAD, { maxAgeSeconds: 60 });
+  assert.deepEqual([failures(timeless.checks), open(timeless.checks)], [[], ['embodied.age']]);
 });
 
 test('a report of the gateway about itself is named as that', async () => {

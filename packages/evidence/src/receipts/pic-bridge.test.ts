@@ -114,7 +114,11 @@ test('a transcript that is asked for must be whole, and of this call', async () 
 });
 
 test('a bridge has exactly its members, in their forms', async () => {
-  const { ask } = await setUp();
+  const { ask, key, given } = await setUp();
+  for (const signature of ['AAAA', `${'A'.repeat(86)}==`, undefined]) {
+    const bridge = altered(await signJcs(UNSIGNED, key), 'signature', signature);
+    assert.deepEqual(failures(await verifyPicBridge(stringifyJson(bridge), given)), ['pic.form']);
+  }
   const cases: [string, unknown][] = [
     ['profile', 'tag:agentrust-io.com,2026:pic-trace-bridge-v2'],
     ['extra', 1],
