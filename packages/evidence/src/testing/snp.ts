@@ -176,7 +176,7 @@ export function tcbOf(product: Product): Tcb {
 }
 
 /** An unsigned report. */
-export function writeReport(fields: SnpFields): Uint8Array<ArrayBuffer> {
+function writeReport(fields: SnpFields): Uint8Array<ArrayBuffer> {
   const { version = 3, product = 'Milan', signingKey = 'vcek' } = fields;
   const bytes = new Uint8Array(0x4a0);
   const view = new DataView(bytes.buffer);
