@@ -62,7 +62,7 @@ export async function verifyDecisionReceipt(input: Uint8Array | string, given: D
 }
 
 /** Reads a decision receipt. @throws FormatError */
-export function parseDecisionReceipt(input: Uint8Array | string): DecisionReceipt {
+function parseDecisionReceipt(input: Uint8Array | string): DecisionReceipt {
   const value = readJsonObject(input, 'the decision receipt', { bytes: 1024 * 1024, depth: 32, items: 20_000 });
   const problem = RECEIPT(value, 'receipt');
   if (problem !== null) throw new FormatError(problem);

@@ -4,7 +4,7 @@ import type { JsonObject } from '../json/value.ts';
 import { object, oneOf, text, utcTime } from '../shape.ts';
 
 /** The profile of embodied action evidence (wire-formats section 14.2). */
-export const EMBODIED_PROFILE = 'cmcp.embodied_action_evidence.v0';
+const EMBODIED_PROFILE = 'cmcp.embodied_action_evidence.v0';
 
 /** The detached payload whose hash a receipt carries: which action was handed to a controller, and what it answered. */
 export interface EmbodiedPayload extends JsonObject {

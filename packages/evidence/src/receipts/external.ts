@@ -48,7 +48,7 @@ const RECEIPT = object({
 });
 
 /** Reads a receipt. @throws FormatError */
-export function parseExternalReceipt(value: JsonValue): ExternalReceipt {
+function parseExternalReceipt(value: JsonValue): ExternalReceipt {
   const problem = RECEIPT(value, 'receipt');
   if (problem !== null) throw new FormatError(problem);
   return value as ExternalReceipt;

@@ -66,7 +66,7 @@ const BRIDGE = object({
 });
 
 /** Reads a PIC bridge. @throws FormatError */
-export function parsePicBridge(input: Uint8Array | string): PicBridge {
+function parsePicBridge(input: Uint8Array | string): PicBridge {
   const value = readJsonObject(input, 'the bridge', { bytes: 1024 * 1024, depth: 8, items: 20_000 });
   const problem = BRIDGE(value, 'bridge');
   if (problem !== null) throw new FormatError(problem);
