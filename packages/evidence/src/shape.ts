@@ -73,19 +73,23 @@ export function object(
   optional: Record<string, Rule> = {},
   others: Others = 'refused',
 ): Rule {
-  const rules = Object.entries({ ...optional, ...needed });
-  const names = new Set(rules.map(([key]) => key));
-  const neededNames = Object.keys(needed);
+  const names = new Set([...Object.keys(optional), ...Object.keys(needed)]);
+  const optionalRules = Object.entries(optional);
+  const neededRules = Object.entries(needed);
   return (value, path) => {
     if (!isObject(value)) return `${path} is not an object`;
-    const missing = neededNames.find((key) => !Object.hasOwn(value, key));
-    if (missing !== undefined) return `${path} has no member ${missing}`;
+    const missing = neededRules.find(([key]) => !Object.hasOwn(value, key));
+    if (missing !== undefined) return `${path} has no member ${missing[0]}`;
     if (others === 'refused') {
       const unknown = Object.keys(value).find((key) => !names.has(key));
       if (unknown !== undefined) return `${path} has a member that is not allowed: ${JSON.stringify(unknown)}`;
     }
-    for (const [key, rule] of rules) {
+    for (const [key, rule] of optionalRules) {
       const problem = memberProblem(value, key, rule, path);
+      if (problem !== null) return problem;
+    }
+    for (const [key, rule] of neededRules) {
+      const problem = rule(value[key] as JsonValue, `${path}.${key}`);
       if (problem !== null) return problem;
     }
     return null;
