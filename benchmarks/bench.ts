@@ -2,14 +2,15 @@ import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { evidenceColumns, verifyEvidence } from './parts/evidence-cost.ts';
 import { gatewayColumns, gatewayCost } from './parts/gateway-cost.ts';
+import { pageColumns, pageCost } from './parts/page-cost.ts';
 import { sessionColumns, verifySessions } from './parts/session-cost.ts';
 
-/** `npm run bench -- [--only gateway|verify] [--quick] [--json]` */
+/** `npm run bench -- [--only gateway|verify|page] [--quick] [--json]` */
 const { values } = parseArgs({
   options: { only: { type: 'string' }, quick: { type: 'boolean' }, json: { type: 'boolean' } },
 });
 const quick = values.quick === true;
-const parts: Record<string, () => Promise<object>> = { gateway, verify };
+const parts: Record<string, () => Promise<object>> = { gateway, verify, page };
 
 async function gateway(): Promise<object> {
   const extent = quick ? { rounds: 3, calls: 400, warmUp: 100 } : { rounds: 5, calls: 3_000, warmUp: 1_000 };
@@ -31,6 +32,12 @@ async function verify(): Promise<object> {
   const evidence = await verifyEvidence(quick ? 100 : 1_000);
   show('Hardware evidence, from its files to the verdict, in one process', evidenceColumns(evidence));
   return { sessions, evidence };
+}
+
+async function page(): Promise<object> {
+  const row = await pageCost(10_000, quick ? 3 : 5);
+  show('The verification page in Chromium, opened anew for each run', pageColumns(row));
+  return row;
 }
 
 function show(what: string, columns: Record<string, string | number>[]): void {
