@@ -37,7 +37,7 @@ before(async () => {
 function chainOf(
   device: TestCertificate,
   pool: readonly TestCertificate[],
-  other: { anchors?: readonly TrustAnchor[]; purpose?: AnchorPurpose; at?: number; understood?: string[] } = {},
+  other: { anchors?: readonly TrustAnchor[]; purpose?: AnchorPurpose; at?: number } = {},
 ): Promise<Chain> {
   const request = { anchors: [testAnchor(root, 'tpm')], purpose: 'tpm' as const, at: AT, ...other };
   return buildChain(
@@ -173,7 +173,7 @@ test('names must chain, whoever signed', async () => {
   await refused(chainOf(renamed, [issuing]), /ends in "CN=Test Device".*its issuer "CN=Test issuing"/);
 });
 
-test('a critical extension that is not understood is refused anywhere; a caller names those it evaluates in the leaf', async () => {
+test('a critical extension that is not understood is refused in any certificate', async () => {
   const extensions = [{ oid: '1.2.3.4', critical: true, value: NULL }];
   const harmless = [{ oid: '1.2.3.4', critical: false, value: NULL }];
   const device = await issueCertificate({ subject: 'CN=Test Device', keys, issuer: issuing, extensions });
@@ -181,9 +181,8 @@ test('a critical extension that is not understood is refused anywhere; a caller 
     chainOf(device, [issuing]),
     /"CN=Test Device" has a critical extension that is not understood: 1\.2\.3\.4/,
   );
-  assert.ok((await chainOf(device, [issuing], { understood: ['1.2.3.4'] })).ok);
   const [below, pool] = await under({ extensions });
-  await refused(chainOf(below, pool, { understood: ['1.2.3.4'] }), /"CN=Test Issuing" has a critical extension/);
+  await refused(chainOf(below, pool), /"CN=Test Issuing" has a critical extension/);
   assert.ok((await chainOf(...(await under({ extensions: harmless })))).ok);
 });
 
@@ -234,6 +233,14 @@ test('the certificate that an anchor brings counts only when it is the pinned on
     await refused(chainOf(leaf, [issuing], { anchors }), /its issuer "CN=Test Root" was given|not a trusted root/);
     assert.ok((await chainOf(leaf, [issuing, root], { anchors })).ok);
   }
+});
+
+test('the certificate of an anchor that is not the pinned one, or of another purpose, does not repair a chain', async () => {
+  const anchor = testAnchor(root, 'tpm');
+  const swapped = { ...anchor, certificate: issuing.der };
+  await refused(chainOf(leaf, [root], { anchors: [swapped] }), /issuer "CN=Test Issuing" was given/);
+  const other = testAnchor(issuing, 'nvidia-device');
+  await refused(chainOf(leaf, [root], { anchors: [anchor, other] }), /issuer "CN=Test Issuing" was given/);
 });
 
 test('a link over SHA-1 is found and reported as weak; the signature of the root itself does not count', async () => {

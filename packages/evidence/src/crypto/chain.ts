@@ -11,8 +11,6 @@ export interface ChainRequest {
   purpose: AnchorPurpose;
   /** Seconds since the epoch; every certificate of the chain is valid then. */
   at: number;
-  /** Critical extensions (object identifiers) that the caller evaluates in the leaf. */
-  understood?: readonly string[];
 }
 
 /** A chain, or what keeps there from being one. */
@@ -78,7 +76,7 @@ export async function buildChain(
   pool: readonly Certificate[],
   request: ChainRequest,
 ): Promise<Chain> {
-  const problem = certificateProblem(leaf, request, request.understood ?? []);
+  const problem = certificateProblem(leaf, request);
   if (problem !== null) return { ok: false, problem, unsupported: false };
   const candidates = [...anchorCertificates(request), ...pool];
   const search: Search = {
@@ -155,21 +153,17 @@ function issuerProblem(
   if (issuer.pathLength !== null && intermediates.length > issuer.pathLength) {
     return `${quoted(issuer)} allows ${issuer.pathLength} certificates between itself and the leaf, there are ${intermediates.length}`;
   }
-  return certificateProblem(issuer, request, []);
+  return certificateProblem(issuer, request);
 }
 
 /** What keeps a certificate out of any path. */
-function certificateProblem(
-  certificate: Certificate,
-  { at, purpose }: ChainRequest,
-  understood: readonly string[],
-): string | null {
+function certificateProblem(certificate: Certificate, { at, purpose }: ChainRequest): string | null {
   const { notBefore, notAfter, extensions, extendedKeyUsage } = certificate;
   // Written so that a clock that is no number is inside no validity.
   if (!(at >= notBefore)) return `${quoted(certificate)} is not yet valid: it is from ${utcText(notBefore)}`;
   if (!(at <= notAfter)) return `${quoted(certificate)} expired at ${utcText(notAfter)}`;
   const fits = extendedKeyUsage.some((use) => KEY_PURPOSES[purpose].includes(use));
-  const known = [...UNDERSTOOD, ...understood, ...(fits ? [EXTENSION.extendedKeyUsage] : [])];
+  const known = [...UNDERSTOOD, ...(fits ? [EXTENSION.extendedKeyUsage] : [])];
   const unknown = [...extensions].find(([oid, { critical }]) => critical && !known.includes(oid));
   if (unknown === undefined) return null;
   return unknown[0] === EXTENSION.extendedKeyUsage

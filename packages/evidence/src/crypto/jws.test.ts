@@ -26,6 +26,11 @@ test('a token is valid under the key and the algorithm that the caller expects, 
   assert.equal(await verifyJws(jws, key, 'ES256'), 'invalid');
   assert.equal(await verifyJws(jws, parseSpki(p256.spki), 'ES256'), 'invalid');
   assert.equal(await verifyJws(jws, parseSpki(rsa.spki), 'ES384'), 'invalid');
+  const swapped = `${part({ alg: 'ES384' })}.${part({})}`;
+  const bytes = new Uint8Array(encodeUtf8(swapped));
+  const curve256 = await crypto.subtle.sign({ name: 'ECDSA', hash: 'SHA-384' }, p256.privateKey, bytes);
+  const confused = parseJws(`${swapped}.${encodeBase64Url(new Uint8Array(curve256))}`);
+  assert.equal(await verifyJws(confused, parseSpki(p256.spki), 'ES384'), 'invalid');
   const es256 = parseJws(await token(p256, { alg: 'ES256' }));
   assert.equal(es256.kid, null);
   assert.equal(await verifyJws(es256, parseSpki(p256.spki), 'ES256'), 'valid');

@@ -177,6 +177,7 @@ test('what no engine should accept is refused before an engine is asked [ATK-36]
       [ecKey, SCHEMES[0], Uint8Array.of(...half(255), ...half(1)), 'invalid'],
       [ecKey, SCHEMES[0], Uint8Array.of(...half(1), ...half(255)), 'invalid'],
       [ecKey, SCHEMES[0], Uint8Array.of(...half(1), ...half(1), 1), 'invalid'],
+      [ecKey, SCHEMES[0], Uint8Array.of(...half(1), ...half(1).subarray(1)), 'invalid'],
       [ecKey, SCHEMES[2], Uint8Array.of(...half(1), ...half(1)), 'invalid'],
       [rsaKey, SCHEMES[2], new Uint8Array(256), 'valid'],
       [rsaKey, SCHEMES[2], new Uint8Array(255), 'invalid'],

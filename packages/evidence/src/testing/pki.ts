@@ -153,7 +153,7 @@ function zeroSerial(tbs: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
 }
 
 /** DER of an ECDSA signature r||s. */
-export function ecdsaToDer(signature: Uint8Array): Uint8Array<ArrayBuffer> {
+function ecdsaToDer(signature: Uint8Array): Uint8Array<ArrayBuffer> {
   const half = signature.length / 2;
   return writeDer(TAG.sequence, unsigned(signature.subarray(0, half)), unsigned(signature.subarray(half)));
 }
