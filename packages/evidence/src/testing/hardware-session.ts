@@ -1,4 +1,6 @@
 /** Sessions with evidence of generated platforms, for tests. Not part of the package. */
+import { encodeUtf8 } from '../bytes/utf8.ts';
+import { parseSpki } from '../crypto/key.ts';
 import { sha256 } from '../crypto/sha256.ts';
 import type { EvidenceFiles, TrustAnchor } from '../hardware/given.ts';
 import { gpuChallenge } from '../hardware/session/gpu.ts';
@@ -155,6 +157,43 @@ export async function tpmSession(
     beside: options.second === false ? {} : beside,
   });
   return { file, root: tpm.root, measurement, tpm };
+}
+
+/**
+ * A session in a confidential VM on Azure: the report carries the hash of what the paravisor says of itself, which names the key of
+ * the virtual TPM, and the quote of that carries the 64 bytes.
+ */
+export async function azureSession(key: TestKey, events: readonly EventSpec[] = []): Promise<HardwareSession> {
+  const file = await openSession(key, events);
+  const tpm = await makeTpm({ scheme: 'rsassa' });
+  const runtime = runtimeData(tpm);
+  const { files, root } = await makeSnp({ reportData: sha256(runtime), measurement: SNP_MEASUREMENT });
+  const quote = tpm.quote(boundBytes(file), SELECTION.second, { sha256: { '11': LAUNCH_PCR } });
+  const evidence = {
+    v: 1,
+    snp_report: text(files.report),
+    runtime_data: text(runtime),
+    quote_msg: text(quote.attest),
+    quote_sig: text(quote.signature),
+    vcek_chain_pem: snpEvidenceOf(files).cert_chain,
+    ak_pub_pem: Buffer.from(tpm.akPem).toString(),
+  };
+  const measurement = await sha384(SNP_MEASUREMENT);
+  await attest(file, key, {
+    platform: 'azure-cvm-sev-snp',
+    measurement,
+    evidence: { raw_evidence: text(encodeUtf8(JSON.stringify(evidence))) },
+    beside: { 'azure-cvm/pcrs': quote.pcrs },
+  });
+  return { file, root, measurement };
+}
+
+/** What the paravisor says of itself: JSON with the attestation key of its virtual TPM. */
+function runtimeData({ akSpki }: TestTpm): Uint8Array<ArrayBuffer> {
+  const ak = parseSpki(akSpki);
+  if (ak.kind !== 'rsa') throw new Error('the virtual TPM of Azure quotes with RSA');
+  const jwk = { kid: 'HCLAkPub', key_ops: ['sign'], kty: 'RSA', e: encodeBase64Url(ak.e), n: encodeBase64Url(ak.n) };
+  return encodeUtf8(JSON.stringify({ keys: [jwk], 'vm-configuration': { 'secure-boot': true } }));
 }
 
 /** The challenge that evidence of a GPU in this session has to answer. */

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { type Expectations, type SessionFile, stringifyJson, verify } from '../../index.ts';
 import {
+  azureSession,
   type HardwareSession,
   LAUNCH_PCR,
   snpSession,
@@ -14,11 +15,16 @@ import type { EvidencePolicy } from '../policy.ts';
 
 const key = await newKey();
 const tdx = await tdxSession(key);
-/** Each with the bytes of its evidence, from the first, that hardware signed: a quote of TDX ends in PEM, which nothing signs. */
+const registers = { tpm: { pcrs: { sha256: { '11': [LAUNCH_PCR] } } } };
+/**
+ * Each with the bytes of its evidence, from the first, that hardware signed: a quote of TDX ends in PEM, which nothing signs, and
+ * the JSON of Azure begins with the report in base64.
+ */
 const SESSIONS: [string, HardwareSession, EvidencePolicy, number][] = [
   ['SEV-SNP', await snpSession(key), {}, 0x2a0],
   ['TDX', tdx, { tdx: { rtmr: { '2': [tdx.rtmr(2)] } } }, 632],
-  ['TPM', await tpmSession(key), { tpm: { pcrs: { sha256: { '11': [LAUNCH_PCR] } } } }, 129],
+  ['TPM', await tpmSession(key), registers, 129],
+  ['Azure', await azureSession(key), registers, 900],
 ];
 
 const expectationsOf = ({ root, measurement }: HardwareSession, evidencePolicy: EvidencePolicy): Expectations => ({
@@ -81,7 +87,7 @@ for (const [name, session, policy, signed] of SESSIONS) {
         const report = await verify(stringifyJson(file), expectations);
         assert.ok(report.checks.length > 20);
       }),
-      { numRuns: 150 },
+      { numRuns: 100 },
     );
     await fc.assert(
       fc.asyncProperty(fc.nat(signed * 8 - 1), async (bit) => {
@@ -89,7 +95,7 @@ for (const [name, session, policy, signed] of SESSIONS) {
         const report = await verify(stringifyJson(await damaged(session.file, 0, flipped)), expectations);
         assert.equal(report.verdict, 'refused');
       }),
-      { numRuns: 150 },
+      { numRuns: 100 },
     );
   });
 }

@@ -11,6 +11,7 @@ import {
 } from '../../index.ts';
 import {
   attest,
+  azureSession,
   boundBytes,
   type HardwareSession,
   LAUNCH_PCR,
@@ -43,10 +44,12 @@ interface Case {
 const snp = await snpSession(key, EVENTS);
 const tdx = await tdxSession(key, EVENTS);
 const tpm = await tpmSession(key, EVENTS);
+const REGISTERS: EvidencePolicy = { tpm: { pcrs: { sha256: { '11': [LAUNCH_PCR] } } } };
 const CASES: Case[] = [
   { name: 'SEV-SNP', session: snp, policy: {} },
   { name: 'TDX', session: tdx, policy: { tdx: { rtmr: { '2': [tdx.rtmr(2)] } } } },
-  { name: 'TPM', session: tpm, policy: { tpm: { pcrs: { sha256: { '11': [LAUNCH_PCR] } } } } },
+  { name: 'TPM', session: tpm, policy: REGISTERS },
+  { name: 'Azure', session: await azureSession(key, EVENTS), policy: REGISTERS },
 ];
 
 function pins({ session, policy }: Case, more: Partial<Expectations> = {}): Expectations {
@@ -252,7 +255,7 @@ test('a TDX quote without collateral is authentic, its TCB is unknown, and the s
   assert.deepEqual(failures(report), []);
 });
 
-test('reference values for firmware alone leave the code unproven on TDX and TPM', async () => {
+test('reference values for firmware alone leave the code unproven on TDX, a TPM and Azure', async () => {
   for (const each of CASES.slice(1)) {
     const report = await check(each.session.file, pins(each, { evidencePolicy: {} }));
     assert.equal(report.verdict, 'unverified', each.name);
