@@ -20,6 +20,8 @@ export interface Question {
 
 /** A verified, unverified or refused session. */
 export interface ExaminedSession {
+  /** The id of its first file: two sessions may have one name. */
+  id: number;
   name: string;
   report: Report;
   /** null: the file has not the form of a session file, so there is nothing to draw. */
@@ -50,7 +52,8 @@ async function examineSession(session: SessionInput, question: Question, sorted:
   const expectations = { ...question.expectations, receipts: receiptsFor(session, sorted) };
   const report = await verify(session.input, expectations, entries === null ? {} : { entries: entries.bytes });
   const readable = report.checks.some((check) => check.id === 'file.format' && check.outcome === 'proven');
-  return { name: session.name, report, anatomy: readable ? anatomyOf(session.value, session.places) : null };
+  const id = session.places.claim.file;
+  return { id, name: session.name, report, anatomy: readable ? anatomyOf(session.value, session.places) : null };
 }
 
 /** The receipts of this session, and those that no session here is named by: these must not pass unseen. */

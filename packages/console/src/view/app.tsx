@@ -79,7 +79,7 @@ export function App({ engine }: { engine: Engine }) {
           )}
           {session !== undefined && (
             <SessionView
-              key={session.name}
+              key={session.id}
               session={session}
               files={shown}
               onFlip={(place) => setFlip(flipAt(files.given, place))}

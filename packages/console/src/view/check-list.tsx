@@ -7,8 +7,9 @@ export function CheckList({ checks }: { checks: readonly Check[] }) {
   if (checks.length === 0) return <p class="quiet">No check is about this.</p>;
   return (
     <ul class="check-list">
-      {checks.map((check) => (
-        <li key={check.id}>
+      {checks.map((check, i) => (
+        // By place: an id may come twice, such as those of two quotes.
+        <li key={i}>
           <OutcomeWord outcome={check.outcome} />
           <div>
             <p class="question">

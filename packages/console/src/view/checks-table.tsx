@@ -21,8 +21,9 @@ export function ChecksTable({ checks }: { checks: readonly Check[] }) {
           <tbody key={outcome}>
             {checks
               .filter((check) => check.outcome === outcome)
-              .map((check) => (
-                <Row key={check.id} check={check} />
+              .map((check, i) => (
+                // By place: an id may come twice, such as those of two quotes.
+                <Row key={i} check={check} />
               ))}
           </tbody>
         ))}

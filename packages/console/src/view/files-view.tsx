@@ -40,7 +40,7 @@ export function FilesView({ files, keys, receipts, strangers, onFiles, onRemove,
         ))}
         {receipts.length > 0 && <li>Calls to look for, from receipts: {receipts.length}.</li>}
         {strangers.map(({ name, why }) => (
-          <li key={name}>
+          <li key={`${name}: ${why}`}>
             <Given text={name} /> was not read: <Given text={why} />.
           </li>
         ))}

@@ -21,8 +21,8 @@ export function SessionsView({ sessions, series, chosen, onChoose }: Props) {
         {verified} of {sessions.length} sessions have everything proven that you required
       </h2>
       <ul>
-        {sessions.map(({ name, report }, i) => (
-          <li key={name}>
+        {sessions.map(({ id, name, report }, i) => (
+          <li key={id}>
             <button
               type="button"
               aria-current={i === chosen}
