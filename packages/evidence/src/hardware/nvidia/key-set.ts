@@ -28,10 +28,18 @@ export function readKeySet(file: Uint8Array): ReadonlyMap<string, PublicKey> {
     const id = isObject(key) ? member(key, 'kid') : undefined;
     if (!isObject(key) || typeof id !== 'string') throw new FormatError('JWKS: a key has no identifier');
     if (found.has(id)) throw new FormatError(`JWKS: two keys are named ${id}`);
+    // RFC 7517 sections 4.2 and 4.3: a key that is for something else verifies nothing here.
+    if (!mayVerify(key)) continue;
     if (member(key, 'kty') !== 'EC' || member(key, 'crv') !== 'P-384') continue;
     found.set(id, keyOf(key));
   }
   return found;
+}
+
+function mayVerify(key: JsonObject): boolean {
+  const [use, operations] = [member(key, 'use'), member(key, 'key_ops')];
+  if (use !== undefined && use !== 'sig') return false;
+  return operations === undefined || (Array.isArray(operations) && operations.includes('verify'));
 }
 
 function parseKeys(file: Uint8Array): JsonValue {

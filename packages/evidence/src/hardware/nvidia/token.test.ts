@@ -46,6 +46,19 @@ test('nothing supplied, wrong supplied, right supplied', async () => {
   assert.deepEqual([unnamed.authentic, check(unnamed, 'nvidia.signature')?.outcome], [false, 'not checked']);
 });
 
+test('a key of the set that is for encryption, or for signing only, verifies no token [ATK-37]', async () => {
+  const eat = await makeToken(keys);
+  const under = (members: object) => {
+    const jwks = encodeUtf8(JSON.stringify({ keys: [{ ...jwkOf(keys, 'test-key'), ...members }] }));
+    return nvidiaEvidence({ eat, jwks }, GIVEN);
+  };
+  for (const members of [{}, { use: 'sig' }, { key_ops: ['verify'] }])
+    assert.equal((await under(members)).authentic, true);
+  for (const members of [{ use: 'enc' }, { use: 1 }, { key_ops: ['sign'] }, { key_ops: 'verify' }]) {
+    assert.equal((await under(members)).authentic, false, JSON.stringify(members));
+  }
+});
+
 test('the genuine token is read to its devices, and is not authentic without its key', async (t) => {
   const genuine = vectorCases('nvidia', 'nvidia-device')?.find(({ id }) => id.startsWith('nras-hopper-eat'));
   if (genuine === undefined) return t.skip('the shared vectors are not here');
