@@ -1,5 +1,5 @@
 import { digest } from '../crypto/sha256.ts';
-import { canonicalSorted } from '../json/canonical.ts';
+import { byCodePoint, canonicalSorted } from '../json/canonical.ts';
 import { isObject, type JsonObject, type JsonValue, member } from '../json/value.ts';
 
 /**
@@ -19,5 +19,5 @@ export function catalogHash(catalog: JsonValue[] | JsonObject): string {
 
 function sortedBy(items: JsonValue | undefined, key: string): JsonValue[] {
   const name = (item: JsonValue): string => String(isObject(item) ? member(item, key) : '');
-  return Array.isArray(items) ? items.toSorted((a, b) => (name(a) < name(b) ? -1 : 1)) : [];
+  return Array.isArray(items) ? items.toSorted((a, b) => byCodePoint(name(a), name(b))) : [];
 }

@@ -1,10 +1,13 @@
 import { FormatError } from '../format-error.ts';
+import { readJsonObject } from '../json/document.ts';
 import { JsonError } from '../json/error.ts';
 import { parseJson } from '../json/parse.ts';
 import { isObject, type JsonValue, member } from '../json/value.ts';
 import { openObject, text } from '../shape.ts';
 import { bundleHash } from './bundle-hash.ts';
 import { catalogHash } from './catalog-hash.ts';
+
+// What the strict parser accepts has a canonical form: hashing it here needs no answer for a value that has none.
 
 const FILES = openObject(text());
 
@@ -15,7 +18,7 @@ const FILES = openObject(text());
  * @throws FormatError
  */
 export function embeddedBundleHash(document: string): string {
-  const files = parsed(document, 'the embedded policy');
+  const files = readJsonObject(document, 'the embedded policy');
   const problem = FILES(files, 'policy');
   if (problem !== null) throw new FormatError(problem);
   const texts = Object.entries(files as Record<string, string>).map(
@@ -23,9 +26,8 @@ export function embeddedBundleHash(document: string): string {
     ([path, content]): [string, string] => [path, content.replaceAll(/\r\n?/g, '\n')],
   );
   const named = new Map(texts);
-  const manifest = parsed(named.get('manifest.json') ?? '', 'manifest.json of the embedded policy');
-  const schema = named.get('schema.cedarschema');
-  if (!isObject(manifest) || schema === undefined) {
+  const [manifest, schema] = [named.get('manifest.json'), named.get('schema.cedarschema')];
+  if (manifest === undefined || schema === undefined) {
     throw new FormatError('the embedded policy lacks manifest.json or schema.cedarschema');
   }
   const policies = texts
@@ -33,33 +35,24 @@ export function embeddedBundleHash(document: string): string {
     .map(([path, content]) => ({ path, text: content }));
   if (policies.length + 2 < texts.length)
     throw new FormatError('the embedded policy holds a file that is not of a bundle');
-  return hashed(() => bundleHash(manifest, policies, schema));
+  return bundleHash(readJsonObject(manifest, 'manifest.json of the embedded policy'), policies, schema);
 }
 
 /** `sha256:…` of a catalog that is embedded in a session file as the text of its file. @throws FormatError */
 export function embeddedCatalogHash(document: string): string {
-  const catalog = parsed(document, 'the embedded catalog');
+  const catalog = parsed(document);
   if (!Array.isArray(catalog) && !isObject(catalog))
     throw new FormatError('the embedded catalog is neither list nor object');
   if (isObject(catalog) && member(catalog, 'catalog') !== 1)
     throw new FormatError('the embedded catalog has no version 1');
-  return hashed(() => catalogHash(catalog));
+  return catalogHash(catalog);
 }
 
-function parsed(document: string, what: string): JsonValue {
+function parsed(document: string): JsonValue {
   try {
     return parseJson(document);
   } catch (error) {
-    if (error instanceof JsonError) throw new FormatError(`${what} is not strict JSON: ${error.message}`);
-    throw error;
-  }
-}
-
-function hashed(hash: () => string): string {
-  try {
-    return hash();
-  } catch (error) {
-    if (error instanceof JsonError) throw new FormatError(`it has no canonical form: ${error.message}`);
+    if (error instanceof JsonError) throw new FormatError(`the embedded catalog is not strict JSON: ${error.message}`);
     throw error;
   }
 }

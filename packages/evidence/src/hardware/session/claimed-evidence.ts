@@ -19,7 +19,8 @@ const KINDS = new Map<string, EvidenceKind>([
 
 /**
  * Roles that a session file may bring beside the claim's own evidence. Roots, pins, challenges and keys of a service are the relying
- * party's to say: from a file they would be expectations about itself (contracts section 5).
+ * party's to say: from a file they would be expectations about itself (contracts section 5). None of them is a role of the claim's
+ * own evidence, which nothing beside it replaces.
  */
 const BESIDE: Record<EvidenceKind, readonly string[]> = {
   'sev-snp': ['crl'],
@@ -64,22 +65,17 @@ export interface ClaimedEvidence {
 /**
  * Gathers the claim's own evidence (wire-formats section 11) and the items beside it.
  *
- * @throws FormatError when it cannot be decoded, or says one thing twice
+ * @throws FormatError when it cannot be decoded
  */
 export function claimedEvidence(claim: WireClaim, items: readonly EvidenceItem[]): ClaimedEvidence {
   const kind = KINDS.get(claim.trace.runtime.platform) ?? null;
   const own = kind === null ? [] : ownFiles(kind, claim.gateway.attestation_evidence ?? {});
   const beside = kind === null ? [] : filesOf(kind, items);
-  const files = new Map(own);
-  for (const [role, data] of beside) {
-    if (files.has(role)) throw new FormatError(`the claim and the file both bring the role ${role} of its evidence`);
-    files.set(role, data);
-  }
   const gpu = filesOf('nvidia', items);
   const read = new Set([...beside.map(([role]) => `${kind}/${role}`), ...gpu.map(([role]) => `nvidia/${role}`)]);
   return {
     kind,
-    files: Object.fromEntries(files),
+    files: Object.fromEntries([...beside, ...own]),
     gpu: Object.fromEntries(gpu),
     unread: items.map(({ role }) => role).filter((role) => !read.has(role)),
   };

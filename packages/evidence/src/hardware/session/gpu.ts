@@ -1,7 +1,7 @@
 import { encodeUtf8 } from '../../bytes/utf8.ts';
 import { sha256 } from '../../crypto/sha256.ts';
 import type { Expectations } from '../../expectations.ts';
-import { type Finding, failed, informative, notChecked, proven } from '../../finding.ts';
+import { failed, informative, notChecked, proven, required } from '../../finding.ts';
 import type { Check } from '../../report.ts';
 import type { EvidenceFiles } from '../given.ts';
 import { nvidiaEvidence } from '../nvidia/evidence.ts';
@@ -29,7 +29,7 @@ export async function gpuChecks(
   const details = verdict.checks.map(({ id, title, outcome, against, detail }) =>
     informative(`hardware.${id}`, title, { outcome, against, detail, remedy: null }),
   );
-  return [informative('hardware.gpu', 'Is there evidence of a GPU in this session?', summary(verdict)), ...details];
+  return [gpuCheck(verdict, gpuServiceKeys === undefined ? '--gpu-service-keys FILE' : null), ...details];
 }
 
 /** The challenge that GPU evidence of a session must answer: SHA-256 over a label and the 64 bytes that bind key and chain. */
@@ -40,8 +40,12 @@ export function gpuChallenge(bound: Uint8Array): Uint8Array<ArrayBuffer> {
   return sha256(message);
 }
 
-function summary({ authentic, acceptable, summary: said }: EvidenceVerdict): Finding {
-  const detail = said.replace(/\.$/, '');
-  if (authentic && acceptable === true) return proven('yes, authentic and acceptable');
-  return authentic && acceptable === null ? notChecked(detail) : failed(detail);
+/** What was signed and cannot be appraised holds nothing up; what is not shown to be authentic does. */
+function gpuCheck(verdict: EvidenceVerdict, remedy: string | null): Check {
+  const { authentic, acceptable, checks } = verdict;
+  const [id, title] = ['hardware.gpu', 'Is there evidence of a GPU in this session?'];
+  const detail = verdict.summary.replace(/\.$/, '');
+  if (authentic && acceptable === true) return informative(id, title, proven('yes, authentic and acceptable'));
+  if (checks.some(({ outcome }) => outcome === 'failed')) return informative(id, title, failed(detail));
+  return authentic ? informative(id, title, notChecked(detail)) : required(id, title, notChecked(detail, remedy));
 }
