@@ -7,10 +7,14 @@ import { FormatError } from '../../format-error.ts';
 import type { JsonObject } from '../../json/value.ts';
 import type { EvidenceItem } from '../../session-document.ts';
 import type { EvidenceFiles } from '../given.ts';
+import { leafOf } from '../tpm/certificate.ts';
 import type { EvidenceKind } from '../verdict.ts';
 
+/** The kinds that a platform of a claim has; evidence of GPUs comes on top. */
+export type PlatformKind = Exclude<EvidenceKind, 'nvidia'>;
+
 /** Which kind of evidence stands behind a platform of a claim; other platforms have evidence that this package does not read. */
-const KINDS = new Map<string, EvidenceKind>([
+const KINDS = new Map<string, PlatformKind>([
   ['amd-sev-snp', 'sev-snp'],
   ['intel-tdx', 'tdx'],
   ['tpm2', 'tpm'],
@@ -54,7 +58,7 @@ const BESIDE: Record<EvidenceKind, readonly string[]> = {
 /** The evidence that a session file brings for its claim, sorted by who reads it. */
 export interface ClaimedEvidence {
   /** null: a software session, or a platform whose evidence this package does not read. */
-  kind: EvidenceKind | null;
+  kind: PlatformKind | null;
   files: EvidenceFiles;
   /** Evidence of GPUs, which comes on top of that of the platform. */
   gpu: EvidenceFiles;
@@ -90,7 +94,7 @@ function filesOf(kind: EvidenceKind, items: readonly EvidenceItem[]): NamedFile[
 }
 
 /** The members of `attestation_evidence` under the roles of the platform (wire-formats section 11). */
-function ownFiles(kind: EvidenceKind, evidence: JsonObject): NamedFile[] {
+function ownFiles(kind: PlatformKind, evidence: JsonObject): NamedFile[] {
   const member = (name: string, role: string): NamedFile[] => {
     const text = textOf(evidence, name);
     return text === null ? [] : [[role, decoded(text, name)]];
@@ -110,14 +114,12 @@ function ownFiles(kind: EvidenceKind, evidence: JsonObject): NamedFile[] {
   ];
 }
 
-/** The chain of a report comes leaf first; whether that is a VCEK or a VLEK is said by its name, and checked by who reads it. */
+/** The chain of a report comes leaf first. Whether that is a VCEK or a VLEK is said by its subject, and checked by who reads it. */
 function snpChain(bytes: Uint8Array<ArrayBuffer>): NamedFile[] {
-  const [leaf, ...issuers] = readCertificates(bytes);
-  if (leaf === undefined) return [];
-  const role = leaf.subject.commonName === 'SEV-VLEK' ? 'vlek' : 'vcek';
+  const certificates = readCertificates(bytes);
   return [
-    [role, leaf.der],
-    ['chain', concatenated(issuers.map(({ der }) => der))],
+    ['vcek', leafOf(certificates, 'cert_chain').der],
+    ['chain', concatenated(certificates.slice(1).map(({ der }) => der))],
   ];
 }
 

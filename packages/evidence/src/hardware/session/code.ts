@@ -1,6 +1,7 @@
 import { asserted, type Finding, proven } from '../../finding.ts';
 import type { EvidencePolicy } from '../policy.ts';
-import type { EvidenceCheck, EvidenceKind, EvidenceVerdict } from '../verdict.ts';
+import type { EvidenceCheck, EvidenceVerdict } from '../verdict.ts';
+import type { PlatformKind } from './claimed-evidence.ts';
 
 const UNSHOWN = 'policy, catalog and mode are asserted by a program on a genuine platform';
 
@@ -13,7 +14,7 @@ const LAUNCH_RTMRS = ['1', '2', '3'] as const;
  * firmware alone does not (contracts section 4).
  */
 export function codeFinding(
-  kind: EvidenceKind,
+  kind: PlatformKind,
   verdict: EvidenceVerdict,
   state: Finding,
   policy: EvidencePolicy | undefined,

@@ -81,6 +81,9 @@ for (const each of CASES) {
     assert.deepEqual([failures(report), open(report)], [[], []]);
     assert.equal(report.verdict, 'verified');
     assert.deepEqual(report.relaxations, []);
+    assert.ok(
+      report.checks.some(({ id, against }) => /^hardware\.[a-z-]+\.(?:report|extra)_data$/.test(id) && against),
+    );
     for (const id of [
       'hardware.key',
       'hardware.chain',
@@ -110,6 +113,9 @@ for (const each of CASES) {
     const none = await check(session.file, pins(each, { anchors: [] }));
     assert.notEqual(none.verdict, 'verified');
     assert.equal(outcome(none, 'key.pinned'), 'asserted');
+    for (const id of ['hardware.key', 'hardware.chain', 'hardware.measurement']) {
+      assert.equal(outcome(none, id), 'not checked', id);
+    }
   });
 
   test(`${name}: a root of the operator counts only when the relying party says so, and the report repeats it`, async () => {
@@ -118,6 +124,9 @@ for (const each of CASES) {
     assert.equal(asked.verdict, 'unverified');
     assert.equal(outcome(asked, 'hardware.root'), 'asserted');
     assert.ok(asked.lacking.includes('--accept-operator-root'));
+    for (const id of ['key.pinned', 'policy.hash', 'catalog.hash', 'policy.mode']) {
+      assert.equal(outcome(asked, id), 'asserted', id);
+    }
     const accepted = await check(session.file, pins(each, { anchors, acceptOperatorRoot: true }));
     assert.equal(accepted.verdict, 'verified');
     assert.deepEqual(accepted.relaxations, ['--accept-operator-root']);
@@ -183,6 +192,7 @@ for (const each of CASES) {
     }
     assert.equal(outcome(report, 'hardware.key'), 'proven');
     assert.ok(report.lacking.includes('--measurement DIGEST'));
+    for (const id of ['hardware.measurement', 'gateway.code']) assert.ok(open(report).includes(id), id);
   });
 
   test(`${name}: a wrong reference value is refused, and so is a claim that says what the evidence does not [W-02] [W-38]`, async () => {
@@ -244,6 +254,8 @@ test('a debug guest is refused, however genuine its report is', async () => {
   const report = await check(session.file, pins({ name: '', session, policy: {} }));
   assert.equal(report.verdict, 'refused');
   assert.equal(outcome(report, 'hardware.evidence'), 'failed');
+  assert.equal(outcome(report, 'hardware.key'), 'proven');
+  for (const id of ['key.pinned', 'policy.hash']) assert.equal(outcome(report, id), 'asserted', id);
 });
 
 test('a TDX quote without collateral is authentic, its TCB is unknown, and the session is not verified', async () => {
@@ -271,6 +283,7 @@ test('a TPM session without the second quote names its chain by assertion only [
   const report = await check(session.file, pins({ name: '', session, policy: {} }));
   assert.equal(report.verdict, 'unverified');
   assert.equal(outcome(report, 'hardware.chain'), 'asserted');
+  assert.ok(open(report).includes('hardware.chain'));
   assert.equal(outcome(report, 'hardware.key'), 'proven');
 });
 
@@ -310,6 +323,8 @@ test('a software TPM is called that, is accepted by its own flag only, and then 
   const asked = await check(session.file, without);
   assert.equal(asked.verdict, 'unverified');
   assert.ok(asked.lacking.includes('--accept-software-tpm'));
+  assert.ok(['hardware.measurement', 'gateway.code'].every((id) => open(asked).includes(id)));
+  assert.equal(outcome(asked, 'policy.hash'), 'asserted');
   const accepted = await check(session.file, { ...without, acceptSoftwareTpm: true });
   assert.deepEqual([failures(accepted), open(accepted)], [[], []]);
   assert.equal(accepted.verdict, 'verified');
@@ -324,6 +339,72 @@ test('a platform whose evidence is not read here is not verified, and not called
   const report = await check(file, pins(CASES[0] as Case));
   assert.equal(report.verdict, 'unverified');
   assert.equal(outcome(report, 'hardware.evidence'), 'not checked');
+});
+
+test('no other pin makes up for evidence that is not read, and all of it is named', async () => {
+  const file = copy(tdx.file);
+  file.claim.trace.runtime.platform = 'aws-nitro';
+  await sign(file, key);
+  const report = await check(file, pins(CASES[1] as Case, { keys: [{ x: key.x, source: 'given' }] }));
+  assert.ok(open(report).includes('hardware.evidence'));
+  assert.equal(outcome(report, 'key.pinned'), 'proven');
+  assert.equal(outcome(report, 'policy.hash'), 'asserted');
+  assert.match(report.checks.find(({ id }) => id === 'file.read')?.detail ?? '', /evidence tdx\/tcb_info/);
+});
+
+test('a hardware claim whose key is none is refused without an exception', async () => {
+  const order = encodeBase64Url(Uint8Array.of(1, ...new Uint8Array(31)));
+  for (const x of [order, 'AA', '', 'not base64!']) {
+    const file = copy(snp.file);
+    file.claim.trace.cnf.jwk.x = x;
+    assert.equal((await check(file, pins(CASES[0] as Case))).verdict, 'refused', x);
+  }
+});
+
+test('evidence is judged at the time that the relying party gives', async () => {
+  for (const each of CASES) {
+    const report = await check(each.session.file, pins(each, { now: Date.UTC(2060, 0, 1) / 1000 }));
+    assert.equal(outcome(report, 'hardware.evidence'), 'failed', each.name);
+  }
+});
+
+test('a report of a key that the cloud provider loaded is one of a genuine platform too', async () => {
+  const session = await snpSession(key, EVENTS, { signingKey: 'vlek', certificates: { kind: 'vlek' } });
+  const report = await check(session.file, pins({ name: '', session, policy: {} }));
+  assert.equal(report.verdict, 'verified', report.summary);
+});
+
+test('a revocation list beside a report is read, and one of another platform is not', async () => {
+  const session = await snpSession(key, EVENTS, { crl: {} });
+  const policy: EvidencePolicy = { sevSnp: { requireCrl: true } };
+  assert.equal((await check(session.file, pins({ name: '', session, policy }))).verdict, 'verified');
+  const other = copy(session.file);
+  for (const item of other.evidence) item.role = item.role.replace('sev-snp', 'azure-cvm');
+  const report = await check(other, pins({ name: '', session, policy }));
+  assert.equal(report.verdict, 'unverified');
+  assert.deepEqual(
+    [outcome(report, 'hardware.evidence'), outcome(report, 'file.read')],
+    ['not checked', 'not checked'],
+  );
+});
+
+test('a virtual TPM of a cloud is called the word of its provider', async () => {
+  const anchors: TrustAnchor[] = [{ ...tpm.root, source: 'vendor', assurance: 'cloud-vtpm' }];
+  const report = await check(tpm.file, pins(CASES[2] as Case, { anchors }));
+  assert.equal(report.verdict, 'verified');
+  assert.match(report.checks.find(({ id }) => id === 'hardware.root')?.detail ?? '', /virtual TPM of a cloud/);
+});
+
+test('a register that holds firmware shows no program, whatever reference value it has', async () => {
+  const rtmr0: EvidencePolicy = { tdx: { rtmr: { '0': [tdx.rtmr(0)] } } };
+  const pcr4: EvidencePolicy = { tpm: { pcrs: { sha256: { '4': ['ab'.repeat(32)] } } } };
+  for (const [each, evidencePolicy] of [
+    [CASES[1], rtmr0],
+    [CASES[2], pcr4],
+  ] as [Case, EvidencePolicy][]) {
+    const report = await check(each.session.file, pins(each, { evidencePolicy }));
+    assert.deepEqual([outcome(report, 'hardware.evidence'), outcome(report, 'gateway.code')], ['proven', 'asserted']);
+  }
 });
 
 test('a software claim that carries hardware evidence is refused', async () => {

@@ -11,8 +11,8 @@ import type { EvidenceItem } from '../../session-document.ts';
 import { verifyEvidence } from '../evidence.ts';
 import type { EvidenceGiven } from '../given.ts';
 import { verifyQuotePair } from '../tpm/quote-pair.ts';
-import type { EvidenceKind, EvidenceVerdict } from '../verdict.ts';
-import { type ClaimedEvidence, claimedEvidence } from './claimed-evidence.ts';
+import type { EvidenceVerdict } from '../verdict.ts';
+import { type ClaimedEvidence, claimedEvidence, type PlatformKind } from './claimed-evidence.ts';
 import { codeFinding } from './code.ts';
 import { gpuChecks } from './gpu.ts';
 import { rootFinding } from './root.ts';
@@ -31,12 +31,11 @@ export interface HardwareStanding {
 }
 
 /** The check of each kind that compares what the platform was given with what was expected. */
-const BINDING: Record<EvidenceKind, string> = {
+const BINDING: Record<PlatformKind, string> = {
   'sev-snp': 'sev-snp.report_data',
   tdx: 'tdx.report_data',
   tpm: 'tpm.extra_data',
   'azure-cvm': 'azure-cvm.extra_data',
-  nvidia: 'nvidia.nonce',
 };
 
 const SECOND_BINDING = 'tpm-second.extra_data';
@@ -107,7 +106,7 @@ type Backed = Omit<HardwareStanding, 'unread'>;
 
 async function hardwareBacked(
   claim: WireClaim,
-  kind: EvidenceKind,
+  kind: PlatformKind,
   { files, gpu }: ClaimedEvidence,
   expectations: Expectations,
 ): Promise<Backed> {
@@ -122,7 +121,8 @@ async function hardwareBacked(
   const code = codeFinding(kind, verdict, state, expectations.evidencePolicy);
   // A software TPM shows no state of any machine: what it measured is not asked for.
   const askState = root.software && root.accepted ? informative : required;
-  const vouched = verdict.authentic && verdict.acceptable === true && root.accepted;
+  // What is not authentic is not acceptable.
+  const vouched = verdict.acceptable === true && root.accepted;
   const checks = [
     required(...EVIDENCE, summaryOf(verdict)),
     required('hardware.root', 'On whose word is it hardware?', root.finding),
@@ -150,7 +150,7 @@ function boundBytes(claim: WireClaim): Uint8Array<ArrayBuffer> {
 }
 
 function givenFor(
-  kind: EvidenceKind,
+  kind: PlatformKind,
   bound: Uint8Array<ArrayBuffer>,
   claim: WireClaim,
   { anchors = [], evidencePolicy, now }: Expectations,
@@ -165,22 +165,19 @@ function givenFor(
   };
 }
 
-function summaryOf({ authentic, acceptable, summary, checks }: EvidenceVerdict): Finding {
+function summaryOf({ acceptable, summary, checks }: EvidenceVerdict): Finding {
   const detail = summary.replace(/\.$/, '');
-  if (authentic && acceptable === true) return proven('the evidence is authentic and acceptable');
+  if (acceptable === true) return proven('the evidence is authentic and acceptable');
   if (checks.some(({ outcome }) => outcome === 'failed')) return failed(detail);
-  return notChecked(
-    detail,
-    checks.find(({ required: needed, remedy }) => needed && remedy !== undefined)?.remedy ?? null,
-  );
+  return notChecked(detail, checks.find(({ remedy }) => remedy !== undefined)?.remedy ?? null);
 }
 
-function boundFinding(verdict: EvidenceVerdict, kind: EvidenceKind, what: string): Finding {
+function boundFinding(verdict: EvidenceVerdict, kind: PlatformKind, what: string): Finding {
   return carried(verdict, BINDING[kind]) ?? proven(`the evidence carries ${what}`, 'computed from the claim');
 }
 
 /** The first quote of a TPM covers the key only; the chain needs the second one (contracts section 4, W-03). */
-function chainFinding(verdict: EvidenceVerdict, kind: EvidenceKind): Finding {
+function chainFinding(verdict: EvidenceVerdict, kind: PlatformKind): Finding {
   const what = 'the hash of the first entry';
   if (kind !== 'tpm') return boundFinding(verdict, kind, what);
   if (!verdict.checks.some(({ id }) => id === SECOND_BINDING)) {
