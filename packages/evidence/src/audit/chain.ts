@@ -1,6 +1,7 @@
 import type { Sha256 } from '../crypto/sha256.ts';
 import { type Finding, failed, proven, provenUnless } from '../finding.ts';
 import { isCall } from './chain-entry.ts';
+import { IdSet } from './id-set.ts';
 import { everyEntry, type Observer } from './observer.ts';
 import { GENESIS } from './tips.ts';
 
@@ -28,7 +29,7 @@ export function links(): Observer {
 
 /** Whether sequence numbers count 0, 1, 2, … and no entry id appears twice. */
 export function sequence(): Observer {
-  const ids = new Set<string>();
+  const ids = new IdSet();
   let length = 0;
   let wrong: string | null = null;
   return {
@@ -115,14 +116,13 @@ export function bounds(claimed: { root: string; tip: string; length: number }): 
 
 /** Whether every call has an id, a tool and a decision, and exactly one entry (defect W-09). */
 export function calls(): Observer {
-  const ended = new Set<string>();
+  const ended = new IdSet();
   return everyEntry(
     (entry, at) => {
       if (!isCall(entry)) return null;
       if (entry.callId === null || entry.toolName === null) return `entry ${at} ends a call that it does not name`;
-      if (ended.has(entry.callId)) return `entry ${at} ends a call that an earlier entry ended`;
+      if (!ended.add(entry.callId)) return `entry ${at} ends a call that an earlier entry ended`;
       if (entry.decision === null || entry.decision === 'n/a') return `entry ${at} ends a call without a decision`;
-      ended.add(entry.callId);
       return null;
     },
     () => `${ended.size} calls, each with one entry and one decision`,

@@ -30,11 +30,13 @@ const NATIVE_DEPTH = 64;
 export function readJsonLine(line: Uint8Array, items: number): JsonLine | null {
   const text = line.length <= NATIVE_BYTES ? decoded(line) : null;
   const native = text === null ? null : parseNatively(text);
-  const count = native === null ? Number.POSITIVE_INFINITY : countPlain(native, NATIVE_DEPTH);
-  if (text === null || native === null || count > items) return readStrictly(line, items);
+  if (text === null || native === null) return readStrictly(line, items);
+  const survey = new Survey();
+  survey.walk(native, 0);
+  if (!survey.plain || survey.items > items) return readStrictly(line, items);
   // Not what the sorted form would escape: a text is as long as its bytes when it is ASCII, and DEL is the last of that.
-  const isCanonical = text.length === line.length && !text.includes('\x7f') && isSorted(native);
-  return new JsonLine(native, count, isCanonical ? { text, bytes: line } : null);
+  const isCanonical = survey.sorted && text.length === line.length && !text.includes('\x7f');
+  return new JsonLine(native, survey.items, isCanonical ? { text, bytes: line } : null);
 }
 
 function readStrictly(line: Uint8Array, items: number): JsonLine | null {
@@ -67,29 +69,35 @@ function parseNatively(text: string): JsonObject | null {
   }
 }
 
-/** Values in `value`; infinitely many where a number is one that a {@link JsonNumber} must carry, or nesting is deeper than `depth`. */
-function countPlain(value: JsonValue, depth: number): number {
-  if (typeof value === 'number') return Number.isSafeInteger(value) ? 1 : Number.POSITIVE_INFINITY;
-  if (typeof value !== 'object' || value === null) return 1;
-  if (depth === 0) return Number.POSITIVE_INFINITY;
-  let count = 1;
-  for (const item of Object.values(value)) count += countPlain(item, depth - 1);
-  return count;
+/** Looks at a natively parsed value, once. */
+class Survey {
+  /** Values in it, as the parser counts them. */
+  items = 0;
+  /** No number in it is one that a {@link JsonNumber} must carry, and it is not nested too deeply. */
+  plain = true;
+  /** The members of every object come in the order of their names: by UTF-16 units, which in ASCII is by code points. */
+  sorted = true;
+
+  walk(value: JsonValue, depth: number): void {
+    this.items++;
+    if (typeof value === 'number') this.plain &&= Number.isSafeInteger(value);
+    if (typeof value !== 'object' || value === null) return;
+    if (depth === NATIVE_DEPTH) this.plain = false;
+    else if (Array.isArray(value)) for (const item of value) this.walk(item, depth + 1);
+    else if (isObject(value)) this.#members(value, depth + 1);
+  }
+
+  #members(object: JsonObject, depth: number): void {
+    let previous: string | null = null;
+    for (const key of Object.keys(object)) {
+      if (previous !== null && key < previous) this.sorted = false;
+      previous = key;
+      this.walk(object[key] as JsonValue, depth);
+    }
+  }
 }
 
 function countValues(value: JsonValue): number {
   if (typeof value !== 'object' || value === null || value instanceof JsonNumber) return 1;
   return Object.values(value).reduce<number>((count, item) => count + countValues(item), 1);
-}
-
-/** Whether the members of every object in an ASCII `value` come in the order of their names. */
-function isSorted(value: JsonValue): boolean {
-  if (Array.isArray(value)) return value.every(isSorted);
-  if (!isObject(value)) return true;
-  let previous: string | null = null;
-  for (const key of Object.keys(value)) {
-    if ((previous !== null && key < previous) || !isSorted(value[key] as JsonValue)) return false;
-    previous = key;
-  }
-  return true;
 }
