@@ -161,14 +161,18 @@ export async function tpmSession(
 
 /**
  * A session in a confidential VM on Azure: the report carries the hash of what the paravisor says of itself, which names the key of
- * the virtual TPM, and the quote of that carries the 64 bytes.
+ * the virtual TPM, and the quote of that carries the 64 bytes. `quoted` are the registers that it covers.
  */
-export async function azureSession(key: TestKey, events: readonly EventSpec[] = []): Promise<HardwareSession> {
+export async function azureSession(
+  key: TestKey,
+  events: readonly EventSpec[] = [],
+  quoted = { selection: SELECTION.second, pcrs: { sha256: { '11': LAUNCH_PCR } } as TpmPcrs },
+): Promise<HardwareSession> {
   const file = await openSession(key, events);
   const tpm = await makeTpm({ scheme: 'rsassa' });
   const runtime = runtimeData(tpm);
   const { files, root } = await makeSnp({ reportData: sha256(runtime), measurement: SNP_MEASUREMENT });
-  const quote = tpm.quote(boundBytes(file), SELECTION.second, { sha256: { '11': LAUNCH_PCR } });
+  const quote = tpm.quote(boundBytes(file), quoted.selection, quoted.pcrs);
   const evidence = {
     v: 1,
     snp_report: text(files.report),

@@ -5,8 +5,11 @@ import type { PlatformKind } from './claimed-evidence.ts';
 
 const UNSHOWN = 'policy, catalog and mode are asserted by a program on a genuine platform';
 
-/** Registers where a measured launch records the gateway (contracts section 4): those below hold firmware and boot loader. */
-const FIRST_LAUNCH_PCR = 8;
+/**
+ * Registers where a measured launch records the gateway (contracts section 4): those below hold firmware and boot loader, and of those
+ * above any program can reset some (TCG PC Client Platform TPM Profile, PCR attributes).
+ */
+const LAUNCH_PCRS = ['8', '9', '10', '11', '12', '13', '14', '15'];
 const LAUNCH_RTMRS = ['1', '2', '3'] as const;
 
 /**
@@ -21,11 +24,13 @@ export function codeFinding(
 ): Finding {
   if (state.outcome !== 'proven') return asserted(`no reference value is shown: ${UNSHOWN}`, state.remedy);
   if (kind === 'sev-snp') return proven('the launch measurement is your reference value', '--measurement');
-  if (kind === 'tdx') return tdxCode(verdict, policy);
+  if (kind === 'tdx') return tdxCode(verdict);
   const covered = Object.values(policy?.tpm?.pcrs ?? {}).some((bank) =>
-    Object.keys(bank).some((index) => Number(index) >= FIRST_LAUNCH_PCR),
+    Object.keys(bank).some((index) => LAUNCH_PCRS.includes(index)),
   );
-  if (covered && holds(verdict.checks, '.reference_pcrs'))
+  // The first quote of a TPM covers firmware only: reference values are asked of the second.
+  const compared = kind === 'tpm' ? 'tpm-second.reference_pcrs' : 'azure-cvm.reference_pcrs';
+  if (covered && holds(verdict.checks, compared))
     return proven('registers of the launch have your reference values', '--evidence-policy');
   return asserted(
     `the measurement covers firmware, not the gateway: ${UNSHOWN}`,
@@ -33,19 +38,17 @@ export function codeFinding(
   );
 }
 
-function tdxCode({ checks }: EvidenceVerdict, policy: EvidencePolicy | undefined): Finding {
-  const covered = LAUNCH_RTMRS.some(
-    (index) => policy?.tdx?.rtmr?.[index] !== undefined && holds(checks, `tdx.rtmr${index}`),
-  );
-  if (covered) return proven('a register of the launch has your reference value', '--evidence-policy');
+function tdxCode({ checks }: EvidenceVerdict): Finding {
+  // A register is only asked about where there is a reference value for it.
+  if (LAUNCH_RTMRS.some((index) => holds(checks, `tdx.rtmr${index}`)))
+    return proven('a register of the launch has your reference value', '--evidence-policy');
   return asserted(
     `the measurement covers firmware, not the gateway: ${UNSHOWN}`,
     '--evidence-policy FILE with reference values for one of RTMR 1 to 3',
   );
 }
 
-/** Whether the checks whose id ends so were made, and all hold. */
-function holds(checks: readonly EvidenceCheck[], end: string): boolean {
-  const found = checks.filter(({ id }) => id.endsWith(end));
-  return found.length > 0 && found.every(({ outcome }) => outcome === 'proven');
+/** Whether that check was made, and holds. */
+function holds(checks: readonly EvidenceCheck[], wanted: string): boolean {
+  return checks.some(({ id, outcome }) => id === wanted && outcome === 'proven');
 }

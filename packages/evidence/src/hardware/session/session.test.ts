@@ -418,3 +418,31 @@ test('a software claim that carries hardware evidence is refused', async () => {
   await sign(file, key);
   assert.equal((await check(file, pins(CASES[0] as Case))).verdict, 'refused');
 });
+
+test('a register of the launch shows the program only when it was read and has its reference value', async () => {
+  const wrong = ['00'.repeat(48)];
+  const other: EvidencePolicy = {
+    tdx: { rtmr: { '2': wrong } },
+    tpm: { pcrs: { sha256: { '11': ['00'.repeat(32)] } } },
+  };
+  for (const each of CASES.slice(1)) {
+    const report = await check(each.session.file, pins(each, { evidencePolicy: other }));
+    assert.equal(report.verdict, 'refused', each.name);
+    assert.equal(outcome(report, 'gateway.code'), 'asserted', each.name);
+  }
+  const session = await tpmSession(key, EVENTS, { second: false });
+  const unread = await check(session.file, pins({ name: '', session, policy: REGISTERS }));
+  assert.equal(outcome(unread, 'hardware.measurement'), 'proven');
+  assert.equal(outcome(unread, 'gateway.code'), 'asserted');
+});
+
+test('a register that any program can reset shows no program', async () => {
+  for (const index of ['16', '23']) {
+    const pcrs = { sha256: { [index]: LAUNCH_PCR } };
+    const session = await azureSession(key, EVENTS, { selection: `sha256:11,${index}`, pcrs });
+    const policy: EvidencePolicy = { tpm: { pcrs: { sha256: { [index]: [LAUNCH_PCR] } } } };
+    const report = await check(session.file, pins({ name: '', session, policy }));
+    assert.deepEqual([outcome(report, 'hardware.evidence'), outcome(report, 'gateway.code')], ['proven', 'asserted']);
+    assert.equal(outcome(report, 'policy.hash'), 'asserted');
+  }
+});
