@@ -1,57 +1,40 @@
-import { useEffect, useMemo, useState } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 import type { Engine } from '../engine.ts';
-import { type ReadFiles, readFiles } from '../read-files.ts';
-import type { ExaminedSession, Question } from '../verification/examine.ts';
-import { type Flip, flipAt, flipped } from '../verification/flip.ts';
-import type { GivenFile } from '../verification/given-file.ts';
-import { FILE_FIELDS, type FileFlag } from '../verification/pin-files.ts';
-import { expectationsOf, NO_PINS, type Pins, problemsOf } from '../verification/pins.ts';
+import type { ExaminedSession } from '../verification/examine.ts';
+import type { Flip } from '../verification/flip.ts';
 import { standingOf } from '../verification/standing.ts';
 import { ExpectationsForm } from './expectations-form.tsx';
 import { FilesView } from './files-view.tsx';
 import { FlipView } from './flip-view.tsx';
 import { SessionView } from './session-view.tsx';
 import { SessionsView } from './sessions-view.tsx';
-import { useExamined } from './use-examined.ts';
+import { type Asking, useExamined } from './use-examined.ts';
+import { type Inputs, useInputs } from './use-inputs.ts';
 
 /** The verification page: files and expectations go in, a verdict comes out. Every change of either asks anew. */
 export function App({ engine }: { engine: Engine }) {
-  const [files, setFiles] = useState<ReadFiles>({ given: [], unreadable: [] });
-  const [pins, setPins] = useState(NO_PINS);
-  const [flip, setFlip] = useState<Flip | null>(null);
+  const inputs = useInputs();
+  const asking = useExamined(engine, inputs.question);
+  useDropAnywhere(inputs.addFiles);
+  return (
+    <div class="layout">
+      <Results inputs={inputs} asking={asking} />
+      <ExpectationsForm
+        pins={inputs.pins}
+        problems={inputs.problems}
+        onPins={inputs.changePins}
+        onPinFiles={inputs.addPinFiles}
+      />
+    </div>
+  );
+}
+
+/** The files, and what the verifier says about them. Without a question there is no answer, also not an older one. */
+function Results({ inputs, asking }: { inputs: Inputs; asking: Asking }) {
   const [chosen, setChosen] = useState(0);
-  const shown = useMemo(() => flipped(files.given, flip), [files.given, flip]);
-  const problems = useMemo(() => problemsOf(pins), [pins]);
-  const unclear = Object.keys(problems).length > 0;
-  const question = useMemo<Question | null>(() => {
-    if (shown.length === 0 || unclear) return null;
-    return { files: shown, expectations: expectationsOf(pins, () => Math.floor(Date.now() / 1000)) };
-  }, [shown, pins, unclear]);
-  const { examined, busy, problem } = useExamined(engine, question);
-
-  const changeFiles = (change: (before: ReadFiles) => ReadFiles): void => {
-    setFlip(null);
-    setFiles(change);
-  };
-  const add = async (given: File[]): Promise<void> => {
-    const read = await readFiles(given);
-    changeFiles((before) => ({ given: [...before.given, ...read.given], unreadable: read.unreadable }));
-  };
-  const remove = (id: number): void =>
-    changeFiles(({ given }) => ({ given: given.filter((file) => file.id !== id), unreadable: [] }));
-  const addPinFiles = async (flag: FileFlag, given: File[]): Promise<void> => {
-    const read = await readFiles(given);
-    setFiles((before) => ({ ...before, unreadable: read.unreadable }));
-    setPins((before) => withFiles(before, flag, read.given));
-  };
-  const trust = (id: number): void => {
-    const key = files.given.filter((file) => file.id === id);
-    setPins((before) => withFiles(before, '--key', key));
-    remove(id);
-  };
-  useDropAnywhere(add);
-
-  const answer = question === null ? null : examined;
+  const { files, shown, flip, question, problems } = inputs;
+  const { busy, problem } = asking;
+  const answer = question === null ? null : asking.examined;
   const sessions = answer?.sessions ?? [];
   const session = sessions[chosen] ?? sessions[0];
   return (
@@ -59,45 +42,29 @@ export function App({ engine }: { engine: Engine }) {
       <p class="visually-hidden" role="status">
         {busy ? 'Verifying.' : announcement(session, flip)}
       </p>
-      <div class="layout">
-        <div class="results" aria-busy={busy}>
-          <FilesView
-            files={files.given}
-            keys={answer?.keys ?? []}
-            receipts={answer?.receipts ?? []}
-            strangers={[...files.unreadable, ...(answer?.strangers ?? [])]}
-            onFiles={add}
-            onRemove={remove}
-            onTrust={trust}
-          />
-          <Stopped problem={problem} unclear={unclear} />
-          {flip !== null && (
-            <FlipView flip={flip} report={busy ? null : (session?.report ?? null)} onUndo={() => setFlip(null)} />
-          )}
-          {sessions.length > 1 && (
-            <SessionsView sessions={sessions} series={answer?.series ?? []} chosen={chosen} onChoose={setChosen} />
-          )}
-          {session !== undefined && (
-            <SessionView
-              key={session.id}
-              session={session}
-              files={shown}
-              onFlip={(place) => setFlip(flipAt(files.given, place))}
-            />
-          )}
-        </div>
-        <ExpectationsForm pins={pins} problems={problems} onPins={setPins} onPinFiles={addPinFiles} />
+      <div class="results" aria-busy={busy}>
+        <FilesView
+          files={files.given}
+          keys={answer?.keys ?? []}
+          receipts={answer?.receipts ?? []}
+          strangers={[...files.unreadable, ...(answer?.strangers ?? [])]}
+          onFiles={inputs.addFiles}
+          onRemove={inputs.removeFile}
+          onTrust={inputs.trustFile}
+        />
+        <Stopped problem={problem} unclear={Object.keys(problems).length > 0} />
+        {flip !== null && (
+          <FlipView flip={flip} report={busy ? null : (session?.report ?? null)} onUndo={() => inputs.flipByte(null)} />
+        )}
+        {sessions.length > 1 && (
+          <SessionsView sessions={sessions} series={answer?.series ?? []} chosen={chosen} onChoose={setChosen} />
+        )}
+        {session !== undefined && (
+          <SessionView key={session.id} session={session} files={shown} onFlip={inputs.flipByte} />
+        )}
       </div>
     </>
   );
-}
-
-/** The form with those files in a field, which holds one or several. */
-function withFiles(pins: Pins, flag: FileFlag, given: readonly GivenFile[]): Pins {
-  const many = FILE_FIELDS.some((field) => field.flag === flag && field.many);
-  const others = many ? pins.files : pins.files.filter((file) => file.flag !== flag);
-  const added = (many ? given : given.slice(-1)).map((file) => ({ ...file, flag }));
-  return { ...pins, files: [...others, ...added] };
 }
 
 /** Why there is no verdict. */
