@@ -34,8 +34,12 @@ export interface TpmOptions {
   device?: { manufacturer: string; model: string } | null;
   /** Members of the certificate of the attestation key that are to be other than usual. */
   akCertificate?: Partial<CertificateRequest>;
-  /** Extended key usages of that certificate (last arc of 2.23.133.8); default `[3]`. */
+  /** As {@link akCertificate}, of the endorsement key. */
+  ekCertificate?: Partial<CertificateRequest>;
+  /** Extended key usages of the certificate of the attestation key (last arc of 2.23.133.8); default `[3]`. */
   akPurposes?: readonly number[];
+  /** Of the endorsement key; default `[1]`. */
+  ekPurposes?: readonly number[];
   /** The TPM that shares its root and issuing CA with this one. */
   sibling?: TestTpm;
 }
@@ -120,7 +124,8 @@ export async function makeTpm(options: TpmOptions = {}): Promise<TestTpm> {
     issuer,
     serial: '03',
     keyUsage: ['keyAgreement'],
-    extensions: [...purposes([1]), ...deviceName(device)],
+    extensions: [...purposes(options.ekPurposes ?? [1]), ...deviceName(device)],
+    ...options.ekCertificate,
   });
   const chainOf = (leaf: TestCertificate) => utf8([leaf.pem, issuer.pem, rootCertificate.pem].join('\n'));
   const area = publicArea(akKeys.spki, scheme, hash, options.attributes ?? AK_ATTRIBUTES);

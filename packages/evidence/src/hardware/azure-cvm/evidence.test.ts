@@ -73,6 +73,18 @@ test('without the report of the processor, or its runtime data, nothing is authe
   }
 });
 
+test('the challenge is asked of the quote alone: the report of the processor holds what the paravisor put there', async (t) => {
+  const found = genuine('cmcp-azure-cvm-2026-07-20');
+  if (found === null) return t.skip(ABSENT);
+  const { files, at, anchors } = found;
+  const nonce = new Uint8Array(32);
+  for (const supplied of [files, without(files, 'runtime_data')]) {
+    const { checks } = await azureEvidence(supplied, { at, anchors, nonce, userData: nonce });
+    assert.ok(!checks.some(({ id }) => id === 'sev-snp.nonce'));
+    assert.notEqual(checks.find(({ id }) => id === 'sev-snp.report_data')?.outcome, 'failed');
+  }
+});
+
 test('the virtual TPM of another machine is not that of this one', async (t) => {
   const [one, other] = [genuine(SNP_CASE), genuine('cmcp-azure-cvm-2026-07-20')];
   if (one === null || other === null) return t.skip(ABSENT);

@@ -1,13 +1,11 @@
-import { buildChain } from '../../crypto/chain.ts';
 import { type PublicKey, parseSpki, samePublicKey, spkiOf } from '../../crypto/key.ts';
 import { readPem } from '../../crypto/pem.ts';
 import { sha256Hex } from '../../crypto/sha256.ts';
 import { type Certificate, readCertificates } from '../../crypto/x509.ts';
-import { asserted, type Finding, failed, notChecked, proven, provenUnless } from '../../finding.ts';
+import { asserted, type Finding, notChecked, proven, provenUnless } from '../../finding.ts';
 import { FormatError } from '../../format-error.ts';
-import { anchorsFor, trustedRoot } from '../anchors.ts';
-import { fileOf } from '../files.ts';
-import type { EvidenceFiles, EvidenceGiven, TrustAnchor } from '../given.ts';
+import { fileOf, reading } from '../files.ts';
+import type { EvidenceFiles, EvidenceGiven } from '../given.ts';
 import { authenticity, type EvidenceCheck, remark, type TrustedRoot } from '../verdict.ts';
 import {
   akCertificateProblem,
@@ -17,6 +15,7 @@ import {
   type TpmDevice,
   tpmDevice,
 } from './certificate.ts';
+import { chainTo, holdsByItself, softwareRoot, type TpmRoots, type Trust, tpmRoots } from './chain-trust.ts';
 import { parsePublic, type TpmPublic } from './public-area.ts';
 import type { AttestSigner } from './verify.ts';
 
@@ -24,14 +23,6 @@ import type { AttestSigner } from './verify.ts';
 export interface AttestationKey extends AttestSigner {
   root: TrustedRoot | null;
   checks: EvidenceCheck[];
-}
-
-/** What was found out about the trust in a key. */
-interface Trust {
-  finding: Finding;
-  root: TrustedRoot | null;
-  /** A certificate in the chain is signed with SHA-1. */
-  weak: boolean;
 }
 
 /**
@@ -52,7 +43,7 @@ export async function attestationKey(files: EvidenceFiles, given: EvidenceGiven)
   const byChain = chain === null ? null : await chainTo(chain, roots, akCertificateProblem);
   const trust = pin === null ? (byChain ?? NOTHING) : pinned(pin, trusted !== null, byChain);
   const named = { trusted, ak: presented, ak_chain: leaf?.key ?? null, ak_public: area?.key ?? null };
-  const ek = await ekCheck(read(files, 'ek_chain', readCertificates), roots);
+  const ek = await ekCheck(fileOf(files, 'ek_chain'), roots);
   const devices = [leaf === null ? null : tpmDevice(leaf), ek.device];
   return {
     key: pin ?? leaf?.key ?? area?.key ?? null,
@@ -69,16 +60,6 @@ export async function attestationKey(files: EvidenceFiles, given: EvidenceGiven)
   };
 }
 
-/** The roots that may vouch for a TPM, and when. */
-interface Roots {
-  anchors: readonly TrustAnchor[];
-  at: number;
-}
-
-function tpmRoots(files: EvidenceFiles, given: EvidenceGiven): Roots {
-  return { anchors: anchorsFor(given, 'tpm', fileOf(files, 'test_root')), at: given.at };
-}
-
 function read<T>(files: EvidenceFiles, role: string, parse: (bytes: Uint8Array<ArrayBuffer>) => T): T | null {
   const bytes = fileOf(files, role);
   return bytes === undefined ? null : parse(bytes);
@@ -93,25 +74,6 @@ const NOTHING: Trust = {
   root: null,
   weak: false,
 };
-
-/** The chain of certificates of one key, leaf first, to a root; `problemOf` says what is wrong with the leaf. */
-async function chainTo(
-  chain: readonly Certificate[],
-  { anchors, at }: Roots,
-  problemOf: (leaf: Certificate) => string | null,
-): Promise<Trust> {
-  const leaf = leafOf(chain, 'the chain');
-  const problem = problemOf(leaf);
-  if (problem !== null) return { finding: failed(problem), root: null, weak: false };
-  const built = await buildChain(leaf, [...chain], { anchors, purpose: 'tpm', at });
-  if (!built.ok) {
-    const finding = built.unsupported ? notChecked(built.problem) : failed(built.problem);
-    return { finding, root: null, weak: false };
-  }
-  const root = trustedRoot(built.anchor);
-  const finding = proven(`the certificate chain leads to ${root.name}`, `${root.name} (${root.fingerprint})`);
-  return { finding, root, weak: built.weak };
-}
 
 /** A pin needs no chain; one that leads to a root says more than the pin. */
 function pinned(key: PublicKey, byGiven: boolean, byChain: Trust | null): Trust {
@@ -161,28 +123,23 @@ function attributes(area: TpmPublic | null): EvidenceCheck {
 
 /** The EK says which TPM this is; that the attestation key is in it is said by who issued the AK certificate. */
 async function ekCheck(
-  chain: readonly Certificate[] | null,
-  roots: Roots,
+  bytes: Uint8Array<ArrayBuffer> | undefined,
+  roots: TpmRoots,
 ): Promise<{ checks: EvidenceCheck[]; device: TpmDevice | null }> {
-  if (chain === null) return { checks: [], device: null };
+  if (bytes === undefined) return { checks: [], device: null };
+  const answer = (finding: Finding): EvidenceCheck =>
+    remark('authentic', 'tpm.ek_chain', 'Is the endorsement key one that its maker vouches for?', finding);
+  const read = reading(() => {
+    const chain = readCertificates(bytes);
+    return { chain, device: tpmDevice(leafOf(chain, 'ek_chain')) };
+  });
+  // Makers write EK certificates in forms that nothing else has. Nothing rests on them.
+  if (read.value === null) return { checks: [answer(notChecked(`it cannot be read: ${read.problem}`))], device: null };
+  const { chain, device } = read.value;
   const { finding } = await chainTo(chain, roots, ekCertificateProblem);
-  const unknownRoot = finding.outcome === 'failed' && (await holdsByItself(chain, roots.at));
+  const unknownRoot = finding.outcome === 'failed' && (await holdsByItself(chain, roots.at, ekCertificateProblem));
   const detail = `${finding.detail} (it does not say that the attestation key is in this TPM)`;
-  const said = unknownRoot ? notChecked(detail) : { ...finding, detail };
-  const check = remark('authentic', 'tpm.ek_chain', 'Is the endorsement key one that its maker vouches for?', said);
-  return { checks: [check], device: tpmDevice(leafOf(chain, 'ek_chain')) };
-}
-
-/** Whether nothing is wrong with an EK chain but that the relying party does not trust its root. */
-async function holdsByItself(chain: readonly Certificate[], at: number): Promise<boolean> {
-  const anchors = chain.slice(-1).map(({ fingerprint, subject }) => ({
-    name: subject.text,
-    fingerprint,
-    source: 'test' as const,
-    purposes: ['tpm' as const],
-    assurance: 'unknown' as const,
-  }));
-  return (await chainTo(chain, { anchors, at }, ekCertificateProblem)).root !== null;
+  return { checks: [answer(unknownRoot ? notChecked(detail) : { ...finding, detail })], device };
 }
 
 function transcript(): EvidenceCheck {
@@ -194,10 +151,6 @@ function transcript(): EvidenceCheck {
   );
 }
 
-function softwareRoot(root: TrustedRoot): TrustedRoot {
-  return { ...root, assurance: 'software-tpm' };
-}
-
 /** A public key: PEM (PUBLIC KEY), or DER of a SubjectPublicKeyInfo. @throws FormatError */
 export function readPublicKey(bytes: Uint8Array<ArrayBuffer>): PublicKey {
   if (bytes[0] === 0x30) return parseSpki(bytes);
@@ -206,22 +159,4 @@ export function readPublicKey(bytes: Uint8Array<ArrayBuffer>): PublicKey {
     throw new FormatError('public key: one PEM block PUBLIC KEY was expected');
   }
   return parseSpki(block.der);
-}
-
-/** What certificates without a quote show. */
-export interface CertificateTrust extends Trust {
-  kind: 'AK' | 'EK';
-  device: TpmDevice | null;
-}
-
-/** The chain of an AK or of an EK (role `cert_chain`), leaf first, to a root. @throws FormatError */
-export async function certificateTrust(files: EvidenceFiles, given: EvidenceGiven): Promise<CertificateTrust> {
-  const chain = read(files, 'cert_chain', readCertificates) ?? [];
-  const leaf = leafOf(chain, 'cert_chain');
-  const device = tpmDevice(leaf);
-  const kind = akCertificateProblem(leaf) === null ? 'AK' : 'EK';
-  const problemOf = kind === 'AK' ? akCertificateProblem : ekCertificateProblem;
-  const trust = await chainTo(chain, tpmRoots(files, given), problemOf);
-  const root = trust.root !== null && isSoftwareTpm(device) ? softwareRoot(trust.root) : trust.root;
-  return { ...trust, root, kind, device };
 }

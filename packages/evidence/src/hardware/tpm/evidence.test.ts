@@ -162,6 +162,24 @@ test('a pinned key needs no chain, and is said to be as good as its pin; another
   assert.equal(checkOf(refused, 'tpm.ak_same').outcome, 'failed');
 });
 
+test('a key beside a chain is no pin: the chain must lead to a trusted root', async () => {
+  const tpm = await shared;
+  const files = { ...tpm.files, ...tpm.quote(NONCE, PCR_0_7), ak: tpm.akPem };
+  assert.equal((await tpmEvidence(files, given(tpm))).root?.source, 'test');
+  assert.equal((await tpmEvidence(files, given(tpm, { anchors: [] }))).authentic, false);
+});
+
+test('a pinned key is one public key, PEM or DER, and nothing else', async () => {
+  const tpm = await shared;
+  const quote = tpm.quote(NONCE, PCR_0_7);
+  const pem = new TextDecoder().decode(tpm.akPem);
+  const judge = (ak: Uint8Array<ArrayBuffer>) => tpmEvidence({ ak, ...quote }, given(tpm));
+  assert.equal((await judge(tpm.akSpki)).authentic, true);
+  for (const text of [pem + pem, pem.replaceAll('PUBLIC', 'PRIVATE'), '', 'x']) {
+    assert.equal((await judge(new TextEncoder().encode(text))).authentic, false, text);
+  }
+});
+
 test('a pinned key whose chain leads to a trusted root has the standing of that root', async () => {
   const tpm = await shared;
   const files = { ...tpm.files, ...tpm.quote(NONCE, PCR_0_7) };
@@ -195,6 +213,12 @@ test('a key signs with the scheme and the hash of its public area only', async (
   const verdict = await tpmEvidence(files, given(tpm));
   assert.equal(verdict.authentic, false);
   assert.match(checkOf(verdict, 'tpm.signature').detail, /only ecdsa with sha256/);
+  const pss = await makeTpm({ scheme: 'rsapss', sibling: await shared });
+  const ak_public = (pss.files.ak_public ?? new Uint8Array()).slice();
+  // The scheme of the public area: RSASSA instead of RSAPSS.
+  ak_public[13] = 0x14;
+  const other = await tpmEvidence({ ...pss.files, ak_public, ...pss.quote(NONCE, PCR_0_7) }, given(pss));
+  assert.match(checkOf(other, 'tpm.signature').detail, /only rsassa with sha256/);
 });
 
 test('the certificate of an attestation key is no CA, is for signing, and has no other purpose', async () => {
@@ -203,6 +227,7 @@ test('the certificate of an attestation key is no CA, is for signing, and has no
     { akCertificate: { keyUsage: ['keyAgreement'] } },
     { akPurposes: [1] },
     { akPurposes: [2] },
+    { akPurposes: [2], device: { manufacturer: 'id:474F4F47', model: 'vTPM' } },
     { akPurposes: [1], device: { manufacturer: 'id:474F4F47', model: 'vTPM' }, akCertificate: { keyUsage: null } },
   ];
   for (const options of refused) {
@@ -242,6 +267,8 @@ test('an EK chain that does not hold is refused; one of an unknown maker is not 
   const [leaf = '', , root = ''] = texts;
   const torn = { ...tpm.files, ...quote, ek_chain: new TextEncoder().encode(leaf + root) };
   assert.equal((await tpmEvidence(torn, given(tpm))).authentic, false);
+  const strange = await tpmEvidence({ ...tpm.files, ...quote, ek_chain: Uint8Array.of(0x30, 0) }, given(tpm));
+  assert.deepEqual([strange.authentic, checkOf(strange, 'tpm.ek_chain').outcome], [true, 'not checked']);
   const asEk = { ...tpm.files, ...quote, ek_chain: tpm.files.ak_chain } as EvidenceFiles;
   assert.match(checkOf(await tpmEvidence(asEk, given(tpm)), 'tpm.ek_chain').detail, /not for encryption/);
 });
@@ -280,6 +307,8 @@ test('a replayed quote stays authentic and is not acceptable: it answers another
     assert.deepEqual(verdictOf(verdict), [true, false]);
     assert.equal(checkOf(verdict, 'tpm.extra_data').outcome, 'failed');
   }
+  const empty = { ...tpm.files, ...tpm.quote(new Uint8Array(), PCR_0_7) };
+  assert.equal((await tpmEvidence(empty, given(tpm, { nonce: new Uint8Array() }))).acceptable, false);
 });
 
 test('a challenge is answered by itself or by its SHA-256, and the verdict says which', async () => {
@@ -312,8 +341,10 @@ test('PCR values that do not hash to the quoted digest are not authentic, nor ar
   const lacking = json((values) => {
     delete values['5'];
   });
+  const policy = { tpm: { pcrs: { sha256: { '5': ['ff'.repeat(32)] } } } };
   for (const pcrs of [altered, lacking]) {
-    const verdict = await tpmEvidence({ ...tpm.files, ...quote, pcrs }, given(tpm));
+    const verdict = await tpmEvidence({ ...tpm.files, ...quote, pcrs }, given(tpm, { policy }));
+    assert.equal(checkOf(verdict, 'tpm.reference_pcrs').outcome, 'not checked');
     assert.equal(verdict.authentic, false);
     assert.equal(checkOf(verdict, 'tpm.pcr_digest').outcome, 'failed');
   }
@@ -460,6 +491,18 @@ test('certificates alone say that such a TPM exists, and nothing about a platfor
   }
   const ca = { cert_chain: new TextEncoder().encode(tpm.issuer.pem) };
   assert.equal((await tpmEvidence(ca, given(tpm))).authentic, false);
+  for (const options of [
+    { ekCertificate: { ca: true } },
+    { ekPurposes: [2] },
+    { ekCertificate: { keyUsage: null, ca: true } },
+  ]) {
+    const made = await makeTpm({ ...options, sibling: tpm });
+    const files = { cert_chain: made.files.ek_chain } as EvidenceFiles;
+    assert.equal((await tpmEvidence(files, given(tpm))).authentic, false, JSON.stringify(options));
+  }
+  const software = await makeTpm({ device: { manufacturer: 'id:00001014', model: 'swtpm' }, sibling: tpm });
+  const files = { cert_chain: software.files.ek_chain } as EvidenceFiles;
+  assert.equal((await tpmEvidence(files, given(tpm))).root?.assurance, 'software-tpm');
 });
 
 test('files that nothing reads are named', async () => {

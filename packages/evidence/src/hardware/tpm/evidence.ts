@@ -10,7 +10,8 @@ import {
   evidenceVerdict,
   unreadable,
 } from '../verdict.ts';
-import { type AttestationKey, attestationKey, certificateTrust } from './attestation-key.ts';
+import { type AttestationKey, attestationKey } from './attestation-key.ts';
+import { certificateTrust } from './chain-trust.ts';
 import { answers, type Challenge, challengesOf } from './challenge.ts';
 import { nvCertifyChecks } from './nv-certify.ts';
 import { type NvEnvelope, parseNvEnvelope } from './nv-envelope.ts';

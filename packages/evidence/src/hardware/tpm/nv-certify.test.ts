@@ -81,6 +81,9 @@ test('a certified step of the index holds under its test root, under no producti
   assert.equal(verdict.checks.find(({ id }) => id === 'tpm-nv.code')?.outcome, 'asserted');
   assert.equal((await judged(content, { anchors: VENDOR_ANCHORS })).authentic, false);
   assert.equal((await judged(content, {}, {})).authentic, false);
+  const { attest } = (await shared).quote(NONCE, 'sha256:0');
+  const unsigned = await judged(content, {}, { ...(await shared).files, attest });
+  assert.equal(unsigned.authentic, false, 'a quote without its signature is not passed over');
 });
 
 test('what is not an envelope, or certifies something else, is refused by the name of the reference', async () => {
@@ -132,6 +135,8 @@ test('signatures, index, digest and step are each refused by the name of the ref
 
 test('a certification that answers another challenge, or is the other of the two, is not acceptable', async () => {
   const tpm = await shared;
+  const empty = await judged(envelope(tpm, new Uint8Array()), { nonce: new Uint8Array() });
+  assert.deepEqual([empty.authentic, empty.acceptable], [true, false]);
   const old = await judged(envelope(tpm, new Uint8Array(32)));
   assert.deepEqual([old.authentic, old.acceptable], [true, false]);
   assert.match(reasons(old), /^pre_binding_mismatch/);

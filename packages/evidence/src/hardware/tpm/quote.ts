@@ -7,6 +7,7 @@ import type { EvidenceFiles } from '../given.ts';
 import type { EvidencePolicy } from '../policy.ts';
 import { acceptability, authenticity, type EvidenceCheck, remark, type TrustedRoot } from '../verdict.ts';
 import { algorithms, eventLog, measurement, measurementOf, referenceValues, selection } from './appraise.ts';
+import { softwareRoot } from './chain-trust.ts';
 import { parseQuote, selectionText, type TpmQuote } from './parse.ts';
 import { type PcrValues, parsePcrValues } from './pcr-values.ts';
 import type { TpmPublic } from './public-area.ts';
@@ -154,7 +155,7 @@ function resettable(prefix: string, quote: TpmQuote): EvidenceCheck[] {
 /** A TPM that says of itself that it is a program is not called anything better, whoever vouches for its key. */
 export function quotedRoot(root: TrustedRoot | null, firmwareVersion: string | null): TrustedRoot | null {
   if (root === null || firmwareVersion !== SOFTWARE_FIRMWARE) return root;
-  return { ...root, assurance: 'software-tpm' };
+  return softwareRoot(root);
 }
 
 /** What a quote says, for people and comparisons. */

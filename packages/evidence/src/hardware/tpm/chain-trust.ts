@@ -1,0 +1,91 @@
+import { buildChain } from '../../crypto/chain.ts';
+import { type Certificate, readCertificates } from '../../crypto/x509.ts';
+import { type Finding, failed, notChecked, proven } from '../../finding.ts';
+import { anchorsFor, trustedRoot } from '../anchors.ts';
+import { fileOf } from '../files.ts';
+import type { EvidenceFiles, EvidenceGiven, TrustAnchor } from '../given.ts';
+import type { TrustedRoot } from '../verdict.ts';
+import {
+  akCertificateProblem,
+  ekCertificateProblem,
+  isSoftwareTpm,
+  leafOf,
+  type TpmDevice,
+  tpmDevice,
+} from './certificate.ts';
+
+/** What was found out about the trust in a key. */
+export interface Trust {
+  finding: Finding;
+  root: TrustedRoot | null;
+  /** A certificate in the chain is signed with SHA-1. */
+  weak: boolean;
+}
+
+/** The roots that may vouch for a TPM, and when. */
+export interface TpmRoots {
+  anchors: readonly TrustAnchor[];
+  at: number;
+}
+
+export function tpmRoots(files: EvidenceFiles, given: EvidenceGiven): TpmRoots {
+  return { anchors: anchorsFor(given, 'tpm', fileOf(files, 'test_root')), at: given.at };
+}
+
+/** The chain of certificates of one key, leaf first, to a root; `problemOf` says what is wrong with the leaf. */
+export async function chainTo(
+  chain: readonly Certificate[],
+  { anchors, at }: TpmRoots,
+  problemOf: (leaf: Certificate) => string | null,
+): Promise<Trust> {
+  const leaf = leafOf(chain, 'the chain');
+  const problem = problemOf(leaf);
+  if (problem !== null) return { finding: failed(problem), root: null, weak: false };
+  const built = await buildChain(leaf, [...chain], { anchors, purpose: 'tpm', at });
+  if (!built.ok) {
+    const finding = built.unsupported ? notChecked(built.problem) : failed(built.problem);
+    return { finding, root: null, weak: false };
+  }
+  const root = trustedRoot(built.anchor);
+  const finding = proven(`the certificate chain leads to ${root.name}`, `${root.name} (${root.fingerprint})`);
+  return { finding, root, weak: built.weak };
+}
+
+/** Whether nothing is wrong with a chain but that the relying party does not trust its root. */
+export async function holdsByItself(
+  chain: readonly Certificate[],
+  at: number,
+  problemOf: (leaf: Certificate) => string | null,
+): Promise<boolean> {
+  const anchors = chain.slice(-1).map(({ fingerprint, subject }) => ({
+    name: subject.text,
+    fingerprint,
+    source: 'test' as const,
+    purposes: ['tpm' as const],
+    assurance: 'unknown' as const,
+  }));
+  return (await chainTo(chain, { anchors, at }, problemOf)).root !== null;
+}
+
+/** A program is not called anything better, whoever vouches for its key. */
+export function softwareRoot(root: TrustedRoot): TrustedRoot {
+  return { ...root, assurance: 'software-tpm' };
+}
+
+/** What certificates without a quote show. */
+export interface CertificateTrust extends Trust {
+  kind: 'AK' | 'EK';
+  device: TpmDevice | null;
+}
+
+/** The chain of an AK or of an EK (role `cert_chain`), leaf first, to a root. @throws FormatError */
+export async function certificateTrust(files: EvidenceFiles, given: EvidenceGiven): Promise<CertificateTrust> {
+  const chain = readCertificates(fileOf(files, 'cert_chain') ?? new Uint8Array());
+  const leaf = leafOf(chain, 'cert_chain');
+  const device = tpmDevice(leaf);
+  const kind = akCertificateProblem(leaf) === null ? 'AK' : 'EK';
+  const problemOf = kind === 'AK' ? akCertificateProblem : ekCertificateProblem;
+  const trust = await chainTo(chain, tpmRoots(files, given), problemOf);
+  const root = trust.root !== null && isSoftwareTpm(device) ? softwareRoot(trust.root) : trust.root;
+  return { ...trust, root, kind, device };
+}
