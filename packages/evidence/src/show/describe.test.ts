@@ -1,0 +1,121 @@
+import assert from 'node:assert/strict';
+import { before, test } from 'node:test';
+import fc from 'fast-check';
+import { encodeBase64Url } from '../bytes/base64url.ts';
+import { encodeUtf8 } from '../bytes/utf8.ts';
+import { writeEventLog } from '../testing/event-log.ts';
+import { makeToken, signSpdm, spdmReport } from '../testing/gpu.ts';
+import { ed25519Signer, signCose, versionTwo } from '../testing/manifest.ts';
+import { issueCertificate, issueCrl, newKeyPair } from '../testing/pki.ts';
+import { makeSnp } from '../testing/snp.ts';
+import { makeTdx } from '../testing/tdx.ts';
+import { makeTpm } from '../testing/tpm.ts';
+import { describeFile } from './describe.ts';
+import { treeLines } from './tree.ts';
+
+type Bytes = Uint8Array<ArrayBuffer>;
+const joined = (...parts: Uint8Array[]): Bytes => Uint8Array.from(parts.flatMap((part) => [...part]));
+const u32le = (...values: number[]): Bytes =>
+  Uint8Array.from(values.flatMap((value) => [0, 8, 16, 24].map((shift) => (value >>> shift) & 0xff)));
+const lines = (bytes: Bytes): string => treeLines(describeFile(bytes).tree).join('\n');
+
+/** One file of each form, with the kind it has to be called and what has to be among its lines. */
+const FILES: [kind: string, bytes: Bytes, shown: RegExp][] = [];
+
+before(async () => {
+  const keys = await newKeyPair('p384');
+  const root = await issueCertificate({ subject: 'CN=shown root', keys, ca: true });
+  const crl = await issueCrl({ issuer: root, revoked: ['2a'] });
+  const snp = await makeSnp({ measurement: new Uint8Array(48).fill(0x5a) });
+  const runtime = encodeUtf8('{}');
+  const hcl = joined(encodeUtf8('HCLA'), new Uint8Array(28), snp.files.report, u32le(22, 1, 2, 1, 2), runtime);
+  const tpm = await makeTpm();
+  const quote = tpm.quote(new Uint8Array(32).fill(0xee), 'sha256:0,1');
+  const sized = tpm.quote(new Uint8Array(32), 'sha256:0', {}, { sized: true });
+  const tdx = (await makeTdx()).files.quote ?? new Uint8Array();
+  const gpu = await signSpdm(spdmReport({}), keys);
+  const tdReport = new Uint8Array(1024);
+  tdReport[0] = 0x81;
+  tdReport.fill(0xcc, 0x210, 0x240);
+  const zeros = { sha256: new Uint8Array(32) };
+  const log = writeEventLog(['sha256'], [{ index: 4, digests: zeros, data: encodeUtf8('x') }]);
+  const manifest = await signCose(versionTwo(), await ed25519Signer());
+  const other = encodeUtf8(
+    `-----BEGIN PUBLIC KEY-----\n${Buffer.from(keys.spki).toString('base64')}\n-----END PUBLIC KEY-----`,
+  );
+  FILES.push(
+    ['certificates (PEM)', encodeUtf8(root.pem), /shown root/],
+    ['certificates (PEM)', other, /label: PUBLIC KEY\n.*content: 30/],
+    ['HCL report of an Azure confidential VM', hcl, /tee: sev-snp/],
+    ['TPMS_ATTEST of a TPM 2.0', quote.attest, /eeee/],
+    ['TPMS_ATTEST of a TPM 2.0', sized.attest, /extraData/],
+    ['TDX quote', tdx, /mrTd/i],
+    ['SEV-SNP attestation report', snp.files.report, /measurement: 5a5a/],
+    ['SPDM measurements of an NVIDIA GPU', gpu, /aaaa/],
+    ['TDREPORT, which shows nothing away from its machine', tdReport, /mrTd: cccc/],
+    ['event log', log, /sha256/],
+    ['Agent Manifest (COSE)', manifest, /spiffe/],
+    ['certificate', root.der, /shown root/],
+    ['certificate revocation list', crl, /2a/],
+    ['TPMT_SIGNATURE of a TPM 2.0', quote.signature, /ecdsa/],
+    ['TPMT_PUBLIC of a TPM 2.0', tpm.files.ak_public ?? new Uint8Array(), /restricted: yes/],
+    ['JSON', encodeUtf8(' \t\r\n{"a": [true, null, 1.50]}'), /a\n {4}0: yes\n {4}1: \(none\)\n {4}2: 1\.50/],
+    ['JSON', await makeToken(keys), /token header[\s\S]*alg: ES384[\s\S]*eat_nonce/],
+  );
+});
+
+test('every form is called what it is, and shows what is in it', () => {
+  for (const [kind, bytes, shown] of FILES) {
+    assert.equal(describeFile(bytes).kind, kind);
+    assert.match(lines(bytes), shown, kind);
+  }
+});
+
+test('what only begins like a form is not called that, and why is said', () => {
+  for (const [kind, bytes] of FILES) {
+    const cut = bytes.slice(0, kind.startsWith('TDREPORT') ? 900 : Math.min(40, bytes.length - 1));
+    const found = describeFile(cut);
+    assert.notEqual(found.kind, kind);
+    if (found.kind !== 'file of a form that is not known') continue;
+    const text = lines(cut);
+    assert.match(text, new RegExp(`size: ${cut.length} bytes`));
+    assert.match(text, /first bytes: /);
+  }
+  assert.match(lines(encodeUtf8('{"a":')), /not a JSON: .*character/);
+  assert.match(lines(encodeUtf8('no evidence at all')), /size: 18 bytes\n {2}first bytes: 6e6f/);
+  assert.match(lines(new Uint8Array()), /size: 0 bytes\n {2}first bytes: \(empty\)/);
+});
+
+test('of an unknown file no more than its first bytes are shown', () => {
+  assert.match(lines(new Uint8Array(5000)), new RegExp(`first bytes: ${'00'.repeat(256)}$`));
+});
+
+test('a text that only looks like a token is shown as it is', () => {
+  const part = (text: string): string => encodeBase64Url(encodeUtf8(text));
+  const texts = [
+    `${part('{"a":')}.${part('{}')}.AA`,
+    `${part('{"a":1}')}.A.AA`,
+    `${part('{"a":1}')}.${part('{}')}`,
+    'eyJ',
+  ];
+  for (const text of texts) assert.match(lines(encodeUtf8(JSON.stringify([text]))), new RegExp(`0: ${text}$`));
+  const nested = `${part('{"a":1}')}.${part(JSON.stringify({ inner: `${part('{"b":2}')}.${part('{"c":3}')}.` }))}.AA`;
+  assert.match(lines(encodeUtf8(JSON.stringify([nested]))), /token claims[\s\S]*inner[\s\S]*c: 3/);
+});
+
+test('any bytes, and any damage to a file of any form, give a description', () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
+      assert.ok(describeFile(new Uint8Array(bytes)).tree.name.length > 0);
+    }),
+  );
+  fc.assert(
+    fc.property(fc.nat(), fc.nat(), fc.nat(255), fc.nat(), (which, at, value, length) => {
+      const [, bytes = new Uint8Array()] = FILES[which % FILES.length] ?? [];
+      const copy = bytes.slice(0, 1 + (length % bytes.length));
+      copy[at % copy.length] = value;
+      assert.ok(treeLines(describeFile(copy).tree).length > 0);
+    }),
+    { numRuns: 300 },
+  );
+});
