@@ -16,14 +16,15 @@ export function conclude(checks: Check[], subject: Subject, expectations: Expect
   const open = checks.filter((check) => check.required && check.outcome !== 'proven');
   const failures = checks.filter((check) => check.outcome === 'failed');
   const verdict: Verdict = failures.length > 0 ? 'refused' : open.length > 0 ? 'unverified' : 'verified';
+  const relaxations = relaxationsOf(expectations);
   const flags = open.flatMap((check) => check.remedy ?? []).filter((remedy) => remedy.startsWith('--'));
   return {
     verdict,
-    summary: summaryOf(verdict, failures, open, subject),
+    summary: summaryOf(verdict, { failures, open, relaxations }, subject),
     session_id: subject.claim?.gateway.session_id ?? null,
     claim: subject.claim === null ? null : placeOf(subject.claim),
     checks: checks.map((check) => ({ ...check, evidence: partsBehind(check.id) })),
-    relaxations: relaxationsOf(expectations),
+    relaxations,
     lacking: [...new Set(flags)],
     residual: residualOf(subject),
   };
@@ -34,11 +35,22 @@ function placeOf(claim: WireClaim): NonNullable<Report['claim']> {
   return { session_id, number: sequence_number, digest: claimDigest(claim), previous: prev_claim_hash ?? null };
 }
 
-function summaryOf(verdict: Verdict, failures: readonly Check[], open: readonly Check[], { claim }: Subject): string {
+/** UX-09: a relaxed or a software session is never told in the words of one that needed nothing relaxed. */
+function summaryOf(
+  verdict: Verdict,
+  {
+    failures,
+    open,
+    relaxations,
+  }: { failures: readonly Check[]; open: readonly Check[]; relaxations: readonly string[] },
+  { claim }: Subject,
+): string {
   if (verdict === 'refused') return `Refused: ${firstOf(failures)}.`;
   if (verdict === 'unverified') return `Consistent, not verified: ${firstOf(open)}.`;
+  const rest =
+    relaxations.length > 0 ? `Accepted with ${relaxations.join(' ')}: everything else` : 'Verified: everything';
   const kind = claim?.trace.runtime.platform === 'software-only' ? ' This is a software session.' : '';
-  return `Verified: everything that was required is proven.${kind}`;
+  return `${rest} that was required is proven.${kind}`;
 }
 
 function firstOf(checks: readonly Check[]): string {

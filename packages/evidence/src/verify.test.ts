@@ -1004,3 +1004,12 @@ test('labels that an operator made are asserted, and still must be in the chain'
   assert.equal(outcome(await relabel('other'), 'summary.sensitivity'), 'failed');
   assert.equal(outcome(await relabel('public'), 'summary.sensitivity'), 'failed');
 });
+
+test('the sentence about a relaxed session names what was relaxed, and does not say verified [UX-09]', async () => {
+  const { summary, verdict } = await verify(stringifyJson(await makeSession(key, EVENTS)), pins());
+  assert.equal(verdict, 'verified');
+  assert.equal(
+    summary,
+    'Accepted with --accept-software: everything else that was required is proven. This is a software session.',
+  );
+});
