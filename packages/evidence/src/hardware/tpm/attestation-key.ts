@@ -1,7 +1,7 @@
 import { type PublicKey, parseSpki, samePublicKey, spkiOf } from '../../crypto/key.ts';
 import { readPem } from '../../crypto/pem.ts';
 import { sha256Hex } from '../../crypto/sha256.ts';
-import { type Certificate, readCertificates } from '../../crypto/x509.ts';
+import { readCertificates } from '../../crypto/x509.ts';
 import { asserted, type Finding, notChecked, proven, provenUnless } from '../../finding.ts';
 import { FormatError } from '../../format-error.ts';
 import { fileOf, reading } from '../files.ts';
