@@ -94,6 +94,20 @@ test('a pin on the older key alone shows what it covered, and does not trust the
   assert.equal(report.checks.find((one) => one.id === 'key.pinned')?.outcome, 'asserted');
 });
 
+test('a successor whose predecessor is not pinned either is no trusted key, and contradicts those that are', async () => {
+  const report = await check(await recoveredSession(), pins(stranger));
+  assert.equal(report.verdict, 'refused');
+  assert.ok(failures(report).includes('key.pinned'));
+});
+
+test('a recovery excuses no lie of the claim: what contradicts the chain is refused', async () => {
+  const file = await recoveredSession();
+  file.claim.gateway.call_summary.tool_calls_allowed += 1;
+  await sign(file, successor);
+  const report = await check(file, pins(dead, successor));
+  assert.deepEqual(failures(report), ['summary.counts']);
+});
+
 test('a store that was rewritten under a pinned key contradicts its checkpoint and is refused [ATK-34] [D-34]', async () => {
   const file = await recoveredSession();
   const entry = file.bundle.entries[1];

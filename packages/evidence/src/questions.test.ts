@@ -168,3 +168,12 @@ test('the report names the parts of the file that an answer rests on, the most p
   assert.deepEqual(behind('hardware.key'), ['claim.gateway.attestation_evidence', 'claim.trace.cnf.jwk']);
   assert.deepEqual(behind('sessions.others'), []);
 });
+
+test('a signature over entries that are not what they were hashed as is not looked at', async () => {
+  const file = await makeSession(key);
+  const [start] = file.bundle.entries;
+  if (start !== undefined) start.caller = 'somebody else';
+  const { checks } = await ask(file, { ...KEYS, ...PINS, acceptSoftware: true });
+  const outcome = (id: string) => checks.find((check) => check.id === id)?.outcome;
+  assert.deepEqual([outcome('chain.hashes'), outcome('bundle.signature')], ['failed', 'not checked']);
+});
