@@ -35,7 +35,7 @@ export class LineCutter {
   }
 
   #hold(piece: Uint8Array): void {
-    if (piece.length === 0 || this.isFull) return;
+    if (piece.length === 0) return;
     this.#held += piece.length;
     // A copy: whose the chunk is may fill it anew.
     if (!this.isFull) this.#pieces.push(piece.slice());

@@ -842,6 +842,13 @@ test('a bundle without entries is refused', async () => {
   assert.deepEqual(failures(await check(file)), ['chain.schema']);
 });
 
+test('of several entries that are none the first is named', async () => {
+  const file = await makeSession(key, EVENTS);
+  for (const i of [5, 3]) Reflect.deleteProperty(entryAt(file, i), 'policy_decision');
+  const found = (await check(file)).checks.find((one) => one.id === 'chain.schema');
+  assert.match(found?.detail ?? '', /^entry 3 has no member policy_decision/);
+});
+
 test('a call entry without a decision is refused', async () => {
   const file = await makeSession(key, EVENTS);
   entryAt(file, 1).policy_decision = 'n/a';

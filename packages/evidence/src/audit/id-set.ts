@@ -96,10 +96,8 @@ function wordsOf(text: string): Words | null {
 /** The number that four hexadecimal digits write; negative where one is none. */
 function half(text: string, from: number): number {
   let value = 0;
-  for (let i = from; i < from + 4; i++) {
-    const digit = hexDigit(text.charCodeAt(i));
-    value = digit < 0 || value < 0 ? -1 : (value << 4) | digit;
-  }
+  // Once negative it stays so.
+  for (let i = from; i < from + 4; i++) value = (value << 4) | hexDigit(text.charCodeAt(i));
   return value;
 }
 
