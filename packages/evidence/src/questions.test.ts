@@ -99,6 +99,12 @@ test('a session on hardware: evidence, root, key, chain, state and code are requ
   assert.deepEqual(required(report), summed(required(report)), 'what the evidence is asked is summed up');
   assert.ok(report.checks.some(({ id }) => id === 'hardware.sev-snp.report_data'));
   assert.deepEqual(report.relaxations, []);
+  assert.doesNotMatch(report.summary, /software/);
+  assert.match(report.residual.join(), /Hardware makers/);
+  assert.doesNotMatch(report.residual.join(), /software key/);
+  const software = await ask(await makeSession(key), { ...KEYS, ...PINS, acceptSoftware: true });
+  assert.match(software.summary, /This is a software session\./);
+  assert.match(software.residual.join(), /software key/);
 });
 
 test('of a software TPM that is accepted no state is asked, and of any other it is', async () => {

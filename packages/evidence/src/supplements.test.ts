@@ -48,7 +48,7 @@ const ACTION = {
 };
 
 /** A session whose call carries a receipt of the controller, and the payload that the receipt names. */
-async function embodied(linked?: string) {
+async function embodied(linked?: string, by = controller) {
   const file = await makeSession(key, EVENTS);
   const entry = file.bundle.entries[1];
   assert.ok(entry);
@@ -66,12 +66,12 @@ async function embodied(linked?: string) {
   entry.external_execution_evidence = await signSorted(
     {
       issuer: 'arm-1',
-      issuer_key_id: sha256Hex(readBase64Url(controller.x) ?? ''),
+      issuer_key_id: sha256Hex(readBase64Url(by.x) ?? ''),
       evidence_hash: digest(canonicalSorted(payload)),
       evidence_type: 'controller-execution-receipt/v1',
       linked_call_id: linked ?? entry.call_id ?? '',
     },
-    controller,
+    by,
   );
   await seal(file, key);
   return { file, payload };
@@ -88,6 +88,16 @@ test('a receipt of a controller is checked under the key that the relying party 
   const swapped = await check(other, { controllerKeys });
   assert.equal(swapped.verdict, 'refused');
   assert.equal(outcome(swapped, 'controller.call'), 'failed');
+});
+
+test('a receipt under the key of the gateway itself adds nothing to its word, and the report says so', async () => {
+  const said = async (by: typeof key) => {
+    const { file } = await embodied(undefined, by);
+    const { checks } = await check(file, { controllerKeys: [given(by.x)] });
+    return checks.find(({ id }) => id === 'controller.independence')?.detail ?? '';
+  };
+  assert.match(await said(controller), /no receipt is under the key of the gateway/);
+  assert.match(await said(key), /1 receipts are under the key of the gateway itself/);
 });
 
 test('what a controller did is held against the entry of its call, and a payload of no call in the chain is refused', async () => {
@@ -157,6 +167,20 @@ test('a claim is bound to the manifest of its agent, and a claim about another a
   assert.notEqual((await check(file, { manifest: { ...manifest, keys: [] } })).verdict, 'verified');
 });
 
+test('a manifest is judged at the time of the claim, or at the one that is given, and against what the session ran', async () => {
+  const { file, manifest } = await ofAgent();
+  const report = await check(file, { manifest });
+  const bound = report.checks.filter(({ id }) => /^manifest\..*(?:policy_bundle|tool_manifest)$/.test(id));
+  assert.deepEqual(
+    bound.map(({ outcome: found }) => found),
+    ['proven', 'proven'],
+    bound.map(({ id }) => id).join(),
+  );
+  const later = await check(file, { manifest, now: Date.UTC(2028, 0, 1) / 1000, maxAgeSeconds: 1_000_000_000 });
+  assert.equal(outcome(later, 'manifest.valid'), 'failed');
+  assert.equal(later.verdict, 'refused');
+});
+
 test('a claim that names a key of an agent which showed none is refused, with or without the manifest', async () => {
   const { file } = await ofAgent({ agent_key_thumbprint: `sha256:${'1'.repeat(64)}` });
   const report = await check(file);
@@ -200,6 +224,16 @@ test('a claim whose key was revoked is refused; without a bundle the report says
   const refused = await check(file, await revocations(file.claim.trace.cnf.jwk.kid));
   assert.equal(outcome(refused, 'revocation.key'), 'failed');
   assert.equal(refused.verdict, 'refused');
+  const revoked = await revocations(file.claim.trace.cnf.jwk.kid);
+  const logged = async (entryId: string) =>
+    outcome(await check(file, { ...revoked, inclusion: { logId: log_id, entryId } }), 'revocation.key');
+  assert.deepEqual(
+    [await logged('41'), await logged('42')],
+    ['proven', 'failed'],
+    'what was logged before still counts',
+  );
+  const stale = { ...(await revocations('cmcp-00000000')), now: START_SECONDS + 7200 };
+  assert.notEqual(outcome(await check(file, stale), 'revocation.key'), 'proven');
 });
 
 test('a claim is in the line of the registry that its proof leads to, and in no other', async () => {

@@ -350,6 +350,10 @@ test('no other pin makes up for evidence that is not read, and all of it is name
   assert.equal(outcome(report, 'key.pinned'), 'proven');
   assert.equal(outcome(report, 'policy.hash'), 'asserted');
   assert.match(report.checks.find(({ id }) => id === 'file.read')?.detail ?? '', /evidence tdx\/tcb_info/);
+  assert.ok(
+    report.lacking.every((flag) => flag.startsWith('--')),
+    'what no flag can give is not called a flag',
+  );
 });
 
 test('a hardware claim whose key is none is refused without an exception', async () => {
@@ -393,6 +397,27 @@ test('a virtual TPM of a cloud is called the word of its provider', async () => 
   const report = await check(tpm.file, pins(CASES[2] as Case, { anchors }));
   assert.equal(report.verdict, 'verified');
   assert.match(report.checks.find(({ id }) => id === 'hardware.root')?.detail ?? '', /virtual TPM of a cloud/);
+});
+
+test('a policy, catalog or mode that is not the approved one is refused, also where the program is not shown', async () => {
+  const other = `sha256:${'77'.repeat(32)}`;
+  const { measurement: _, ...unmeasured } = pins(CASES[0] as Case);
+  for (const [id, wrong] of [
+    ['policy.hash', { policyHash: other }],
+    ['catalog.hash', { catalogHash: other }],
+  ] as const) {
+    assert.deepEqual(failures(await check(snp.file, { ...unmeasured, ...wrong })), [id]);
+  }
+});
+
+test('a session that only declares its mode has no flag that would accept it', async () => {
+  const file = copy(snp.file);
+  file.claim.trace.policy.enforcement_mode = 'declared' as 'enforce';
+  await sign(file, key);
+  const report = await check(file, pins(CASES[0] as Case));
+  assert.notEqual(report.verdict, 'verified');
+  assert.equal(outcome(report, 'policy.mode'), 'asserted');
+  assert.doesNotMatch(report.lacking.join(), /--allow-mode/);
 });
 
 test('a register that holds firmware shows no program, whatever reference value it has', async () => {
