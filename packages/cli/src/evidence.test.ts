@@ -7,6 +7,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import { sharedPath } from '../../../tests/shared.ts';
 import { cmcpInProcess } from '../../../tests/support/cli-in-process.ts';
 import { type MadeSnp, makeSnp } from '../../evidence/src/testing/snp.ts';
+import { makeTpm } from '../../evidence/src/testing/tpm.ts';
 
 const AT = '2026-09-21T14:13:20Z';
 const USER_DATA = 'ab'.repeat(64);
@@ -166,6 +167,10 @@ test('a manifest that is none is refused by the case and the member', async () =
   const wrong: [unknown, RegExp][] = [
     [{}, /is not a list of cases/],
     [[], /is not a list of cases/],
+    ['manifest', /is not a list of cases/],
+    [['made'], /case 0 is not an object/],
+    [[{ ...CASE, files: [] }], /\(made\): files is not an object/],
+    [[{ ...CASE, params: 'vendor' }], /\(made\): params is not an object/],
     [[{ ...CASE, id: undefined }], /case 0: id is missing/],
     [[{ ...CASE, kind: 'sgx' }], /case 0 \(made\): kind is not one of/],
     [[{ ...CASE, at: 'noon' }], /\(made\): at is not an RFC 3339 time/],
@@ -178,6 +183,29 @@ test('a manifest that is none is refused by the case and the member', async () =
     assert.equal(code, 1);
     assert.match(stderr, expected);
   }
+  await writeFile(path('manifest.json'), '[');
+  const broken = await cmcp('evidence', 'verify', '--manifest', path('manifest.json'));
+  assert.match(broken.stderr, /manifest\.json is not strict JSON/);
+});
+
+test('a nonce is given in hexadecimal digits of either case, and has to be the one that is answered', async () => {
+  const nonce = new Uint8Array(20).fill(0xab);
+  const tpm = await makeTpm();
+  const { attest, signature } = tpm.quote(nonce, 'sha256:0');
+  const roles = { attest, signature, ak_chain: tpm.files.ak_chain ?? '' };
+  for (const [role, bytes] of Object.entries(roles)) await writeFile(path(`tpm-${role}`), bytes);
+  await writeFile(path('tpm-root'), tpm.root.certificate ?? '');
+  const files = Object.keys(roles).flatMap((role) => ['--file', `${role}=${path(`tpm-${role}`)}`]);
+  const verifyTpm = (...more: string[]) =>
+    cmcp('evidence', 'verify', '--kind', 'tpm', ...files, '--root', path('tpm-root'), '--at', AT, ...more);
+  for (const hex of ['ab'.repeat(20), 'AB'.repeat(20)]) {
+    const { code, stdout } = await verifyTpm('--nonce', hex);
+    assert.equal(code, 0, stdout);
+    assert.match(stdout, /Does the quote answer the challenge\? extraData is the nonce itself/);
+  }
+  const replayed = await verifyTpm('--nonce', 'cd'.repeat(20));
+  assert.equal(replayed.code, 1);
+  assert.match(replayed.stdout, /AUTHENTIC, NOT ACCEPTABLE/);
 });
 
 test('all genuine evidence of the shared vectors has the expected verdicts [D-42]', async (t) => {

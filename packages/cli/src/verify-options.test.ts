@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { encodeBase64Url, encodeHex, type JsonObject, type SessionFile, stringifyJson } from '@cmcp/evidence';
 import { cmcpInProcess } from '../../../tests/support/cli-in-process.ts';
+import { toolCatalogHash } from '../../evidence/src/provenance/tool-catalog.ts';
 import { controllerKeyId } from '../../evidence/src/receipts/external.ts';
 import { keySet, makeToken } from '../../evidence/src/testing/gpu.ts';
 import { CLAIM_SECONDS, gpuChallengeOf, snpSession, tpmSession } from '../../evidence/src/testing/hardware-session.ts';
@@ -18,7 +19,7 @@ import {
   POLICY_HASH,
   seal,
 } from '../../evidence/src/testing/session.ts';
-import { signSorted } from '../../evidence/src/testing/signed.ts';
+import { signJcs, signSorted } from '../../evidence/src/testing/signed.ts';
 import { RECORD_POLICY, signedRecord } from '../../evidence/src/testing/trust-record.ts';
 
 const EVENTS: EventSpec[] = [{ kind: 'allow', tool: 'read', domain: 'internal', dataClass: 'pii' }];
@@ -93,6 +94,9 @@ test('files that do not hold what their flag says are refused by name', async ()
   }
   await mkdir(join(folder, 'inside'));
   assert.match((await cmcp(join(folder, 'inside'))).stderr, /inside is not a file/);
+  const large = await write('large', '');
+  await truncate(large, 536_870_913);
+  assert.match((await cmcp(large)).stderr, /large is larger than 536870912 bytes/);
 });
 
 test('a receipt that a caller kept is looked for in the record', async () => {
@@ -203,6 +207,31 @@ test('a Trust Record is asked for its nonce and level, and keys that merely ran 
   const known = await cmcp(record, ...at);
   await rm(join(folder, 'cmcp', 'known_keys'));
   assert.equal(known.code, 1);
+});
+
+test('a provenance record is held against the tools that the server lists, and its kind against the weakest accepted', async () => {
+  const tools = [{ name: 'search', description: 'Finds.', inputSchema: { type: 'object' } }];
+  const unsigned: JsonObject = {
+    format: 'agentrust-io/mcp-server-provenance/1',
+    kind: 'publisher-asserted',
+    issued_at: 1_790_000_000,
+    identity: { endpoint: { url: 'https://tools.example/mcp', spki_sha256: `sha256:${'0'.repeat(64)}` } },
+    publisher: 'did:web:acme.example',
+    tool_catalog: { hash: toolCatalogHash(tools), tool_count: 1 },
+    attestation: null,
+    cnf: { jwk: { kty: 'OKP', crv: 'Ed25519', x: key.x } },
+  };
+  const record = await write('provenance', stringifyJson(await signJcs(unsigned, key)));
+  const asked = [record, '--key', join(folder, 'key'), '--at', AT(1_790_000_000)];
+  assert.match((await cmcp(...asked)).stdout, /CONSISTENT, NOT VERIFIED/);
+  for (const listing of [tools, { tools }, { jsonrpc: '2.0', id: 1, result: { tools } }]) {
+    const { code, stdout } = await cmcp(...asked, '--tools', await write('tools', JSON.stringify(listing)));
+    assert.equal(code, 0, stdout);
+  }
+  const other = await write('other', JSON.stringify([{ ...tools[0], name: 'delete' }]));
+  assert.match((await cmcp(...asked, '--tools', other)).stdout, /REFUSED/);
+  const weak = await cmcp(...asked, '--tools', join(folder, 'tools'), '--provenance-kind', 'tee-attested');
+  assert.match(weak.stdout, /REFUSED/);
 });
 
 test('an Agent Manifest is verified under --manifest-keys, unless --manifest-revocations lists it', async () => {

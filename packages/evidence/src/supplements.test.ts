@@ -232,6 +232,9 @@ test('a claim whose key was revoked is refused; without a bundle the report says
     ['proven', 'failed'],
     'what was logged before still counts',
   );
+  const keyless = structuredClone(file);
+  keyless.claim.trace.cnf.jwk.x = 'AA';
+  assert.equal((await check(keyless, revoked)).verdict, 'refused', 'a claim without a key has none to be revoked');
   const stale = { ...(await revocations('cmcp-00000000')), now: START_SECONDS + 7200 };
   assert.notEqual(outcome(await check(file, stale), 'revocation.key'), 'proven');
 });

@@ -74,7 +74,8 @@ async function verifyOne(given: Arguments, io: Io): Promise<number> {
   const files = await readEvidenceFiles(given.many('file'));
   const verdict = await verifyEvidence(kind, files, await readEvidenceGiven(kind, given));
   io.out(given.has('json') ? `${JSON.stringify(verdict, null, 2)}\n` : evidenceText(verdict, io.color));
-  return verdict.authentic && verdict.acceptable === true ? EXIT.done : EXIT.refused;
+  // What is not authentic is not acceptable.
+  return verdict.acceptable === true ? EXIT.done : EXIT.refused;
 }
 
 function kindOf(name: string | null): EvidenceKind {

@@ -17,7 +17,6 @@ import {
 import { RefusedError } from '../io.ts';
 
 const MAX_FILE_BYTES = 536_870_912;
-const MAX_DOCUMENT_BYTES = 1_048_576;
 const PIECE_BYTES = 1_048_576;
 
 const sha256: Sha256 = { hex: (text) => hash('sha256', text), start: () => createHash('sha256') };
@@ -29,8 +28,7 @@ export async function reportOn(
   forDocuments: DocumentExpectations,
 ): Promise<Report> {
   const bytes = await readBounded(file);
-  const small = bytes.length <= MAX_DOCUMENT_BYTES;
-  return small && documentKind(bytes) !== null
+  return documentKind(bytes) !== null
     ? verifyDocument(bytes, forDocuments)
     : reportOnSession(file, bytes, expectations);
 }

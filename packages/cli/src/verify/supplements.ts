@@ -21,7 +21,6 @@ async function manifestOf(given: Arguments): Promise<Pick<Expectations, 'manifes
     given.one('manifest-keys'),
     given.one('manifest-revocations'),
   ];
-  if (file === null && keyFile === null && listFile === null) return {};
   const keys = keyFile === null ? [] : await readAs(keyFile, (bytes) => readManifestKeys(bytes, keyFile));
   const revocations = listFile === null ? null : await readAs(listFile, (bytes) => readRevocations(bytes));
   const document = file === null ? null : await bytesOf(file);
