@@ -112,6 +112,14 @@ test('what a controller did is held against the entry of its call, and a payload
     [],
   );
   assert.equal(outcome(report, 'action.1.embodied.hash'), 'proven');
+  assert.equal(outcome(report, 'action.1.embodied.issuer'), 'proven');
+  assert.equal(
+    outcome(await check(file, { ...action(payload), controllerKeys: [] }), 'action.1.embodied.issuer'),
+    'not checked',
+  );
+  const age = async (maxAgeSeconds: number) =>
+    outcome(await check(file, { ...action(payload), now: START_SECONDS + 60, maxAgeSeconds }), 'action.1.embodied.age');
+  assert.deepEqual([await age(3600), await age(10)], ['proven', 'failed']);
   const moved = await check(file, action({ ...payload, controller_target: 'arm-2' }));
   assert.equal(outcome(moved, 'action.1.embodied.hash'), 'failed');
   assert.equal(moved.verdict, 'refused');
@@ -233,8 +241,12 @@ test('a claim whose key was revoked is refused; without a bundle the report says
     'what was logged before still counts',
   );
   const keyless = structuredClone(file);
-  keyless.claim.trace.cnf.jwk.x = 'AA';
-  assert.equal((await check(keyless, revoked)).verdict, 'refused', 'a claim without a key has none to be revoked');
+  keyless.claim.trace.cnf.jwk.x = encodeBase64Url(Uint8Array.of(1, ...new Uint8Array(31)));
+  assert.equal(
+    (await check(keyless, revoked)).verdict,
+    'refused',
+    'a key of small order is none, and has none to be revoked',
+  );
   const stale = { ...(await revocations('cmcp-00000000')), now: START_SECONDS + 7200 };
   assert.notEqual(outcome(await check(file, stale), 'revocation.key'), 'proven');
 });

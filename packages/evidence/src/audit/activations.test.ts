@@ -75,6 +75,14 @@ test('going back to the approved bundle does not undo that another one was in fo
   assert.match(authority(report)?.detail ?? '', /^entry 2 /);
 });
 
+test('of several activations the first that is not of the session is named', async () => {
+  const other: Activation[] = [
+    ['policy_load', { bundle_hash: OTHER }],
+    ['catalog_load', { catalog_hash: OTHER }],
+  ];
+  assert.match(authority(await activating([CALL], ...other))?.detail ?? '', /^entry 2 /);
+});
+
 test('a call that was refused or failed was decided too', async () => {
   for (const kind of ['egress_denied', 'fault', 'deny'] as const) {
     const report = await activating([{ ...CALL, kind }], ['policy_load', { bundle_hash: OTHER }]);

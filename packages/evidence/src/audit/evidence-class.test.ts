@@ -61,6 +61,7 @@ test('calls that policy refused went to no server', async () => {
 test('a class that is not known is no stronger than the weakest', async () => {
   const report = await classes([['allow', 'sworn']], 'spawn-unmeasured');
   assert.equal(report.verdict, 'refused');
+  assert.equal((await classes([['allow', 'sworn']], 'hash-only')).verdict, 'verified', 'and no weaker');
 });
 
 test('where no least class was asked for, the weakest one is told and holds nothing up', async () => {

@@ -15,7 +15,7 @@ interface Sought {
   call: { id: string } | { problem: string };
 }
 
-/** Looks for the calls that detached payloads of embodied actions are of (wire-formats section 14.2). */
+/** Looks for the calls that detached payloads of embodied actions are of (wire-formats section 14.2); each has one entry. */
 export class SoughtActions implements Witness {
   readonly #sought: readonly Sought[];
   readonly #wanted: ReadonlySet<string>;
@@ -28,8 +28,7 @@ export class SoughtActions implements Witness {
 
   see(entry: ChainEntry): void {
     const { callId } = entry;
-    if (callId !== null && isCall(entry) && this.#wanted.has(callId) && !this.#found.has(callId))
-      this.#found.set(callId, entry.raw);
+    if (callId !== null && isCall(entry) && this.#wanted.has(callId)) this.#found.set(callId, entry.raw);
   }
 
   /** What each payload and its receipt show, with numbered ids. */
