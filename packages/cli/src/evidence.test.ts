@@ -7,7 +7,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import { sharedPath } from '../../../tests/shared.ts';
 import { cmcpInProcess } from '../../../tests/support/cli-in-process.ts';
 import { type MadeSnp, makeSnp } from '../../evidence/src/testing/snp.ts';
-import { makeTpm } from '../../evidence/src/testing/tpm.ts';
+import { makeTpm, makeTpm } from '../../evidence/src/testing/tpm.ts';
 
 const AT = '2026-09-21T14:13:20Z';
 const USER_DATA = 'ab'.repeat(64);
@@ -114,7 +114,7 @@ interface ManifestCase {
   files: Record<string, string>;
   at: string;
   expect: { authentic: boolean | null; acceptable: boolean | null };
-  params?: Record<string, string>;
+  params?: Record<string, unknown>;
 }
 
 const CASE: ManifestCase = {
@@ -176,7 +176,9 @@ test('a manifest that is none is refused by the case and the member', async () =
     [[{ ...CASE, at: 'noon' }], /\(made\): at is not an RFC 3339 time/],
     [[{ ...CASE, files: { report: 1 } }], /files\.report is not a path/],
     [[{ ...CASE, expect: { authentic: 'yes' } }], /expect\.authentic is not true, false or null/],
-    [[{ ...CASE, files: { report: 'absent' } }], /absent does not exist/],
+    [[{ ...CASE, expect: undefined }], /\(made\): expect is missing/],
+    [[{ ...CASE, params: { root: 5 } }], /params\.root is not a path/],
+    [[{ ...CASE, params: { trust: 'everything' } }], /params\.trust is not one of vendor, test-root, ak-public, no-key/],
   ];
   for (const [cases, expected] of wrong) {
     const { code, stderr } = await runManifest(cases);
@@ -206,6 +208,37 @@ test('a nonce is given in hexadecimal digits of either case, and has to be the o
   const replayed = await verifyTpm('--nonce', 'cd'.repeat(20));
   assert.equal(replayed.code, 1);
   assert.match(replayed.stdout, /AUTHENTIC, NOT ACCEPTABLE/);
+});
+
+test('a case whose files cannot be read is a row that differs, and the others are run all the same', async () => {
+  const { code, stdout } = await runManifest([{ ...CASE, id: 'gone', files: { report: 'absent' } }, CASE]);
+  assert.equal(code, 1);
+  assert.match(stdout, /gone +sev-snp +not run +not run +DIFFERS/);
+  assert.match(stdout, /gone: .*absent does not exist/);
+  assert.match(stdout, /1 of 2 cases as expected/);
+});
+
+test('a root or a key among the files is no pin, unless the case says that it is', async () => {
+  const tpm = await makeTpm();
+  const { attest, signature } = tpm.quote(new Uint8Array(32), 'sha256:0');
+  for (const [name, bytes] of Object.entries({ attest, signature, ak: tpm.akPem })) await writeFile(path(name), bytes);
+  const no = { authentic: false, acceptable: false };
+  const quote = { ...CASE, kind: 'tpm', files: { attest: 'attest', signature: 'signature', ak: 'ak' } };
+  const cases = [
+    { ...CASE, files: { ...CASE.files, test_root: 'root' }, params: { trust: 'vendor' }, expect: no },
+    { ...quote, params: { trust: 'vendor' }, expect: no },
+    { ...quote, params: { trust: 'ak-public' }, expect: { authentic: true, acceptable: null } },
+  ];
+  const { code, stdout } = await runManifest(cases);
+  assert.equal(code, 0, stdout);
+});
+
+test('what a manifest says of its cases is not said again by flags', async () => {
+  for (const more of [['--kind', 'tdx'], ['--nonce', '00'], ['--root', path('root')], ['--tpm-makers']]) {
+    const { code, stderr } = await runManifest([CASE], ...more);
+    assert.equal(code, 2);
+    assert.match(stderr, /does not go with --manifest/);
+  }
 });
 
 test('all genuine evidence of the shared vectors has the expected verdicts [D-42]', async (t) => {

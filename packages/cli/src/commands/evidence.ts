@@ -84,7 +84,17 @@ function kindOf(name: string | null): EvidenceKind {
   return kind;
 }
 
+/** What is said of one piece of evidence; the cases of a manifest say it themselves. */
+const OF_ONE = ['kind', 'user-data', 'nonce', 'measurement', 'policy', 'at'];
+
 async function verifyCases(manifest: string, given: Arguments, io: Io): Promise<number> {
+  const lists = ['file', 'root'].filter((name) => given.many(name).length > 0);
+  const [idle] = [
+    ...OF_ONE.filter((name) => given.one(name) !== null),
+    ...lists,
+    ...(given.has('tpm-makers') ? ['tpm-makers'] : []),
+  ];
+  if (idle !== undefined) throw new UsageError(`--${idle} does not go with --manifest, whose cases say it themselves`);
   const results = [];
   for (const one of await readCases(manifest)) results.push(await runCase(one));
   const agrees = results.every((result) => result.agrees);

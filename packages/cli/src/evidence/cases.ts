@@ -1,5 +1,5 @@
 import { readFile, stat } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import {
   EVIDENCE_KINDS,
   type EvidenceFiles,
@@ -15,6 +15,7 @@ import {
   VENDOR_ANCHORS,
   verifyEvidence,
 } from '@cmcp/evidence';
+import { explain } from '../failure.ts';
 import { RefusedError, UsageError } from '../io.ts';
 import { rfc3339 } from '../time.ts';
 import { PURPOSES } from './given.ts';
@@ -32,17 +33,23 @@ export interface EvidenceCase {
   expect: { authentic: boolean | null; acceptable: boolean | null };
   /** The only roots to trust: a file or a folder of certificates; null: those that ship with the package. */
   root: string | null;
-  /** No root at all: evidence that brings its own pin, or none that could be had. */
-  rootless: boolean;
+  /** On whose word the evidence is to be trusted; null: the manifest does not say. */
+  trust: Trust | null;
 }
+
+/** `vendor`: the root. `test-root`: the role test_root only. `ak-public`: the role ak is itself the pin. `no-key`: nothing. */
+const TRUST = ['vendor', 'test-root', 'ak-public', 'no-key'] as const;
+type Trust = (typeof TRUST)[number];
 
 /** What came out of a case. */
 export interface CaseResult {
   id: string;
   kind: EvidenceKind;
   expect: EvidenceCase['expect'];
-  verdict: EvidenceVerdict;
-  /** Whether every verdict that is compared is the expected one. */
+  /** null: the case could not be run, and `problem` says why. */
+  verdict: EvidenceVerdict | null;
+  problem?: string;
+  /** Whether the case was run, and every verdict that is compared is the expected one. */
   agrees: boolean;
 }
 
@@ -64,17 +71,26 @@ function readCase(item: JsonValue, where: string, folder: string): EvidenceCase 
   const kind = EVIDENCE_KINDS.find((name) => name === member(item, 'kind'));
   if (kind === undefined) throw new RefusedError(`${said}: kind is not one of ${EVIDENCE_KINDS.join(', ')}`);
   const params = objectMember(item, 'params', said);
-  const trust = member(params, 'trust');
-  const root = member(params, 'root');
+  const root = member(params, 'root') ?? null;
+  if (root !== null && typeof root !== 'string') throw new RefusedError(`${said}: params.root is not a path`);
+  if (member(item, 'expect') === undefined) throw new RefusedError(`${said}: expect is missing`);
   return {
     id,
     kind,
     files: filesOf(objectMember(item, 'files', said), said, folder),
     at: timeOf(textMember(item, 'at', said), said),
     expect: expectationOf(objectMember(item, 'expect', said), said),
-    root: typeof root === 'string' ? join(folder, root) : null,
-    rootless: trust === 'test-root' || trust === 'ak-public' || trust === 'no-key',
+    root: root === null ? null : resolve(folder, root),
+    trust: trustOf(params, said),
   };
+}
+
+function trustOf(params: JsonObject, said: string): Trust | null {
+  const value = member(params, 'trust');
+  const trust = TRUST.find((name) => name === value) ?? null;
+  if (value !== undefined && trust === null)
+    throw new RefusedError(`${said}: params.trust is not one of ${TRUST.join(', ')}`);
+  return trust;
 }
 
 function timeOf(text: string, said: string): number {
@@ -89,7 +105,7 @@ function timeOf(text: string, said: string): number {
 function filesOf(files: JsonObject, said: string, folder: string): Map<string, string> {
   const paths = Object.entries(files).map(([role, path]): [string, string] => {
     if (typeof path !== 'string') throw new RefusedError(`${said}: files.${role} is not a path`);
-    return [role, join(folder, path)];
+    return [role, resolve(folder, path)];
   });
   return new Map(paths);
 }
@@ -104,21 +120,36 @@ function expectationOf(expect: JsonObject, said: string): EvidenceCase['expect']
   return { authentic: verdict('authentic'), acceptable: verdict('acceptable') };
 }
 
-/** Verifies the evidence of one case, under its own clock and roots. */
+/** Verifies the evidence of one case, under its own clock and roots. A case whose files cannot be read is a result too. */
 export async function runCase(one: EvidenceCase): Promise<CaseResult> {
-  const read = await Promise.all(
-    [...one.files].map(async ([role, path]) => [role, new Uint8Array(await readFile(path))] as const),
-  );
-  const files: EvidenceFiles = Object.fromEntries(read);
-  const verdict = await verifyEvidence(one.kind, files, { at: one.at, anchors: await anchorsOf(one) });
   const { id, kind, expect } = one;
-  const same = (expected: boolean | null, found: boolean | null): boolean => expected === null || expected === found;
-  const agrees = same(expect.authentic, verdict.authentic) && same(expect.acceptable, verdict.acceptable);
-  return { id, kind, expect, verdict, agrees };
+  try {
+    const verdict = await verifyEvidence(kind, await filesFor(one), { at: one.at, anchors: await anchorsOf(one) });
+    const same = (expected: boolean | null, found: boolean | null): boolean => expected === null || expected === found;
+    const agrees = same(expect.authentic, verdict.authentic) && same(expect.acceptable, verdict.acceptable);
+    return { id, kind, expect, verdict, agrees };
+  } catch (error) {
+    const unread = error instanceof RefusedError || (error instanceof Error && 'syscall' in error);
+    if (!unread) throw error;
+    return { id, kind, expect, verdict: null, problem: (await explain(error)).text, agrees: false };
+  }
 }
 
-async function anchorsOf({ root, rootless, kind }: EvidenceCase): Promise<readonly TrustAnchor[]> {
-  if (root === null) return rootless ? [] : VENDOR_ANCHORS;
+/** The files of a case, without those that its trust does not let speak: a root or a key that comes along is no pin by that. */
+async function filesFor({ kind, files, trust }: EvidenceCase): Promise<EvidenceFiles> {
+  const silent = new Set<string>();
+  if (trust !== null && trust !== 'test-root') silent.add('test_root');
+  if (trust !== null && trust !== 'ak-public' && kind === 'tpm' && !files.has('ak_chain')) silent.add('ak');
+  const read = await Promise.all(
+    [...files]
+      .filter(([role]) => !silent.has(role))
+      .map(async ([role, path]) => [role, new Uint8Array(await readFile(path))] as const),
+  );
+  return Object.fromEntries(read);
+}
+
+async function anchorsOf({ root, trust, kind }: EvidenceCase): Promise<readonly TrustAnchor[]> {
+  if (root === null) return trust === null || trust === 'vendor' ? VENDOR_ANCHORS : [];
   const folder = (await stat(root)).isDirectory();
   return (folder ? readRootFolder : readRoots)(root, PURPOSES[kind]);
 }

@@ -18,15 +18,21 @@ import { RefusedError } from '../io.ts';
  * @throws RefusedError when the file holds no certificate
  */
 export async function readRoots(file: string, purposes: readonly AnchorPurpose[]): Promise<TrustAnchor[]> {
-  return (await certificatesIn(file)).map((certificate) => givenAnchor(certificate, purposes));
+  const certificates = await certificatesIn(file);
+  const roots = certificates.filter(isSelfIssued);
+  // A chain in the file names its root; a single issuer that somebody pins need not be one.
+  return (roots.length > 0 ? roots : certificates).map((certificate) => givenAnchor(certificate, purposes));
 }
 
 /** The roots in a folder of certificates: those that name themselves as issuer. What others issued is not a root. */
 export async function readRootFolder(folder: string, purposes: readonly AnchorPurpose[]): Promise<TrustAnchor[]> {
   const names = (await readdir(folder)).filter((name) => /\.(?:pem|der|crt|cer)$/.test(name)).sort();
   const certificates = (await Promise.all(names.map((name) => certificatesIn(join(folder, name))))).flat();
-  const roots = certificates.filter(({ subject, issuer }) => equalBytes(subject.der, issuer.der));
-  return roots.map((certificate) => givenAnchor(certificate, purposes));
+  return certificates.filter(isSelfIssued).map((certificate) => givenAnchor(certificate, purposes));
+}
+
+function isSelfIssued({ subject, issuer }: Certificate): boolean {
+  return equalBytes(subject.der, issuer.der);
 }
 
 async function certificatesIn(file: string): Promise<Certificate[]> {

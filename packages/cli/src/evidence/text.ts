@@ -10,6 +10,14 @@ const SOURCE: Record<TrustedRoot['source'], string> = {
   key: 'a key that you pinned; it is as good as your reason to pin it',
 };
 
+/** UX-09: what no vendor vouches for does not have the words of what one does. */
+const UNDER: Record<TrustedRoot['source'], string> = {
+  vendor: '',
+  operator: ' UNDER YOUR ROOT',
+  test: ' UNDER A TEST ROOT',
+  key: ' WITH YOUR PINNED KEY',
+};
+
 const ASSURANCE: Record<TrustedRoot['assurance'], string> = {
   silicon: '',
   'cloud-vtpm': '; a virtual TPM of the cloud provider: the word of the provider, not of a chip',
@@ -40,7 +48,7 @@ function answer({ authentic, acceptable, root }: EvidenceVerdict, paint: Paint):
   if (acceptable === null) return paint('yellow', 'AUTHENTIC, NOT DECIDED WHETHER ACCEPTABLE');
   // UX-09: only what a vendor vouches for has the colour of what a vendor vouches for.
   const vouched = root?.source === 'vendor' && root.assurance !== 'software-tpm';
-  return paint(vouched ? 'green' : 'yellow', 'AUTHENTIC AND ACCEPTABLE');
+  return paint(vouched ? 'green' : 'yellow', `AUTHENTIC AND ACCEPTABLE${root === null ? '' : UNDER[root.source]}`);
 }
 
 function section(
@@ -70,12 +78,14 @@ export function casesText(results: readonly CaseResult[], color: boolean): strin
   const rows = results.map(({ id, kind, expect, verdict, agrees }) => [
     printable(id),
     kind,
-    pair(expect.authentic, verdict.authentic),
-    pair(expect.acceptable, verdict.acceptable),
+    verdict === null ? 'not run' : pair(expect.authentic, verdict.authentic),
+    verdict === null ? 'not run' : pair(expect.acceptable, verdict.acceptable),
     agrees ? 'as expected' : paint('red', 'DIFFERS'),
   ]);
   const differing = results.filter(({ agrees }) => !agrees);
-  const reasons = differing.map(({ id, verdict }) => `  ${printable(id)}: ${printable(verdict.summary)}`);
+  const reasons = differing.map(
+    ({ id, verdict, problem }) => `  ${printable(id)}: ${printable(verdict?.summary ?? problem ?? '')}`,
+  );
   const count = `${results.length - differing.length} of ${results.length} cases as expected.`;
   return [
     table(['case', 'kind', 'authentic', 'acceptable', 'result'], rows),

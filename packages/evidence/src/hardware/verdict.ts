@@ -79,10 +79,23 @@ export function evidenceVerdict(
   const failure = of('acceptable').some((each) => each.outcome === 'failed');
   const undecided = !of('acceptable').every(holds);
   const acceptable = !authentic || failure ? false : undecided ? null : true;
-  return { kind, authentic, acceptable, summary: summaryOf(checks, authentic, acceptable), root, checks, facts };
+  return { kind, authentic, acceptable, summary: summaryOf(checks, authentic, acceptable, root), root, checks, facts };
 }
 
-function summaryOf(checks: readonly EvidenceCheck[], authentic: boolean, acceptable: boolean | null): string {
+/** What no vendor vouches for is not told in the words of what one does. */
+const UNDER: Record<TrustedRoot['source'], string> = {
+  vendor: '',
+  operator: ' under a root that you named',
+  test: ' under a test root',
+  key: ' with a key that you pinned',
+};
+
+function summaryOf(
+  checks: readonly EvidenceCheck[],
+  authentic: boolean,
+  acceptable: boolean | null,
+  root: TrustedRoot | null,
+): string {
   const open = (about: 'authentic' | 'acceptable') =>
     checks.find((each) => each.about === about && each.outcome === 'failed')?.detail ??
     checks.find((each) => each.about === about && each.required && each.outcome !== 'proven')?.detail ??
@@ -90,7 +103,7 @@ function summaryOf(checks: readonly EvidenceCheck[], authentic: boolean, accepta
   if (!authentic) return `Not authentic: ${open('authentic')}.`;
   if (acceptable === false) return `Authentic, not acceptable: ${open('acceptable')}.`;
   if (acceptable === null) return `Authentic; whether it is acceptable is not decided: ${open('acceptable')}.`;
-  return 'Authentic and acceptable.';
+  return `Authentic and acceptable${root === null ? '' : UNDER[root.source]}.`;
 }
 
 /** The verdict on evidence that could not be read at all. */
