@@ -7,7 +7,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import { sharedPath } from '../../../tests/shared.ts';
 import { cmcpInProcess } from '../../../tests/support/cli-in-process.ts';
 import { type MadeSnp, makeSnp } from '../../evidence/src/testing/snp.ts';
-import { makeTpm, makeTpm } from '../../evidence/src/testing/tpm.ts';
+import { makeTpm } from '../../evidence/src/testing/tpm.ts';
 
 const AT = '2026-09-21T14:13:20Z';
 const USER_DATA = 'ab'.repeat(64);
@@ -178,7 +178,10 @@ test('a manifest that is none is refused by the case and the member', async () =
     [[{ ...CASE, expect: { authentic: 'yes' } }], /expect\.authentic is not true, false or null/],
     [[{ ...CASE, expect: undefined }], /\(made\): expect is missing/],
     [[{ ...CASE, params: { root: 5 } }], /params\.root is not a path/],
-    [[{ ...CASE, params: { trust: 'everything' } }], /params\.trust is not one of vendor, test-root, ak-public, no-key/],
+    [
+      [{ ...CASE, params: { trust: 'everything' } }],
+      /params\.trust is not one of vendor, test-root, ak-public, no-key/,
+    ],
   ];
   for (const [cases, expected] of wrong) {
     const { code, stderr } = await runManifest(cases);
