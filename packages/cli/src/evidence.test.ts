@@ -146,6 +146,12 @@ test('a manifest of cases is run as a table, and ends with 1 when a verdict diff
   assert.equal(differing.code, 1);
   assert.match(differing.stdout, /wrong +sev-snp +yes \(expected no\) +yes \(expected no\) +DIFFERS/);
   assert.match(differing.stdout, /4 of 5 cases as expected/);
+  for (const expect of [
+    { authentic: false, acceptable: true },
+    { authentic: true, acceptable: false },
+  ]) {
+    assert.equal((await runManifest([{ ...CASE, expect }])).code, 1, 'each answer is compared');
+  }
   const undecided = await runManifest(
     [{ ...CASE, kind: 'tdx', expect: { authentic: null, acceptable: true } }],
     '--json',

@@ -91,6 +91,7 @@ test('files that do not hold what their flag says are refused by name', async ()
     const { code, stdout, stderr } = await cmcp(session, ...args);
     assert.deepEqual([code, stdout], [1, ''], args.join(' '));
     assert.match(stderr, said);
+    assert.doesNotMatch(stderr, /internal error/);
   }
   await mkdir(join(folder, 'inside'));
   assert.match((await cmcp(join(folder, 'inside'))).stderr, /inside is not a file/);

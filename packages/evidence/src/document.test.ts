@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { encodeUtf8 } from './bytes/utf8.ts';
-import { documentKind, verifyDocument } from './document.ts';
+import { type DocumentExpectations, documentKind, verifyDocument } from './document.ts';
 import { stringifyJson } from './json/stringify.ts';
 import type { JsonObject } from './json/value.ts';
 import { toolCatalogHash } from './provenance/tool-catalog.ts';
@@ -54,6 +54,17 @@ test('a provenance record is verified only with the tools that the server offers
   assert.equal((await verifyDocument(input, floor)).verdict, 'refused');
 });
 
+test('a provenance record is judged by the clock, the greatest age and the revocations that are given', async () => {
+  const key = await newKey();
+  const input = bytes(await provenance(key));
+  const pins = { keys: [{ x: key.x, source: 'given' }], tools: TOOLS };
+  const verdict = async (more: DocumentExpectations) => (await verifyDocument(input, { ...pins, ...more })).verdict;
+  assert.equal(await verdict({ now: RECORD_TIME + 60, maxAgeSeconds: 3600 }), 'verified');
+  assert.equal(await verdict({ now: RECORD_TIME + 60, maxAgeSeconds: 10 }), 'refused');
+  assert.equal(await verdict({ now: RECORD_TIME - 86_400 }), 'refused', 'issued in the future');
+  assert.equal(await verdict({ now: RECORD_TIME, revocation: { bundle: '{}', keys: [] } }), 'refused', 'no bundle');
+});
+
 test('an Agent Manifest is told in both envelopes, and is judged by the clock that is given', async () => {
   const signer = await ed25519Signer();
   const documents = [jsonBytes(await signJson(wholeManifest(), signer)), await signCose(versionTwo(), signer)];
@@ -73,7 +84,14 @@ test('an Agent Manifest is told in both envelopes, and is judged by the clock th
 
 test('a session file is no such document, and neither is anything else', async () => {
   const session = bytes(await makeSession(await newKey()));
-  for (const input of [session, encodeUtf8(''), encodeUtf8('{"trace":{}}'), encodeUtf8('[]'), Uint8Array.of(0)]) {
+  for (const input of [
+    session,
+    encodeUtf8(''),
+    encodeUtf8('{"trace":{}}'),
+    encodeUtf8('{"eat_profile":"x","trace":{}}'),
+    encodeUtf8('[]'),
+    Uint8Array.of(0),
+  ]) {
     assert.equal(documentKind(input), null);
     assert.equal((await verifyDocument(input, {})).verdict, 'refused');
   }

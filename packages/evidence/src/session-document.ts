@@ -6,7 +6,7 @@ import { FormatError } from './format-error.ts';
 import { JsonError } from './json/error.ts';
 import { type JsonLimits, parseJson } from './json/parse.ts';
 import { stringifyJson } from './json/stringify.ts';
-import { isObject, type JsonObject, type JsonValue } from './json/value.ts';
+import { isObject, type JsonObject, type JsonValue, member } from './json/value.ts';
 import { ENTRIES_MEDIA_TYPE, type EntriesFile, SESSION_FORMAT } from './session-file.ts';
 import { integer, list, nullable, object, oneOf, openObject, type Rule, text } from './shape.ts';
 
@@ -141,7 +141,7 @@ function parseStrictly(input: Uint8Array | string): JsonValue {
 }
 
 function hasFormat(value: JsonObject, format: string): boolean {
-  return Object.hasOwn(value, 'format') && value.format === format;
+  return member(value, 'format') === format;
 }
 
 interface WireEvidence extends JsonObject {

@@ -53,11 +53,7 @@ const FORMS: readonly Form[] = [
     begins: (bytes) => beginsWith(...TPM_GENERATED)(bytes) || beginsWith(...TPM_GENERATED)(bytes.subarray(2)),
     read: parseAttest,
   },
-  {
-    kind: 'TDX quote',
-    begins: (bytes) => [4, 5].includes(u16le(bytes, 0)) && u16le(bytes, 4) === 0x81,
-    read: parseQuote,
-  },
+  { kind: 'TDX quote', begins: (bytes) => u16le(bytes, 4) === 0x81, read: parseQuote },
   { kind: 'SEV-SNP attestation report', begins: (bytes) => bytes.length === 1184, read: parseReport },
   { kind: 'SPDM measurements of an NVIDIA GPU', begins: beginsWith(0x11, 0xe0), read: parseGpuReport },
   {

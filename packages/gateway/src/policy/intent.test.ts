@@ -13,19 +13,32 @@ const EVERYTHING = [
   'permit(principal, action, resource) unless { false };',
   'permit(principal, action, resource) when { 1 == 1 || context.egress };',
   'permit(principal, action, resource) when { !false && true } unless { !(context == context) };',
+  'permit(principal, action, resource) unless { false && context.caller.staff };',
+  'permit(principal, action, resource) unless { context.caller.staff && false };',
+  'permit(principal, action, resource) when { 1 < 2 && "a" != "b" && 3 >= 3 };',
+  'permit(principal, action, resource) when { if true then true else context.egress };',
+  'permit(principal, action, resource) when { if context.egress then true else true };',
 ];
 
 const SOMETHING = [
   'permit(principal == Agent::"a", action, resource);',
   'permit(principal, action == Action::"read", resource);',
   'permit(principal, action in Action::"read_group", resource);',
+  'permit(principal, action == Action::"call_tool", resource);',
   'permit(principal, action, resource in Server::"s");',
   'permit(principal, action, resource) when { false };',
   'permit(principal, action, resource) unless { true };',
   'permit(principal, action, resource) when { context.workflow == "w" };',
   'permit(principal, action, resource) when { true && context.caller.staff };',
   'permit(principal, action, resource) when { true } when { context.caller.staff };',
+  'permit(principal, action, resource) when { !context.caller.staff };',
+  'permit(principal, action, resource) unless { context.caller.staff || false };',
+  'permit(principal, action, resource) when { true && 1 };',
   'permit(principal is Robot, action, resource);',
+  'permit(principal, action, resource) when { 2 < 1 || "a" == "b" || 1 == "a" };',
+  'permit(principal, action, resource) when { if context.egress then true else false };',
+  'permit(principal, action, resource) when { if false then true else context.egress };',
+  'permit(principal, action, resource) when { context.session.rank < 2 };',
   'forbid(principal, action, resource);',
 ];
 
@@ -55,4 +68,18 @@ test('a rule on destinations or answers counts as deciding on egress, wherever i
 test('the order of the files is the order of the ids, and forbids are seen', () => {
   const found = intent('forbid(principal, action, resource) when { true };\npermit(principal, action, resource);');
   assert.deepEqual(found, { unconditionalPermits: ['policy1'], forbids: true, decidesOnEgress: false });
+});
+
+test('a forbid that never holds takes nothing back', () => {
+  for (const never of [
+    'when { false }',
+    'unless { true }',
+    'when { 2 < 1 }',
+    'when { context.egress } when { false }',
+  ]) {
+    assert.equal(intent(`forbid(principal, action, resource) ${never};`).forbids, false, never);
+  }
+  for (const holds of ['', 'when { true }', 'when { context.egress }', 'unless { false }']) {
+    assert.equal(intent(`forbid(principal, action, resource) ${holds};`).forbids, true, holds);
+  }
 });
