@@ -28,6 +28,19 @@ test('blocks are read in order, with any line width and any text around them', (
   ]);
 });
 
+test('what is outside of blocks may be in any encoding', () => {
+  const before = Uint8Array.of(0xe9, 0xff, 0x80, 0x0a);
+  assert.deepEqual(readPem(Uint8Array.of(...before, ...encodeUtf8(block('A', 'AQ==')), ...before)), [
+    { label: 'A', der: Uint8Array.of(1) },
+  ]);
+  assert.throws(() => readPem(Uint8Array.of(...encodeUtf8('-----BEGIN A-----\nAQ=='), 0xe9)), FormatError);
+});
+
+test('a file of more blocks than anything needs is refused', () => {
+  assert.equal(read(block('A', 'AQ==').repeat(100)).length, 100);
+  assert.throws(() => read(block('A', 'AQ==').repeat(101)), { name: 'FormatError', message: /more than 100 blocks/ });
+});
+
 test('a file without a block, and a block that is not closed, nested, headed or not base64, is refused', () => {
   for (const text of [
     '',

@@ -1,5 +1,5 @@
 import { decodeBase64 } from '../bytes/base64.ts';
-import { decodeUtf8, EncodingError } from '../bytes/utf8.ts';
+import { EncodingError } from '../bytes/utf8.ts';
 import { FormatError } from '../format-error.ts';
 
 /** One block of a PEM file: what it says it is, and its bytes. */
@@ -8,17 +8,21 @@ export interface PemBlock {
   der: Uint8Array<ArrayBuffer>;
 }
 
+/** More than any chain or set of roots has. */
+const MAX_BLOCKS = 100;
+
 const BEGIN = /-----BEGIN ([A-Z0-9 ]{1,64})-----/g;
 
 /**
- * The blocks of a PEM file, in order (RFC 7468). Text outside of blocks is ignored, as section 2 says; inside, only base64 and
- * white space are accepted.
+ * The blocks of a PEM file, in order (RFC 7468). What is outside of blocks is ignored, as section 2 says, in whatever encoding it
+ * is; inside, only base64 and white space are accepted.
  *
- * @throws FormatError, also when there is no block
+ * @throws FormatError, also when there is no block, or more than 100
  */
 export function readPem(bytes: Uint8Array): PemBlock[] {
   try {
-    return blocks(decodeUtf8(bytes));
+    // One character for every byte, and no other byte becomes a character of ASCII.
+    return blocks(new TextDecoder('windows-1252').decode(bytes));
   } catch (error) {
     if (error instanceof EncodingError) throw new FormatError(`PEM: ${error.message}`);
     throw error;
@@ -36,6 +40,7 @@ function blocks(text: string): PemBlock[] {
     const closing = `-----END ${label}-----`;
     if (end < 0 || !text.startsWith(closing, end))
       throw new FormatError(`PEM: the block ${label} does not end as it begins`);
+    if (found.length === MAX_BLOCKS) throw new FormatError(`PEM: there are more than ${MAX_BLOCKS} blocks in it`);
     found.push({ label, der: decodeBase64(text.slice(start, end).replace(/[ \t\r\n]/g, '')) });
     after = end + closing.length;
   }
