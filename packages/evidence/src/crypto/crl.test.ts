@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import { decodeHex } from '../bytes/hex.ts';
+import { encodeUtf8 } from '../bytes/utf8.ts';
 import { FormatError } from '../format-error.ts';
 import {
   type CrlRequest,
@@ -12,7 +13,7 @@ import {
   type TestKeyKind,
   UNTIL_2040,
 } from '../testing/pki.ts';
-import { checkCrl, isRevoked, parseCrl } from './crl.ts';
+import { checkCrl, isRevoked, parseCrl, readCrl } from './crl.ts';
 import { readDer, TAG, writeDer } from './der.ts';
 import { parseCertificate } from './x509.ts';
 
@@ -198,4 +199,15 @@ test('an extension of an entry that hands it to another issuer, or is critical, 
   assert.deepEqual(unknown('300c300a0603551d1504030a0101'), [], 'a reason');
   assert.deepEqual(unknown('300b30090603551d1d04020500'), ['2.5.29.29']);
   assert.deepEqual(unknown('300d300b06022a030101ff04020500'), ['1.2.3']);
+});
+
+test('a file holds a list as DER or as one block of PEM, and nothing else', async () => {
+  const der = await issueCrl({ issuer: authority, revoked: ['05'] });
+  const pem = (label: string): string =>
+    `-----BEGIN ${label}-----\n${Buffer.from(der).toString('base64')}\n-----END ${label}-----\n`;
+  assert.deepEqual(readCrl(der), parseCrl(der));
+  assert.deepEqual(readCrl(encodeUtf8(pem('X509 CRL'))), parseCrl(der));
+  for (const text of ['', pem('CERTIFICATE'), pem('X509 CRL').repeat(2)]) {
+    assert.throws(() => readCrl(encodeUtf8(text)), FormatError, text);
+  }
 });

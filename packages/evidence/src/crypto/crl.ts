@@ -5,6 +5,7 @@ import { parseSignatureAlgorithm } from './algorithm.ts';
 import { bigIntOf, type DerNode, explicitTag, readDer, TAG } from './der.ts';
 import { type Extension, parseExtensions } from './extension.ts';
 import { type Name, parseName } from './name.ts';
+import { readPem } from './pem.ts';
 import { type Signed, verifySigned } from './signature.ts';
 import { type Certificate, sameAlgorithm, serialOf, signedParts } from './x509.ts';
 
@@ -28,7 +29,17 @@ const CRL_NUMBER = '2.5.29.20';
 /** Extensions that narrow a list or hand it to another issuer, critical or not: delta, distribution point, issuer of an entry. */
 const OTHER_LISTS: readonly string[] = ['2.5.29.27', '2.5.29.28', '2.5.29.29'];
 
-/** Reads a CRL (RFC 5280 section 5). @throws FormatError */
+/** Reads a file that holds one CRL: as DER, or as the one block `X509 CRL` of a PEM file (RFC 7468 section 7). @throws FormatError */
+export function readCrl(bytes: Uint8Array<ArrayBuffer>): Crl {
+  if (bytes[0] === TAG.sequence) return parseCrl(bytes);
+  const [block, ...more] = readPem(bytes);
+  if (block === undefined || more.length > 0)
+    throw new FormatError('PEM: there is more than one block, where one CRL should be');
+  if (block.label !== 'X509 CRL') throw new FormatError(`PEM: the block is ${block.label}, where a CRL should be`);
+  return parseCrl(block.der);
+}
+
+/** Reads the DER of a CRL (RFC 5280 section 5). @throws FormatError */
 export function parseCrl(der: Uint8Array<ArrayBuffer>): Crl {
   const { tbs, signatureAlgorithm, signature } = signedParts(readDer(der, 'CRL'), 'CRL');
   const fields = tbs.children(TAG.sequence);

@@ -1,4 +1,4 @@
-import { checkCrl, isRevoked, parseCrl } from '../../crypto/crl.ts';
+import { checkCrl, isRevoked, readCrl } from '../../crypto/crl.ts';
 import type { Certificate } from '../../crypto/x509.ts';
 import { type Finding, failed, notChecked, proven } from '../../finding.ts';
 import { reading } from '../files.ts';
@@ -15,7 +15,7 @@ export async function revocation(
   at: number,
 ): Promise<Finding> {
   if (crl === undefined) return notChecked('no revocation list was supplied', '--file crl=FILE');
-  const parsed = reading(() => parseCrl(crl));
+  const parsed = reading(() => readCrl(crl));
   if (parsed.problem !== null) return failed(`the revocation list cannot be read: ${parsed.problem}`);
   const problem = await checkCrl(parsed.value, chain.root, at);
   if (problem !== null) return failed(`the revocation list is not one to rely on: ${problem}`);

@@ -1,4 +1,4 @@
-import { checkCrl, isRevoked, parseCrl } from '../../crypto/crl.ts';
+import { checkCrl, isRevoked, readCrl } from '../../crypto/crl.ts';
 import { samePublicKey } from '../../crypto/key.ts';
 import { type Certificate, readCertificates } from '../../crypto/x509.ts';
 import { type Finding, failed, notChecked, proven } from '../../finding.ts';
@@ -23,7 +23,7 @@ export async function revocation(question: RevocationQuestion): Promise<Finding>
   if (crl === undefined) {
     return notChecked(`${name} was not supplied: revocation is not checked`, `the file of role ${role}`);
   }
-  const read = reading(() => parseCrl(crl));
+  const read = reading(() => readCrl(crl));
   if (read.problem !== null) return failed(`${name}: ${read.problem}`);
   if (issuer === null) return notChecked(`${name} cannot be checked without a PCK chain to a trusted root`);
   const list = read.value;
