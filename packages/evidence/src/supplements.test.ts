@@ -22,7 +22,7 @@ import {
   sign,
 } from './testing/session.ts';
 import { newStatementKey, signSorted, signStatement } from './testing/signed.ts';
-import { leafHash } from './transparency/merkle.ts';
+import { leafHash } from './transparency/leaf.ts';
 import { verify } from './verify.ts';
 
 const EVENTS: EventSpec[] = [{ kind: 'allow', tool: 'arm.move', domain: 'internal', dataClass: 'public' }];

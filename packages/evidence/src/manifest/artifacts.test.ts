@@ -5,6 +5,8 @@ import { encodeHex } from '../bytes/hex.ts';
 import { sha256, sha256Hex } from '../crypto/sha256.ts';
 import { canonicalManifest } from '../json/manifest-form.ts';
 import type { JsonObject } from '../json/value.ts';
+import { isConsistent } from '../merkle/consistency.ts';
+import { merkleRoot } from '../merkle/root.ts';
 import {
   AT,
   CATALOG,
@@ -18,7 +20,6 @@ import {
 } from '../testing/manifest.ts';
 import { catalogTree } from './catalog-tree.ts';
 import type { AuditChainContinuity, ManifestContext, RuntimeArtifacts } from './context.ts';
-import { isConsistent, merkleRoot } from './merkle.ts';
 import type { ManifestReport } from './report.ts';
 import { verifyManifest } from './verify.ts';
 

@@ -3,7 +3,7 @@ import { encodeUtf8 } from '../bytes/utf8.ts';
 import { sha256 } from '../crypto/sha256.ts';
 import { FormatError } from '../format-error.ts';
 import { byCodePoint } from '../json/canonical.ts';
-import { merkleRoot } from './merkle.ts';
+import { merkleRoot } from '../merkle/root.ts';
 
 /** A tool as a leaf of the catalog tree; hashes are `sha256:…`. */
 export interface CatalogLeaf {

@@ -2,8 +2,8 @@ import { equalBytes } from '../bytes/equal.ts';
 import { decodeHex } from '../bytes/hex.ts';
 import { EncodingError } from '../bytes/utf8.ts';
 import { sha256 } from '../crypto/sha256.ts';
+import { isConsistent } from '../merkle/consistency.ts';
 import type { AuditChainContinuity } from './context.ts';
-import { isConsistent } from './merkle.ts';
 
 /** The audit chain that a manifest binds. */
 interface SignedTrace {

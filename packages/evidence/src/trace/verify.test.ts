@@ -20,7 +20,7 @@ import {
   signStatement,
 } from '../testing/signed.ts';
 import { hardwareRecord, RECORD_POLICY, RECORD_TIME, signedRecord, softwareRecord } from '../testing/trust-record.ts';
-import { leafHash } from '../transparency/merkle.ts';
+import { leafHash } from '../transparency/leaf.ts';
 import type { TrustRecordExpectations } from './expectations.ts';
 import { parseTrustRecord } from './parse.ts';
 import { verifyTrustRecord } from './verify.ts';

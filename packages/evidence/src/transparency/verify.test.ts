@@ -7,8 +7,10 @@ import { encodeHex } from '../bytes/hex.ts';
 import { parseJson } from '../json/parse.ts';
 import { stringifyJson } from '../json/stringify.ts';
 import type { JsonObject } from '../json/value.ts';
+import { nodeHash } from '../merkle/hash.ts';
+import { rootOf } from '../merkle/inclusion.ts';
 import { altered, bitFlips, failures, open, outcomeOf } from '../testing/signed.ts';
-import { leafHash, nodeHash, rootOf } from './merkle.ts';
+import { leafHash } from './leaf.ts';
 import { verifyAnchor } from './verify.ts';
 
 const RECORD: JsonObject = { eat_profile: 'x', iat: 1_790_000_000, signature: 'AAAA' };

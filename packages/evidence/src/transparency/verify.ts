@@ -3,9 +3,10 @@ import { asserted, type Finding, failed, informative, notChecked, provenUnless, 
 import { FormatError } from '../format-error.ts';
 import { JsonError } from '../json/error.ts';
 import { isObject, JsonNumber, type JsonObject, type JsonValue, member } from '../json/value.ts';
+import { rootOf } from '../merkle/inclusion.ts';
 import { printable } from '../printable.ts';
 import type { Check } from '../report.ts';
-import { leafHash, rootOf } from './merkle.ts';
+import { leafHash } from './leaf.ts';
 import { type AnchorEntry, type AnchorProof, parseAnchorEntry, parseAnchorProof } from './parse.ts';
 
 const INCLUSION = 'Is the record in the batch that the registry published?';

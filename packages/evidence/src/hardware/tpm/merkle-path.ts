@@ -2,8 +2,8 @@ import { decodeHex } from '../../bytes/hex.ts';
 import { sha256 } from '../../crypto/sha256.ts';
 import { FormatError } from '../../format-error.ts';
 import { readJsonObject } from '../../json/document.ts';
+import { rootOf } from '../../merkle/inclusion.ts';
 import { integer, list, object, text } from '../../shape.ts';
-import { rootOf } from '../../transparency/merkle.ts';
 
 /** The way from one leaf to the root of a tree of session bindings, all of which one quote stands for. */
 export interface MerklePath {

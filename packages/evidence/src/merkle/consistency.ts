@@ -1,20 +1,6 @@
 import { equalBytes } from '../bytes/equal.ts';
-import { encodeHex } from '../bytes/hex.ts';
-import { sha256 } from '../crypto/sha256.ts';
-import { nodeHash } from '../transparency/merkle.ts';
-
-/** Root over leaf hashes, bare hex (RFC 9162 section 2.1.1). Of no leaves: the hash of nothing. */
-export function merkleRoot(leaves: readonly Uint8Array[]): string {
-  return encodeHex(leaves.length === 0 ? sha256(new Uint8Array()) : rootOf(leaves));
-}
-
-function rootOf(leaves: readonly Uint8Array[]): Uint8Array {
-  const [only] = leaves;
-  if (leaves.length === 1 && only !== undefined) return only;
-  let split = 1;
-  while (split * 2 < leaves.length) split *= 2;
-  return nodeHash(rootOf(leaves.slice(0, split)), rootOf(leaves.slice(split)));
-}
+import { half } from './half.ts';
+import { nodeHash } from './hash.ts';
 
 /** A tree of `size` leaves. */
 export interface TreeHead {
@@ -26,7 +12,6 @@ export interface TreeHead {
 export function isConsistent(earlier: TreeHead, later: TreeHead, proof: readonly Uint8Array[]): boolean {
   if (earlier.size < 1 || earlier.size > later.size) return false;
   if (earlier.size === later.size) return proof.length === 0 && equalBytes(earlier.root, later.root);
-  // Sizes may exceed 2^31, so halving is division, not a shift.
   let first = earlier.size - 1;
   let last = later.size - 1;
   while (first % 2 === 1) [first, last] = [half(first), half(last)];
@@ -45,8 +30,4 @@ export function isConsistent(earlier: TreeHead, later: TreeHead, proof: readonly
     [first, last] = [half(first), half(last)];
   }
   return last === 0 && equalBytes(ofFirst, earlier.root) && equalBytes(ofLast, later.root);
-}
-
-function half(value: number): number {
-  return Math.floor(value / 2);
 }
