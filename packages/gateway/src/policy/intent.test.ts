@@ -54,6 +54,7 @@ test('a rule on destinations or answers counts as deciding on egress, wherever i
   for (const condition of [
     'context.response.size > 10',
     'context has egress',
+    'context.response_size_bytes > 10',
     'resource.destination_class == "public"',
     'if context.caller.staff then true else [context.sensitivity_level].contains(3)',
   ]) {
