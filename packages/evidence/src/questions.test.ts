@@ -140,6 +140,17 @@ test('each relaxation that is in force is repeated in the report, and no other',
   assert.deepEqual((await ask(file, off)).relaxations, []);
 });
 
+test('a pin is the same digest with or without its prefix and in either case, and no other is', async () => {
+  const file = await makeSession(key);
+  const verdict = async (policyHash: string) =>
+    (await ask(file, { ...KEYS, acceptSoftware: true, catalogHash: CATALOG_HASH, policyHash })).verdict;
+  const bare = POLICY_HASH.slice('sha256:'.length);
+  for (const pin of [POLICY_HASH, bare, bare.toUpperCase()]) assert.equal(await verdict(pin), 'verified', pin);
+  for (const pin of [CATALOG_HASH, '', 'sha256:', bare.slice(1), `${bare}0`, `sha384:${bare}`]) {
+    assert.equal(await verdict(pin), 'refused', pin);
+  }
+});
+
 test('what is lacking names each flag once, and only flags', async () => {
   const { lacking } = await ask(await makeSession(key), {});
   assert.deepEqual(lacking, ['--key FILE', '--accept-software', '--policy-hash sha256:…', '--catalog-hash sha256:…']);
