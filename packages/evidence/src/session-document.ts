@@ -13,8 +13,8 @@ import { integer, list, nullable, object, oneOf, openObject, type Rule, text } f
 /** The reference's two files put together by {@link combine}: no checkpoints, no evidence of its own. */
 const PAIR_FORMAT = 'cmcp-claim-and-bundle/1';
 
-/** A session file that a gateway writes has 50,000 entries at most (contracts section 6), each of some 40 values. */
-const FILE_LIMITS: JsonLimits = { bytes: 128 * 1024 * 1024, depth: 128, items: 4_000_000, numberLength: 1000 };
+/** What a session file may hold: one that a gateway writes has 50,000 entries at most (contracts section 6), of some 40 values. */
+export const FILE_LIMITS: JsonLimits = { bytes: 128 * 1024 * 1024, depth: 128, items: 4_000_000, numberLength: 1000 };
 
 /** A session file whose outer shape is right; claim and entries are still to be read. */
 export interface SessionDocument {

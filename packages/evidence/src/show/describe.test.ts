@@ -7,10 +7,12 @@ import { writeEventLog } from '../testing/event-log.ts';
 import { makeToken, signSpdm, spdmReport } from '../testing/gpu.ts';
 import { ed25519Signer, signCose, versionTwo } from '../testing/manifest.ts';
 import { issueCertificate, issueCrl, newKeyPair } from '../testing/pki.ts';
+import { makeSession, newKey } from '../testing/session.ts';
 import { makeSnp } from '../testing/snp.ts';
 import { makeTdx } from '../testing/tdx.ts';
 import { makeTpm } from '../testing/tpm.ts';
 import { describeFile } from './describe.ts';
+import { eventTypeText } from './event-type.ts';
 import { treeLines } from './tree.ts';
 
 type Bytes = Uint8Array<ArrayBuffer>;
@@ -40,12 +42,20 @@ before(async () => {
   const zeros = { sha256: new Uint8Array(32) };
   const log = writeEventLog(['sha256'], [{ index: 4, digests: zeros, data: encodeUtf8('x') }]);
   const manifest = await signCose(versionTwo(), await ed25519Signer());
-  const other = encodeUtf8(
-    `-----BEGIN PUBLIC KEY-----\n${Buffer.from(keys.spki).toString('base64')}\n-----END PUBLIC KEY-----`,
-  );
+  const pem = (label: string, der: Uint8Array): Bytes =>
+    encodeUtf8(`-----BEGIN ${label}-----\n${Buffer.from(der).toString('base64')}\n-----END ${label}-----\n`);
+  const sgx = new Uint8Array(436);
+  sgx.set([3, 0, 2, 0]);
+  const session = await makeSession(await newKey());
+  const entries = encodeUtf8(`${session.bundle.entries.map((entry) => JSON.stringify(entry)).join('\n')}\n`);
   FILES.push(
     ['certificates (PEM)', encodeUtf8(root.pem), /shown root/],
-    ['certificates (PEM)', other, /label: PUBLIC KEY\n.*content: 30/],
+    ['public key (PEM)', pem('PUBLIC KEY', keys.spki), /curve: P-384/],
+    ['certificate revocation list (PEM)', pem('X509 CRL', crl), /2a/],
+    ['PEM blocks', pem('TSS2 PRIVATE KEY', Uint8Array.of(9)), /label: TSS2 PRIVATE KEY\n.*der: 09/],
+    ['hexadecimal text', encodeUtf8(' 00\r\naB'), /length: 2 bytes\n.*bytes: 00ab/],
+    ['SGX quote, which is not TDX evidence', sgx, /version: 3\n.*teeType: SGX/],
+    ['JSON, an object to a line', entries, /lines: 2\n {2}all\n {4}0\n[\s\S]*entry_type: session_end/],
     ['HCL report of an Azure confidential VM', hcl, /tee: sev-snp/],
     ['TPMS_ATTEST of a TPM 2.0', quote.attest, /eeee/],
     ['TPMS_ATTEST of a TPM 2.0', sized.attest, /extraData/],
@@ -53,7 +63,7 @@ before(async () => {
     ['SEV-SNP attestation report', snp.files.report, /measurement: 5a5a/],
     ['SPDM measurements of an NVIDIA GPU', gpu, /aaaa/],
     ['TDREPORT, which shows nothing away from its machine', tdReport, /mrTd: cccc/],
-    ['event log', log, /sha256/],
+    ['event log', log, /type: EV_/],
     ['Agent Manifest (COSE)', manifest, /spiffe/],
     ['certificate', root.der, /shown root/],
     ['certificate revocation list', crl, /2a/],
@@ -81,7 +91,7 @@ test('what only begins like a form is not called that, and why is said', () => {
     assert.match(text, new RegExp(`size: ${cut.length} bytes`));
     assert.match(text, /first bytes: /);
   }
-  assert.match(lines(encodeUtf8('{"a":')), /not a JSON: .*character/);
+  assert.match(lines(encodeUtf8('{"a":')), /is not read as: JSON: .*character/);
   assert.match(lines(encodeUtf8('no evidence at all')), /size: 18 bytes\n {2}first bytes: 6e6f/);
   assert.match(lines(new Uint8Array()), /size: 0 bytes\n {2}first bytes: \(empty\)/);
 });
@@ -101,6 +111,50 @@ test('a text that only looks like a token is shown as it is', () => {
   for (const text of texts) assert.match(lines(encodeUtf8(JSON.stringify([text]))), new RegExp(`0: ${text}$`));
   const nested = `${part('{"a":1}')}.${part(JSON.stringify({ inner: `${part('{"b":2}')}.${part('{"c":3}')}.` }))}.AA`;
   assert.match(lines(encodeUtf8(JSON.stringify([nested]))), /token claims[\s\S]*inner[\s\S]*c: 3/);
+});
+
+test('of evidence in a session file is shown what it is, and of what is in that no more', async () => {
+  const [, quote = new Uint8Array()] = FILES.find(([kind]) => kind === 'TDX quote') ?? [];
+  const session = { ...(await makeSession(await newKey())), evidence: [] };
+  const item = (data: unknown) => ({ role: 'tdx/quote', media_type: 'x', data });
+  const holding = (data: unknown): Bytes => encodeUtf8(JSON.stringify({ ...session, evidence: [item(data)] }));
+  const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64');
+  assert.match(lines(holding(base64(quote))), /role: tdx\/quote\n.*\n +data\n +TDX quote\n[\s\S]*mrTd/);
+  assert.match(lines(holding(base64(Uint8Array.of(7)))), /form that is not known\n +size: 1 bytes\n +first bytes: 07/);
+  assert.match(lines(holding('no base64')), /data: no base64/);
+  assert.match(lines(holding(7)), /data: 7/);
+  assert.match(
+    lines(encodeUtf8(JSON.stringify({ ...session, evidence: [1, null] }))),
+    /evidence\n +0: 1\n +1: \(none\)/,
+  );
+  const twice = lines(holding(base64(holding(base64(quote)))));
+  assert.match(twice, /data\n +JSON\n/);
+  assert.doesNotMatch(twice, /TDX quote/);
+});
+
+test('a session file may be larger than other JSON', () => {
+  const large = encodeUtf8(`{"format":"cmcp-session/1","pad":"${' '.repeat(17 * 1024 * 1024)}"}`);
+  assert.equal(describeFile(large).kind, 'JSON');
+});
+
+test('of many lines the first hundred are shown, and one that is no strict object is named', () => {
+  const many = lines(encodeUtf8('{"a":1}\n'.repeat(101)));
+  assert.match(many, /lines: 101\n {2}the first 100\n[\s\S]* {4}99\n {6}a: 1$/);
+  const reason = (text: string, why: RegExp) => assert.match(lines(encodeUtf8(text)), why);
+  reason('{"a":1}\n{"a":1,"a":2}\n', /is not read as: JSON, an object to a line: line 2 is not strict JSON/);
+  reason('{"a":1}\n{"a":1}\n[]\n', /line 3 is not an object/);
+  reason('{"a":1}\n{"a":1}', /line 2 is not ended/);
+});
+
+test('a type of event is named where it has a name', () => {
+  assert.equal(eventTypeText(0x80000008), 'EV_EFI_PLATFORM_FIRMWARE_BLOB (0x80000008)');
+  assert.equal(eventTypeText(0x12345), '0x12345');
+});
+
+test('hexadecimal text is that up to 4 KiB, and only of whole bytes', () => {
+  assert.equal(describeFile(encodeUtf8('ab'.repeat(2048))).kind, 'hexadecimal text');
+  assert.notEqual(describeFile(encodeUtf8('ab'.repeat(2049))).kind, 'hexadecimal text');
+  assert.match(lines(encodeUtf8('abc')), /is not read as: hexadecimal text: 3 digits are not whole bytes/);
 });
 
 test('any bytes, and any damage to a file of any form, give a description', () => {

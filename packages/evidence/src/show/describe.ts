@@ -1,8 +1,7 @@
-import { decodeBase64Url } from '../bytes/base64url.ts';
-import { decodeUtf8, EncodingError } from '../bytes/utf8.ts';
-import { parseCrl } from '../crypto/crl.ts';
+import { parseCrl, readCrl } from '../crypto/crl.ts';
+import { parseSpki } from '../crypto/key.ts';
 import { readPem } from '../crypto/pem.ts';
-import { parseCertificate } from '../crypto/x509.ts';
+import { parseCertificate, readCertificates } from '../crypto/x509.ts';
 import { FormatError } from '../format-error.ts';
 import { parseHcl } from '../hardware/azure-cvm/parse.ts';
 import { parseEventLog } from '../hardware/event-log/parse.ts';
@@ -12,10 +11,11 @@ import { parseQuote } from '../hardware/tdx/parse.ts';
 import { parseAttest } from '../hardware/tpm/parse.ts';
 import { parsePublic } from '../hardware/tpm/public-area.ts';
 import { parseSignature } from '../hardware/tpm/signature.ts';
-import { JsonError } from '../json/error.ts';
-import { parseJson } from '../json/parse.ts';
-import { isObject, JsonNumber, type JsonValue } from '../json/value.ts';
 import { readManifest } from '../manifest/read.ts';
+import { eventTypeText } from './event-type.ts';
+import { hexMembers, isHexText } from './hex-text.ts';
+import { beginsAsJsonLines, jsonLines } from './json-lines.ts';
+import { jsonMembers, type ShowBytes } from './json-members.ts';
 import { type Tree, treeOf } from './tree.ts';
 
 /** What a file turned out to be, and what is in it. */
@@ -31,7 +31,8 @@ type Bytes = Uint8Array<ArrayBuffer>;
 interface Form {
   kind: string;
   begins(bytes: Bytes): boolean;
-  read(bytes: Bytes): unknown;
+  /** @param show for bytes in the file that may be a file of a form themselves */
+  read(bytes: Bytes, show: ShowBytes): unknown;
 }
 
 const beginsWith =
@@ -42,11 +43,20 @@ const beginsWith =
 const u16le = (bytes: Bytes, at: number): number => (bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8);
 const u16be = (bytes: Bytes, at: number): number => ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0);
 
+const PEM = '-----BEGIN ';
+/** What an SGX quote begins with: its header, and the report of an enclave. */
+const SGX_QUOTE_MIN = 48 + 384;
+/** Version 3; the key is ECDSA over P-256 or P-384; the TEE is SGX. An SNP report of version 3 has zeros where the key is. */
+const SGX_STARTS = [2, 3].map((key) => [3, 0, key, 0, 0, 0, 0, 0]);
 const TPM_GENERATED = [0xff, 0x54, 0x43, 0x47];
 
 /** In this order: what is told by a magic number comes before what is told by its size. */
 const FORMS: readonly Form[] = [
-  { kind: 'certificates (PEM)', begins: beginsWith(...textBytes('-----BEGIN')), read: pemBlocks },
+  { kind: 'public key (PEM)', begins: beginsWith(...textBytes(`${PEM}PUBLIC KEY-`)), read: pemKey },
+  { kind: 'certificates (PEM)', begins: beginsWith(...textBytes(`${PEM}CERTIFICATE-`)), read: readCertificates },
+  { kind: 'certificate revocation list (PEM)', begins: beginsWith(...textBytes(`${PEM}X509 CRL-`)), read: readCrl },
+  { kind: 'PEM blocks', begins: beginsWith(...textBytes(PEM)), read: readPem },
+  { kind: 'hexadecimal text', begins: isHexText, read: hexMembers },
   { kind: 'HCL report of an Azure confidential VM', begins: beginsWith(...textBytes('HCLA')), read: parseHcl },
   {
     kind: 'TPMS_ATTEST of a TPM 2.0',
@@ -54,6 +64,11 @@ const FORMS: readonly Form[] = [
     read: parseAttest,
   },
   { kind: 'TDX quote', begins: (bytes) => u16le(bytes, 4) === 0x81, read: parseQuote },
+  {
+    kind: 'SGX quote, which is not TDX evidence',
+    begins: (bytes) => bytes.length >= SGX_QUOTE_MIN && SGX_STARTS.some((start) => beginsWith(...start)(bytes)),
+    read: () => ({ version: 3, teeType: 'SGX (0)' }),
+  },
   { kind: 'SEV-SNP attestation report', begins: (bytes) => bytes.length === 1184, read: parseReport },
   { kind: 'SPDM measurements of an NVIDIA GPU', begins: beginsWith(0x11, 0xe0), read: parseGpuReport },
   {
@@ -61,7 +76,7 @@ const FORMS: readonly Form[] = [
     begins: (bytes) => bytes[0] === 0x81 && bytes.length >= 1024,
     read: tdReportMembers,
   },
-  { kind: 'event log', begins: (bytes) => beginsWith(3, 0, 0, 0)(bytes.subarray(4)), read: parseEventLog },
+  { kind: 'event log', begins: (bytes) => beginsWith(3, 0, 0, 0)(bytes.subarray(4)), read: eventLogMembers },
   { kind: 'Agent Manifest (COSE)', begins: (bytes) => [0xd2, 0xd8].includes(bytes[0] ?? 0), read: readManifest },
   { kind: 'certificate', begins: beginsWith(0x30), read: parseCertificate },
   { kind: 'certificate revocation list', begins: beginsWith(0x30), read: parseCrl },
@@ -71,6 +86,7 @@ const FORMS: readonly Form[] = [
     read: parseSignature,
   },
   { kind: 'TPMT_PUBLIC of a TPM 2.0', begins: (bytes) => [0x01, 0x23].includes(u16be(bytes, 0)), read: parsePublic },
+  { kind: 'JSON, an object to a line', begins: beginsAsJsonLines, read: jsonLines },
   { kind: 'JSON', begins: isJsonStart, read: jsonMembers },
 ];
 
@@ -79,22 +95,35 @@ const FORMS: readonly Form[] = [
  * shows, and verifies nothing. Total: a file of no known form is said to be that, with its first bytes.
  */
 export function describeFile(bytes: Bytes): Description {
-  const problems: Tree[] = [];
+  const { kind, members } = readFile(bytes, (inner) => {
+    const found = readFile(inner, (innermost) => innermost);
+    return { [found.kind]: found.members };
+  });
+  return { kind, tree: treeOf(kind, members) };
+}
+
+function readFile(bytes: Bytes, show: ShowBytes): { kind: string; members: unknown } {
+  const problems: [string, string][] = [];
   for (const { kind, begins, read } of FORMS) {
     if (!begins(bytes)) continue;
     try {
-      return { kind, tree: treeOf(kind, read(bytes)) };
+      return { kind, members: read(bytes, show) };
     } catch (error) {
       if (!(error instanceof FormatError)) throw error;
-      problems.push({ name: `not a ${kind}`, value: error.message });
+      problems.push([`is not read as: ${kind}`, error.message]);
     }
   }
-  const kind = 'file of a form that is not known';
-  const start = treeOf('first bytes', bytes.subarray(0, 256));
-  return {
-    kind,
-    tree: { name: kind, branches: [{ name: 'size', value: `${bytes.length} bytes` }, ...problems, start] },
-  };
+  const members = new Map<string, unknown>([
+    ['size', `${bytes.length} bytes`],
+    ...problems,
+    ['first bytes', bytes.subarray(0, 256)],
+  ]);
+  return { kind: 'file of a form that is not known', members };
+}
+
+function eventLogMembers(bytes: Bytes): unknown {
+  const log = parseEventLog(bytes);
+  return { ...log, events: log.events.map((event) => ({ ...event, type: eventTypeText(event.type) })) };
 }
 
 /** Intel TDX Module ABI, TDREPORT_STRUCT: what a guest is measured as, under the MAC of its own machine. */
@@ -103,46 +132,15 @@ function tdReportMembers(bytes: Bytes): unknown {
   return { reportData: bytes.subarray(0x80, 0xc0), mrTd: bytes.subarray(0x210, 0x240), rtmr };
 }
 
-function pemBlocks(bytes: Bytes): unknown {
-  const blocks = readPem(bytes);
-  return blocks.map(({ label, der }) => ({ label, content: label === 'CERTIFICATE' ? parseCertificate(der) : der }));
+function pemKey(bytes: Bytes): unknown {
+  const [block, ...more] = readPem(bytes);
+  if (block?.label !== 'PUBLIC KEY' || more.length > 0) throw new FormatError('PEM: it is not one public key');
+  return parseSpki(block.der);
 }
 
 function isJsonStart(bytes: Bytes): boolean {
   const first = bytes.find((byte) => ![0x20, 0x09, 0x0a, 0x0d].includes(byte));
   return first === 0x7b || first === 0x5b;
-}
-
-function jsonMembers(bytes: Bytes): unknown {
-  try {
-    return shown(parseJson(bytes));
-  } catch (error) {
-    if (error instanceof JsonError) throw new FormatError(error.message);
-    throw error;
-  }
-}
-
-/** JSON as members; a text that is a signed token is taken apart. */
-function shown(value: JsonValue): unknown {
-  if (value instanceof JsonNumber) return value.lexeme;
-  if (typeof value === 'string') return tokenParts(value) ?? value;
-  if (Array.isArray(value)) return value.map(shown);
-  return isObject(value) ? Object.fromEntries(Object.entries(value).map(([key, item]) => [key, shown(item)])) : value;
-}
-
-/** Header and claims of a compact token (RFC 7519), or null for any other text. */
-function tokenParts(text: string): unknown {
-  const parts = /^(eyJ[A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]*)$/.exec(text);
-  if (parts === null) return null;
-  try {
-    const [header, claims] = [parts[1], parts[2]].map((part) =>
-      shown(parseJson(decodeUtf8(decodeBase64Url(part ?? '')))),
-    );
-    return { 'token header': header, 'token claims': claims, 'token signature': parts[3] };
-  } catch (error) {
-    if (error instanceof EncodingError || error instanceof JsonError) return null;
-    throw error;
-  }
 }
 
 function textBytes(text: string): number[] {
