@@ -28,10 +28,12 @@ test('only a FormatError becomes an answer', () => {
   assert.throws(defect, TypeError);
 });
 
-test('hex text is read in either case, with white space around it', () => {
+test('hex text is read in either case, with 0x in front or not, with white space around it', () => {
   assert.deepEqual(hexText(encodeUtf8(' 0aFF\n')), Uint8Array.of(10, 255));
   assert.deepEqual(hexText(encodeUtf8('')), new Uint8Array());
-  for (const text of ['0', '0x00', 'zz', '00 00']) assert.throws(() => hexText(encodeUtf8(text)), FormatError);
+  assert.deepEqual(hexText(encodeUtf8('0x0aFF\r\n')), Uint8Array.of(10, 255));
+  for (const text of ['0', '0x0', '0x0x00', '00x0', 'x00', 'zz', '00 00', '0x 00'])
+    assert.throws(() => hexText(encodeUtf8(text)), FormatError);
   assert.throws(() => hexText(Uint8Array.of(0xff)), FormatError);
 });
 

@@ -23,10 +23,24 @@ export function fileOf(files: EvidenceFiles, role: string): Uint8Array<ArrayBuff
   return Object.hasOwn(files, role) ? files[role] : undefined;
 }
 
-/** The bytes of a file of hex text, such as `nonce.hex`, in either case. @throws FormatError */
+/** The bytes of a file of hex text, such as `nonce.hex`: see {@link hexBytes}. @throws FormatError */
 export function hexText(file: Uint8Array): Uint8Array<ArrayBuffer> {
   try {
-    return decodeHex(decodeUtf8(file).trim().toLowerCase());
+    return hexBytes(decodeUtf8(file));
+  } catch (error) {
+    if (error instanceof EncodingError) throw new FormatError(`it is not hex text: ${error.message}`);
+    throw error;
+  }
+}
+
+/**
+ * The bytes of hex text as people and tools write it: digits of either case, `0x` in front or not, white space around it.
+ *
+ * @throws FormatError
+ */
+export function hexBytes(text: string): Uint8Array<ArrayBuffer> {
+  try {
+    return decodeHex(text.trim().replace(/^0x/, '').toLowerCase());
   } catch (error) {
     if (error instanceof EncodingError) throw new FormatError(`it is not hex text: ${error.message}`);
     throw error;

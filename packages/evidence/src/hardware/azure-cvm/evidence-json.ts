@@ -19,14 +19,15 @@ export function filesOfEvidenceJson(bytes: Uint8Array): EvidenceFiles {
   const evidence = readJsonObject(bytes, WHAT, { depth: 2, items: 100 });
   if (evidence.v !== 1) throw new FormatError(`${WHAT}: only version 1 is known`);
   const chain = readCertificates(decoded(evidence, 'vcek_chain_pem'));
-  const issuers = chain.slice(1);
+  const leaf = leafOf(chain, 'vcek_chain_pem');
+  const issuers = chain.filter(({ fingerprint }) => fingerprint !== leaf.fingerprint);
   const ak = textOf(evidence, 'ak_pub_pem');
   return {
     report: decoded(evidence, 'snp_report'),
     runtime_data: decoded(evidence, 'runtime_data'),
     attest: decoded(evidence, 'quote_msg'),
     signature: decoded(evidence, 'quote_sig'),
-    vcek: leafOf(chain, 'vcek_chain_pem').der,
+    vcek: leaf.der,
     ...(issuers.length === 0 ? {} : { chain: Uint8Array.from(issuers.flatMap(({ der }) => [...der])) }),
     ...(ak === null ? {} : { ak: encodeUtf8(ak) }),
   };

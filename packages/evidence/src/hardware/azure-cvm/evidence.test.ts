@@ -334,3 +334,17 @@ test('any bytes in any role give a verdict', async (t) => {
     );
   }
 });
+
+test('user data and what cannot be read are asked of the quote, and take nothing from who signed', async (t) => {
+  const found = genuine('cmcp-azure-cvm-2026-07-20');
+  if (found === null) return t.skip(ABSENT);
+  const { files, at, anchors } = found;
+  const judge = (more: EvidenceFiles) => azureEvidence({ ...files, ...more }, { at, anchors });
+  assert.equal((await judge({ report_data: files.nonce ?? new Uint8Array() })).acceptable, true);
+  const junk = new TextEncoder().encode('zz');
+  for (const more of [{ report_data: new TextEncoder().encode('00') }, { report_data: junk }, { nonce: junk }]) {
+    const verdict = await judge(more);
+    assert.deepEqual([verdict.authentic, verdict.acceptable], [true, false]);
+    assert.equal(checkOf(verdict, 'azure-cvm.extra_data').outcome, 'failed');
+  }
+});

@@ -33,7 +33,7 @@ const TPM_ROLES = ['attest', 'signature', 'signature_raw', 'pcrs', 'event_log'];
  *
  * @param files `hcl_report` (NV index 0x01400001), or its parts `report` and `runtime_data`, or `evidence`, the JSON of a claim; with
  * the roles of SEV-SNP (`vcek`, `chain`, …) or TDX (`quote` and collateral), and for the virtual TPM `attest`, `signature` (or
- * `signature_raw`), `pcrs`, `event_log`, `ak`. From the relying party: `nonce` (hex text) and `test_root`
+ * `signature_raw`), `pcrs`, `event_log`, `ak`. From the relying party: `nonce` and `report_data` (hex text, for the quote) and `test_root`
  */
 export async function azureEvidence(files: EvidenceFiles, given: EvidenceGiven): Promise<EvidenceVerdict> {
   try {
@@ -48,7 +48,15 @@ async function judge(supplied: EvidenceFiles, given: EvidenceGiven): Promise<Evi
   const parts = partsOf(supplied);
   const tee = await processorVerdict(parts, given);
   const quote = await quotePart(parts, given);
-  const roles = [...PARTS, ...(parts.tee === 'tdx' ? TDX_ROLES : SNP_ROLES), ...TPM_ROLES, 'ak', 'nonce', 'test_root'];
+  const roles = [
+    ...PARTS,
+    ...(parts.tee === 'tdx' ? TDX_ROLES : SNP_ROLES),
+    ...TPM_ROLES,
+    'ak',
+    'nonce',
+    'report_data',
+    'test_root',
+  ];
   const checks = [
     ...bindingChecks(parts, tee.facts.report_data),
     ...quote.checks,

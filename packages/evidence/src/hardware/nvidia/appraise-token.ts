@@ -1,8 +1,9 @@
 import { type Finding, failed, notChecked, provenUnless } from '../../finding.ts';
 import { utcText } from '../../time.ts';
+import type { Reading } from '../files.ts';
 import type { EvidenceGiven } from '../given.ts';
 import { acceptability, type EvidenceCheck, remark } from '../verdict.ts';
-import { challenge, counted, listed, otherExpectations } from './appraise.ts';
+import { challenge, counted, listed } from './appraise.ts';
 import type { DetachedEat, DeviceClaims } from './token.ts';
 
 /**
@@ -11,7 +12,11 @@ import type { DetachedEat, DeviceClaims } from './token.ts';
  *
  * @param nonce that the tokens should answer; null when none is known
  */
-export function appraiseToken(eat: DetachedEat, nonce: Uint8Array | null, given: EvidenceGiven): EvidenceCheck[] {
+export function appraiseToken(
+  eat: DetachedEat,
+  nonce: Reading<Uint8Array | null>,
+  given: EvidenceGiven,
+): EvidenceCheck[] {
   const { overall, devices } = eat;
   const { driverVersions, vbiosVersions, gpus } = given.policy?.nvidia ?? {};
   const all = [...devices].map(([name, { claims }]) => ({ name, claims }));
@@ -65,7 +70,6 @@ export function appraiseToken(eat: DetachedEat, nonce: Uint8Array | null, given:
       'Has nothing been revoked since?',
       notChecked('a stored token shows what the service knew when it answered'),
     ),
-    ...otherExpectations(given),
   ];
 }
 

@@ -1,6 +1,7 @@
 import { encodeHex } from '../../bytes/hex.ts';
 import { failed, notChecked, provenUnless } from '../../finding.ts';
-import type { EvidenceGiven } from '../given.ts';
+import { fileOf, type Reading } from '../files.ts';
+import type { EvidenceFiles, EvidenceGiven } from '../given.ts';
 import { acceptability, type EvidenceCheck, remark } from '../verdict.ts';
 import type { GpuReport } from './parse.ts';
 
@@ -11,7 +12,11 @@ import type { GpuReport } from './parse.ts';
  *
  * @param nonce that the request should carry; null when none is known
  */
-export function appraiseGpu(report: GpuReport, nonce: Uint8Array | null, given: EvidenceGiven): EvidenceCheck[] {
+export function appraiseGpu(
+  report: GpuReport,
+  nonce: Reading<Uint8Array | null>,
+  given: EvidenceGiven,
+): EvidenceCheck[] {
   const { opaque, measurements } = report;
   const { driverVersions, vbiosVersions, gpus } = given.policy?.nvidia ?? {};
   const count = measurements.length;
@@ -34,21 +39,23 @@ export function appraiseGpu(report: GpuReport, nonce: Uint8Array | null, given: 
       'Is no certificate of the device revoked?',
       notChecked('NVIDIA answers that online only (OCSP)'),
     ),
-    ...otherExpectations(given),
   ];
 }
 
 /** The request that the device signed carries the challenge of the relying party. */
-export function challenge(found: string, nonce: Uint8Array | null): EvidenceCheck {
+export function challenge(found: string, nonce: Reading<Uint8Array | null>): EvidenceCheck {
   const [id, title] = ['nvidia.nonce', 'Does it answer the challenge?'];
-  if (nonce === null) {
+  if (nonce.problem !== null) {
+    return acceptability(id, title, failed(`the challenge that it should answer cannot be known: ${nonce.problem}`));
+  }
+  if (nonce.value === null) {
     return acceptability(
       id,
       title,
       notChecked(`it answers ${found}; no challenge was given to compare`, '--nonce HEX'),
     );
   }
-  const expected = encodeHex(nonce);
+  const expected = encodeHex(nonce.value);
   return acceptability(
     id,
     title,
@@ -78,8 +85,9 @@ export function counted(found: number, wanted: number | undefined): EvidenceChec
 }
 
 /** GPU evidence has neither user data nor one measurement: an expectation of these must not pass unnoticed. */
-export function otherExpectations({ userData, measurement }: EvidenceGiven): EvidenceCheck[] {
-  const said = [userData === undefined ? '' : 'user data', measurement === undefined ? '' : 'a measurement'];
+export function otherExpectations(files: EvidenceFiles, { userData, measurement }: EvidenceGiven): EvidenceCheck[] {
+  const data = userData !== undefined || fileOf(files, 'report_data') !== undefined;
+  const said = [data ? 'user data' : '', measurement === undefined ? '' : 'a measurement'];
   const names = said.filter((name) => name !== '').join(' and ');
   if (names === '') return [];
   const finding = failed(`${names} was expected, which GPU evidence cannot carry: it answers a challenge (--nonce)`);

@@ -4,10 +4,11 @@ import { failed, notChecked, proven } from '../../finding.ts';
 import { FormatError } from '../../format-error.ts';
 import { utcText } from '../../time.ts';
 import { anchorsFor, trustedRoot } from '../anchors.ts';
-import { fileOf, hexText, reading, surplus } from '../files.ts';
+import { fileOf, hexText, type Reading, reading, surplus } from '../files.ts';
 import type { EvidenceFiles, EvidenceGiven } from '../given.ts';
+import { leafOf } from '../tpm/certificate.ts';
 import { authenticity, type EvidenceVerdict, evidenceVerdict } from '../verdict.ts';
-import { appraiseGpu } from './appraise.ts';
+import { appraiseGpu, otherExpectations } from './appraise.ts';
 import { appraiseToken } from './appraise-token.ts';
 import { readKeySet } from './key-set.ts';
 import { type GpuReport, parseGpuReport } from './parse.ts';
@@ -15,16 +16,16 @@ import { type DetachedEat, parseDetachedEat } from './token.ts';
 import { verifyGpu } from './verify.ts';
 import { verifyToken } from './verify-token.ts';
 
-const REPORT_ROLES = ['report', 'chain', 'nonce', 'test_root'];
-const TOKEN_ROLES = ['eat', 'jwks', 'nonce'];
+const REPORT_ROLES = ['report', 'chain', 'nonce', 'report_data', 'test_root'];
+const TOKEN_ROLES = ['eat', 'jwks', 'nonce', 'report_data'];
 const TITLE = 'Is there a report or a token that can be read?';
 
 /**
  * Verifies and appraises evidence of an NVIDIA GPU. Total: any bytes give a verdict.
  *
- * @param files either `report` (SPDM request and response) and `chain` (of the device, leaf first; PEM or DER), or `eat` (the answer
+ * @param files either `report` (SPDM request and response) and `chain` (of the device, in any order; PEM or DER), or `eat` (the answer
  * of NVIDIA's attestation service) and `jwks` (its keys, which the relying party brings); with either `nonce` (hex text: the
- * challenge), and with a report `test_root`, which the relying party may give instead of production roots
+ * challenge), with which `report_data` is refused as user data is, and with a report `test_root`, which the relying party may give instead of production roots
  */
 export async function nvidiaEvidence(files: EvidenceFiles, given: EvidenceGiven): Promise<EvidenceVerdict> {
   const [report, eat] = [fileOf(files, 'report'), fileOf(files, 'eat')];
@@ -35,13 +36,9 @@ export async function nvidiaEvidence(files: EvidenceFiles, given: EvidenceGiven)
     return only(notChecked('neither a report nor a token was supplied', '--file report=FILE or --file eat=FILE'));
   }
   const expected = reading(() => challengeOf(files, given));
-  if (expected.problem !== null) {
-    return only(failed(`the challenge that it should answer cannot be known: ${expected.problem}`));
-  }
-  const nonce = expected.value.nonce;
   return report !== undefined
-    ? ofReport(report, files, nonce, given)
-    : ofToken(eat ?? new Uint8Array(), files, nonce, given);
+    ? ofReport(report, files, expected, given)
+    : ofToken(eat ?? new Uint8Array(), files, expected, given);
 }
 
 function only(finding: ReturnType<typeof failed>): EvidenceVerdict {
@@ -49,26 +46,26 @@ function only(finding: ReturnType<typeof failed>): EvidenceVerdict {
 }
 
 /** The challenge of the relying party: an argument, a file, or both if they say the same. */
-function challengeOf(files: EvidenceFiles, given: EvidenceGiven): { nonce: Uint8Array | null } {
+function challengeOf(files: EvidenceFiles, given: EvidenceGiven): Uint8Array | null {
   const file = fileOf(files, 'nonce');
   const written = file === undefined ? null : hexText(file);
   if (written !== null && given.nonce !== undefined && encodeHex(written) !== encodeHex(given.nonce)) {
     throw new FormatError('the file nonce and the given nonce differ');
   }
-  return { nonce: given.nonce ?? written };
+  return given.nonce ?? written;
 }
 
 async function ofReport(
   bytes: Uint8Array<ArrayBuffer>,
   files: EvidenceFiles,
-  nonce: Uint8Array | null,
+  nonce: Reading<Uint8Array | null>,
   given: EvidenceGiven,
 ): Promise<EvidenceVerdict> {
   const parsed = reading(() => parseGpuReport(bytes));
   if (parsed.problem !== null) return only(failed(parsed.problem));
   const report = parsed.value;
   const form = authenticity('nvidia.form', TITLE, proven('a signed SPDM 1.1 exchange'));
-  const appraisal = appraiseGpu(report, nonce, given);
+  const appraisal = [...appraiseGpu(report, nonce, given), ...otherExpectations(files, given)];
   const rest = [...appraisal, ...surplus('nvidia', files, REPORT_ROLES)];
   const chain = fileOf(files, 'chain');
   const material = chain === undefined ? null : reading(() => deviceChain(chain, files, given));
@@ -85,15 +82,18 @@ async function ofReport(
 }
 
 function deviceChain(chain: Uint8Array<ArrayBuffer>, files: EvidenceFiles, given: EvidenceGiven) {
-  const [leaf, ...issuers] = readCertificates(chain);
-  if (leaf === undefined) throw new FormatError('there is no certificate in chain');
-  return { leaf, issuers, anchors: anchorsFor(given, 'nvidia-device', fileOf(files, 'test_root')) };
+  const issuers = readCertificates(chain);
+  return {
+    leaf: leafOf(issuers, 'chain'),
+    issuers,
+    anchors: anchorsFor(given, 'nvidia-device', fileOf(files, 'test_root')),
+  };
 }
 
 async function ofToken(
   bytes: Uint8Array<ArrayBuffer>,
   files: EvidenceFiles,
-  nonce: Uint8Array | null,
+  nonce: Reading<Uint8Array | null>,
   given: EvidenceGiven,
 ): Promise<EvidenceVerdict> {
   const eat = reading(() => parseDetachedEat(bytes));
@@ -103,7 +103,7 @@ async function ofToken(
   if (keys?.value === null) return only(failed(`the keys of the service cannot be read: ${keys.problem}`));
   const { checks, root } = await verifyToken(eat.value, keys?.value ?? null);
   const form = authenticity('nvidia.form', TITLE, proven('an answer of the NVIDIA Remote Attestation Service'));
-  const appraisal = appraiseToken(eat.value, nonce, given);
+  const appraisal = [...appraiseToken(eat.value, nonce, given), ...otherExpectations(files, given)];
   const all = [form, ...checks, ...appraisal, ...surplus('nvidia', files, TOKEN_ROLES)];
   return evidenceVerdict('nvidia', all, root, tokenFacts(eat.value));
 }

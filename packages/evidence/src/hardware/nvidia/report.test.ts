@@ -209,8 +209,26 @@ test('the request answers the challenge of the relying party, by argument or fil
     assert.deepEqual([found.authentic, found.acceptable, failures(found)], [true, false, ['nvidia.nonce']]);
   }
   for (const found of [await ask({ nonce }, '08'.repeat(32)), await ask({}, 'not hex')]) {
-    assert.deepEqual([found.authentic, found.acceptable], [false, false]);
+    assert.deepEqual([found.authentic, found.acceptable, failures(found)], [true, false, ['nvidia.nonce']]);
   }
+});
+
+test('user data in the role report_data cannot be expected of a GPU either', async () => {
+  const made = await device();
+  const found = await nvidiaEvidence({ ...made.files, report_data: encodeUtf8('00') }, given(made));
+  assert.deepEqual([found.authentic, found.acceptable, failures(found)], [true, false, ['nvidia.expectations']]);
+});
+
+test('the chain of a device may come in any order, and has one leaf', async () => {
+  const [made, other] = [await device(), await device()];
+  const pem = (chain: Uint8Array<ArrayBuffer> | undefined) =>
+    new TextDecoder().decode(chain).split(/(?<=-----END CERTIFICATE-----)/);
+  const [leaf = '', root = ''] = pem(made.files.chain);
+  const judge = (text: string) => nvidiaEvidence({ ...made.files, chain: encodeUtf8(text) }, given(made));
+  assert.equal((await judge(`${root}\n${leaf}\n`)).authentic, true);
+  const two = await judge(`${leaf}\n${pem(other.files.chain)[0]}\n${root}`);
+  assert.equal(two.authentic, false);
+  assert.match(two.summary, /chain holds more than one leaf/);
 });
 
 test('the policy names drivers, VBIOS versions and a number of GPUs', async () => {

@@ -4,7 +4,7 @@ import { type Finding, failed, notChecked, provenUnless } from '../../finding.ts
 import { fileOf, reading } from '../files.ts';
 import type { EvidenceFiles, EvidenceGiven } from '../given.ts';
 import type { EvidencePolicy } from '../policy.ts';
-import { reportDataFinding } from '../report-data.ts';
+import { challengeFinding, reportDataFinding } from '../report-data.ts';
 import { acceptability, type EvidenceCheck, remark } from '../verdict.ts';
 import { HOST_VMPL, type SnpReport } from './parse.ts';
 import { type Product, readTcb, shortOf, tcbText } from './product.ts';
@@ -49,9 +49,8 @@ function freshness({ reportData }: SnpReport, files: EvidenceFiles, given: Evide
   const asked = given.userData !== undefined || fileOf(files, 'report_data') !== undefined;
   const finding = reportDataFinding(reportData, files, given);
   const checks = [ifNamed(asked, 'sev-snp.report_data', 'Does REPORT_DATA hold what was asked for?', finding)];
-  if (given.nonce === undefined || asked) return checks;
-  const detail = 'an SEV-SNP report answers a challenge in REPORT_DATA only, and no user data was given to compare';
-  const open = notChecked(detail, '--user-data HEX');
+  const open = challengeFinding(files, given);
+  if (open === null) return checks;
   return [...checks, acceptability('sev-snp.nonce', 'Does the report answer the challenge?', open)];
 }
 

@@ -517,3 +517,15 @@ test('facts name what callers compare', async () => {
   assert.deepEqual([facts.product, facts.vmpl, facts.debug, facts.mitigations], ['Milan', 0, false, '6']);
   assert.equal(facts.reported_tcb, 'bootloader 9, tee 1, snp 23, microcode 72');
 });
+
+test('a challenge in the role nonce is open until user data that holds it is compared', async () => {
+  const asked = new Uint8Array(64).fill(0x5a);
+  const made = await makeSnp({ reportData: asked });
+  const judge = (nonce: string, more: Partial<EvidenceGiven> = {}) =>
+    snpEvidence({ ...made.files, nonce: encodeUtf8(nonce) }, given(made, more));
+  assert.equal((await judge('5a'.repeat(64))).acceptable, null);
+  assert.equal((await judge('5b'.repeat(64), { userData: asked })).acceptable, null);
+  assert.equal((await judge(`0x${'5A'.repeat(64)}`, { userData: asked })).acceptable, true);
+  const unreadable = await judge('zz', { userData: asked });
+  assert.deepEqual([unreadable.authentic, unreadable.acceptable], [true, false]);
+});

@@ -20,14 +20,14 @@ import { type Product, productOf, readTcb, tcbText } from './product.ts';
 import { revocation } from './revocation.ts';
 import { type AmdChain, verifySnp } from './verify.ts';
 
-const ROLES = ['report', 'vcek', 'vlek', 'chain', 'crl', 'report_data', 'test_root'];
+const ROLES = ['report', 'vcek', 'vlek', 'chain', 'crl', 'report_data', 'nonce', 'test_root'];
 const CERTIFICATE = 'Is there a certificate of the key that signs?';
 
 /**
  * Verifies and appraises an attestation report of AMD SEV-SNP. Total: any bytes give a verdict.
  *
  * @param files `report` (1184 bytes), `vcek` or `vlek` and `chain` (ASK or ASVK, and ARK; PEM or DER, in any order), `crl` of the
- * ARK (DER), `report_data` (hex text: what REPORT_DATA should hold), and `test_root`, which the relying party may give instead of
+ * ARK (DER), `report_data` and `nonce` (hex text: what REPORT_DATA should hold, and the challenge), and `test_root`, which the relying party may give instead of
  * production roots
  */
 export async function snpEvidence(files: EvidenceFiles, given: EvidenceGiven): Promise<EvidenceVerdict> {
@@ -97,7 +97,7 @@ function nobody({ cpuid }: SnpReport, finding: Finding): Signer {
   return { checks, chain: null, product: cpuid === null ? null : productOf(cpuid) };
 }
 
-/** Where the certificate is: under the kind of key that the report names, or under the other one, which will then not agree. */
+/** Where the certificate is: under the kind of key that the report names, or under the other one. Which key it is of, its subject says. */
 function roleOf(files: EvidenceFiles, { key }: SnpReport): 'vcek' | 'vlek' {
   const [named, other] = key.signingKey === 'vlek' ? (['vlek', 'vcek'] as const) : (['vcek', 'vlek'] as const);
   return fileOf(files, named) === undefined && fileOf(files, other) !== undefined ? other : named;

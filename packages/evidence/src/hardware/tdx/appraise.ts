@@ -3,7 +3,7 @@ import { hash } from '../../crypto/sha2.ts';
 import { asserted, type Finding, failed, notChecked, proven, provenUnless } from '../../finding.ts';
 import type { EvidenceFiles, EvidenceGiven } from '../given.ts';
 import type { EvidencePolicy } from '../policy.ts';
-import { reportDataFinding } from '../report-data.ts';
+import { challengeFinding, reportDataFinding } from '../report-data.ts';
 import { acceptability, type EvidenceCheck, remark } from '../verdict.ts';
 import type { TdxQuote } from './parse.ts';
 import type { TdReport } from './td-report.ts';
@@ -90,9 +90,8 @@ function answers(quote: TdxQuote, files: EvidenceFiles, given: EvidenceGiven): E
   const expected = finding.outcome !== 'not checked';
   const ask = expected ? acceptability : remarked;
   const checks = [ask('tdx.report_data', title, finding)];
-  if (given.nonce === undefined || expected) return checks;
-  const detail = 'a TDX quote answers a challenge in REPORTDATA only, and no user data was given to compare';
-  const unanswered = notChecked(detail, '--user-data HEX');
+  const unanswered = challengeFinding(files, given);
+  if (unanswered === null) return checks;
   return [...checks, acceptability('tdx.nonce', 'Does the quote answer the challenge?', unanswered)];
 }
 

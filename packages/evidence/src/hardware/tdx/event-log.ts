@@ -3,6 +3,7 @@ import { type Finding, failed, notChecked, proven } from '../../finding.ts';
 import { parseEventLog } from '../event-log/parse.ts';
 import { replay } from '../event-log/replay.ts';
 import { reading } from '../files.ts';
+import { UNCOVERED } from '../tpm/appraise.ts';
 import { acceptability, type EvidenceCheck, remark } from '../verdict.ts';
 import type { TdReport } from './td-report.ts';
 
@@ -43,7 +44,7 @@ export function replayEventLog(log: Uint8Array<ArrayBuffer> | undefined, body: T
 function rtmr(index: number, quoted: string, replayed: Uint8Array | undefined): Finding {
   if (replayed === undefined) return notChecked(`absent: no event of the log extends RTMR${index}, which is ${quoted}`);
   return encodeHex(replayed) === quoted
-    ? proven('matched: the events lead to the quoted value', `RTMR${index} in the quote`)
+    ? proven(`matched: the digests of the events lead to the quoted value; ${UNCOVERED}`, `RTMR${index} in the quote`)
     : failed(`mismatched: the events lead to ${encodeHex(replayed)}, RTMR${index} is ${quoted}`);
 }
 
@@ -52,5 +53,6 @@ function wholeLog(registers: readonly Finding[], matched: readonly number[], ext
   const mismatched = registers.flatMap(({ outcome }, i) => (outcome === 'failed' ? [`RTMR${i}`] : []));
   if (mismatched.length > 0) return failed(`the event log does not lead to ${mismatched.join(', ')}`);
   if (matched.length === 0) return notChecked('the event log has no event for any RTMR', 'the event log of this guest');
-  return proven(`the event log leads to ${matched.map((i) => `RTMR${i}`).join(', ')}`, 'the quote');
+  const names = matched.map((i) => `RTMR${i}`).join(', ');
+  return proven(`the digests in the event log lead to ${names}; ${UNCOVERED}`, 'the quote');
 }

@@ -227,3 +227,14 @@ test('sound evidence with bytes overwritten, cut or repeated gives a verdict', a
     { numRuns: 150 },
   );
 });
+
+test('a challenge in the role nonce is open until user data that holds it is compared', async () => {
+  const nonce = (text: string) => ({ ...SOUND.files, nonce: new TextEncoder().encode(text) });
+  const open = await judge(nonce('5b'.repeat(64)));
+  assert.deepEqual([open.authentic, open.acceptable], [true, null]);
+  const userData = new TextEncoder().encode(String((await judge(SOUND.files)).facts.report_data));
+  assert.equal((await judge({ ...nonce('5b'.repeat(64)), report_data: userData })).acceptable, null);
+  const text = new TextDecoder().decode(userData);
+  assert.equal((await judge({ ...nonce(text), report_data: userData })).acceptable, true);
+  assert.equal((await judge(nonce('zz'))).acceptable, false);
+});

@@ -24,6 +24,7 @@ const ROLES = [
   'pck_crl_chain',
   'collateral',
   'report_data',
+  'nonce',
   'event_log',
   'event_log_table',
   'test_root',
@@ -34,7 +35,7 @@ const ROLES = [
  *
  * @param files `quote`; `pck_chain` when the quote has none; collateral of Intel: `tcb_info` and `qe_identity` as received, their
  * signers' chains `tcb_chain` and `qe_chain`, the CRLs `pck_crl` and `root_crl` (DER) and `pck_crl_chain`, or all of it in one
- * JSON bundle `collateral`; `report_data`, the expected value as hex text; `event_log` (CCEL) and its ACPI table
+ * JSON bundle `collateral`; `report_data` and `nonce`, the expected value and the challenge as hex text; `event_log` (CCEL) and its ACPI table
  * `event_log_table`; and `test_root`, which the relying party may give instead of production roots
  */
 export async function tdxEvidence(files: EvidenceFiles, given: EvidenceGiven): Promise<EvidenceVerdict> {

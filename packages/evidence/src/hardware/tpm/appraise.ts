@@ -13,6 +13,9 @@ import { pcrDigest } from './verify.ts';
 /** The registers that the measurement of a TPM claim covers (wire-formats section 11.1). */
 const MEASURED = 'sha256:0,1,2,3,4,5,6,7';
 
+/** What a replay does not show: what a digest is over differs from event to event, so no replay checks it. */
+export const UNCOVERED = 'the descriptions beside the digests are not covered';
+
 /** SHA-1 and registers of SHA-1 banks are never acceptable, whoever signed. */
 export function algorithms(quote: TpmQuote, signature: HashName, weakChain: boolean): Finding {
   if (signature === 'sha1') return failed('the quote is signed with SHA-1');
@@ -103,7 +106,7 @@ function digestOf(quote: TpmQuote, signature: HashName, replayed: PcrValues): Fi
   }
   const finding = pcrDigest(quote, signature, replayed);
   return finding.outcome === 'proven'
-    ? proven('the events lead to exactly the digest that was quoted', finding.against)
+    ? proven(`the digests of the events lead to exactly the digest that was quoted; ${UNCOVERED}`, finding.against)
     : failed(`the events do not lead to the digest that was quoted (${finding.detail})`, finding.against);
 }
 
@@ -122,5 +125,8 @@ function registersOf(quote: TpmQuote, values: PcrValues, replayed: PcrValues): F
   }
   if (explained.length === 0) return notChecked('the log speaks of no register that was quoted');
   const rest = open.length === 0 ? '' : `; it says nothing about ${open.join(', ')}`;
-  return proven(`the events lead to ${explained.join(', ')} as quoted${rest}`, 'the quoted registers');
+  return proven(
+    `the digests of the events lead to ${explained.join(', ')} as quoted${rest}; ${UNCOVERED}`,
+    'the quoted registers',
+  );
 }

@@ -9,6 +9,8 @@ import {
   akCertificateProblem,
   ekCertificateProblem,
   isSoftwareTpm,
+  issued,
+  issuedItself,
   leafOf,
   type TpmDevice,
   tpmDevice,
@@ -32,7 +34,7 @@ export function tpmRoots(files: EvidenceFiles, given: EvidenceGiven): TpmRoots {
   return { anchors: anchorsFor(given, 'tpm', fileOf(files, 'test_root')), at: given.at };
 }
 
-/** The chain of certificates of one key, leaf first, to a root; `problemOf` says what is wrong with the leaf. */
+/** The chain of certificates of one key, in any order, to a root; `problemOf` says what is wrong with the leaf. */
 export async function chainTo(
   chain: readonly Certificate[],
   { anchors, at }: TpmRoots,
@@ -57,7 +59,9 @@ export async function holdsByItself(
   at: number,
   problemOf: (leaf: Certificate) => string | null,
 ): Promise<boolean> {
-  const anchors = chain.slice(-1).map(({ fingerprint, subject }) => ({
+  const roots = chain.filter(issuedItself);
+  const top = roots.length > 0 ? roots : chain.filter((each) => !chain.some((other) => issued(other, each)));
+  const anchors = top.map(({ fingerprint, subject }) => ({
     name: subject.text,
     fingerprint,
     source: 'test' as const,
@@ -78,7 +82,7 @@ export interface CertificateTrust extends Trust {
   device: TpmDevice | null;
 }
 
-/** The chain of an AK or of an EK (role `cert_chain`), leaf first, to a root. @throws FormatError */
+/** The chain of an AK or of an EK (role `cert_chain`), in any order, to a root. @throws FormatError */
 export async function certificateTrust(files: EvidenceFiles, given: EvidenceGiven): Promise<CertificateTrust> {
   const chain = readCertificates(fileOf(files, 'cert_chain') ?? new Uint8Array());
   const leaf = leafOf(chain, 'cert_chain');

@@ -455,6 +455,7 @@ test('the event log must lead to the registers as they were quoted, with PCR val
   const partly = await judge({ ...tpm.quote(NONCE, 'sha256:0,4,10', { sha256: { 0: extend('a'), 4: extend('b') } }) });
   assert.deepEqual(verdictOf(partly), [true, true]);
   assert.match(checkOf(partly, 'tpm.event_log').detail, /says nothing about sha256:10/);
+  assert.match(checkOf(partly, 'tpm.event_log').detail, /the descriptions beside the digests are not covered/);
   const wrong = tpm.quote(NONCE, 'sha256:0,4', { sha256: { 0: extend('a'), 4: extend('c') } });
   assert.deepEqual(verdictOf(await judge({ ...wrong })), [true, false]);
   const { pcrs: __, ...wrongDigest } = wrong;
@@ -474,8 +475,79 @@ test('a bare RSASSA value is read when there is no whole signature', async () =>
   const { signature, ...quote } = tpm.quote(NONCE, PCR_0_7);
   const bare = { ...tpm.files, ...quote, signature_raw: signature.slice(6) };
   assert.deepEqual(verdictOf(await tpmEvidence(bare, given(tpm))), [true, true]);
-  const beside = { ...bare, signature: signature.slice(), signature_raw: new Uint8Array(256) };
-  assert.deepEqual(verdictOf(await tpmEvidence(beside, given(tpm))), [true, true]);
+  const both = await tpmEvidence({ ...bare, signature: signature.slice() }, given(tpm));
+  assert.deepEqual([...verdictOf(both), checkOf(both, 'tpm.signature_raw').outcome], [true, true, 'proven']);
+});
+
+test('a bare signature beside a whole one must be its RSASSA value', async () => {
+  for (const scheme of ['rsassa', 'rsapss', 'ecdsa'] as const) {
+    const tpm = await makeTpm({ scheme, sibling: await shared });
+    const files = { ...tpm.files, ...tpm.quote(NONCE, PCR_0_7), signature_raw: new Uint8Array(256) };
+    const verdict = await tpmEvidence(files, given(tpm));
+    assert.equal(verdict.authentic, false);
+    assert.equal(checkOf(verdict, 'tpm.signature_raw').outcome, 'failed');
+  }
+});
+
+test('user data in the role report_data is expected in extraData', async () => {
+  const tpm = await shared;
+  const judge = (text: string) =>
+    tpmEvidence(
+      { ...tpm.files, ...tpm.quote(NONCE, PCR_0_7), report_data: new TextEncoder().encode(text) },
+      { at: AT, anchors: [tpm.root] },
+    );
+  assert.deepEqual(verdictOf(await judge(`0x${'5A'.repeat(32)}\n`)), [true, true]);
+  for (const text of ['5b'.repeat(32), 'zz', '']) {
+    const verdict = await judge(text);
+    assert.deepEqual(verdictOf(verdict), [true, false], text);
+    assert.equal(checkOf(verdict, 'tpm.extra_data').outcome, 'failed');
+  }
+});
+
+test('an expectation or an appraisal input that cannot be read is not met, and takes nothing from who signed', async () => {
+  const tpm = await shared;
+  const files = { ...tpm.files, ...tpm.quote(NONCE, PCR_0_7) };
+  const junk = new TextEncoder().encode('zz');
+  for (const [role, id] of [
+    ['nonce', 'tpm.extra_data'],
+    ['report_data', 'tpm.extra_data'],
+    ['event_log', 'tpm.event_log'],
+    ['pcrs', 'tpm.pcrs'],
+  ] as const) {
+    const verdict = await tpmEvidence({ ...files, [role]: junk }, given(tpm));
+    assert.deepEqual(verdictOf(verdict), [true, false], role);
+    assert.equal(checkOf(verdict, id).outcome, 'failed', role);
+  }
+});
+
+test('a quote over no register is authentic and says nothing that could be accepted', async () => {
+  const tpm = await shared;
+  const verdict = await tpmEvidence({ ...tpm.files, ...tpm.quote(NONCE, '') }, given(tpm));
+  assert.deepEqual(verdictOf(verdict), [true, false]);
+  assert.match(checkOf(verdict, 'tpm.selection').detail, /covers no register/);
+});
+
+test('a chain may come in any order, and has one leaf', async () => {
+  const tpm = await shared;
+  const other = await makeTpm({ sibling: tpm });
+  const pem = (chain: Uint8Array<ArrayBuffer> | undefined) =>
+    new TextDecoder().decode(chain).split(/(?<=-----END CERTIFICATE-----)/);
+  const judge = (texts: string[]) => {
+    const ak_chain = new TextEncoder().encode(texts.join('\n'));
+    return tpmEvidence({ ...tpm.files, ...tpm.quote(NONCE, PCR_0_7), ak_chain }, given(tpm));
+  };
+  const [leaf = '', issuer = '', root = ''] = pem(tpm.files.ak_chain);
+  for (const order of [
+    [root, issuer, leaf],
+    [issuer, leaf, root],
+  ]) {
+    assert.deepEqual(verdictOf(await judge(order)), [true, true]);
+  }
+  const two = await judge([leaf, pem(other.files.ak_chain)[0] ?? '', issuer, root]);
+  assert.equal(two.authentic, false);
+  assert.match(two.summary, /ak_chain holds more than one leaf/);
+  const alone = { cert_chain: new TextEncoder().encode([root, issuer, leaf].join('\n')) };
+  assert.deepEqual((await tpmEvidence(alone, given(tpm))).facts.certificate, 'AK');
 });
 
 test('certificates alone say that such a TPM exists, and nothing about a platform', async () => {

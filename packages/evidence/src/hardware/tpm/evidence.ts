@@ -30,6 +30,7 @@ const ROLES = [
   'event_log',
   'nv_certify',
   'nonce',
+  'report_data',
   'test_root',
 ];
 const QUOTE_REMEDY = 'a quote (role attest) and its signature (role signature)';
@@ -38,9 +39,9 @@ const QUOTE_REMEDY = 'a quote (role attest) and its signature (role signature)';
  * Verifies and appraises evidence of a TPM 2.0: a quote, a certified NV index, or certificates alone. Total: any bytes give a verdict.
  *
  * @param files `attest` (TPMS_ATTEST, bare or with its size) and `signature` (TPMT_SIGNATURE; or `signature_raw`, a bare RSASSA
- * value); for the key `ak_chain` (PEM, leaf first), `ak_public` (TPMT_PUBLIC), `ek_chain`, `ak_transcript`; `pcrs` (JSON of values by
+ * value); for the key `ak_chain` (PEM, in any order), `ak_public` (TPMT_PUBLIC), `ek_chain`, `ak_transcript`; `pcrs` (JSON of values by
  * bank); `event_log`; `nv_certify` (JSON of a gateway's measurement in an NV index). Without any of these `cert_chain`. From the relying party, never from a file that is under verification: `ak`
- * (PEM of a key that it trusts), `nonce` (hex text) and `test_root`
+ * (PEM of a key that it trusts), `nonce` and `report_data` (hex text) and `test_root`
  */
 export async function tpmEvidence(files: EvidenceFiles, given: EvidenceGiven): Promise<EvidenceVerdict> {
   try {

@@ -59,6 +59,10 @@ function freshness({ pre, post }: NvEnvelope, challenges: readonly Challenge[]):
   if (challenges.length === 0) {
     return remark('acceptable', id, title, notChecked('no challenge was given, so they may be old'));
   }
+  const unreadable = challenges.find(({ problem }) => problem !== null);
+  if (unreadable !== undefined) {
+    return acceptability(id, title, failed(`the ${unreadable.name} cannot be read: ${unreadable.problem}`));
+  }
   const answer = (phase: 'pre' | 'post', extraData: Uint8Array): boolean =>
     challenges.every(({ value }) => value.length > 0 && equalBytes(extraData, nvQualifyingData(value, phase)));
   const problem = !answer('pre', pre.attest.extraData)

@@ -131,15 +131,22 @@ test('PCR values are known banks of registers, each with a digest of its bank', 
   const zeros = '00'.repeat(32);
   const values = parsePcrValues(json({ sha256: { '0': zeros, '31': 'ab'.repeat(32) }, sha1: {} }));
   assert.deepEqual([...(values.get('sha256')?.keys() ?? [])], [0, 31]);
+  for (const written of ['AB'.repeat(32), `0x${'ab'.repeat(32)}`, ` 0x${'Ab'.repeat(32)}\n`]) {
+    assert.deepEqual(
+      parsePcrValues(json({ sha256: { '31': written } }))
+        .get('sha256')
+        ?.get(31),
+      new Uint8Array(32).fill(0xab),
+    );
+  }
   for (const [value, said] of [
     [[], /not a JSON object/],
     [{ md5: {} }, /"md5" is not known/],
     [{ sha256: [] }, /sha256 is not an object/],
     [{ sha256: { '32': zeros } }, /"32" is not the index/],
     [{ sha256: { '00': zeros } }, /"00" is not the index/],
-    [{ sha256: { '0': `0x${zeros.slice(2)}` } }, /32 bytes as lower-case hex/],
+    [{ sha256: { '0': `0x${zeros.slice(2)}` } }, /32 bytes as hex/],
     [{ sha256: { '0': zeros.slice(2) } }, /32 bytes/],
-    [{ sha256: { '0': 'AB'.repeat(32) } }, /lower-case hex/],
     [{ sha256: { '0': 0 } }, /32 bytes/],
   ] as const) {
     refused(parsePcrValues, json(value), said);

@@ -1,15 +1,15 @@
-import { decodeHex } from '../../bytes/hex.ts';
 import { FormatError } from '../../format-error.ts';
 import { readJsonObject } from '../../json/document.ts';
 import { isObject, type JsonObject, type JsonValue } from '../../json/value.ts';
 import { type BankAlgorithm, type BankName, bankByName } from '../event-log/algorithm.ts';
+import { hexBytes, reading } from '../files.ts';
 import type { PcrSelection } from './parse.ts';
 
 /** PCR values by bank and index. They are not signed: a quote vouches for those that it selects, when they hash to its digest. */
 export type PcrValues = ReadonlyMap<BankName, ReadonlyMap<number, Uint8Array<ArrayBuffer>>>;
 
 /**
- * Reads PCR values from JSON: `{"sha256": {"0": "<hex>", …}, …}`. Hex is lower case, without a prefix.
+ * Reads PCR values from JSON: `{"sha256": {"0": "<hex>", …}, …}`. Hex of either case, with or without `0x`.
  *
  * @throws FormatError
  */
@@ -52,8 +52,7 @@ function readRegisters(registers: JsonObject, { name, size }: BankAlgorithm): Ma
 }
 
 function readDigest(value: JsonValue, size: number, where: string): Uint8Array<ArrayBuffer> {
-  if (typeof value !== 'string' || value.length !== 2 * size || !/^[0-9a-f]*$/.test(value)) {
-    throw new FormatError(`PCR values: ${where} is not ${size} bytes as lower-case hex`);
-  }
-  return decodeHex(value);
+  const digest = typeof value === 'string' ? reading(() => hexBytes(value)).value : null;
+  if (digest?.length !== size) throw new FormatError(`PCR values: ${where} is not ${size} bytes as hex`);
+  return digest;
 }

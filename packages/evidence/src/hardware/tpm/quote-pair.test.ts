@@ -60,6 +60,9 @@ test('both quotes of a session, by one key in one run, prove key and chain', asy
     verdict.summary,
   );
   assert.equal(verdict.facts.second_pcr_selection, SECOND);
+  const titles = verdict.checks.map(({ title }) => title);
+  assert.equal(new Set(titles).size, titles.length);
+  assert.ok(titles.includes('In the second quote: did the attestation key sign the quote?'));
   const production = await judged(await pair(), { anchors: VENDOR_ANCHORS });
   assert.equal(production.authentic, false);
 });

@@ -89,7 +89,7 @@ function firstChecks(
   nonce: Uint8Array,
   { measurement, policy }: EvidenceGiven,
 ): Promise<EvidenceCheck[]> {
-  const thumbprint = { name: 'thumbprint of the key', value: nonce.subarray(0, 32) };
+  const thumbprint = { name: 'thumbprint of the key', value: nonce.subarray(0, 32), problem: null };
   return quoteChecks(parts, signer, {
     extraData: answers(parts.quote.extraData, [thumbprint]),
     measurement,
@@ -97,7 +97,7 @@ function firstChecks(
   });
 }
 
-function secondChecks(
+async function secondChecks(
   parts: QuoteParts,
   signer: AttestationKey,
   extraData: Finding,
@@ -105,7 +105,13 @@ function secondChecks(
 ): Promise<EvidenceCheck[]> {
   const pcrs = policy?.tpm?.pcrs;
   const wanted = { selection: SECOND, ...(pcrs === undefined ? {} : { pcrs }), ...firmwareOf(policy) };
-  return quoteChecks(parts, signer, { extraData, policy: wanted }, PREFIX);
+  const checks = await quoteChecks(parts, signer, { extraData, policy: wanted }, PREFIX);
+  return checks.map((check) => ({ ...check, title: `In the second quote: ${lowered(check.title)}` }));
+}
+
+/** A question in the middle of a sentence. */
+function lowered(title: string): string {
+  return `${title.charAt(0).toLowerCase()}${title.slice(1)}`;
 }
 
 function firmwareOf(policy: EvidenceGiven['policy']): { firmwareVersions?: string[] } {

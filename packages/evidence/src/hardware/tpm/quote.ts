@@ -1,8 +1,9 @@
+import { equalBytes } from '../../bytes/equal.ts';
 import { encodeHex } from '../../bytes/hex.ts';
 import type { HashName } from '../../crypto/sha2.ts';
-import { type Finding, notChecked, provenUnless } from '../../finding.ts';
+import { type Finding, failed, notChecked, provenUnless } from '../../finding.ts';
 import { type EventLog, parseEventLog } from '../event-log/parse.ts';
-import { fileOf } from '../files.ts';
+import { fileOf, type Reading, reading } from '../files.ts';
 import type { EvidenceFiles } from '../given.ts';
 import type { EvidencePolicy } from '../policy.ts';
 import { acceptability, authenticity, type EvidenceCheck, remark, type TrustedRoot } from '../verdict.ts';
@@ -18,8 +19,11 @@ import { type AttestSigner, attestSignature, pcrDigest } from './verify.ts';
 export interface QuoteParts {
   quote: TpmQuote;
   signature: TpmSignature;
-  values: PcrValues | null;
-  log: EventLog | null;
+  /** A bare signature that came beside the whole one. */
+  bare: Uint8Array<ArrayBuffer> | null;
+  /** Nothing of these is signed, so one that cannot be read takes nothing from the quote. */
+  values: Reading<PcrValues> | null;
+  log: Reading<EventLog> | null;
 }
 
 /** What the relying party expects of a quote. */
@@ -39,19 +43,21 @@ const SOFTWARE_FIRMWARE = '2019102300163636';
  * Reads a quote from the roles `attest`, `signature` (or `signature_raw`), `pcrs` and `event_log`; null when there is no quote or no
  * signature. A bare signature is RSASSA with the hash that the public area names, else SHA-256.
  *
- * @throws FormatError
+ * @throws FormatError when quote or signature cannot be read
  */
 export function readQuote(files: EvidenceFiles, area: TpmPublic | null): QuoteParts | null {
   const attest = fileOf(files, 'attest');
-  const signature = readSignature(fileOf(files, 'signature'), fileOf(files, 'signature_raw'), area);
+  const [whole, bare] = [fileOf(files, 'signature'), fileOf(files, 'signature_raw')];
+  const signature = readSignature(whole, bare, area);
   if (attest === undefined || signature === null) return null;
   const values = fileOf(files, 'pcrs');
   const log = fileOf(files, 'event_log');
   return {
     quote: parseQuote(attest),
     signature,
-    values: values === undefined ? null : parsePcrValues(values),
-    log: log === undefined ? null : parseEventLog(log),
+    bare: (whole === undefined ? null : bare) ?? null,
+    values: values === undefined ? null : reading(() => parsePcrValues(values)),
+    log: log === undefined ? null : reading(() => parseEventLog(log)),
   };
 }
 
@@ -76,14 +82,17 @@ export async function quoteChecks(
   expected: QuoteExpectations,
   prefix = 'tpm',
 ): Promise<EvidenceCheck[]> {
-  const { quote, signature, values } = parts;
+  const { quote, signature } = parts;
+  const values = parts.values?.value ?? null;
   const signed = await attestSignature(quote.signed, signature, signer);
   const digest = pcrDigest(quote, signature.hash, values);
   const asked = digest.outcome === 'not checked' ? remark.bind(null, 'authentic') : authenticity;
   const known = digest.outcome === 'proven' ? values : null;
   return [
     authenticity(`${prefix}.signature`, 'Did the attestation key sign the quote?', signed),
+    ...sameSignature(prefix, parts),
     asked(`${prefix}.pcr_digest`, 'Are the PCR values those that were quoted?', digest),
+    ...unreadableValues(prefix, parts),
     acceptability(
       `${prefix}.algorithms`,
       'Are all algorithms acceptable?',
@@ -95,6 +104,19 @@ export async function quoteChecks(
     ...logCheck(prefix, parts, known),
     ...resettable(prefix, quote),
   ];
+}
+
+function sameSignature(prefix: string, { signature, bare }: QuoteParts): EvidenceCheck[] {
+  if (bare === null) return [];
+  const same = signature.scheme === 'rsassa' && equalBytes(bare, signature.value);
+  const problem = same ? null : 'the bare signature (signature_raw) is not the RSASSA value in the role signature';
+  const finding = provenUnless(problem, 'the bare signature is the value in the role signature');
+  return [authenticity(`${prefix}.signature_raw`, 'Are both forms of the signature the same one?', finding)];
+}
+
+function unreadableValues(prefix: string, { values }: QuoteParts): EvidenceCheck[] {
+  if (values === null || values.problem === null) return [];
+  return [acceptability(`${prefix}.pcrs`, 'Can the PCR values be read?', failed(values.problem))];
 }
 
 function challenge(prefix: string, finding: Finding): EvidenceCheck {
@@ -116,6 +138,10 @@ function policyChecks(
   policy: NonNullable<EvidencePolicy['tpm']>,
 ): EvidenceCheck[] {
   const checks: EvidenceCheck[] = [];
+  if (policy.selection === undefined && selectionText(quote.selection) === '') {
+    const finding = failed('the quote covers no register, so it says nothing about the platform');
+    checks.push(acceptability(`${prefix}.selection`, 'Does the quote cover any register?', finding));
+  }
   if (policy.selection !== undefined) {
     const finding = selection(quote, policy.selection);
     checks.push(acceptability(`${prefix}.selection`, 'Does the quote cover the registers of the policy?', finding));
@@ -139,7 +165,7 @@ function policyChecks(
 
 function logCheck(prefix: string, { quote, signature, log }: QuoteParts, values: PcrValues | null): EvidenceCheck[] {
   if (log === null) return [];
-  const finding = eventLog(quote, signature.hash, values, log);
+  const finding = log.problem === null ? eventLog(quote, signature.hash, values, log.value) : failed(log.problem);
   return [acceptability(`${prefix}.event_log`, 'Does the event log lead to the quoted registers?', finding)];
 }
 
