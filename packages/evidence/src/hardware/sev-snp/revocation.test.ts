@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { encodeUtf8 } from '../../bytes/utf8.ts';
-import { issueCertificate, issueCrl, newKeyPair } from '../../testing/pki.ts';
+import { issueCertificate, issueCrl, newKeyPair, testAnchor } from '../../testing/pki.ts';
 import { revocation } from './revocation.ts';
 
 test('a list in PEM is asked as one in DER is', async () => {
@@ -12,7 +12,7 @@ test('a list in PEM is asked as one in DER is', async () => {
   const ask = async (revoked: string[]): Promise<string> => {
     const base64 = Buffer.from(await issueCrl({ issuer: root, revoked })).toString('base64');
     const crl = encodeUtf8(`-----BEGIN X509 CRL-----\n${base64}\n-----END X509 CRL-----\n`);
-    const chain = { root: root.certificate, issuer: issuer.certificate };
+    const chain = { root: root.certificate, issuer: issuer.certificate, anchor: testAnchor(root, 'amd-sev') };
     return (await revocation(crl, leaf.certificate, chain, Date.UTC(2026) / 1000)).outcome;
   };
   assert.deepEqual([await ask([]), await ask(['05'])], ['proven', 'failed']);
