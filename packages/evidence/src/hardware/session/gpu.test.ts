@@ -41,10 +41,13 @@ test('the challenge of a GPU is SHA-256 over a label and the 64 bytes that bind 
   assert.deepEqual([...gpuChallengeOf(file)], [...expected]);
 });
 
-test('a session without evidence of a GPU is asked nothing about one', async () => {
-  const report = await beside([], KEYS);
+test('a session without evidence of a GPU is asked nothing about one, unless keys to check it are brought', async () => {
+  const report = await beside([], {});
   assert.equal(report.verdict, 'verified');
   assert.equal(found(report, 'hardware.gpu'), undefined);
+  const idle = await beside([], KEYS);
+  assert.equal(idle.verdict, 'unverified');
+  assert.equal(found(idle, 'hardware.gpu')?.outcome, 'not checked');
 });
 
 test('an answer of the service for this session is authentic under the keys that the relying party brings', async () => {

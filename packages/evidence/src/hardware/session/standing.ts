@@ -111,7 +111,7 @@ async function hardwareBacked(
   expectations: Expectations,
 ): Promise<Backed> {
   const bound = boundBytes(claim);
-  const given = givenFor(kind, bound, claim, expectations);
+  const given = givenFor(bound, claim, expectations);
   const verdict =
     kind === 'tpm' ? await verifyQuotePair(files, bound, given) : await verifyEvidence(kind, files, given);
   const root = rootFinding(verdict.root, expectations);
@@ -150,7 +150,6 @@ function boundBytes(claim: WireClaim): Uint8Array<ArrayBuffer> {
 }
 
 function givenFor(
-  kind: PlatformKind,
   bound: Uint8Array<ArrayBuffer>,
   claim: WireClaim,
   { anchors = [], evidencePolicy, now }: Expectations,
@@ -159,8 +158,8 @@ function givenFor(
     at: now ?? claim.trace.iat,
     anchors,
     measurement: claim.trace.runtime.measurement,
-    // The paravisor of Azure owns REPORT_DATA: there the quote of the virtual TPM answers (wire-formats section 10).
-    ...(kind === 'azure-cvm' ? { nonce: bound } : { userData: bound }),
+    // REPORT_DATA, or the extraData of the quote of a TPM: the paravisor of Azure owns REPORT_DATA (wire-formats section 10).
+    userData: bound,
     ...(evidencePolicy !== undefined && { policy: evidencePolicy }),
   };
 }
