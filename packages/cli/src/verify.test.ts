@@ -264,3 +264,37 @@ test('--page writes the verification page once, and says what it is for', async 
   assert.match(again.stderr, /exists already, and is not replaced/);
   assert.equal((await cmcp(page, '--page', page)).code, 2);
 });
+
+test('an expectation that no file can be held against is refused instead of ignored', async () => {
+  const path = await writeSession('idle.cmcp.json', await makeSession(key, EVENTS));
+  const file = join(folder, 'key');
+  const idle: [string[], RegExp][] = [
+    [['--challenge', 'x'], /--challenge is about a Trust Record, and no file is one/],
+    [['--level', '2'], /--level is about a Trust Record/],
+    [['--provenance-kind', 'tee-attested'], /--provenance-kind is about a provenance record/],
+    [['--revocation-key', file], /--revocation-key goes with --revocation-bundle/],
+    [['--manifest-revocations', await write('empty', '')], /--manifest-revocations goes with --agent-manifest/],
+    [['--measurement', 'zz'], /--measurement takes sha256:… or sha384:…/],
+  ];
+  for (const [more, expected] of idle) {
+    const { code, stdout, stderr } = await cmcp(path, ...SOFTWARE, ...trusted(), ...more);
+    assert.deepEqual([code, stdout], [2, ''], more.join(' '));
+    assert.match(stderr, expected);
+  }
+  const policy = await write('idle-policy.json', JSON.stringify({ tpm: { pcrs: {} } }));
+  const unapplied = await cmcp(path, ...SOFTWARE, ...trusted(), '--evidence-policy', policy);
+  assert.equal(unapplied.code, 1);
+  assert.match(unapplied.stdout, /Was your policy for hardware applied\?/);
+});
+
+test('--measurement is read in every spelling in which it is written', async () => {
+  const session = await snpSession(key, EVENTS);
+  const asked = [...(await onDisk('spelling', session)), '--accept-operator-root'];
+  const spelled = (value: string) => asked.map((word) => (word === session.measurement ? value : word));
+  const { measurement } = session;
+  for (const value of [measurement.toUpperCase(), '5a'.repeat(48), '5A'.repeat(48)]) {
+    const { code, stdout } = await cmcp(...spelled(value));
+    assert.equal(code, 0, stdout);
+  }
+  assert.equal((await cmcp(...spelled('5b'.repeat(48)))).code, 1);
+});

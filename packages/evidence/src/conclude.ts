@@ -26,13 +26,14 @@ export function conclude(checks: Check[], subject: Subject, expectations: Expect
     checks: checks.map((check) => ({ ...check, evidence: partsBehind(check.id) })),
     relaxations,
     lacking: [...new Set(flags)],
-    residual: residualOf(subject),
+    residual: residualOf(subject, expectations),
   };
 }
 
 function placeOf(claim: WireClaim): NonNullable<Report['claim']> {
   const { session_id, sequence_number, prev_claim_hash } = claim.gateway;
-  return { session_id, number: sequence_number, digest: claimDigest(claim), previous: prev_claim_hash ?? null };
+  const previous = prev_claim_hash ?? null;
+  return { session_id, number: sequence_number, digest: claimDigest(claim), previous, key: claim.trace.cnf.jwk.x };
 }
 
 /** UX-09: a relaxed or a software session is never told in the words of one that needed nothing relaxed. */
@@ -59,7 +60,7 @@ function firstOf(checks: readonly Check[]): string {
 }
 
 /** What a reader might take a verified report to say, and what it does not (contracts section 4). */
-function residualOf({ claim, residue }: Subject): string[] {
+function residualOf({ claim, residue }: Subject, { now }: Expectations): string[] {
   const { uninspectedCalls: unread } = residue;
   return [
     'Other sessions: not checked. Whether the same agent had sessions that are not in this file cannot be seen from it.',
@@ -71,5 +72,10 @@ function residualOf({ claim, residue }: Subject): string[] {
     ...(claim?.trace.runtime.platform === 'software-only'
       ? ['The key was a software key: whoever controlled the machine could have signed anything with it.']
       : ['Hardware makers, their firmware, and physical attacks on the machine are trusted or left out of account.']),
+    ...(claim !== null && claim.trace.runtime.platform !== 'software-only' && now === undefined
+      ? [
+          'Certificates, revocations and collateral were judged at the time that the claim names, since no clock was given.',
+        ]
+      : []),
   ];
 }

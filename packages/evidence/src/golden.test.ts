@@ -97,8 +97,8 @@ test('a session of the reference gateway is consistent, and what its entries do 
   const report = await verify(input, {});
   assert.equal(report.verdict, 'unverified', report.summary);
   assert.deepEqual(report.lacking, [
-    '--key FILE',
     '--accept-software',
+    '--key FILE',
     '--policy-hash sha256:…',
     '--catalog-hash sha256:…',
     '--allow-mode advisory',

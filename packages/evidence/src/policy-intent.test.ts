@@ -23,12 +23,12 @@ test('a policy whose permits are conditional refuses something, and decides on e
   assert.deepEqual(short(asked({ decidesOnEgress: false }))[1], ['policy.egress', 'asserted', false]);
 });
 
-test('a permit for every call is not made up for by anything but a forbid, and is waved through by its flag only', () => {
+test('a permit for every call is not made up for by forbids, and is waved through by its flag only', () => {
   const all = { unconditionalPermits: ['policy0', 'policy3'] };
   const [capped] = asked(all);
   assert.deepEqual([capped?.outcome, capped?.required, capped?.remedy], ['asserted', true, '--allow-permit-all']);
   assert.match(capped?.detail ?? '', /policy0, policy3 permits every call/);
-  assert.deepEqual(short(asked({ ...all, forbids: true }))[0], ['policy.permit_all', 'proven', true]);
+  assert.deepEqual(short(asked({ ...all, forbids: true }))[0], ['policy.permit_all', 'asserted', true]);
   assert.deepEqual(short(asked(all, { allowPermitAll: true }))[0], ['policy.permit_all', 'asserted', false]);
   assert.deepEqual(short(asked(all, { allowPermitAll: false }))[0], ['policy.permit_all', 'asserted', true]);
 });

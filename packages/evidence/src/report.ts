@@ -30,7 +30,7 @@ export interface Report {
   summary: string;
   session_id: string | null;
   /** The claim's place in the row of claims of its store; null when no claim could be read. */
-  claim: { session_id: string; number: number; digest: string; previous: string | null } | null;
+  claim: { session_id: string; number: number; digest: string; previous: string | null; key: string } | null;
   checks: Check[];
   /** Explicit relaxations that were in force, e.g. `--accept-software`. */
   relaxations: string[];

@@ -10,6 +10,7 @@ function named(number: number, previous: number | null, more: Partial<NonNullabl
     number,
     digest: `claim ${number}`,
     previous: previous === null ? null : `claim ${previous}`,
+    key: 'a key',
     ...more,
   };
   return { file: `${number}.json`, report: reportWith(claim) };
@@ -46,7 +47,18 @@ test('claims that each name the one before are a row, in whatever order their fi
 });
 
 test('the first claims of two stores name nothing, which is no fork', () => {
-  assert.deepEqual(outcomes(named(1, null), named(1, null, { digest: 'other', session_id: 'other' })), WHOLE);
+  const other = named(1, null, { digest: 'other', session_id: 'other', key: 'another key' });
+  assert.deepEqual(outcomes(named(1, null), other), { ...WHOLE, links: 'not checked' });
+  assert.match(detail('links', named(1, null), other), /each of these is the first of one/);
+});
+
+test('two claims of one number under one key are two accounts of one row [ATK-34]', () => {
+  const other = { ...named(1, null, { digest: 'other', session_id: 'other' }), file: 'other.json' };
+  assert.equal(outcomes(named(1, null), other).forks, 'failed');
+  assert.match(
+    detail('forks', named(1, null), other),
+    /1\.json and other\.json have one number, and one key signed both/,
+  );
 });
 
 test('the same claim twice, and two claims of one session, are refused by their files', () => {

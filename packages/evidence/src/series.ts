@@ -38,9 +38,12 @@ function once(places: readonly Place[]): Finding {
 
 function forks(places: readonly Place[]): Finding {
   const fork = pair(places, (a, b) => a.previous !== null && a.previous === b.previous);
-  return fork === null
-    ? proven('no two claims name the same predecessor')
-    : failed(`${fork} name the same predecessor: one of them is not of this row`);
+  if (fork !== null) return failed(`${fork} name the same predecessor: one of them is not of this row`);
+  // A process numbers its claims without a repeat; other processes may use the same numbers.
+  const number = pair(places, (a, b) => a.key === b.key && a.number === b.number);
+  return number === null
+    ? proven('no two claims name the same predecessor, and no key signed two of one number')
+    : failed(`${number} have one number, and one key signed both`);
 }
 
 function links(places: readonly Place[]): Finding {
@@ -55,6 +58,9 @@ function links(places: readonly Place[]): Finding {
       );
     }
   }
+  const firsts = places.filter(({ previous }) => previous === null).map(({ file }) => file);
+  if (firsts.length > 1)
+    gaps.push(`what comes between rows, since each of these is the first of one: ${firsts.join(', ')}`);
   if (gaps.length > 0) return notChecked(`not among the files: ${gaps.join(', ')}`);
   return proven('each claim follows one of the others, or is the first of its store');
 }

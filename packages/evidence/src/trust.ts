@@ -30,6 +30,8 @@ export function trustedKey(
   if (olderKeyPinned)
     return asserted(`${kid} took the session over from a trusted key, and is not trusted itself`, '--key FILE');
   const named = keys.filter((key) => key.remembered !== true);
+  if (named.length === 0 && claim.trace.runtime.platform !== 'software-only')
+    return asserted(`${kid} is as good as the evidence of hardware that names it, which is not accepted`);
   if (named.length === 0)
     return asserted(`anyone can make a key such as ${kid}, and no trusted key was given`, '--key FILE');
   return failed(`${kid} is not among the trusted keys`, [...new Set(named.map((key) => key.source))].join(', '));

@@ -206,8 +206,8 @@ async function trustChecks(readable: Readable, expectations: Expectations, suppo
   const leastClass = expectations.minEvidenceClass;
   const classed = leastClass === undefined ? informative : required;
   return [
-    required('key.pinned', 'Is the key that signed one that you trust?', key),
     ...standing.checks,
+    required('key.pinned', 'Is the key that signed one that you trust?', key),
     ...approvals(claim, expectations, standing),
     ...intentChecks(expectations),
     required('session.authority', 'Was it one policy and one catalog throughout?', chain.authority.finding()),

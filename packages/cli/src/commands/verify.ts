@@ -5,8 +5,9 @@ import { EXIT, type Io, UsageError } from '../io.ts';
 import { reportText, seriesText } from '../report-text.ts';
 import { DOCUMENT_OPTIONS, documentExpectations } from '../verify/document.ts';
 import { EXPECTATION_OPTIONS, readExpectations } from '../verify/expectations.ts';
+import { refuseIdle } from '../verify/idle.ts';
 import { writePage } from '../verify/page.ts';
-import { reportOn, reportOnPair } from '../verify/report-on.ts';
+import { type ReportOnFile, reportOn, reportOnPair } from '../verify/report-on.ts';
 
 export const verifyCommand: Command = {
   name: 'verify',
@@ -80,7 +81,8 @@ async function reportsOn(given: Arguments, io: Io): Promise<NamedReport[]> {
   const expectations = await readExpectations(given, io);
   if (bundle !== null) return [{ file: claim, report: await reportOnPair(claim, bundle, expectations) }];
   const forDocuments = await documentExpectations(given, expectations);
-  const reports: NamedReport[] = [];
-  for (const file of files) reports.push({ file, report: await reportOn(file, expectations, forDocuments) });
+  const reports: (NamedReport & ReportOnFile)[] = [];
+  for (const file of files) reports.push({ file, ...(await reportOn(file, expectations, forDocuments)) });
+  refuseIdle(given, new Set(reports.map(({ kind }) => kind)));
   return reports;
 }

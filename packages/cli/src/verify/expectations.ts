@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import {
   type CallReceipt,
@@ -58,7 +59,7 @@ export const EXPECTATION_OPTIONS: Record<string, Option> = {
   'anchor-proof': { value: 'FILE', help: 'The proof that the claim is in that line.' },
   'min-evidence-class': { value: 'CLASS', help: `Least class of the calls: ${EVIDENCE_CLASSES.join(', ')}.` },
   'max-age': { value: 'SECONDS', help: 'Refuse evidence that is older than this.' },
-  at: { value: 'TIME', help: 'Judge age at this RFC 3339 time instead of now.' },
+  at: { value: 'TIME', help: 'Judge age, certificates and collateral at this RFC 3339 time.' },
   'accept-software': { help: 'Accept a software key: nothing vouches for the machine.' },
   'accept-software-tpm': { help: 'Accept a software TPM: nothing vouches for the machine.' },
   'accept-operator-root': { help: 'Accept evidence that chains to a root of the operator, not of a maker.' },
@@ -93,7 +94,8 @@ export async function readExpectations(given: Arguments, io: Io): Promise<Expect
 async function approved(given: Arguments): Promise<Expectations> {
   const policyHash = hash(given, 'policy-hash', 'policy');
   const catalogHash = hash(given, 'catalog-hash', 'catalog');
-  const [policy, catalog, measurement] = [given.one('policy'), given.one('catalog'), given.one('measurement')];
+  const [policy, catalog] = [given.one('policy'), given.one('catalog')];
+  const measurement = measurementOf(given.one('measurement'));
   return {
     ...(policyHash !== null && { policyHash }),
     ...(policy !== null && (await readApprovedPolicy(policy))),
@@ -132,6 +134,18 @@ function hash(given: Arguments, name: string, document: string): string | null {
   if (!/^(?:sha256:)?[0-9a-f]{64}$/.test(value))
     throw new UsageError(`--${name} takes sha256: and 64 lower-case hexadecimal digits`);
   return value;
+}
+
+/** As claims write it (wire-formats section 11.1), in either case; bare hexadecimal of 48 bytes is the field, which claims hash. */
+function measurementOf(value: string | null): string | null {
+  if (value === null) return null;
+  const text = value.toLowerCase();
+  if (/^sha(?:256:[0-9a-f]{64}|384:[0-9a-f]{96})$/.test(text)) return text;
+  if (/^[0-9a-f]{64}$/.test(text)) return `sha256:${text}`;
+  if (/^[0-9a-f]{96}$/.test(text)) return `sha384:${createHash('sha384').update(text, 'hex').digest('hex')}`;
+  throw new UsageError(
+    '--measurement takes sha256:… or sha384:… as in claims, or the 48 bytes of the field in hexadecimal',
+  );
 }
 
 function seconds(value: string | null): number | null {

@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import {
   combine,
   type DocumentExpectations,
+  type DocumentKind,
   documentKind,
   type Expectations,
   entriesFileName,
@@ -21,16 +22,23 @@ const PIECE_BYTES = 1_048_576;
 
 const sha256: Sha256 = { hex: (text) => hash('sha256', text), start: () => createHash('sha256') };
 
+/** What a file was taken for, and the report on it. */
+export interface ReportOnFile {
+  kind: DocumentKind | 'session';
+  report: Report;
+}
+
 /** The report on a file: a signed document if it is one, else a session, which is judged by `expectations`. */
 export async function reportOn(
   file: string,
   expectations: Expectations,
   forDocuments: DocumentExpectations,
-): Promise<Report> {
+): Promise<ReportOnFile> {
   const bytes = await readBounded(file);
-  return documentKind(bytes) !== null
-    ? verifyDocument(bytes, forDocuments)
-    : reportOnSession(file, bytes, expectations);
+  const kind = documentKind(bytes);
+  return kind === null
+    ? { kind: 'session', report: await reportOnSession(file, bytes, expectations) }
+    : { kind, report: await verifyDocument(bytes, forDocuments) };
 }
 
 /** The report on a session file, and on the entries beside it where it names them. */

@@ -29,8 +29,9 @@ async function manifestOf(given: Arguments): Promise<Pick<Expectations, 'manifes
 
 async function revocationOf(given: Arguments): Promise<Pick<Expectations, 'revocation'>> {
   const file = given.one('revocation-bundle');
-  if (file === null) return {};
   const named = given.many('revocation-key');
+  if (file === null && named.length > 0) throw new UsageError('--revocation-key goes with --revocation-bundle');
+  if (file === null) return {};
   const keys = await Promise.all(named.map((name) => readAs(name, (bytes) => readRevocationKey(bytes, name))));
   return { revocation: { bundle: await bytesOf(file), keys } };
 }

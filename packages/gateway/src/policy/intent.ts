@@ -5,7 +5,7 @@ import type { BundlePolicy } from './parse.ts';
 export interface PolicyIntent {
   /** Ids of permits that hold for every call, in the order of the files. */
   unconditionalPermits: string[];
-  /** Whether any forbid exists that could take something back. */
+  /** Whether any forbid exists that is not written so that it never holds. */
   forbids: boolean;
   /** Whether any rule looks at where data goes or at what comes back. */
   decidesOnEgress: boolean;
@@ -24,7 +24,7 @@ const EGRESS_ATTRIBUTES = new Set([
 export function intentOf({ policies }: Pick<Bundle, 'policies'>): PolicyIntent {
   return {
     unconditionalPermits: policies.filter(permitsEverything).map(({ id }) => id),
-    forbids: policies.some(({ effect }) => effect === 'forbid'),
+    forbids: policies.some((policy) => policy.effect === 'forbid' && !neverHolds(policy)),
     decidesOnEgress: policies.some(({ json }) => mentions(json.conditions, EGRESS_ATTRIBUTES)),
   };
 }
@@ -39,6 +39,10 @@ function permitsEverything({ effect, json }: BundlePolicy): boolean {
   return effect === 'permit' && open && json.conditions.every(({ kind, body }) => constant(body) === (kind === 'when'));
 }
 
+function neverHolds({ json }: BundlePolicy): boolean {
+  return json.conditions.some(({ kind, body }) => constant(body) === (kind === 'unless'));
+}
+
 /** Scopes that name a type or a group of which every request is: agents, resources, calls. */
 function isEveryOne({ op, entity, entity_type }: { op: string; entity?: unknown; entity_type?: string }): boolean {
   if (op === 'is') return entity_type === 'Agent' || entity_type === 'Resource';
@@ -50,13 +54,45 @@ function constant(expression: unknown): boolean | null {
   if (typeof expression !== 'object' || expression === null) return null;
   const [[operator, operand] = ['', null]] = Object.entries(expression);
   if (operator === 'Value') return typeof operand === 'boolean' ? operand : null;
-  const { left, right, arg } = (operand ?? {}) as { left?: unknown; right?: unknown; arg?: unknown };
+  const { left, right, arg, ...branches } = (operand ?? {}) as Record<string, unknown>;
   if (operator === '!') return negated(constant(arg));
-  if (operator === '==') return JSON.stringify(left) === JSON.stringify(right) ? true : null;
+  if (operator === 'if-then-else') return chosen(branches);
+  if (operator in COMPARES) return compared(operator, left, right);
   const sides = [constant(left), constant(right)];
   if (operator === '&&') return sides.includes(false) ? false : sides.includes(null) ? null : true;
   if (operator === '||') return sides.includes(true) ? true : sides.includes(null) ? null : false;
   return null;
+}
+
+/** A condition that is not constant leaves a constant all the same where both branches are it. */
+function chosen({ if: condition, then, else: otherwise }: Record<string, unknown>): boolean | null {
+  const which = constant(condition);
+  if (which !== null) return constant(which ? then : otherwise);
+  return constant(then) === constant(otherwise) ? constant(then) : null;
+}
+
+const COMPARES: Record<string, (a: bigint, b: bigint) => boolean> = {
+  '==': (a, b) => a === b,
+  '!=': (a, b) => a !== b,
+  '<': (a, b) => a < b,
+  '<=': (a, b) => a <= b,
+  '>': (a, b) => a > b,
+  '>=': (a, b) => a >= b,
+};
+
+/** A thing compared with itself, or one literal with another. */
+function compared(operator: string, left: unknown, right: unknown): boolean | null {
+  const [a, b] = [JSON.stringify(left), JSON.stringify(right)];
+  if (a === b) return COMPARES[operator]?.(0n, 0n) ?? null;
+  const [x, y] = [literal(left), literal(right)];
+  if (x === undefined || y === undefined) return null;
+  if (typeof x === 'number' && typeof y === 'number') return COMPARES[operator]?.(BigInt(x), BigInt(y)) ?? null;
+  return operator === '==' ? x === y : operator === '!=' ? x !== y : null;
+}
+
+function literal(expression: unknown): string | number | boolean | undefined {
+  const value = (expression as { Value?: unknown } | null)?.Value;
+  return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' ? value : undefined;
 }
 
 function negated(value: boolean | null): boolean | null {

@@ -471,3 +471,13 @@ test('a register that any program can reset shows no program', async () => {
     assert.equal(outcome(report, 'policy.hash'), 'asserted');
   }
 });
+
+test('a policy that speaks of other hardware than the session has does not look kept', async () => {
+  const [first] = CASES as [Case];
+  const foreign: EvidencePolicy = { tpm: { pcrs: { sha256: { '11': [LAUNCH_PCR] } } } };
+  const report = await check(first.session.file, pins(first, { evidencePolicy: foreign }));
+  assert.equal(report.verdict, 'unverified');
+  assert.deepEqual(open(report), ['hardware.policy']);
+  const fleet = await check(first.session.file, pins(first, { evidencePolicy: { ...foreign, sevSnp: {} } }));
+  assert.equal(fleet.verdict, 'verified');
+});

@@ -12,6 +12,7 @@ import { verifyEvidence } from '../evidence.ts';
 import type { EvidenceGiven } from '../given.ts';
 import { verifyQuotePair } from '../tpm/quote-pair.ts';
 import type { EvidenceVerdict } from '../verdict.ts';
+import { idleExpectations } from './applied.ts';
 import { type ClaimedEvidence, claimedEvidence, type PlatformKind } from './claimed-evidence.ts';
 import { codeFinding } from './code.ts';
 import { gpuChecks } from './gpu.ts';
@@ -64,7 +65,7 @@ export async function hardwareStanding(
       `the claim names ${claim.trace.runtime.platform}; this version does not read its evidence`,
       'a version that reads this evidence',
     );
-    return { ...none, checks: [required(...EVIDENCE, finding)], unread };
+    return { ...none, checks: [required(...EVIDENCE, finding), ...idleExpectations([], expectations)], unread };
   }
   return { ...(await hardwareBacked(claim, kind, evidence, expectations)), unread };
 }
@@ -94,7 +95,7 @@ function software(claim: WireClaim, items: readonly EvidenceItem[], expectations
     '--accept-software',
   );
   return {
-    checks: [ask(...EVIDENCE, evidence), ask(...MEASUREMENT, state)],
+    checks: [ask(...EVIDENCE, evidence), ask(...MEASUREMENT, state), ...idleExpectations([], expectations)],
     namesKey: false,
     provesCode: false,
     withoutHardware: true,
@@ -132,6 +133,7 @@ async function hardwareBacked(
     askState('gateway.code', 'Is the program that wrote the record the one that was measured?', code),
     ...verdict.checks.map(asDetail),
     ...(await gpuChecks(gpu, bound, given.at, expectations)),
+    ...idleExpectations(Object.keys(gpu).length > 0 ? [kind, 'nvidia'] : [kind], expectations),
   ];
   return {
     checks,

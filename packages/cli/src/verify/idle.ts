@@ -1,0 +1,45 @@
+import type { DocumentKind } from '@cmcp/evidence';
+import type { Arguments } from '../arguments.ts';
+import { UsageError } from '../io.ts';
+
+type Kind = DocumentKind | 'session';
+
+const NAMES: Record<Kind, string> = {
+  session: 'a session',
+  'trust-record': 'a Trust Record',
+  'provenance-record': 'a provenance record',
+  'agent-manifest': 'an Agent Manifest',
+};
+
+/** What options are about that are not about every kind of file. */
+const ABOUT: Record<string, readonly Kind[]> = {
+  challenge: ['trust-record'],
+  level: ['trust-record'],
+  tools: ['provenance-record'],
+  'provenance-kind': ['provenance-record'],
+  'agent-manifest': ['session'],
+  'manifest-keys': ['session', 'agent-manifest'],
+  'manifest-revocations': ['session', 'agent-manifest'],
+  'evidence-policy': ['session'],
+  'gpu-service-keys': ['session'],
+  'min-evidence-class': ['session'],
+  action: ['session'],
+  'controller-key': ['session'],
+  receipt: ['session'],
+};
+
+/**
+ * An expectation that no file could be held against must not look met.
+ * @throws UsageError for an option that is about none of the files, or lacks its companion
+ */
+export function refuseIdle(given: Arguments, kinds: ReadonlySet<Kind>): void {
+  for (const [name, about] of Object.entries(ABOUT)) {
+    if (given.one(name) === null && given.many(name).length === 0) continue;
+    if (about.some((kind) => kinds.has(kind))) continue;
+    throw new UsageError(`--${name} is about ${about.map((kind) => NAMES[kind]).join(' or ')}, and no file is one`);
+  }
+  const [keys, list] = [given.one('manifest-keys'), given.one('manifest-revocations')];
+  if (keys === null && list === null) return;
+  if (given.one('agent-manifest') === null && !kinds.has('agent-manifest'))
+    throw new UsageError(`--${keys === null ? 'manifest-revocations' : 'manifest-keys'} goes with --agent-manifest`);
+}
