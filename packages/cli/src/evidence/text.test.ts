@@ -21,14 +21,14 @@ const answered = (change: Partial<EvidenceVerdict>) => text(change).split('\n')[
 test('only what a vendor vouches for has the colour of it [UX-09]', () => {
   const said = 'AUTHENTIC AND ACCEPTABLE';
   assert.equal(answered({}), paint('green', said));
-  const others: (TrustedRoot | null)[] = [
-    null,
-    { ...ROOT, source: 'operator' },
-    { ...ROOT, source: 'test' },
-    { ...ROOT, source: 'key' },
-    { ...ROOT, assurance: 'software-tpm' },
+  const others: [TrustedRoot | null, string][] = [
+    [null, said],
+    [{ ...ROOT, source: 'operator' }, `${said} UNDER YOUR ROOT`],
+    [{ ...ROOT, source: 'test' }, `${said} UNDER A TEST ROOT`],
+    [{ ...ROOT, source: 'key' }, `${said} UNDER YOUR KEY`],
+    [{ ...ROOT, assurance: 'software-tpm' }, said],
   ];
-  for (const root of others) assert.equal(answered({ root }), paint('yellow', said), JSON.stringify(root));
+  for (const [root, words] of others) assert.equal(answered({ root }), paint('yellow', words), JSON.stringify(root));
 });
 
 test('every other answer is said as what it is', () => {

@@ -102,7 +102,7 @@ export function readEntry(given: JsonValue | JsonLine, at: number): ChainEntry {
   if (micros === null) throw new FormatError(`${path}.timestamp_utc is not a time with an offset`);
   return {
     raw,
-    form: line === null ? entryForm(raw) : formOfLine(line.text, line.bytes, raw.entry_hash),
+    form: line === null ? entryForm(raw, raw.entry_hash) : formOfLine(line.text, line.bytes, raw.entry_hash),
     id: raw.entry_id,
     type: raw.entry_type,
     sequence: raw.sequence_number,

@@ -2,6 +2,7 @@ import { encodeUtf8 } from '../bytes/utf8.ts';
 import { PORTABLE_SHA256, type RunningSha256, type Sha256, sha256Hex } from '../crypto/sha256.ts';
 import { canonicalSorted, canonicalSortedBoth, canonicalSortedWithout } from '../json/canonical.ts';
 import { JsonError } from '../json/error.ts';
+import { writeNatively } from '../json/native.ts';
 import type { JsonObject } from '../json/value.ts';
 
 /** `entry_hash` of an entry: hex SHA-256 over its sorted canonical form without `entry_hash`, with exactly the members it has. */
@@ -16,8 +17,10 @@ export interface EntryForm {
   readonly withoutHash: string;
 }
 
-/** The form of an entry, written once; null where it holds a number that no canonical form can print, so that nobody hashed it. */
-export function entryForm(entry: JsonObject): EntryForm | null {
+/** The form of an entry that was part of a larger text; null where it holds a number that no canonical form can print, so that nobody hashed it. */
+export function entryForm(entry: JsonObject, hash: string): EntryForm | null {
+  const native = writeNatively(entry);
+  if (native !== null) return formOfLine(native, encodeUtf8(native), hash);
   try {
     const { whole, without } = canonicalSortedBoth(entry, 'entry_hash');
     return { whole: encodeUtf8(whole), withoutHash: without };

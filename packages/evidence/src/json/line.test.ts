@@ -5,8 +5,9 @@ import { encodeUtf8 } from '../bytes/utf8.ts';
 import { canonicalSorted } from './canonical.ts';
 import { JsonError } from './error.ts';
 import { readJsonLine } from './line.ts';
+import { writeNatively } from './native.ts';
 import { parseJson } from './parse.ts';
-import { isObject, type JsonValue } from './value.ts';
+import { isObject, type JsonObject, type JsonValue } from './value.ts';
 
 const MANY = 1_000_000;
 
@@ -126,6 +127,27 @@ test('a line is called canonical only if it is the sorted canonical form of its 
     { numRuns: 800 },
   );
   assert.ok(called > 200, 'most sorted lines are recognised');
+});
+
+test('what the engine writes instead of us is the sorted canonical form', () => {
+  const text = fc.oneof(fc.string(), fc.constantFrom('é', '\x7f', '\n', '"', '\\', '\u{1f600}'));
+  const number = fc.oneof(fc.maxSafeInteger(), fc.constantFrom('1.5', '-0', '1e2', '9007199254740993').map(parseJson));
+  const { object } = fc.letrec<{ object: JsonObject; any: JsonValue }>((tie) => ({
+    object: fc.dictionary(text, tie('any'), { maxKeys: 4 }),
+    any: fc.oneof({ depthSize: 'small' }, text, number, tie('object'), fc.array(tie('any'), { maxLength: 3 })),
+  }));
+  let written = 0;
+  fc.assert(
+    fc.property(object, fc.boolean(), (content, sorted) => {
+      const value = sorted ? (parseJson(canonicalSorted(content)) as JsonObject) : content;
+      const native = writeNatively(value);
+      if (native === null) return;
+      written++;
+      assert.equal(native, canonicalSorted(value));
+    }),
+    { numRuns: 800 },
+  );
+  assert.ok(written > 200, 'most values in order are written so');
 });
 
 test('values in a line are counted as the parser counts them', () => {

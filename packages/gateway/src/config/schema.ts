@@ -188,7 +188,7 @@ export const CONFIG_SCHEMA = section('the configuration', {
       provider: setting(
         oneOf('auto', 'software-only'),
         'auto',
-        'Where evidence about the machine comes from. `auto` takes the hardware that it finds and, in dev mode only, a software key. `software-only` needs dev mode.',
+        'Where evidence about the machine comes from. This version collects none: both values mean a software key, which needs dev mode.',
       ),
     }),
     '{}',

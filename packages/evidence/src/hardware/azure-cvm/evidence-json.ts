@@ -1,12 +1,12 @@
 import { textOf } from '../../audit/chain-entry.ts';
 import { decodeEvidenceBase64 } from '../../bytes/evidence-base64.ts';
 import { EncodingError, encodeUtf8 } from '../../bytes/utf8.ts';
+import { leafOf } from '../../crypto/leaf.ts';
 import { readCertificates } from '../../crypto/x509.ts';
 import { FormatError } from '../../format-error.ts';
 import { readJsonObject } from '../../json/document.ts';
 import type { JsonObject } from '../../json/value.ts';
 import type { EvidenceFiles } from '../given.ts';
-import { leafOf } from '../tpm/certificate.ts';
 
 const WHAT = 'evidence JSON';
 

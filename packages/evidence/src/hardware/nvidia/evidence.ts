@@ -1,4 +1,5 @@
 import { encodeHex } from '../../bytes/hex.ts';
+import { leafOf } from '../../crypto/leaf.ts';
 import { readCertificates } from '../../crypto/x509.ts';
 import { failed, notChecked, proven } from '../../finding.ts';
 import { FormatError } from '../../format-error.ts';
@@ -6,7 +7,6 @@ import { utcText } from '../../time.ts';
 import { anchorsFor, trustedRoot } from '../anchors.ts';
 import { fileOf, hexText, type Reading, reading, surplus } from '../files.ts';
 import type { EvidenceFiles, EvidenceGiven } from '../given.ts';
-import { leafOf } from '../tpm/certificate.ts';
 import { authenticity, type EvidenceVerdict, evidenceVerdict } from '../verdict.ts';
 import { appraiseGpu, otherExpectations } from './appraise.ts';
 import { appraiseToken } from './appraise-token.ts';

@@ -2,12 +2,12 @@ import { textOf } from '../../audit/chain-entry.ts';
 import { decodeEvidenceBase64 } from '../../bytes/evidence-base64.ts';
 import { EncodingError } from '../../bytes/utf8.ts';
 import type { WireClaim } from '../../claim/wire.ts';
+import { leafOf } from '../../crypto/leaf.ts';
 import { readCertificates } from '../../crypto/x509.ts';
 import { FormatError } from '../../format-error.ts';
 import type { JsonObject } from '../../json/value.ts';
 import type { EvidenceItem } from '../../session-document.ts';
 import type { EvidenceFiles } from '../given.ts';
-import { leafOf } from '../tpm/certificate.ts';
 import type { EvidenceKind } from '../verdict.ts';
 
 /** The kinds that a platform of a claim has; evidence of GPUs comes on top. */
@@ -117,9 +117,11 @@ function ownFiles(kind: PlatformKind, evidence: JsonObject): NamedFile[] {
 /** The chain of a report comes leaf first. Whether that is a VCEK or a VLEK is said by its subject, and checked by who reads it. */
 function snpChain(bytes: Uint8Array<ArrayBuffer>): NamedFile[] {
   const certificates = readCertificates(bytes);
+  const leaf = leafOf(certificates, 'cert_chain');
+  const issuers = certificates.filter(({ fingerprint }) => fingerprint !== leaf.fingerprint);
   return [
-    ['vcek', leafOf(certificates, 'cert_chain').der],
-    ['chain', concatenated(certificates.slice(1).map(({ der }) => der))],
+    ['vcek', leaf.der],
+    ['chain', concatenated(issuers.map(({ der }) => der))],
   ];
 }
 

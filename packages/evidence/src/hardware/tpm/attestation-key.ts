@@ -1,4 +1,5 @@
 import { type PublicKey, parseSpki, samePublicKey, spkiOf } from '../../crypto/key.ts';
+import { leafOf } from '../../crypto/leaf.ts';
 import { readPem } from '../../crypto/pem.ts';
 import { sha256Hex } from '../../crypto/sha256.ts';
 import { readCertificates } from '../../crypto/x509.ts';
@@ -7,14 +8,7 @@ import { FormatError } from '../../format-error.ts';
 import { fileOf, reading } from '../files.ts';
 import type { EvidenceFiles, EvidenceGiven } from '../given.ts';
 import { authenticity, type EvidenceCheck, remark, type TrustedRoot } from '../verdict.ts';
-import {
-  akCertificateProblem,
-  ekCertificateProblem,
-  isSoftwareTpm,
-  leafOf,
-  type TpmDevice,
-  tpmDevice,
-} from './certificate.ts';
+import { akCertificateProblem, ekCertificateProblem, isSoftwareTpm, type TpmDevice, tpmDevice } from './certificate.ts';
 import { chainTo, holdsByItself, softwareRoot, type TpmRoots, type Trust, tpmRoots } from './chain-trust.ts';
 import { parsePublic, type TpmPublic } from './public-area.ts';
 import type { AttestSigner } from './verify.ts';

@@ -1,20 +1,12 @@
 import { buildChain } from '../../crypto/chain.ts';
+import { issued, issuedItself, leafOf } from '../../crypto/leaf.ts';
 import { type Certificate, readCertificates } from '../../crypto/x509.ts';
 import { type Finding, failed, notChecked, proven } from '../../finding.ts';
 import { anchorsFor, trustedRoot } from '../anchors.ts';
 import { fileOf } from '../files.ts';
 import type { EvidenceFiles, EvidenceGiven, TrustAnchor } from '../given.ts';
 import type { TrustedRoot } from '../verdict.ts';
-import {
-  akCertificateProblem,
-  ekCertificateProblem,
-  isSoftwareTpm,
-  issued,
-  issuedItself,
-  leafOf,
-  type TpmDevice,
-  tpmDevice,
-} from './certificate.ts';
+import { akCertificateProblem, ekCertificateProblem, isSoftwareTpm, type TpmDevice, tpmDevice } from './certificate.ts';
 
 /** What was found out about the trust in a key. */
 export interface Trust {
