@@ -25,7 +25,7 @@ test('only what a vendor vouches for has the colour of it [UX-09]', () => {
     [null, said],
     [{ ...ROOT, source: 'operator' }, `${said} UNDER YOUR ROOT`],
     [{ ...ROOT, source: 'test' }, `${said} UNDER A TEST ROOT`],
-    [{ ...ROOT, source: 'key' }, `${said} UNDER YOUR KEY`],
+    [{ ...ROOT, source: 'key' }, `${said} WITH YOUR PINNED KEY`],
     [{ ...ROOT, assurance: 'software-tpm' }, said],
   ];
   for (const [root, words] of others) assert.equal(answered({ root }), paint('yellow', words), JSON.stringify(root));
