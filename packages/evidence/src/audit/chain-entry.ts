@@ -3,7 +3,7 @@ import { JsonLine } from '../json/line.ts';
 import { type JsonObject, type JsonValue, member } from '../json/value.ts';
 import { integer, nullable, object, oneOf, openObject, text } from '../shape.ts';
 import { parseTimestamp } from '../time.ts';
-import { type EntryForm, entryForm, formOfLine } from './hash.ts';
+import { type EntryForm, entryForm } from './hash.ts';
 
 /** The members of an entry that the verifier reasons about, and the entry itself as it was received. */
 export interface ChainEntry {
@@ -102,7 +102,7 @@ export function readEntry(given: JsonValue | JsonLine, at: number): ChainEntry {
   if (micros === null) throw new FormatError(`${path}.timestamp_utc is not a time with an offset`);
   return {
     raw,
-    form: line === null ? entryForm(raw, raw.entry_hash) : formOfLine(line.text, line.bytes, raw.entry_hash),
+    form: entryForm(raw, raw.entry_hash, line),
     id: raw.entry_id,
     type: raw.entry_type,
     sequence: raw.sequence_number,

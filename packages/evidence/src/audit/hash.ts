@@ -2,6 +2,7 @@ import { encodeUtf8 } from '../bytes/utf8.ts';
 import { PORTABLE_SHA256, type RunningSha256, type Sha256, sha256Hex } from '../crypto/sha256.ts';
 import { canonicalSorted, canonicalSortedBoth, canonicalSortedWithout } from '../json/canonical.ts';
 import { JsonError } from '../json/error.ts';
+import type { JsonLine } from '../json/line.ts';
 import { writeNatively } from '../json/native.ts';
 import type { JsonObject } from '../json/value.ts';
 
@@ -17,10 +18,17 @@ export interface EntryForm {
   readonly withoutHash: string;
 }
 
-/** The form of an entry that was part of a larger text; null where it holds a number that no canonical form can print, so that nobody hashed it. */
-export function entryForm(entry: JsonObject, hash: string): EntryForm | null {
+/**
+ * The form of an entry, written once or not at all; null where it holds a number that no canonical form can print, so that nobody
+ * hashed it.
+ *
+ * @param hash its `entry_hash`
+ * @param line the line that it came on, if that is its form already
+ */
+export function entryForm(entry: JsonObject, hash: string, line: JsonLine['canonical']): EntryForm | null {
+  if (line !== null) return { whole: line.bytes, withoutHash: withoutHash(line.text, hash) };
   const native = writeNatively(entry);
-  if (native !== null) return formOfLine(native, encodeUtf8(native), hash);
+  if (native !== null) return { whole: encodeUtf8(native), withoutHash: withoutHash(native, hash) };
   try {
     const { whole, without } = canonicalSortedBoth(entry, 'entry_hash');
     return { whole: encodeUtf8(whole), withoutHash: without };
@@ -31,14 +39,13 @@ export function entryForm(entry: JsonObject, hash: string): EntryForm | null {
 }
 
 /**
- * The form of an entry that came as a line which is its sorted canonical form, `text` as `bytes`: taken from the line, not written
- * again. `hash` is what its `entry_hash` says; `entry_id` follows that, so that a comma does. The same text further in front could
- * only be inside `detail`: what is left then holds the very hash that it would have to have, which nothing does.
+ * The form of an entry without its `entry_hash`, cut out of the whole. `entry_id` follows that, so that a comma does. The same text
+ * further in front could only be inside `detail`: what is left then holds the very hash that it would have to have, and nothing does.
  */
-export function formOfLine(text: string, bytes: Uint8Array, hash: string): EntryForm {
+function withoutHash(text: string, hash: string): string {
   const own = `"entry_hash":"${hash}",`;
   const start = text.indexOf(own);
-  return { whole: bytes, withoutHash: text.slice(0, start) + text.slice(start + own.length) };
+  return text.slice(0, start) + text.slice(start + own.length);
 }
 
 const OPEN = encodeUtf8('[');
