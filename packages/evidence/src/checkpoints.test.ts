@@ -150,7 +150,9 @@ const UNCLEAR: [string, JsonObject][] = [
   ['names no key', { checkpoint_key: 7 }],
   ['names another tip', { checkpoint_tip: '00'.repeat(32) }],
   ['recovers more than there was', { entries_recovered: 2 }],
-  ['covers more than there was', { checkpoint_length: 9, entries_recovered: -5 }],
+  ['covers more than there was', { checkpoint_length: 9, entries_recovered: -5, checkpoint_tip: null }],
+  ['covers less than nothing', { checkpoint_length: -1, checkpoint_tip: null }],
+  ['recovers less than nothing', { entries_recovered: -1 }],
   ['says that the stored chain was damaged', { damage: 'stored entry 2 does not continue the chain' }],
 ];
 
@@ -234,6 +236,17 @@ test('a receipt that a caller kept is found where it says, and nowhere else [W-1
   ]) {
     assert.deepEqual(failures(await ask([receipt, { ...receipt, ...wrong }])), ['receipt.2']);
   }
+});
+
+test('a receipt is of the first entry of its call', async () => {
+  const file = await makeSession(dead, [CALL, { kind: 'mcp_request' }, { kind: 'mcp_request' }]);
+  const call_id = 'one call';
+  for (const i of [2, 3]) Object.assign(file.bundle.entries[i] ?? {}, { call_id });
+  await seal(file, dead);
+  const ask = async (sequence: number): Promise<Report> =>
+    check(file, { ...pins(dead), receipts: [{ call_id, session_id: file.bundle.session_id, sequence }] });
+  assert.equal((await ask(2)).verdict, 'verified');
+  assert.deepEqual(failures(await ask(3)), ['receipt.1']);
 });
 
 test('a receipt without a place, of a call that is not in the chain, refuses the file', async () => {

@@ -8,7 +8,7 @@ import { type EntryForm, entryForm } from './hash.ts';
 /** The members of an entry that the verifier reasons about, and the entry itself as it was received. */
 export interface ChainEntry {
   readonly raw: JsonObject;
-  readonly form: EntryForm | null;
+  readonly form: EntryForm;
   readonly id: string;
   readonly type: string;
   readonly sequence: number;

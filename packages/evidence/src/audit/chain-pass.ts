@@ -76,14 +76,14 @@ export class ChainPass implements Witness {
       this.weakestCall,
       this.residue,
     ];
-    // Recoveries look at the tips of all entries before them.
-    this.#witnesses = [...questions, this.session, this.bounds, this.authority, ...sums, this.tips];
+    // Tips first: a recovery looks at those before it.
+    this.#witnesses = [this.tips, ...questions, this.session, this.bounds, this.authority, ...sums];
   }
 
   see(entry: ChainEntry, at: number): void {
     this.#first ??= entry;
     this.#lastMicros = entry.micros;
-    if (entry.form !== null) this.bundle.add(entry.form.whole);
+    this.bundle.add(entry.form.whole);
     for (const witness of this.#witnesses) witness.see(entry, at);
   }
 

@@ -9,7 +9,7 @@ import { GENESIS } from './tips.ts';
 export function hashes(hashing: Sha256): Observer {
   return everyEntry(
     ({ form, hash }, at) =>
-      form !== null && hashing.hex(form.withoutHash) === hash ? null : `entry ${at} does not hash to its entry_hash`,
+      hashing.hex(form.withoutHash) === hash ? null : `entry ${at} does not hash to its entry_hash`,
     (length) => `all ${length} entries hash to their entry_hash`,
   );
 }

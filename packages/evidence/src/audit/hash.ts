@@ -1,7 +1,6 @@
 import { encodeUtf8 } from '../bytes/utf8.ts';
 import { PORTABLE_SHA256, type RunningSha256, type Sha256, sha256Hex } from '../crypto/sha256.ts';
 import { canonicalSorted, canonicalSortedBoth, canonicalSortedWithout } from '../json/canonical.ts';
-import { JsonError } from '../json/error.ts';
 import type { JsonLine } from '../json/line.ts';
 import { writeNatively } from '../json/native.ts';
 import type { JsonObject } from '../json/value.ts';
@@ -19,23 +18,17 @@ export interface EntryForm {
 }
 
 /**
- * The form of an entry, written once or not at all; null where it holds a number that no canonical form can print, so that nobody
- * hashed it.
+ * The form of an entry, written once or not at all. What the strict parser accepted has one: no number is beyond printing.
  *
  * @param hash its `entry_hash`
  * @param line the line that it came on, if that is its form already
  */
-export function entryForm(entry: JsonObject, hash: string, line: JsonLine['canonical']): EntryForm | null {
+export function entryForm(entry: JsonObject, hash: string, line: JsonLine['canonical']): EntryForm {
   if (line !== null) return { whole: line.bytes, withoutHash: withoutHash(line.text, hash) };
   const native = writeNatively(entry);
   if (native !== null) return { whole: encodeUtf8(native), withoutHash: withoutHash(native, hash) };
-  try {
-    const { whole, without } = canonicalSortedBoth(entry, 'entry_hash');
-    return { whole: encodeUtf8(whole), withoutHash: without };
-  } catch (error) {
-    if (error instanceof JsonError) return null;
-    throw error;
-  }
+  const { whole, without } = canonicalSortedBoth(entry, 'entry_hash');
+  return { whole: encodeUtf8(whole), withoutHash: without };
 }
 
 /**

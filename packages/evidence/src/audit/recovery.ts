@@ -35,9 +35,9 @@ export class Recoveries implements Witness {
     return this.#problem;
   }
 
-  /** All of them, in order; none when one is not clear. */
+  /** Those that are clear, in order. */
   get all(): readonly Recovery[] {
-    return this.#problem === null ? this.#found : [];
+    return this.#found;
   }
 }
 
