@@ -80,7 +80,7 @@ test('a root of the operator counts when the person gives and accepts it, and is
   await pinHardware(page);
   await verdict(page, 'unverified');
   const lacking = page.locator('.lacking button');
-  assert.deepEqual(await lacking.allTextContents(), ['--key FILE', '--accept-operator-root']);
+  assert.deepEqual(await lacking.allTextContents(), ['--accept-operator-root']);
   await lacking.last().click();
   await page.keyboard.press('Space');
   await verdict(page, 'verified');
