@@ -3,6 +3,7 @@ import { FormatError } from '../../format-error.ts';
 import { surplus } from '../files.ts';
 import type { EvidenceFiles, EvidenceGiven } from '../given.ts';
 import { snpEvidence } from '../sev-snp/evidence.ts';
+import { COLLATERAL_ROLES } from '../tdx/collateral.ts';
 import { tdxEvidence } from '../tdx/evidence.ts';
 import { answers, challengesOf } from '../tpm/challenge.ts';
 import { quoteChecks, quoteFacts, readQuote } from '../tpm/quote.ts';
@@ -12,18 +13,7 @@ import { bindingChecks, runtimeHash } from './verify.ts';
 
 const PARTS = ['evidence', 'hcl_report', 'report', 'runtime_data'];
 const SNP_ROLES = ['vcek', 'vlek', 'chain', 'crl'];
-const TDX_ROLES = [
-  'quote',
-  'pck_chain',
-  'tcb_info',
-  'tcb_chain',
-  'qe_identity',
-  'qe_chain',
-  'pck_crl',
-  'root_crl',
-  'pck_crl_chain',
-  'collateral',
-];
+const TDX_ROLES = ['quote', ...COLLATERAL_ROLES];
 const TPM_ROLES = ['attest', 'signature', 'signature_raw', 'pcrs', 'event_log'];
 
 /**

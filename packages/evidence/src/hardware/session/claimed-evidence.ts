@@ -8,6 +8,7 @@ import { FormatError } from '../../format-error.ts';
 import type { JsonObject } from '../../json/value.ts';
 import type { EvidenceItem } from '../../session-document.ts';
 import type { EvidenceFiles } from '../given.ts';
+import { COLLATERAL_ROLES } from '../tdx/collateral.ts';
 import type { EvidenceKind } from '../verdict.ts';
 
 /** The kinds that a platform of a claim has; evidence of GPUs comes on top. */
@@ -28,18 +29,7 @@ const KINDS = new Map<string, PlatformKind>([
  */
 const BESIDE: Record<EvidenceKind, readonly string[]> = {
   'sev-snp': ['crl'],
-  tdx: [
-    'pck_chain',
-    'tcb_info',
-    'tcb_chain',
-    'qe_identity',
-    'qe_chain',
-    'pck_crl',
-    'pck_crl_chain',
-    'root_crl',
-    'collateral',
-    'event_log',
-  ],
+  tdx: [...COLLATERAL_ROLES, 'event_log'],
   tpm: [
     'ak_public',
     'ak_transcript',

@@ -6,6 +6,19 @@ import { fileOf, type Reading, reading } from '../files.ts';
 import type { EvidenceFiles } from '../given.ts';
 import { parseStrictly, readSignedJson, type SignedJson, signedJson } from './signed-json.ts';
 
+/** Roles of what Intel says of a platform, and of the chain of its quote where that is beside it. */
+export const COLLATERAL_ROLES: readonly string[] = [
+  'pck_chain',
+  'tcb_info',
+  'tcb_chain',
+  'qe_identity',
+  'qe_chain',
+  'pck_crl',
+  'root_crl',
+  'pck_crl_chain',
+  'collateral',
+];
+
 /** What others than the machine say about its TCB: endorsements of Intel. What was not supplied is null or undefined. */
 export interface Collateral {
   tcbInfo: Reading<SignedJson> | null;

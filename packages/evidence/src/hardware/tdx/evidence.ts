@@ -5,36 +5,20 @@ import type { EvidenceFiles, EvidenceGiven } from '../given.ts';
 import { authenticity, type EvidenceCheck, type EvidenceVerdict, evidenceVerdict, remark } from '../verdict.ts';
 import { appraiseGuest } from './appraise.ts';
 import { appraiseTcb } from './appraise-tcb.ts';
-import { collateralOf } from './collateral.ts';
+import { COLLATERAL_ROLES, collateralOf } from './collateral.ts';
 import { replayEventLog } from './event-log.ts';
 import { eventLogTable } from './event-log-table.ts';
 import { guestFacts, tcbFacts } from './facts.ts';
 import { parseQuote, type TdxQuote } from './parse.ts';
 import { type PckChain, verifyQuote } from './verify.ts';
 
-const ROLES = [
-  'quote',
-  'pck_chain',
-  'tcb_info',
-  'tcb_chain',
-  'qe_identity',
-  'qe_chain',
-  'pck_crl',
-  'root_crl',
-  'pck_crl_chain',
-  'collateral',
-  'report_data',
-  'nonce',
-  'event_log',
-  'event_log_table',
-  'test_root',
-];
+const ROLES = ['quote', ...COLLATERAL_ROLES, 'report_data', 'nonce', 'event_log', 'event_log_table', 'test_root'];
 
 /**
  * Verifies and appraises a quote of Intel TDX, version 4 or 5. Total: any bytes give a verdict.
  *
  * @param files `quote`; `pck_chain` when the quote has none; collateral of Intel: `tcb_info` and `qe_identity` as received, their
- * signers' chains `tcb_chain` and `qe_chain`, the CRLs `pck_crl` and `root_crl` (DER) and `pck_crl_chain`, or all of it in one
+ * signers' chains `tcb_chain` and `qe_chain`, the CRLs `pck_crl` and `root_crl` (DER or PEM) and `pck_crl_chain`, or all of it in one
  * JSON bundle `collateral`; `report_data` and `nonce`, the expected value and the challenge as hex text; `event_log` (CCEL) and its ACPI table
  * `event_log_table`; and `test_root`, which the relying party may give instead of production roots
  */
