@@ -19,5 +19,12 @@ export async function softwareAttestation(config: Config): Promise<Attestation> 
     gateway: fileURLToPath(new URL('..', import.meta.url)),
     evidence: fileURLToPath(new URL('.', import.meta.resolve('@cmcp/evidence'))),
   });
-  return { platform: 'software-only', trustLevel: 'software', launchLevel: 'ML0', gatewayMeasurement };
+  return {
+    platform: 'software-only',
+    trustLevel: 'software',
+    launchLevel: 'ML0',
+    gatewayMeasurement,
+    tlsSpki: 'none',
+    rollbackProtection: 'none',
+  };
 }

@@ -9,7 +9,7 @@ import { liesInside, socketProblem } from './paths.ts';
 import type { Reader } from './readers.ts';
 import { CONFIG_SCHEMA, parsePin } from './schema.ts';
 import { type Position, type Problem, parseTree } from './tree.ts';
-import type { Config } from './types.ts';
+import type { AttestationConfig, Config, TlsConfig } from './types.ts';
 
 type Settings = typeof CONFIG_SCHEMA extends Reader<infer T> ? T : never;
 
@@ -127,13 +127,15 @@ function assemble(file: string, settings: Settings, environment: Environment, re
       socket: resolve(folder, settings.operator.socket ?? resolve(dataDir, 'operator.sock')),
       credentials: credentials(settings.operator.credentials),
     },
-    attestation: settings.attestation,
+    attestation: attestationOf(folder, settings.attestation, report),
+    tls: tlsOf(folder, settings.tls, report),
     audit: settings.audit,
     sessions: {
       idleMs: settings.sessions.idle,
       maxAgeMs: settings.sessions.max_age,
       carryOverMs: settings.sessions.carry_over,
       maxOpen: settings.sessions.max_open,
+      startsPerMinute: settings.sessions.starts_per_minute,
     },
     limits: {
       bodyBytes: settings.limits.body_bytes,
@@ -171,12 +173,50 @@ function agreedPin(
   return fromEnvironment;
 }
 
+function attestationOf(folder: string, given: Settings['attestation'], report: Report): AttestationConfig {
+  const { provider, tpm } = given;
+  if (provider === 'opaque' || provider === 'gpu') report('attestation.provider', REFUSALS[provider]);
+  return {
+    provider: provider === 'opaque' || provider === 'gpu' ? 'auto' : provider,
+    tpm: {
+      address: tpm.address,
+      akCertificate: tpm.ak_certificate === null ? null : resolve(folder, tpm.ak_certificate),
+      eventLog: resolve(folder, tpm.event_log),
+      seal: tpm.seal === null ? null : [...new Set(tpm.seal)].sort((a, b) => a - b),
+      rollbackCounter: tpm.rollback_counter === 'true',
+    },
+    collateral: resolve(folder, given.collateral),
+    roots: given.roots.map((root) => resolve(folder, root)),
+    validityMs: given.validity,
+    staleness: given.staleness,
+    launch: given.launch,
+  };
+}
+
+const REFUSALS = {
+  opaque:
+    'evidence of Opaque’s platform can be checked only by asking its service; no offline verifier exists, so it is not collected',
+  gpu: 'evidence of a GPU comes on top of that of a platform and is none by itself; name the platform, or use auto',
+};
+
+function tlsOf(folder: string, given: Settings['tls'], report: Report): TlsConfig | null {
+  if (given === null) return null;
+  const { source, certificate, key } = given;
+  if (source === 'generated') {
+    if (certificate !== null || key !== null)
+      report('tls', 'a generated key takes no files; leave out certificate and key');
+    return { kind: 'generated' };
+  }
+  if (certificate === null || key === null) report('tls', 'needs certificate and key, or `tls: generated`');
+  return { kind: 'files', certificate: resolve(folder, certificate ?? ''), key: resolve(folder, key ?? '') };
+}
+
 function checkListen(config: Unhashed, report: Report): void {
-  if (isLoopback(config.listen.host)) return;
+  if (isLoopback(config.listen.host) || config.tls !== null) return;
   const host = config.listen.host === '' ? 'an empty host, which means every interface,' : `\`${config.listen.host}\``;
   report(
     'listen',
-    `${host} is not a loopback address. Beyond this machine the gateway needs TLS, which this version does not have; use 127.0.0.1:${config.listen.port} or [::1]:${config.listen.port}, and put a TLS proxy in front.`,
+    `${host} is not a loopback address, and beyond this machine the gateway serves TLS only. Set \`tls\`, or use 127.0.0.1:${config.listen.port} or [::1]:${config.listen.port}.`,
   );
 }
 

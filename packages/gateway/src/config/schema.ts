@@ -1,3 +1,4 @@
+import { PROVIDERS } from '../attestation/types.ts';
 import { sensitivityRanks } from '../policy/sensitivity.ts';
 import { parseListen } from './address.ts';
 import { REFERENCE_FORM, secretText } from './expand.ts';
@@ -14,9 +15,13 @@ import {
   setting,
   text,
 } from './readers.ts';
+import { parseTpmAddress } from './tpm-address.ts';
 
 /** Labels that the reference defines; a configuration may add to them and not redefine them (wire-formats section 5). */
 const BUILT_IN_LABELS = [...sensitivityRanks().keys()];
+
+/** Kinds of evidence that have a name and that this version does not collect. */
+export const REFUSED_PROVIDERS = ['opaque', 'gpu'] as const;
 
 /** Headers that the gateway itself builds from the decided call; a fixed value would contradict them (MCP26-13). */
 const OWN_HEADERS = /^(?:host|connection|content-.*|transfer-encoding|te|trailer|upgrade|expect|accept|mcp-.*)$/i;
@@ -105,7 +110,7 @@ export const CONFIG_SCHEMA = section('the configuration', {
   listen: setting(
     text('host:port, such as 127.0.0.1:8443 or [::1]:8443', parseListen),
     '127.0.0.1:8443',
-    'Where agents connect, at `POST /mcp`. Loopback only: other addresses need TLS, which this version does not have. Port 0 takes any free port.',
+    'Where agents connect, at `POST /mcp`. Addresses other than loopback need `tls`. Port 0 takes any free port.',
   ),
   allowed_hosts: setting(
     list(host),
@@ -183,16 +188,95 @@ export const CONFIG_SCHEMA = section('the configuration', {
     '{}',
     'The operator interface.',
   ),
-  attestation: setting(
-    section('attestation settings', {
-      provider: setting(
-        oneOf('auto', 'software-only'),
-        'auto',
-        'Where evidence about the machine comes from. This version collects none: both values mean a software key, which needs dev mode.',
+  tls: setting(
+    nullable(
+      section(
+        'TLS settings',
+        {
+          source: setting(
+            oneOf('files', 'generated'),
+            'files',
+            '`files`: certificate and key below. `generated`: a key that lives in memory only, with a certificate that no authority vouches for: clients use `cmcp connect`, which checks by attestation that the key is this gateway’s.',
+          ),
+          certificate: setting(nullable(path('./tls/server.pem')), 'null', 'PEM file of the certificate, leaf first.'),
+          key: setting(nullable(path('./tls/server.key')), 'null', 'PEM file of its private key.'),
+        },
+        'source',
       ),
-    }),
+    ),
+    'null',
+    'TLS for agents. `tls: generated` is short for its source. Null: plain HTTP, on loopback only.',
+  ),
+  attestation: setting(
+    section(
+      'attestation settings',
+      {
+        provider: setting(
+          oneOf('auto', ...PROVIDERS, ...REFUSED_PROVIDERS),
+          'auto',
+          'Where evidence about the machine comes from. `auto` takes the strongest that is there: the evidence of a confidential VM before that of a TPM, and a software key in dev mode only. `opaque` and `gpu` are known by name and refused: docs/attestation.md says why.',
+        ),
+        tpm: setting(
+          section('settings of the TPM', {
+            address: setting(
+              text('a TPM: /dev/tpmrm0, tcp:host:port or unix:/path of a simulator', parseTpmAddress),
+              '/dev/tpmrm0',
+              'The TPM 2.0: the kernel’s resource manager, or the socket of a software TPM.',
+            ),
+            ak_certificate: setting(
+              nullable(path('./tpm/ak.pem')),
+              'null',
+              'PEM file of the certificate of the attestation key, leaf first, as `cmcp attest enroll` wrote it. Null: the one that the platform brings, if it does.',
+            ),
+            event_log: setting(
+              path('/sys/kernel/security/tpm0/binary_bios_measurements'),
+              '/sys/kernel/security/tpm0/binary_bios_measurements',
+              'The firmware’s event log. It travels with the evidence when it can be read.',
+            ),
+            seal: setting(
+              nullable(list(integer(0, 15))),
+              'null',
+              'Registers of the SHA-256 bank that the key of the audit store is sealed to, such as [0, 2, 4, 7]. After a change of one of them the store does not open. Null: the key lies in a file.',
+            ),
+            rollback_counter: setting(
+              oneOf('true', 'false'),
+              'false',
+              'Whether a counter in the TPM anchors the audit store, so that a store that was restored to an older state is found at start.',
+            ),
+          }),
+          '{}',
+          'The TPM 2.0.',
+        ),
+        collateral: setting(
+          path('./collateral'),
+          './collateral',
+          'Folder with certificates and revocation lists of AMD and Intel, which `cmcp attest fetch-collateral` fills.',
+        ),
+        roots: setting(
+          list(path('./roots/enroller.pem')),
+          '[]',
+          'Roots that this gateway’s own evidence may chain to besides those of the makers. They change how the gateway labels itself, never what a verifier trusts.',
+        ),
+        validity: setting(
+          duration('1m', '24h'),
+          '1h',
+          'How long evidence counts as fresh. It is renewed before, without closing sessions.',
+        ),
+        staleness: setting(
+          oneOf('fail_closed', 'warn_only'),
+          'fail_closed',
+          'When evidence could not be renewed in time: refuse calls, or serve them, with a claim that says so.',
+        ),
+        launch: setting(
+          oneOf('ML0', 'ML1', 'ML2', 'ML3'),
+          'ML0',
+          'How the code came to be measured (docs/attestation.md). ML0: the gateway measures itself, which proves nothing to others. ML1: a measured loader recorded it in the launch register, which is checked at start. ML2: IMA. ML3: an immutable image.',
+        ),
+      },
+      'provider',
+    ),
     '{}',
-    'Evidence about the machine.',
+    'Evidence about the machine. `attestation: tpm` is short for its provider.',
   ),
   audit: setting(
     section('audit settings', {
@@ -220,6 +304,11 @@ export const CONFIG_SCHEMA = section('the configuration', {
         'How long after its last call an agent keeps its exposure, also in new sessions.',
       ),
       max_open: setting(integer(1, 1_000_000), '10000', 'Sessions that may be open at once.'),
+      starts_per_minute: setting(
+        integer(1, 1_000_000),
+        '600',
+        'Sessions that one caller may open in a minute: each start asks the device for evidence.',
+      ),
     }),
     '{}',
     'Audited sessions.',

@@ -1,3 +1,5 @@
+import type { TpmAddress } from '../attestation/tpm/api.ts';
+import type { LaunchLevel, ProviderKind } from '../attestation/types.ts';
 import type { Mode } from '../policy/types.ts';
 
 /** The whole configuration with defaults applied, paths absolute, durations in milliseconds. */
@@ -21,9 +23,11 @@ export interface Config {
   /** Subject of the one caller of `cmcp start --stdio`. */
   stdioSubject: string | null;
   operator: { socket: string; credentials: Credential[] };
-  attestation: { provider: 'auto' | 'software-only' };
+  attestation: AttestationConfig;
+  /** null: plain HTTP, on loopback only. */
+  tls: TlsConfig | null;
   audit: { durability: 'strict' | 'batched'; digests: 'salted' | 'plain' };
-  sessions: { idleMs: number; maxAgeMs: number; carryOverMs: number; maxOpen: number };
+  sessions: { idleMs: number; maxAgeMs: number; carryOverMs: number; maxOpen: number; startsPerMinute: number };
   limits: {
     bodyBytes: number;
     depth: number;
@@ -45,3 +49,29 @@ export interface Credential {
   /** SHA-256 of the token's UTF-8 bytes, lower-case hex. */
   tokenSha256: string;
 }
+
+/** Where evidence about the machine comes from, and how long it counts. */
+export type AttestationConfig = {
+  provider: 'auto' | ProviderKind;
+  tpm: {
+    address: TpmAddress;
+    /** Absolute path of a PEM file, leaf first: the certificate of an attestation key that an enroller issued. */
+    akCertificate: string | null;
+    /** Absolute path of the firmware's event log. */
+    eventLog: string;
+    /** Registers of the SHA-256 bank that the store's encryption key is sealed to; null: it is not sealed. */
+    seal: number[] | null;
+    /** Whether an NV counter anchors the store against being restored to an older state. */
+    rollbackCounter: boolean;
+  };
+  /** Absolute path of the folder with certificates and collateral of makers. */
+  collateral: string;
+  /** Absolute paths of root certificates that the operator's own evidence may chain to, besides those of the makers. */
+  roots: string[];
+  validityMs: number;
+  staleness: 'fail_closed' | 'warn_only';
+  launch: LaunchLevel;
+};
+
+/** Paths are absolute. `generated`: a key in memory and a certificate that only attestation vouches for. */
+export type TlsConfig = { kind: 'files'; certificate: string; key: string } | { kind: 'generated' };
