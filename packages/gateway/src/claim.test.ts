@@ -31,6 +31,7 @@ function sample(more: Partial<ClaimInput> = {}): ClaimInput {
     previous: null,
     nowMicros: 1_787_336_580_999_999,
     attestedMicros: 1_787_336_580_123_456,
+    evidence: null,
     publicKey: '11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo',
     gatewayVersion: '0.0.0',
     ...more,

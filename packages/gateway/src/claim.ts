@@ -1,6 +1,15 @@
 import { createHash } from 'node:crypto';
-import { type GatewayClaim, isObject, type JsonObject, keyId, keySubject, member } from '@cmcp/evidence';
+import {
+  encodeBase64Url,
+  type GatewayClaim,
+  isObject,
+  type JsonObject,
+  keyId,
+  keySubject,
+  member,
+} from '@cmcp/evidence';
 import { isPrintable } from './audit/drafts.ts';
+import { boundBytes, type SessionEvidence } from './audit/evidence.ts';
 import type { Tally } from './audit/tally.ts';
 import { formatTimestamp } from './audit/timestamp.ts';
 import { GatewayError } from './errors.ts';
@@ -34,8 +43,10 @@ export interface ClaimInput {
   previous: string | null;
   /** Microseconds since the epoch. */
   nowMicros: number;
-  /** When the signing key was first known to hold this session: the later of session_start and the process's start. */
+  /** When the evidence was made; without any, when the signing key was first known to hold this session. */
   attestedMicros: number;
+  /** What vouches for the session; null: a software key, and nothing else. */
+  evidence: SessionEvidence | null;
   /** Raw public key of the signer, base64url. */
   publicKey: string;
   gatewayVersion: string;
@@ -73,13 +84,11 @@ function textMember(detail: JsonObject, name: string): string {
   return value;
 }
 
-/**
- * The claim of a session in the reference's wire form (wire-formats section 8), unsigned: `signature` is empty.
- * Software keys only: the runtime says so in the reference's words.
- */
+/** The claim of a session in the reference's wire form (wire-formats section 8), unsigned: `signature` is empty. */
 export function buildClaim(input: ClaimInput): GatewayClaim {
   const attestedMicros = Math.min(input.attestedMicros, input.nowMicros);
   const ageSeconds = (input.nowMicros - attestedMicros) / 1e6;
+  const validitySeconds = input.evidence?.validitySeconds ?? VALIDITY_SECONDS;
   return {
     cmcp_version: '1.0',
     trace: traceOf(input),
@@ -92,10 +101,11 @@ export function buildClaim(input: ClaimInput): GatewayClaim {
       call_summary: callSummary(input.tally),
       catalog: { hash: input.commitment.catalogHash, drift_detected: input.tally.drift },
       attestation_generated_at: formatTimestamp(attestedMicros),
-      attestation_validity_seconds: VALIDITY_SECONDS,
-      attestation_stale: ageSeconds > VALIDITY_SECONDS,
+      attestation_validity_seconds: validitySeconds,
+      attestation_stale: ageSeconds > validitySeconds,
       catalog_exceptions: [],
       kill_switch_triggered: false,
+      ...(input.evidence === null ? {} : { attestation_evidence: { ...input.evidence.evidence } }),
     },
     signature: '',
   };
@@ -108,11 +118,7 @@ function traceOf(input: ClaimInput): GatewayClaim['trace'] {
     // Rounded down: never in the future.
     iat: Math.floor(input.nowMicros / 1e6),
     subject: keySubject(publicKey),
-    runtime: {
-      platform: 'software-only',
-      measurement: `sha256:${'0'.repeat(64)}`,
-      firmware_version: 'software-only-dev-mode',
-    },
+    runtime: runtimeOf(input),
     policy: {
       bundle_hash: commitment.bundleHash,
       enforcement_mode: commitment.enforcementMode,
@@ -125,6 +131,24 @@ function traceOf(input: ClaimInput): GatewayClaim['trace'] {
       ...(tally.transcript === null ? {} : { entries: tally.transcript.map((line) => ({ ...line })) }),
     },
     cnf: { jwk: { kty: 'OKP', crv: 'Ed25519', x: publicKey, kid: keyId(publicKey) } },
+  };
+}
+
+/** The platform, and the 64 bytes that its evidence carries. Without one the runtime says so in the reference's words. */
+function runtimeOf({ evidence, publicKey, chain }: ClaimInput): GatewayClaim['trace']['runtime'] {
+  if (evidence === null) {
+    return {
+      platform: 'software-only',
+      measurement: `sha256:${'0'.repeat(64)}`,
+      firmware_version: 'software-only-dev-mode',
+    };
+  }
+  const { platform, measurement, firmwareVersion } = evidence;
+  return {
+    platform,
+    measurement,
+    nonce: encodeBase64Url(boundBytes(publicKey, chain.root)),
+    ...(firmwareVersion === null ? {} : { firmware_version: firmwareVersion }),
   };
 }
 

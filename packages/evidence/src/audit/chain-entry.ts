@@ -41,8 +41,8 @@ const TYPE = oneOf(
   'catalog_drift',
   'recovered',
   'gateway_event',
-  // Types of the reference that we never write.
   'attestation_refresh',
+  // Types of the reference that we never write.
   'attestation_stale',
   'suspicious_call_sequence',
   'break_glass_used',

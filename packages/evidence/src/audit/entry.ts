@@ -13,6 +13,7 @@ export type EntryType =
   | 'catalog_load'
   | 'catalog_drift'
   | 'recovered'
+  | 'attestation_refresh'
   | 'gateway_event';
 
 export type PolicyDecision = 'allow' | 'deny' | 'redact' | 'advisory_deny' | 'step_up' | 'defer' | 'fault' | 'n/a';

@@ -22,6 +22,16 @@ export function sessionEnd(reason: CloseReason, sensitivity: string | null): Ent
   };
 }
 
+/** Fresh evidence about the machine was stored beside the chain (contracts section 4); `detail` names it by its digest. */
+export function attestationRefresh(detail: JsonObject, sensitivity: string | null): EntryDraft {
+  return {
+    ...blankEntry('attestation_refresh', 'attestation_refresh'),
+    session_sensitivity_before: sensitivity,
+    session_sensitivity_after: sensitivity,
+    detail,
+  };
+}
+
 /** Where a successor process took over, and how much of what it found was covered by a signature (contracts section 2). */
 export function recovered(detail: JsonObject, sensitivity: string | null): EntryDraft {
   return {

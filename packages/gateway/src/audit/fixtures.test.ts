@@ -14,6 +14,7 @@ import {
 } from '@cmcp/evidence';
 import type { Clock } from '../clock.ts';
 import { blankEntry } from './blank.ts';
+import type { SessionEvidence } from './evidence.ts';
 import type {
   AuditStore,
   CommitBatch,
@@ -149,6 +150,7 @@ export class MemoryStore implements AuditStore {
     exposures: new Map<string, Exposure>(),
     salts: [] as { callId: string; sessionId: string; sealed: Uint8Array }[],
     claims: [] as StoredClaim[],
+    evidence: new Map<string, SessionEvidence>(),
   };
 
   async commit(batch: CommitBatch): Promise<void> {
@@ -177,6 +179,10 @@ export class MemoryStore implements AuditStore {
     rows.checkpoints.push(...batch.checkpoints);
     rows.salts.push(...batch.salts);
     rows.claims.push(...batch.claims);
+    for (const { sessionId, evidence } of batch.evidence) {
+      if (evidence === null) rows.evidence.delete(sessionId);
+      else rows.evidence.set(sessionId, evidence);
+    }
   }
 
   async openSessions(): Promise<StoredSession[]> {
@@ -209,6 +215,9 @@ export class MemoryStore implements AuditStore {
   }
   async salts(sessionId: string): Promise<{ callId: string; sealed: Uint8Array }[]> {
     return this.rows.salts.filter((row) => row.sessionId === sessionId);
+  }
+  async evidence(sessionId: string): Promise<SessionEvidence | null> {
+    return structuredClone(this.rows.evidence.get(sessionId) ?? null);
   }
   async close(): Promise<void> {
     this.closed = true;

@@ -100,5 +100,6 @@ function emptyBatch(): CommitBatch {
     exposures: [],
     salts: [],
     claims: [],
+    evidence: [],
   };
 }

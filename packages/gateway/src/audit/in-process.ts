@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { type Clock, systemClock } from '../clock.ts';
+import type { Attest } from './evidence.ts';
 import type { Schedule } from './group-commit.ts';
 import { openJournal } from './journal.ts';
 import { openSaltBox } from './salt-box.ts';
@@ -20,6 +21,8 @@ export interface AuditLogOptions {
 /** As {@link AuditLogOptions}, with the effects injected. */
 export interface InProcessOptions extends AuditLogOptions {
   store: AuditStore;
+  /** Evidence about the machine; left out without a platform that gives any. */
+  attest?: Attest;
   clock?: Clock;
   /** When a commit starts: at the end of the turn unless told. */
   schedule?: Schedule;
@@ -34,6 +37,7 @@ export async function openAuditLogInProcess(options: InProcessOptions): Promise<
     signer: createSigner(),
     salts: openSaltBox(options.dataDir),
     files: openSessionFiles(options.dataDir),
+    attest: options.attest ?? null,
     schedule: options.schedule ?? setImmediate,
     ranks: options.ranks,
     gatewayVersion: options.gatewayVersion,

@@ -3,7 +3,15 @@ import { buildClaim, type Commitment, readCommitment } from '../claim.ts';
 import type { Clock } from '../clock.ts';
 import { GatewayError } from '../errors.ts';
 import { type LinkContext, SessionChain } from './chain.ts';
-import { draftProblem, outcomeUnknown, recovered, sessionEnd, sessionStart } from './drafts.ts';
+import { attestationRefresh, draftProblem, outcomeUnknown, recovered, sessionEnd, sessionStart } from './drafts.ts';
+import {
+  type Attest,
+  boundBytes,
+  earlierEvidence,
+  refreshDetail,
+  type SessionEvidence,
+  SharedFiles,
+} from './evidence.ts';
 import { ExposureTable } from './exposure-table.ts';
 import { GroupCommit, type Schedule } from './group-commit.ts';
 import { examine, recoveredDetail, signedCheckpoints } from './recovery.ts';
@@ -37,15 +45,22 @@ export interface JournalParts {
   salts: SaltBox;
   files: SessionFiles;
   schedule: Schedule;
+  /** Evidence about the machine; null without a platform that gives any. */
+  attest: Attest | null;
   /** Order of the sensitivity labels. */
   ranks: ReadonlyMap<string, number>;
   gatewayVersion: string;
 }
 
-/** An open session: its chain, and what its claim will commit to (null: no claim can be made). */
+/** An open session. */
 interface Live {
   chain: SessionChain;
+  /** What its claim will commit to; null: no claim can be made. */
   commitment: Commitment | null;
+  /** What vouches for it now; null without a platform, and until the platform has answered. */
+  evidence: SessionEvidence | null;
+  /** What vouched for the process that the session was recovered from. */
+  earlier: SessionEvidence | null;
 }
 
 /** Opens the log: recovers every session that the last holder left open, then serves. Rejects with STORE_INVALID or AUDIT_UNAVAILABLE. */
@@ -67,6 +82,7 @@ class Journal implements AuditLog {
   readonly #closing = new Map<string, Promise<ClosedSession>>();
   /** Chains with entries in the batch that is being filled. */
   readonly #touched = new Set<SessionChain>();
+  readonly #sharedFiles = new SharedFiles();
   readonly #startedMicros: number;
   #lastClaim: { number: number; digest: string } | null;
 
@@ -109,10 +125,20 @@ class Journal implements AuditLog {
       state: 'open',
       closeReason: null,
     };
-    const chain = new SessionChain(session, this.#context);
-    this.#live.set(open.sessionId, { chain, commitment });
+    const live: Live = { chain: new SessionChain(session, this.#context), commitment, evidence: null, earlier: null };
+    this.#live.set(open.sessionId, live);
     batch.sessions.push(session);
-    return this.#durable(this.#link(batch, chain, draft));
+    const receipt = this.#link(batch, live.chain, draft);
+    await this.#begun(live, this.#commits.durable());
+    return receipt;
+  }
+
+  async refreshEvidence(sessionId: string): Promise<void> {
+    const { attest } = this.#parts;
+    const live = this.#live.get(sessionId);
+    if (attest === null || live === undefined || live.evidence === null) return;
+    const evidence = await this.#fresh(attest, live.chain);
+    if (this.#live.get(sessionId) === live) await this.#adopt(live, evidence);
   }
 
   async intent(intent: Intent): Promise<void> {
@@ -165,7 +191,7 @@ class Journal implements AuditLog {
       return this.#sessionFile(await this.#storedClaim(sessionId));
     }
     const stored = this.#claim(batch, live);
-    if (stored === null) throw new GatewayError('INTERNAL_ERROR', 'no claim can be made of this session');
+    if (stored === null) throw new GatewayError('SESSION_UNKNOWN', `session ${sessionId} is still being opened`);
     await this.#commits.durable();
     return this.#sessionFile(stored);
   }
@@ -208,15 +234,49 @@ class Journal implements AuditLog {
     chain.restore(entries, found.next);
     for (const intent of await store.intents(sessionId)) chain.intents.set(intent.callId, storedIntent(intent));
     const unknownOutcomes = chain.intents.size;
-    const live = { chain, commitment: storedCommitment(entries[0]?.detail ?? null) };
+    const commitment = storedCommitment(entries[0]?.detail ?? null);
+    const live: Live = { chain, commitment, evidence: null, earlier: await store.evidence(sessionId) };
+    const { attest } = this.#parts;
+    const evidence = attest === null || commitment === null ? null : await this.#fresh(attest, chain);
     const batch = this.#commits.next();
     const detail = recoveredDetail(found, entries.length);
     this.#link(batch, chain, recovered(detail, chain.sensitivity));
+    if (evidence !== null) this.#vouch(batch, live, evidence);
     const claimed = this.#finish(batch, live, 'recovered') !== null;
     await this.#commits.durable();
     const file = claimed ? (await this.#publish(sessionId)).file : null;
     const entriesRecovered = entries.length - (found.covering?.length ?? 0);
     return { sessionId, kind: session.kind, entriesRecovered, unknownOutcomes, damage: found.damage, file };
+  }
+
+  /** Resolves once the session may be used: its start is durable, and where there is a platform, so is its evidence. */
+  async #begun(live: Live, stored: Promise<void>): Promise<void> {
+    const { attest } = this.#parts;
+    if (attest === null) return stored;
+    const [start, evidence] = await Promise.allSettled([stored, this.#fresh(attest, live.chain)]);
+    if (start.status === 'rejected') throw start.reason;
+    if (evidence.status === 'fulfilled') return this.#adopt(live, evidence.value);
+    const batch = this.#commits.next();
+    this.#end(batch, live, 'attestation_failed');
+    await this.#commits.durable();
+    throw evidence.reason;
+  }
+
+  async #fresh(attest: Attest, { position }: SessionChain): Promise<SessionEvidence> {
+    const evidence = await attest(boundBytes(this.publicKey, position.root));
+    return { ...evidence, beside: this.#sharedFiles.share(evidence.beside) };
+  }
+
+  #adopt(live: Live, evidence: SessionEvidence): Promise<void> {
+    this.#vouch(this.#commits.next(), live, evidence);
+    return this.#commits.durable();
+  }
+
+  #vouch(batch: CommitBatch, live: Live, evidence: SessionEvidence): void {
+    const { chain } = live;
+    this.#link(batch, chain, checked(attestationRefresh(refreshDetail(evidence), chain.sensitivity)));
+    batch.evidence.push({ sessionId: chain.session.sessionId, evidence });
+    live.evidence = evidence;
   }
 
   async #close(sessionId: string, reason: CloseReason): Promise<ClosedSession> {
@@ -232,7 +292,7 @@ class Journal implements AuditLog {
   /** Links what is left to say, claims, and marks the session closed: all in one commit. */
   #finish(batch: CommitBatch, live: Live, reason: CloseReason): StoredClaim | null {
     const { chain } = live;
-    if (live.commitment !== null) this.#parts.files.announce(chain.session.sessionId);
+    if (this.#claimable(live)) this.#parts.files.announce(chain.session.sessionId);
     for (const intent of [...chain.intents.values()]) {
       const seen = this.#higher(intent.draft.session_sensitivity_after, intent.exposure.class);
       this.#link(batch, chain, outcomeUnknown(intent, seen));
@@ -240,10 +300,21 @@ class Journal implements AuditLog {
       const raised = this.#exposures.raise(intent.exposure);
       if (raised !== null) this.#expose(batch, raised);
     }
+    this.#end(batch, live, reason);
+    return this.#claim(batch, live);
+  }
+
+  #end(batch: CommitBatch, { chain }: Live, reason: CloseReason): void {
+    const { sessionId } = chain.session;
     this.#link(batch, chain, sessionEnd(reason, chain.sensitivity));
     batch.sessions.push({ ...chain.session, state: 'closed', closeReason: reason });
-    this.#live.delete(chain.session.sessionId);
-    return this.#claim(batch, live);
+    batch.evidence.push({ sessionId, evidence: null });
+    this.#live.delete(sessionId);
+  }
+
+  /** No report, no claim: where there is a platform, a claim without its evidence would look like one of software (D-38). */
+  #claimable(live: Live): boolean {
+    return live.commitment !== null && (this.#parts.attest === null || live.evidence !== null);
   }
 
   #higher(label: string | null, other: string): string {
@@ -253,8 +324,8 @@ class Journal implements AuditLog {
 
   /** Signs the chain as it stands, and a claim over exactly that. */
   #claim(batch: CommitBatch, live: Live): StoredClaim | null {
-    const { chain, commitment } = live;
-    if (commitment === null) return null;
+    const { chain, commitment, evidence, earlier } = live;
+    if (commitment === null || !this.#claimable(live)) return null;
     this.#checkpoint(batch, chain);
     const { signer, clock, gatewayVersion } = this.#parts;
     const { sessionId, openedMicros } = chain.session;
@@ -269,13 +340,20 @@ class Journal implements AuditLog {
         previous: this.#lastClaim?.digest ?? null,
         // By the session's own time, which a clock that is set back does not follow.
         nowMicros: Math.max(clock.nowMicros(), chain.lastMicros),
-        attestedMicros: Math.max(openedMicros, this.#startedMicros),
+        attestedMicros: evidence?.generatedMicros ?? Math.max(openedMicros, this.#startedMicros),
+        evidence,
         publicKey: this.publicKey,
         gatewayVersion,
       }),
     );
     this.#lastClaim = { number, digest: claimDigest(claim) };
-    const stored = { sessionId, number, claim, bundleSignature: signer.bundle(chain.bundleDigest()) };
+    const stored = {
+      sessionId,
+      number,
+      claim,
+      bundleSignature: signer.bundle(chain.bundleDigest()),
+      beside: [...(evidence?.beside ?? []), ...(earlier === null ? [] : [earlierEvidence(earlier)])],
+    };
     batch.claims.push(stored);
     return stored;
   }
@@ -308,7 +386,7 @@ class Journal implements AuditLog {
       claim,
       bundle: { session_id: sessionId, entries, bundle_signature: stored.bundleSignature },
       checkpoints: [...signed.agreeing, ...signed.contradicting].sort((a, b) => a.length - b.length),
-      evidence: [],
+      evidence: stored.beside.map((file) => ({ ...file })),
     };
   }
 

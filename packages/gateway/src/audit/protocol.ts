@@ -1,5 +1,7 @@
 import { type JsonObject, parseJson, type SessionFile, stringifyJson } from '@cmcp/evidence';
 import { type ErrorCode, GatewayError } from '../errors.ts';
+import type { SessionEvidence } from './evidence.ts';
+import type { AuditLogOptions } from './in-process.ts';
 import type { AuditLog, RecoveredSession } from './types.ts';
 
 /** The operations that cross to the log worker. */
@@ -18,8 +20,28 @@ export interface Failure {
 /** `ended`: with this failure the log stopped to record, so nothing else may be asked of it. */
 export type Reply = { id: number; value: unknown } | { id: number; failure: Failure; ended: boolean };
 
+/** What the worker is started with. */
+export interface WorkerStart extends AuditLogOptions {
+  /** Whether evidence about the machine has to be asked for. */
+  attested: boolean;
+}
+
+/** The worker asks for evidence that carries these bytes; only the thread that holds the platform can collect it. */
+export interface AttestRequest {
+  attest: number;
+  bound: Uint8Array;
+}
+
+/** What came of one {@link AttestRequest}. */
+export type AttestReply = { attest: number; evidence: SessionEvidence } | { attest: number; failure: Failure };
+
 /** What the worker says first: that it serves, or why it does not. */
-export type Hello = { publicKey: string; recovered: readonly RecoveredSession[] } | { failure: Failure };
+export type Hello = Serving | { failure: Failure };
+
+export interface Serving {
+  publicKey: string;
+  recovered: readonly RecoveredSession[];
+}
 
 /** Runs one request. Anything but a GatewayError is a defect of the log, and its text stays with operators. */
 export async function answer(log: AuditLog, request: Request): Promise<Reply> {
@@ -38,6 +60,8 @@ function dispatch(log: AuditLog, request: Request): Promise<unknown> {
       return log.lastClaimHash();
     case 'openSession':
       return log.openSession(...request.args);
+    case 'refreshEvidence':
+      return log.refreshEvidence(...request.args);
     case 'intent':
       return log.intent(...request.args);
     case 'append':

@@ -1,5 +1,7 @@
 import type { AuditEntry, Checkpoint, EntryDraft, GatewayClaim, JsonObject, SessionFile } from '@cmcp/evidence';
+import type { EvidenceFile } from '../attestation/types.ts';
 import type { GatewayError } from '../errors.ts';
+import type { SessionEvidence } from './evidence.ts';
 
 /** What a session is opened with. `detail` is the commitment of contracts section 3; the log adds nothing to it. */
 export interface SessionOpen {
@@ -43,7 +45,16 @@ export interface EntryReceipt {
   entryHash: string;
 }
 
-export type CloseReason = 'client' | 'operator' | 'idle' | 'max_age' | 'activation' | 'shutdown' | 'recovered';
+export type CloseReason =
+  | 'client'
+  | 'operator'
+  | 'idle'
+  | 'max_age'
+  | 'activation'
+  | 'shutdown'
+  | 'recovered'
+  /** The platform gave no evidence when it was opened: such a session has no claim. */
+  | 'attestation_failed';
 
 export interface ClosedSession {
   claim: GatewayClaim;
@@ -97,7 +108,16 @@ export interface AuditLog {
   exposures(): Promise<Exposure[]>;
   /** Digest (prev_claim_hash form) of the last claim issued from this store, or null; a session commits to it when it opens. */
   lastClaimHash(): Promise<string | null>;
+  /**
+   * Where the log was opened with a platform, resolves once fresh evidence over key and root is stored too; rejects with
+   * ATTESTATION_FAILED, and the session is closed without a claim, when there is none.
+   */
   openSession(open: SessionOpen): Promise<EntryReceipt>;
+  /**
+   * Puts fresh evidence in the place of what an open session has, with an entry. Rejects with ATTESTATION_FAILED and changes
+   * nothing when the platform gives none. Nothing to do without a platform, or for a session that is closed or closing.
+   */
+  refreshEvidence(sessionId: string): Promise<void>;
   /** Durable when it resolves. */
   intent(intent: Intent): Promise<void>;
   /** Links and stores one entry, drops the intent of its call, stores exposure and salt in the same commit. */
@@ -127,6 +147,8 @@ export interface CommitBatch {
   exposures: Exposure[];
   salts: { callId: string; sessionId: string; sealed: Uint8Array }[];
   claims: StoredClaim[];
+  /** What vouches for an open session from now on; null: it is closed, and its claim has what it needs. */
+  evidence: { sessionId: string; evidence: SessionEvidence | null }[];
 }
 
 /** A signed claim, with what its key signed besides: the key is gone with its process. */
@@ -136,6 +158,8 @@ export interface StoredClaim {
   number: number;
   claim: GatewayClaim;
   bundleSignature: string;
+  /** Evidence that travels beside the claim in the session file. */
+  beside: EvidenceFile[];
 }
 
 export interface StoredSession {
@@ -164,5 +188,7 @@ export interface AuditStore {
   /** The claim with the highest number. */
   lastClaim(): Promise<StoredClaim | null>;
   salts(sessionId: string): Promise<{ callId: string; sealed: Uint8Array }[]>;
+  /** What vouches for an open session; null when nothing does. */
+  evidence(sessionId: string): Promise<SessionEvidence | null>;
   close(): Promise<void>;
 }

@@ -1,8 +1,19 @@
 import { Worker } from 'node:worker_threads';
 import type { SessionFile } from '@cmcp/evidence';
 import { GatewayError } from '../errors.ts';
+import type { Attest } from './evidence.ts';
 import type { AuditLogOptions } from './in-process.ts';
-import { type Hello, type Reply, type Request, readSessionFile } from './protocol.ts';
+import {
+  type AttestReply,
+  type AttestRequest,
+  failureOf,
+  type Hello,
+  type Reply,
+  type Request,
+  readSessionFile,
+  type Serving,
+  type WorkerStart,
+} from './protocol.ts';
 import type {
   AuditLog,
   CallSalt,
@@ -24,31 +35,49 @@ interface Pending {
  *
  * @throws GatewayError STORE_IN_USE, STORE_INVALID, AUDIT_UNAVAILABLE
  */
-export async function openAuditLog(options: AuditLogOptions): Promise<AuditLog> {
+export async function openAuditLog(options: AuditLogOptions, attest: Attest | null = null): Promise<AuditLog> {
   const file = import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js';
   const { dataDir, ranks, gatewayVersion } = options;
-  const worker = new Worker(new URL(file, import.meta.url), { workerData: { dataDir, ranks, gatewayVersion } });
-  const hello = await firstMessage(worker);
+  const start: WorkerStart = { dataDir, ranks, gatewayVersion, attested: attest !== null };
+  const worker = new Worker(new URL(file, import.meta.url), { workerData: start });
+  const hello = await firstMessage(worker, attest);
   if ('failure' in hello) {
     await worker.terminate();
     throw new GatewayError(hello.failure.code, hello.failure.detail);
   }
-  return new WorkerLog(worker, hello.publicKey, hello.recovered);
+  return new WorkerLog(worker, hello, attest);
 }
 
-/** What the worker says first. A worker that ends or fails before is no log. */
-function firstMessage(worker: Worker): Promise<Hello> {
+/** What the worker says first of itself; before, it may ask for evidence. A worker that ends or fails before is no log. */
+function firstMessage(worker: Worker, attest: Attest | null): Promise<Hello> {
   return new Promise((resolve, reject) => {
     const failed = (cause?: unknown): void => {
       const detail = cause instanceof Error ? `: ${cause.message}` : '';
       reject(new GatewayError('AUDIT_UNAVAILABLE', `the log worker did not start${detail}`, { cause }));
     };
-    worker.once('message', (hello: Hello) => {
-      worker.off('error', failed).off('exit', failed);
-      resolve(hello);
-    });
-    worker.once('error', failed).once('exit', () => failed());
+    const ended = (): void => failed();
+    const heard = (message: Hello | AttestRequest): void => {
+      if ('attest' in message) return void vouch(worker, attest, message);
+      worker.off('error', failed).off('exit', ended).off('message', heard);
+      resolve(message);
+    };
+    worker.on('message', heard).once('error', failed).once('exit', ended);
   });
+}
+
+/** Asks the platform on behalf of the worker, which has no other way to it. */
+async function vouch(worker: Worker, attest: Attest | null, { attest: id, bound }: AttestRequest): Promise<void> {
+  const reply = await answerOf(attest, id, bound);
+  worker.postMessage(reply);
+}
+
+async function answerOf(attest: Attest | null, id: number, bound: Uint8Array): Promise<AttestReply> {
+  try {
+    if (attest === null) throw new GatewayError('ATTESTATION_FAILED', 'there is no platform to ask');
+    return { attest: id, evidence: await attest(bound) };
+  } catch (error) {
+    return { attest: id, failure: failureOf(error) };
+  }
 }
 
 /** The log as the calling thread sees it: requests of one turn leave in one message, replies come as commits complete. */
@@ -64,12 +93,13 @@ class WorkerLog implements AuditLog {
   /** Set once: the log in the worker records nothing any more. */
   #ended: GatewayError | null = null;
 
-  constructor(worker: Worker, publicKey: string, recovered: readonly RecoveredSession[]) {
+  constructor(worker: Worker, { publicKey, recovered }: Serving, attest: Attest | null) {
     this.publicKey = publicKey;
     this.recovered = recovered;
     this.#worker = worker;
-    worker.on('message', (replies: Reply[]) => {
-      for (const reply of replies) this.#settle(reply);
+    worker.on('message', (message: Reply[] | AttestRequest) => {
+      if (!Array.isArray(message)) return void vouch(worker, attest, message);
+      for (const reply of message) this.#settle(reply);
     });
     worker.on('error', (error: Error) => this.#end(`the log worker failed: ${error.message}`));
     worker.on('exit', () => this.#end('the log worker ended'));
@@ -89,6 +119,10 @@ class WorkerLog implements AuditLog {
 
   openSession(...args: Parameters<AuditLog['openSession']>): Promise<EntryReceipt> {
     return this.#ask((id) => ({ id, method: 'openSession', args }));
+  }
+
+  refreshEvidence(...args: Parameters<AuditLog['refreshEvidence']>): Promise<void> {
+    return this.#ask((id) => ({ id, method: 'refreshEvidence', args }));
   }
 
   intent(...args: Parameters<AuditLog['intent']>): Promise<void> {

@@ -1,7 +1,16 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { GatewayError } from '../errors.ts';
-import { type AuditLogOptions, openAuditLogInProcess } from './in-process.ts';
-import { answer, failureOf, type Hello, type Reply, type Request } from './protocol.ts';
+import { openAuditLogInProcess } from './in-process.ts';
+import {
+  type AttestReply,
+  answer,
+  failureOf,
+  type Hello,
+  type Reply,
+  type Request,
+  type WorkerStart,
+} from './protocol.ts';
+import { RemotePlatform } from './remote-attest.ts';
 import { openSqliteStore } from './stores/sqlite.ts';
 import type { AuditLog } from './types.ts';
 
@@ -10,10 +19,14 @@ import type { AuditLog } from './types.ts';
  * order, without waiting for one another; replies leave in batches, as commits complete.
  */
 
-async function open(options: AuditLogOptions): Promise<AuditLog> {
+async function open({ attested, ...options }: WorkerStart): Promise<AuditLog> {
   const store = openSqliteStore(options.dataDir);
   try {
-    return await openAuditLogInProcess({ ...options, store });
+    return await openAuditLogInProcess({
+      ...options,
+      store,
+      ...(attested ? { attest: (bound) => platform.attest(bound) } : {}),
+    });
   } catch (error) {
     await store.close();
     throw error;
@@ -22,6 +35,7 @@ async function open(options: AuditLogOptions): Promise<AuditLog> {
 
 if (parentPort === null) throw new GatewayError('INTERNAL_ERROR', 'the log worker was not started as a worker');
 const port = parentPort;
+const platform = new RemotePlatform((request) => port.postMessage(request));
 let replies: Reply[] = [];
 
 function reply(one: Reply): void {
@@ -35,17 +49,17 @@ function reply(one: Reply): void {
   replies.push(one);
 }
 
-function serve(log: AuditLog): void {
-  port.on('message', (requests: Request[]) => {
-    for (const request of requests) {
-      void answer(log, request).then(reply);
-    }
-  });
-  port.postMessage({ publicKey: log.publicKey, recovered: log.recovered } satisfies Hello);
-}
+let log: AuditLog | null = null;
+
+port.on('message', (message: Request[] | AttestReply) => {
+  if (!Array.isArray(message)) return platform.settle(message);
+  // Nothing is asked of the log before it has said that it serves.
+  for (const request of message) if (log !== null) void answer(log, request).then(reply);
+});
 
 try {
-  serve(await open(workerData as AuditLogOptions));
+  log = await open(workerData as WorkerStart);
+  port.postMessage({ publicKey: log.publicKey, recovered: log.recovered } satisfies Hello);
 } catch (error) {
   port.postMessage({ failure: failureOf(error) } satisfies Hello);
 }

@@ -102,6 +102,7 @@ test('a commit that fails in the middle leaves nothing behind [G20]', async (t) 
     exposures: [],
     salts: [],
     claims: [],
+    evidence: [],
   };
   await assert.rejects(store.commit(batch));
   assert.deepEqual(await store.intents(sessionId), []);

@@ -2,20 +2,31 @@ import { chmodSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync, type SQLOutputValue, type StatementSync } from 'node:sqlite';
 import { setImmediate as turn } from 'node:timers/promises';
-import { type AuditEntry, type Checkpoint, type GatewayClaim, isObject, JsonError, parseJson } from '@cmcp/evidence';
+import {
+  type AuditEntry,
+  type Checkpoint,
+  type GatewayClaim,
+  isObject,
+  JsonError,
+  type JsonObject,
+  type JsonValue,
+  parseJson,
+} from '@cmcp/evidence';
+import type { EvidenceFile } from '../../attestation/types.ts';
 import { GatewayError } from '../../errors.ts';
+import type { SessionEvidence } from '../evidence.ts';
 import { ensurePrivateFile, lockStore, type StoreLock } from '../lock.ts';
 import type { AuditStore, CommitBatch, Exposure, Intent, SessionRow, StoredClaim, StoredSession } from '../types.ts';
 
 /** "cMCP" in ASCII: says whose file this is. */
 const APPLICATION_ID = 0x634d4350;
-const SCHEMA_VERSION = 1;
+const SCHEMA_VERSION = 2;
 
 /*
  * Rows are appended in the order of their commits and hold the JSON text of what was hashed or signed. No constraint stands
  * for the integrity of a chain: hashes and signatures do, and an edited store must still open.
  */
-const SCHEMA = `
+const SCHEMA_1 = `
 CREATE TABLE sessions (
   session_id TEXT PRIMARY KEY, kind TEXT NOT NULL, subject TEXT NOT NULL, caller_source TEXT NOT NULL,
   opened_micros INTEGER NOT NULL, state TEXT NOT NULL, close_reason TEXT
@@ -40,6 +51,12 @@ CREATE TABLE claims (
 ) STRICT;
 CREATE INDEX claims_session ON claims (session_id);
 PRAGMA application_id = ${APPLICATION_ID};
+`;
+
+/** What version 2 adds: evidence of open sessions, and beside claims. */
+const SCHEMA_2 = `
+CREATE TABLE evidence (session_id TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT;
+ALTER TABLE claims ADD COLUMN beside TEXT NOT NULL DEFAULT '[]';
 PRAGMA user_version = ${SCHEMA_VERSION};
 `;
 
@@ -87,10 +104,14 @@ function prepareSchema(db: DatabaseSync, path: string): void {
   const version = pragma(db, 'user_version');
   const owner = pragma(db, 'application_id');
   if (version === 0 && owner === 0 && pragma(db, 'schema_version') === 0) {
-    db.exec(`BEGIN IMMEDIATE; ${SCHEMA} COMMIT;`);
+    db.exec(`BEGIN IMMEDIATE; ${SCHEMA_1} ${SCHEMA_2} COMMIT;`);
     return;
   }
   if (owner !== APPLICATION_ID) throw new GatewayError('STORE_INVALID', `${path} is not an audit store`);
+  if (version === 1) {
+    db.exec(`BEGIN IMMEDIATE; ${SCHEMA_2} COMMIT;`);
+    return;
+  }
   if (version !== SCHEMA_VERSION) {
     throw new GatewayError(
       'STORE_INVALID',
@@ -195,6 +216,11 @@ class SqliteStore implements AuditStore {
     }));
   }
 
+  async evidence(sessionId: string): Promise<SessionEvidence | null> {
+    const [row] = this.#all('SELECT body FROM evidence WHERE session_id = ?', sessionId);
+    return row === undefined ? null : toEvidence(row);
+  }
+
   async close(): Promise<void> {
     if (this.#db.isOpen) this.#db.close();
     this.#lock.release();
@@ -218,6 +244,8 @@ interface Writers {
   exposure: StatementSync;
   salt: StatementSync;
   claim: StatementSync;
+  evidence: StatementSync;
+  noEvidence: StatementSync;
 }
 
 function writers(db: DatabaseSync): Writers {
@@ -232,7 +260,9 @@ function writers(db: DatabaseSync): Writers {
       class = excluded.class, rank = excluded.rank, generation = excluded.generation,
       last_call_micros = excluded.last_call_micros`),
     salt: db.prepare('INSERT INTO salts (session_id, call_id, sealed) VALUES (?, ?, ?)'),
-    claim: db.prepare('INSERT INTO claims VALUES (?, ?, ?, ?)'),
+    claim: db.prepare('INSERT INTO claims VALUES (?, ?, ?, ?, ?)'),
+    evidence: db.prepare('INSERT OR REPLACE INTO evidence VALUES (?, ?)'),
+    noEvidence: db.prepare('DELETE FROM evidence WHERE session_id = ?'),
   };
 }
 
@@ -247,8 +277,12 @@ function writeBatch(write: Writers, batch: CommitBatch): void {
   for (const checkpoint of batch.checkpoints) write.checkpoint.run(checkpoint.session_id, JSON.stringify(checkpoint));
   for (const e of batch.exposures) write.exposure.run(e.subject, e.class, e.rank, e.generation, e.lastCallMicros);
   for (const { sessionId, callId, sealed } of batch.salts) write.salt.run(sessionId, callId, sealed);
-  for (const { number, sessionId, claim, bundleSignature } of batch.claims) {
-    write.claim.run(number, sessionId, JSON.stringify(claim), bundleSignature);
+  for (const { number, sessionId, claim, bundleSignature, beside } of batch.claims) {
+    write.claim.run(number, sessionId, JSON.stringify(claim), bundleSignature, JSON.stringify(beside));
+  }
+  for (const { sessionId, evidence } of batch.evidence) {
+    if (evidence === null) write.noEvidence.run(sessionId);
+    else write.evidence.run(sessionId, JSON.stringify(evidence));
   }
 }
 
@@ -270,7 +304,28 @@ function toClaim(row: Row): StoredClaim {
     number: Number(row.number),
     claim: stored<GatewayClaim>(row, 'a claim'),
     bundleSignature: String(row.bundle_signature),
+    beside: filesIn(parsed(String(row.beside), 'the evidence of a claim')),
   };
+}
+
+function toEvidence(row: Row): SessionEvidence {
+  const evidence = stored<SessionEvidence & JsonObject>(row, 'evidence');
+  const { platform, measurement, generatedMicros, validitySeconds } = evidence;
+  const texts = [platform, measurement].every((text) => typeof text === 'string');
+  const numbers = [generatedMicros, validitySeconds].every((number) => typeof number === 'number');
+  if (!texts || !numbers || !isObject(evidence.evidence as JsonObject))
+    throw invalid('evidence in the audit store lacks members', undefined);
+  return { ...evidence, beside: filesIn(evidence.beside as unknown as JsonValue) };
+}
+
+function filesIn(value: JsonValue): EvidenceFile[] {
+  if (!Array.isArray(value)) throw invalid('evidence in the audit store is no list', undefined);
+  return value.map((file) => {
+    const { role, media_type, data } = isObject(file) ? file : {};
+    if (typeof role !== 'string' || typeof media_type !== 'string' || typeof data !== 'string')
+      throw invalid('evidence in the audit store lacks members', undefined);
+    return { role, media_type, data };
+  });
 }
 
 function toIntent(row: Row): Intent {
@@ -289,14 +344,18 @@ const ANY_SIZE = { bytes: 2 ** 30, items: 2 ** 30 };
 
 /** The object that a row holds. Its members are still only what someone with the file could have written. */
 function stored<T>(row: Row, what: string): T {
+  const value = parsed(String(row.body), what);
+  if (isObject(value)) return value as T;
+  throw invalid(`${what} in the audit store is not an object`, undefined);
+}
+
+function parsed(text: string, what: string): JsonValue {
   try {
-    const value = parseJson(String(row.body), ANY_SIZE);
-    if (isObject(value)) return value as T;
+    return parseJson(text, ANY_SIZE);
   } catch (cause) {
     if (!(cause instanceof JsonError)) throw cause;
     throw invalid(`${what} in the audit store is not JSON`, cause);
   }
-  throw invalid(`${what} in the audit store is not an object`, undefined);
 }
 
 function invalid(what: string, cause: unknown): GatewayError {
