@@ -10,7 +10,7 @@ import type { EvidenceFiles, EvidenceGiven } from '../given.ts';
 import { authenticity, type EvidenceCheck, remark, type TrustedRoot } from '../verdict.ts';
 import { akCertificateProblem, ekCertificateProblem, isSoftwareTpm, type TpmDevice, tpmDevice } from './certificate.ts';
 import { chainTo, holdsByItself, softwareRoot, type TpmRoots, type Trust, tpmRoots } from './chain-trust.ts';
-import { parsePublic, type TpmPublic } from './public-area.ts';
+import { attestationKeyProblem, parsePublic, type TpmPublic } from './public-area.ts';
 import type { AttestSigner } from './verify.ts';
 
 /** The key that should have signed, and what vouches for it: a key that was presented is not yet trusted, see `checks`. */
@@ -108,11 +108,8 @@ function attributes(area: TpmPublic | null): EvidenceCheck {
   if (area === null) {
     return remark('authentic', id, title, notChecked('no public area was given: only who vouches for the key says so'));
   }
-  const { restricted, sign, fixedTPM, fixedParent, sensitiveDataOrigin, decrypt } = area.attributes;
-  const needed = { restricted, sign, fixedTPM, fixedParent, sensitiveDataOrigin, 'not decrypt': !decrypt };
-  const lacking = Object.entries(needed).flatMap(([name, holds]) => (holds ? [] : [name]));
-  const problem = lacking.length === 0 ? null : `the attestation key is not: ${lacking.join(', ')}`;
-  return authenticity(id, title, provenUnless(problem, 'the key is restricted, made by the TPM and bound to it'));
+  const sound = 'the key is restricted, made by the TPM and bound to it';
+  return authenticity(id, title, provenUnless(attestationKeyProblem(area), sound));
 }
 
 /** The EK says which TPM this is; that the attestation key is in it is said by who issued the AK certificate. */

@@ -29,13 +29,22 @@ export function tpmRoots(files: EvidenceFiles, given: EvidenceGiven): TpmRoots {
 /** The chain of certificates of one key, in any order, to a root; `problemOf` says what is wrong with the leaf. */
 export async function chainTo(
   chain: readonly Certificate[],
+  roots: TpmRoots,
+  problemOf: (leaf: Certificate) => string | null,
+): Promise<Trust> {
+  return leafTo(leafOf(chain, 'the chain'), chain, roots, problemOf);
+}
+
+/** As {@link chainTo}, where the leaf is known: the pool may hold certificates that are none of its chain. */
+async function leafTo(
+  leaf: Certificate,
+  pool: readonly Certificate[],
   { anchors, at }: TpmRoots,
   problemOf: (leaf: Certificate) => string | null,
 ): Promise<Trust> {
-  const leaf = leafOf(chain, 'the chain');
   const problem = problemOf(leaf);
   if (problem !== null) return { finding: failed(problem), root: null, weak: false };
-  const built = await buildChain(leaf, [...chain], { anchors, purpose: 'tpm', at });
+  const built = await buildChain(leaf, pool, { anchors, purpose: 'tpm', at });
   if (!built.ok) {
     const finding = built.unsupported ? notChecked(built.problem) : failed(built.problem);
     return { finding, root: null, weak: false };
@@ -78,10 +87,33 @@ export interface CertificateTrust extends Trust {
 export async function certificateTrust(files: EvidenceFiles, given: EvidenceGiven): Promise<CertificateTrust> {
   const chain = readCertificates(fileOf(files, 'cert_chain') ?? new Uint8Array());
   const leaf = leafOf(chain, 'cert_chain');
+  const roots = tpmRoots(files, given);
+  if (akCertificateProblem(leaf) !== null) return endorsementTrust(leaf, chain, roots);
+  return { kind: 'AK', ...(await namedTrust(leaf, chain, roots, akCertificateProblem)) };
+}
+
+/**
+ * Whether the maker of a TPM vouches for the endorsement key in `leaf`.
+ *
+ * @param pool certificates that may stand between it and a root; others among them do no harm
+ * @throws FormatError when the device that the certificate names cannot be read
+ */
+export async function endorsementTrust(
+  leaf: Certificate,
+  pool: readonly Certificate[],
+  roots: TpmRoots,
+): Promise<CertificateTrust> {
+  return { kind: 'EK', ...(await namedTrust(leaf, pool, roots, ekCertificateProblem)) };
+}
+
+async function namedTrust(
+  leaf: Certificate,
+  pool: readonly Certificate[],
+  roots: TpmRoots,
+  problemOf: (leaf: Certificate) => string | null,
+): Promise<Omit<CertificateTrust, 'kind'>> {
   const device = tpmDevice(leaf);
-  const kind = akCertificateProblem(leaf) === null ? 'AK' : 'EK';
-  const problemOf = kind === 'AK' ? akCertificateProblem : ekCertificateProblem;
-  const trust = await chainTo(chain, tpmRoots(files, given), problemOf);
+  const trust = await leafTo(leaf, pool, roots, problemOf);
   const root = trust.root !== null && isSoftwareTpm(device) ? softwareRoot(trust.root) : trust.root;
-  return { ...trust, root, kind, device };
+  return { ...trust, root, device };
 }

@@ -6,7 +6,7 @@ import { makeTpm, type TestTpm } from '../../testing/tpm.ts';
 import { vectorCases } from '../../testing/vectors.ts';
 import { parseAttest, parseQuote, selectionText } from './parse.ts';
 import { parsePcrValues } from './pcr-values.ts';
-import { parsePublic } from './public-area.ts';
+import { parsePublic, parseStoragePublic } from './public-area.ts';
 import { parseSignature } from './signature.ts';
 
 type Bytes = Uint8Array<ArrayBuffer>;
@@ -126,6 +126,50 @@ test('a public area of another kind of key, or with what it cannot have, is refu
   assert.equal(parsePublic(written(modulus, 18, 0, 1, 0, 1)).key.kind, 'rsa');
 });
 
+/** The area of a signing key as that of a storage key: restricted and decrypting, AES-128 in mode CFB, no scheme. */
+function storageArea(signing: Bytes): Bytes {
+  return Uint8Array.of(
+    ...signing.slice(0, 4),
+    0,
+    3,
+    0,
+    0x72,
+    0,
+    0,
+    0,
+    6,
+    0,
+    128,
+    0,
+    0x43,
+    0,
+    0x10,
+    ...signing.slice(16),
+  );
+}
+
+test('the public area of a storage key is read, and is none of a signing key', async () => {
+  const ec = storageArea((await shared).files.ak_public ?? new Uint8Array());
+  const modulus = storageArea((await rsa).files.ak_public ?? new Uint8Array());
+  for (const [bytes, kind] of [
+    [ec, 'ec'],
+    [Uint8Array.of(ec.length >> 8, ec.length & 0xff, ...ec), 'ec'],
+    [modulus, 'rsa'],
+  ] as const) {
+    const area = parseStoragePublic(bytes);
+    assert.deepEqual([area.key.kind, area.nameAlgorithm, area.aesBits], [kind, 'sha256', 128]);
+    assert.ok(area.attributes.restricted && area.attributes.decrypt && !area.attributes.sign);
+  }
+  // symmetric 10, its key size 12, its mode 14, scheme 16.
+  refused(parseStoragePublic, written(ec, 0, 0, 8), /type 0x8/);
+  refused(parseStoragePublic, written(ec, 10, 0, 0x10), /encrypts with AES/);
+  refused(parseStoragePublic, written(ec, 12, 0, 64), /no keys of 64 bits/);
+  refused(parseStoragePublic, written(ec, 14, 0, 0x44), /mode CFB/);
+  refused(parseStoragePublic, written(ec, 16, 0, 0x18), /no scheme/);
+  refused(parseStoragePublic, followed(ec), /follow its end/);
+  refused(parsePublic, ec, /encrypts nothing/);
+});
+
 test('PCR values are known banks of registers, each with a digest of its bank', () => {
   const json = (value: unknown): Bytes => new TextEncoder().encode(JSON.stringify(value));
   const zeros = '00'.repeat(32);
@@ -172,6 +216,7 @@ test('any bytes are a structure or a FormatError', async () => {
     [parseSignature, signature],
     [parsePcrValues, pcrs],
     [parsePublic, tpm.files.ak_public ?? new Uint8Array()],
+    [parseStoragePublic, storageArea(tpm.files.ak_public ?? new Uint8Array())],
   ];
   const total = (parse: (bytes: Bytes) => unknown, bytes: Bytes) => {
     try {

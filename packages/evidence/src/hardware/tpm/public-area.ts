@@ -7,8 +7,10 @@ import { readHash, schemeById, type TpmSignature } from './signature.ts';
 
 const WHAT = 'TPMT_PUBLIC';
 const ALG_RSA = 0x0001;
-const ALG_ECC = 0x0023;
+const ALG_AES = 0x0006;
 const ALG_NULL = 0x0010;
+const ALG_ECC = 0x0023;
+const ALG_CFB = 0x0043;
 const CURVES = new Map<number, Curve>([
   [3, 'P-256'],
   [4, 'P-384'],
@@ -45,21 +47,71 @@ export interface TpmPublic {
   key: PublicKey;
 }
 
+/** The public area of a storage key in a TPM, such as an endorsement key: one that protects what is sent to the TPM. */
+export interface TpmStoragePublic {
+  nameAlgorithm: HashName;
+  attributes: TpmAttributes;
+  authPolicy: Uint8Array<ArrayBuffer>;
+  /** Of the AES-CFB keys that protect what is sent. */
+  aesBits: 128 | 192 | 256;
+  key: PublicKey;
+}
+
 /** Reads a TPMT_PUBLIC of a signing key, bare or with the size in front (TPM2B_PUBLIC). @throws FormatError */
 export function parsePublic(bytes: Uint8Array<ArrayBuffer>): TpmPublic {
   const reader = new ByteReader(withoutSize(bytes), WHAT);
+  const { type, ...head } = readHead(reader);
+  if (reader.u16be('symmetric algorithm') !== ALG_NULL)
+    throw new FormatError(`${WHAT}: a signing key encrypts nothing`);
+  const scheme = readScheme(reader);
+  const key = readKey(reader, type);
+  reader.end();
+  return { ...head, scheme, key };
+}
+
+/** Reads a TPMT_PUBLIC of a storage key, bare or with the size in front. @throws FormatError */
+export function parseStoragePublic(bytes: Uint8Array<ArrayBuffer>): TpmStoragePublic {
+  const reader = new ByteReader(withoutSize(bytes), WHAT);
+  const { type, ...head } = readHead(reader);
+  const aesBits = readAes(reader);
+  if (reader.u16be('scheme') !== ALG_NULL) throw new FormatError(`${WHAT}: a storage key has no scheme`);
+  const key = readKey(reader, type);
+  reader.end();
+  return { ...head, aesBits, key };
+}
+
+/** Why a key with these attributes can sign other things than what the TPM itself says, or null: it signs nothing else. */
+export function attestationKeyProblem({ attributes }: Pick<TpmPublic, 'attributes'>): string | null {
+  const { restricted, sign, fixedTPM, fixedParent, sensitiveDataOrigin, decrypt } = attributes;
+  const needed = { restricted, sign, fixedTPM, fixedParent, sensitiveDataOrigin, 'not decrypt': !decrypt };
+  const lacking = Object.entries(needed).flatMap(([name, holds]) => (holds ? [] : [name]));
+  return lacking.length === 0 ? null : `the attestation key is not: ${lacking.join(', ')}`;
+}
+
+interface Head extends Pick<TpmPublic, 'nameAlgorithm' | 'attributes' | 'authPolicy'> {
+  type: number;
+}
+
+function readHead(reader: ByteReader): Head {
   const type = reader.u16be('type');
   if (type !== ALG_RSA && type !== ALG_ECC)
     throw new FormatError(`${WHAT}: type 0x${type.toString(16)} is no such key`);
   const nameAlgorithm = readHash(reader, WHAT);
   const attributes = readAttributes(reader.u32be('attributes'));
-  const authPolicy = sized(reader, 'policy');
-  if (reader.u16be('symmetric algorithm') !== ALG_NULL)
-    throw new FormatError(`${WHAT}: a signing key encrypts nothing`);
-  const scheme = readScheme(reader);
-  const key = type === ALG_RSA ? readRsa(reader) : readEcc(reader);
-  reader.end();
-  return { nameAlgorithm, attributes, authPolicy, scheme, key };
+  return { type, nameAlgorithm, attributes, authPolicy: sized(reader, 'policy') };
+}
+
+function readAes(reader: ByteReader): TpmStoragePublic['aesBits'] {
+  const algorithm = reader.u16be('symmetric algorithm');
+  if (algorithm !== ALG_AES) throw new FormatError(`${WHAT}: a storage key encrypts with AES`);
+  const bits = reader.u16be('symmetric key size');
+  if (bits !== 128 && bits !== 192 && bits !== 256) throw new FormatError(`${WHAT}: AES has no keys of ${bits} bits`);
+  if (reader.u16be('symmetric mode') !== ALG_CFB) throw new FormatError(`${WHAT}: a storage key encrypts in mode CFB`);
+  return bits;
+}
+
+function readKey(reader: ByteReader, type: number): PublicKey {
+  return type === ALG_RSA ? readRsa(reader) : readEcc(reader);
 }
 
 /** A TPMT_PUBLIC starts with 0x0001 or 0x0023, which is the size of nothing that fits in so few bytes. */
@@ -109,7 +161,7 @@ function readEcc(reader: ByteReader): PublicKey {
   const id = reader.u16be('curve');
   const curve = CURVES.get(id);
   if (curve === undefined) throw new FormatError(`${WHAT}: curve ${id} is not accepted`);
-  if (reader.u16be('key derivation') !== ALG_NULL) throw new FormatError(`${WHAT}: a signing key derives nothing`);
+  if (reader.u16be('key derivation') !== ALG_NULL) throw new FormatError(`${WHAT}: such a key derives nothing`);
   const x = coordinate(sized(reader, 'x'), curve);
   return { kind: 'ec', curve, x, y: coordinate(sized(reader, 'y'), curve) };
 }
