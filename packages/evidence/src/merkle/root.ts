@@ -10,7 +10,13 @@ export function merkleRoot(leaves: readonly Uint8Array[]): string {
 function topOf(leaves: readonly Uint8Array[]): Uint8Array {
   const [only] = leaves;
   if (leaves.length === 1 && only !== undefined) return only;
-  let split = 1;
-  while (split * 2 < leaves.length) split *= 2;
+  const split = splitOf(leaves.length);
   return nodeHash(topOf(leaves.slice(0, split)), topOf(leaves.slice(split)));
+}
+
+/** How many of `count` leaves (at least two) are left of the root: the largest power of two below their number. */
+export function splitOf(count: number): number {
+  let split = 1;
+  while (split * 2 < count) split *= 2;
+  return split;
 }

@@ -40,6 +40,7 @@ const BESIDE: Record<EvidenceKind, readonly string[]> = {
     'second_pcrs',
     'second_event_log',
     'second_path',
+    'nv_certify',
   ],
   'azure-cvm': ['pcrs', 'crl'],
   nvidia: ['report', 'chain', 'eat'],
@@ -61,9 +62,24 @@ export interface ClaimedEvidence {
  *
  * @throws FormatError when it cannot be decoded
  */
-export function claimedEvidence(claim: WireClaim, items: readonly EvidenceItem[]): ClaimedEvidence {
-  const kind = KINDS.get(claim.trace.runtime.platform) ?? null;
-  const own = kind === null ? [] : ownFiles(kind, claim.gateway.attestation_evidence ?? {});
+export function claimedEvidence({ trace, gateway }: WireClaim, items: readonly EvidenceItem[]): ClaimedEvidence {
+  return evidenceBehind(trace.runtime.platform, gateway.attestation_evidence ?? {}, items);
+}
+
+/**
+ * The same of evidence that no claim carries (yet).
+ *
+ * @param platform as a claim names it
+ * @param evidence the members of `attestation_evidence`
+ * @throws FormatError when it cannot be decoded
+ */
+export function evidenceBehind(
+  platform: string,
+  evidence: JsonObject,
+  items: readonly EvidenceItem[],
+): ClaimedEvidence {
+  const kind = KINDS.get(platform) ?? null;
+  const own = kind === null ? [] : ownFiles(kind, evidence);
   const beside = kind === null ? [] : filesOf(kind, items);
   const gpu = filesOf('nvidia', items);
   const read = new Set([...beside.map(([role]) => `${kind}/${role}`), ...gpu.map(([role]) => `nvidia/${role}`)]);

@@ -1,8 +1,10 @@
-import { decodeHex } from '../../bytes/hex.ts';
-import { sha256 } from '../../crypto/sha256.ts';
+import { decodeHex, encodeHex } from '../../bytes/hex.ts';
+import { encodeUtf8 } from '../../bytes/utf8.ts';
 import { FormatError } from '../../format-error.ts';
 import { readJsonObject } from '../../json/document.ts';
+import { contentHash } from '../../merkle/hash.ts';
 import { rootOf } from '../../merkle/inclusion.ts';
+import { inclusionPaths } from '../../merkle/paths.ts';
 import { integer, list, object, text } from '../../shape.ts';
 
 /** The way from one leaf to the root of a tree of session bindings, all of which one quote stands for. */
@@ -13,8 +15,6 @@ export interface MerklePath {
   auditPath: readonly Uint8Array[];
 }
 
-/** A leaf is hashed after this byte, a node after another, so that none passes for the other (RFC 9162 section 2.1.1). */
-const LEAF = 0;
 const HASH = /^[0-9a-f]{64}$/;
 const SHAPE = object({ leaf_index: integer(0), leaf_count: integer(1), audit_path: list(text(HASH)) });
 /** A tree of this height has more leaves than a safe integer counts. */
@@ -41,5 +41,24 @@ export function parseMerklePath(bytes: Uint8Array): MerklePath {
 
 /** Root of the tree in which `value` is the content of the path's leaf, or null when the path cannot be one. */
 export function merkleRoot(value: Uint8Array, { leafIndex, leafCount, auditPath }: MerklePath): Uint8Array | null {
-  return rootOf(sha256(Uint8Array.of(LEAF, ...value)), leafIndex, leafCount, auditPath);
+  return rootOf(contentHash(value), leafIndex, leafCount, auditPath);
+}
+
+/** A tree over several values, for the side that makes the quote. */
+export interface MerkleBatch {
+  /** What the quote carries. */
+  root: Uint8Array<ArrayBuffer>;
+  /** For each value, in order, its path as {@link parseMerklePath} reads it. */
+  paths: Uint8Array<ArrayBuffer>[];
+}
+
+/** The tree whose leaves hold `values` (at least one), in order. */
+export function merkleBatch(values: readonly Uint8Array[]): MerkleBatch {
+  const { root, paths } = inclusionPaths(values.map(contentHash));
+  const files = paths.map((path, leaf_index) => ({
+    leaf_index,
+    leaf_count: values.length,
+    audit_path: path.map(encodeHex),
+  }));
+  return { root, paths: files.map((file) => encodeUtf8(JSON.stringify(file))) };
 }

@@ -22,7 +22,9 @@ export async function nvCertifyChecks(
   signer: AttestSigner,
   challenges: readonly Challenge[],
 ): Promise<EvidenceCheck[]> {
-  const word = asserted('the program measured itself: the index shows that the step was made, not who made it');
+  const word = asserted(
+    'continuity only: the program measured itself, and the index shows that the step was made, not who made it',
+  );
   return [
     authenticity('tpm-nv.signatures', 'Did the attestation key sign both?', await signatures(envelope, signer)),
     acceptability('tpm-nv.algorithms', 'Are all algorithms acceptable?', algorithms(envelope, signer.weakChain)),

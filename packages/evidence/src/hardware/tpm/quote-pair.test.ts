@@ -6,6 +6,9 @@ import { VENDOR_ANCHORS } from '../../roots/vendor.ts';
 import { makeTpm, type QuoteFields, type TestTpm, type TpmPcrs } from '../../testing/tpm.ts';
 import type { EvidenceFiles, EvidenceGiven } from '../given.ts';
 import type { EvidenceVerdict } from '../verdict.ts';
+import { merkleBatch } from './merkle-path.ts';
+import { nvQualifyingData } from './nv-certify.ts';
+import { gatewayDigest } from './nv-envelope.ts';
 import { quoteBinding, verifyQuotePair } from './quote-pair.ts';
 
 const AT = Date.UTC(2026, 6, 1) / 1000;
@@ -178,6 +181,50 @@ test('one quote over the root of a batch stands for each session of it, by its p
       values[index] = quoteBinding(Uint8Array.of(index));
     }
   }
+});
+
+test('the batch that a gateway makes is the tree of RFC 9162, and its paths are those that are read', () => {
+  for (let count = 1; count <= 17; count++) {
+    const values = Array.from({ length: count }, (_, i) => quoteBinding(Uint8Array.of(i)));
+    const { root, path } = batch(values);
+    const made = merkleBatch(values);
+    assert.deepEqual(Buffer.from(made.root), root);
+    assert.deepEqual(
+      made.paths,
+      values.map((_, i) => pathFile(i, count, path(i))),
+    );
+  }
+  assert.throws(() => merkleBatch([]), RangeError);
+});
+
+/** An envelope about an NV index, certified by `tpm` for the key with this thumbprint. */
+function continuity(tpm: TestTpm, thumbprint: Uint8Array): Uint8Array<ArrayBuffer> {
+  const components = { code: 'a'.repeat(64), policy: 'b'.repeat(64), config: 'c'.repeat(64) };
+  const gateway_digest = gatewayDigest(components);
+  const before = Buffer.alloc(32, 5);
+  const after = createHash('sha256').update(before).update(Buffer.from(gateway_digest, 'hex')).digest();
+  const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64');
+  const pre = tpm.certifyNv(nvQualifyingData(thumbprint, 'pre'), before);
+  const post = tpm.certifyNv(nvQualifyingData(thumbprint, 'post'), after);
+  const certified = { pre_attest: base64(pre.attest), pre_signature: base64(pre.signature) };
+  const extended = { post_attest: base64(post.attest), post_signature: base64(post.signature) };
+  return new TextEncoder().encode(JSON.stringify({ v: 1, ...certified, ...extended, gateway_digest, components }));
+}
+
+test('an NV index certified for the key of the session shows continuity and nothing about code', async () => {
+  const verdict = await judged({ ...(await pair()), nv_certify: continuity(await shared, NONCE.subarray(0, 32)) });
+  assert.equal(verdict.acceptable, true, verdict.summary);
+  const code = verdict.checks.find(({ id }) => id === 'tpm-nv.code');
+  assert.equal(code?.outcome, 'asserted');
+  assert.match(code?.detail ?? '', /^continuity only/);
+});
+
+test('an NV index certified for another key, or by another, is refused', async () => {
+  const files = await pair();
+  const other = await judged({ ...files, nv_certify: continuity(await shared, OTHER_KEY.subarray(0, 32)) });
+  assert.deepEqual([other.acceptable, failing(other)], [false, ['tpm-nv.freshness']]);
+  const stranger = await judged({ ...files, nv_certify: continuity(await makeTpm(), NONCE.subarray(0, 32)) });
+  assert.deepEqual([stranger.authentic, failing(stranger)], [false, ['tpm-nv.signatures']]);
 });
 
 test('a quote over a root without a path, and a path beside a quote of one session, prove nothing', async () => {

@@ -15,8 +15,10 @@ import {
   unreadable,
 } from '../verdict.ts';
 import { type AttestationKey, attestationKey } from './attestation-key.ts';
-import { answers } from './challenge.ts';
+import { answers, type Challenge } from './challenge.ts';
 import { merkleRoot, parseMerklePath } from './merkle-path.ts';
+import { nvCertifyChecks } from './nv-certify.ts';
+import { parseNvEnvelope } from './nv-envelope.ts';
 import type { TpmQuote } from './parse.ts';
 import { type QuoteParts, quoteChecks, quotedRoot, quoteFacts, readQuote } from './quote.ts';
 
@@ -36,7 +38,8 @@ export function quoteBinding(nonce: Uint8Array): Uint8Array<ArrayBuffer> {
  * extraData is the root of a tree of their bindings, and a path leads from this session's to it. Total: any bytes give a verdict.
  *
  * @param files the roles of `tpmEvidence` for key and first quote; for the second `second_attest`, `second_signature`,
- * `second_pcrs`, `second_event_log` and, for a batch, `second_path` (see `parseMerklePath`)
+ * `second_pcrs`, `second_event_log` and, for a batch, `second_path` (see `parseMerklePath`). Beside both `nv_certify`, which must have
+ * been certified for the same key and shows continuity only
  * @param nonce the 64 bytes of wire-formats section 10, computed from key and chain by the caller
  * @param given `userData` and `nonce` of it are not used. Reference values are asked of the second quote, the measurement of the first
  */
@@ -55,6 +58,7 @@ export async function verifyQuotePair(
     if (second === null) checks.push(absent(PREFIX, acceptability));
     else checks.push(...(await secondChecks(second, signer, bindingFinding(files, nonce, second.quote), given)));
     if (first !== null && second !== null) checks.push(sameRun(first.quote, second.quote));
+    checks.push(...(await continuityChecks(files, signer, nonce)));
     const root = first === null ? null : quotedRoot(signer.root, first.quote.firmwareVersion);
     return evidenceVerdict('tpm', checks, root, { ...factsOf(first, ''), ...factsOf(second, 'second_') });
   } catch (error) {
@@ -89,12 +93,26 @@ function firstChecks(
   nonce: Uint8Array,
   { measurement, policy }: EvidenceGiven,
 ): Promise<EvidenceCheck[]> {
-  const thumbprint = { name: 'thumbprint of the key', value: nonce.subarray(0, 32), problem: null };
   return quoteChecks(parts, signer, {
-    extraData: answers(parts.quote.extraData, [thumbprint]),
+    extraData: answers(parts.quote.extraData, [thumbprintOf(nonce)]),
     measurement,
     policy: { selection: FIRST, ...firmwareOf(policy) },
   });
+}
+
+/** The first half of the nonce: what the first quote answers, and the certifications of an NV index. */
+function thumbprintOf(nonce: Uint8Array): Challenge {
+  return { name: 'thumbprint of the key', value: nonce.subarray(0, 32), problem: null };
+}
+
+/** What a gateway recorded of itself in an NV index when it started, with the key that it signs with: once for all its sessions. */
+async function continuityChecks(
+  files: EvidenceFiles,
+  signer: AttestationKey,
+  nonce: Uint8Array,
+): Promise<EvidenceCheck[]> {
+  const bytes = fileOf(files, 'nv_certify');
+  return bytes === undefined ? [] : nvCertifyChecks(parseNvEnvelope(bytes), signer, [thumbprintOf(nonce)]);
 }
 
 async function secondChecks(
