@@ -3,17 +3,21 @@ export { catalogHash } from './approved/catalog-hash.ts';
 export type { Checkpoint } from './audit/checkpoint.ts';
 export type { AuditEntry, ChainMembers, EntryDraft, EntryType, PolicyDecision } from './audit/entry.ts';
 export { bundleDigest, checkpointPreimage, entryHash } from './audit/hash.ts';
+export { decodeBase64 } from './bytes/base64.ts';
 export { decodeBase64Url, encodeBase64Url } from './bytes/base64url.ts';
 export { equalBytes } from './bytes/equal.ts';
 export { decodeHex, encodeHex } from './bytes/hex.ts';
+export { ByteReader } from './bytes/reader.ts';
 export { decodeUtf8, EncodingError, encodeUtf8 } from './bytes/utf8.ts';
 export type { GatewayClaim } from './claim/claim.ts';
 export { claimDigest, claimPreimage } from './claim/hash.ts';
 export { jwkThumbprint, keyId, keySubject } from './claim/key.ts';
 export type { AgentIdentity } from './claim/wire.ts';
-export type { PublicKey } from './crypto/key.ts';
+export { TAG, writeDer } from './crypto/der.ts';
+export { CURVE_BYTES, type PublicKey, pointOf, samePublicKey, spkiOf } from './crypto/key.ts';
+export { HASH_LENGTH, type HashName, hash } from './crypto/sha2.ts';
 export { digest, type RunningSha256, type Sha256, sha256, sha256Hex } from './crypto/sha256.ts';
-export { type Certificate, readCertificates } from './crypto/x509.ts';
+export { type Certificate, parseCertificate, readCertificates } from './crypto/x509.ts';
 export { type DocumentExpectations, type DocumentKind, documentKind, verifyDocument } from './document.ts';
 export type { ActionEvidence, CallReceipt, Expectations, TrustedKey } from './expectations.ts';
 export { EVIDENCE_CLASSES, type EvidenceClass } from './expectations.ts';
@@ -22,6 +26,20 @@ export { verifyEvidence } from './hardware/evidence.ts';
 export type { AnchorPurpose, EvidenceFiles, EvidenceGiven, TrustAnchor } from './hardware/given.ts';
 export type { EvidencePolicy } from './hardware/policy.ts';
 export { readEvidencePolicy } from './hardware/policy-file.ts';
+export { type CollectedFiles, verifyCollected } from './hardware/session/collected.ts';
+export { isSoftwareTpm, type TpmDevice } from './hardware/tpm/certificate.ts';
+export { type CertificateTrust, endorsementTrust } from './hardware/tpm/chain-trust.ts';
+export { merkleBatch } from './hardware/tpm/merkle-path.ts';
+export { nvQualifyingData } from './hardware/tpm/nv-certify.ts';
+export { type GatewayComponents, gatewayDigest } from './hardware/tpm/nv-envelope.ts';
+export {
+  attestationKeyProblem,
+  parsePublic,
+  parseStoragePublic,
+  type TpmPublic,
+  type TpmStoragePublic,
+} from './hardware/tpm/public-area.ts';
+export { quoteBinding } from './hardware/tpm/quote-pair.ts';
 export {
   EVIDENCE_KINDS,
   type EvidenceCheck,
