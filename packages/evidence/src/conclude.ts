@@ -13,14 +13,14 @@ export interface Subject {
 
 /** The report on `checks`: one failure refuses, and only a file whose required checks are all proven is verified. */
 export function conclude(checks: Check[], subject: Subject, expectations: Expectations): Report {
-  const open = checks.filter((check) => check.required && check.outcome !== 'proven');
-  const failures = checks.filter((check) => check.outcome === 'failed');
-  const verdict: Verdict = failures.length > 0 ? 'refused' : open.length > 0 ? 'unverified' : 'verified';
   const relaxations = relaxationsOf(expectations);
+  const { verdict, summary, open } = verdictOf(checks, relaxations);
+  // UX-09: a software session is never told in the words of another.
+  const software = verdict === 'verified' && subject.claim?.trace.runtime.platform === 'software-only';
   const flags = open.flatMap((check) => check.remedy ?? []).filter((remedy) => remedy.startsWith('--'));
   return {
     verdict,
-    summary: summaryOf(verdict, { failures, open, relaxations }, subject),
+    summary: software ? `${summary} This is a software session.` : summary,
     session_id: subject.claim?.gateway.session_id ?? null,
     claim: subject.claim === null ? null : placeOf(subject.claim),
     checks: checks.map((check) => ({ ...check, evidence: partsBehind(check.id) })),
@@ -36,22 +36,19 @@ function placeOf(claim: WireClaim): NonNullable<Report['claim']> {
   return { session_id, number: sequence_number, digest: claimDigest(claim), previous, key: claim.trace.cnf.jwk.x };
 }
 
-/** UX-09: a relaxed or a software session is never told in the words of one that needed nothing relaxed. */
-function summaryOf(
-  verdict: Verdict,
-  {
-    failures,
-    open,
-    relaxations,
-  }: { failures: readonly Check[]; open: readonly Check[]; relaxations: readonly string[] },
-  { claim }: Subject,
-): string {
-  if (verdict === 'refused') return `Refused: ${firstOf(failures)}.`;
-  if (verdict === 'unverified') return `Consistent, not verified: ${firstOf(open)}.`;
+/** The verdict on `checks` with a sentence for a person, and the required checks that keep it open. */
+export function verdictOf(
+  checks: readonly Check[],
+  relaxations: readonly string[],
+): { verdict: Verdict; summary: string; open: Check[] } {
+  const open = checks.filter((check) => check.required && check.outcome !== 'proven');
+  const failures = checks.filter((check) => check.outcome === 'failed');
+  if (failures.length > 0) return { verdict: 'refused', summary: `Refused: ${firstOf(failures)}.`, open };
+  if (open.length > 0) return { verdict: 'unverified', summary: `Consistent, not verified: ${firstOf(open)}.`, open };
+  // UX-09: what was relaxed is never told in the words of what needed nothing relaxed.
   const rest =
     relaxations.length > 0 ? `Accepted with ${relaxations.join(' ')}: everything else` : 'Verified: everything';
-  const kind = claim?.trace.runtime.platform === 'software-only' ? ' This is a software session.' : '';
-  return `${rest} that was required is proven.${kind}`;
+  return { verdict: 'verified', summary: `${rest} that was required is proven.`, open };
 }
 
 function firstOf(checks: readonly Check[]): string {

@@ -22,11 +22,28 @@ export { type DocumentExpectations, type DocumentKind, documentKind, verifyDocum
 export type { ActionEvidence, CallReceipt, Expectations, TrustedKey } from './expectations.ts';
 export { EVIDENCE_CLASSES, type EvidenceClass } from './expectations.ts';
 export { FormatError } from './format-error.ts';
+export { type EventLog, parseEventLog } from './hardware/event-log/parse.ts';
 export { verifyEvidence } from './hardware/evidence.ts';
 export type { AnchorPurpose, EvidenceFiles, EvidenceGiven, TrustAnchor } from './hardware/given.ts';
 export type { EvidencePolicy } from './hardware/policy.ts';
 export { readEvidencePolicy } from './hardware/policy-file.ts';
 export { type CollectedFiles, verifyCollected } from './hardware/session/collected.ts';
+export { claimedMeasurement as snpMeasurement } from './hardware/sev-snp/appraise.ts';
+export {
+  type Endorsement as SnpEndorsement,
+  readEndorsement as readSnpEndorsement,
+} from './hardware/sev-snp/endorsement.ts';
+export { parseReport as parseSnpReport, type SnpReport } from './hardware/sev-snp/parse.ts';
+export {
+  PRODUCTS as SNP_PRODUCTS,
+  type Product as SnpProduct,
+  productOf as snpProductOf,
+  readTcb as readSnpTcb,
+  tcbText as snpTcbText,
+} from './hardware/sev-snp/product.ts';
+export { claimedMeasurement as tdxMeasurement } from './hardware/tdx/appraise.ts';
+export { parseQuote as parseTdxQuote, type TdxQuote } from './hardware/tdx/parse.ts';
+export { readPckPlatform, SGX_EXTENSION } from './hardware/tdx/pck.ts';
 export { isSoftwareTpm, type TpmDevice } from './hardware/tpm/certificate.ts';
 export { type CertificateTrust, endorsementTrust } from './hardware/tpm/chain-trust.ts';
 export { merkleBatch } from './hardware/tpm/merkle-path.ts';
@@ -53,6 +70,18 @@ export { canonicalManifest } from './json/manifest-form.ts';
 export { type JsonLimits, parseJson } from './json/parse.ts';
 export { stringifyJson } from './json/stringify.ts';
 export { isObject, JsonNumber, type JsonObject, type JsonValue, member, setMember } from './json/value.ts';
+export { CMW_MEDIA_TYPE } from './live/cmw.ts';
+export {
+  LIVE_MEDIA_TYPE,
+  type LiveDocument,
+  type LiveEvidenceFiles,
+  readLiveDocument,
+  writeLiveDocument,
+  writeLiveRecord,
+} from './live/document.ts';
+export { type LiveExpectations, readExpectations } from './live/expectations.ts';
+export { attestationStatement, type LiveStatement, statementPreimage } from './live/statement.ts';
+export { type LiveGiven, type LiveReport, verifyLiveAttestation } from './live/verify.ts';
 export type { HitlResult } from './manifest/approvals.ts';
 export type { ArtifactResult, ArtifactResults } from './manifest/artifacts.ts';
 export { type BoundSession, manifestBinding } from './manifest/binding.ts';

@@ -1,4 +1,3 @@
-import type { WireClaim } from './claim/wire.ts';
 import { isAcceptableKeyText } from './crypto/ed25519.ts';
 import { type Expectations, sameDigest, type TrustedKey } from './expectations.ts';
 import { asserted, type Finding, failed, informative, proven, provenUnless, required } from './finding.ts';
@@ -11,18 +10,26 @@ export function pinOf(x: string, keys: readonly TrustedKey[]): TrustedKey | null
   return isAcceptableKeyText(x) ? (keys.find((key) => key.x === x) ?? null) : null;
 }
 
+/** A key that signed, and on what its trust may rest. */
+export interface SigningKey {
+  /** Raw Ed25519 public key, base64url. */
+  x: string;
+  kid: string;
+  /** No hardware stands behind it. */
+  software: boolean;
+}
+
 /**
- * Whether the key that signed the claim is one that the relying party trusts, by its pin or because accepted hardware names it.
+ * Whether the key that signed is one that the relying party trusts, by its pin or because accepted hardware names it.
  * Nothing but a pin stands behind a software key, whatever was relaxed. `olderKeyPinned`: the chain was recovered from a process
  * whose key is pinned.
  */
 export function trustedKey(
-  claim: WireClaim,
+  { x, kid, software }: SigningKey,
   keys: readonly TrustedKey[],
-  { namesKey }: HardwareStanding,
+  { namesKey }: Pick<HardwareStanding, 'namesKey'>,
   olderKeyPinned: boolean,
 ): Finding {
-  const { x, kid } = claim.trace.cnf.jwk;
   if (namesKey)
     return proven(`${kid} is the key that the evidence of the hardware names`, 'the evidence of the hardware');
   const pin = pinOf(x, keys);
@@ -30,25 +37,39 @@ export function trustedKey(
   if (olderKeyPinned)
     return asserted(`${kid} took the session over from a trusted key, and is not trusted itself`, '--key FILE');
   const named = keys.filter((key) => key.remembered !== true);
-  if (named.length === 0 && claim.trace.runtime.platform !== 'software-only')
+  if (named.length === 0 && !software)
     return asserted(`${kid} is as good as the evidence of hardware that names it, which is not accepted`);
   if (named.length === 0)
     return asserted(`anyone can make a key such as ${kid}, and no trusted key was given`, '--key FILE');
   return failed(`${kid} is not among the trusted keys`, [...new Set(named.map((key) => key.source))].join(', '));
 }
 
+/** What a program says that it is governed by. */
+export interface Governance {
+  /** Who says so: `the claim`. */
+  speaker: string;
+  /** What runs under it: `the session ran`. */
+  running: string;
+  policyHash: string;
+  catalogHash: string;
+  /** `enforcing`, or a mode that is not. */
+  mode: string;
+}
+
+type ProgramStanding = Pick<HardwareStanding, 'provesCode' | 'withoutHardware'>;
+
 /** Whether policy, catalog and mode are those that the relying party approved. */
-export function approvals(claim: WireClaim, expectations: Expectations, standing: HardwareStanding): Check[] {
-  const { policy } = claim.trace;
+export function approvals(said: Governance, expectations: Expectations, standing: ProgramStanding): Check[] {
+  const { policyHash, catalogHash } = expectations;
   const byProgram = (finding: Finding): Finding => asProgramSaid(finding, standing);
-  const policyPin = byProgram(pinned(policy.bundle_hash, expectations.policyHash, '--policy-hash sha256:…'));
-  const catalogPin = byProgram(pinned(claim.gateway.catalog.hash, expectations.catalogHash, '--catalog-hash sha256:…'));
+  const policyPin = byProgram(pinned(said.speaker, said.policyHash, policyHash, '--policy-hash sha256:…'));
+  const catalogPin = byProgram(pinned(said.speaker, said.catalogHash, catalogHash, '--catalog-hash sha256:…'));
   const askPolicy = expectations.unpinnedPolicy === true ? informative : required;
   const askCatalog = expectations.unpinnedCatalog === true ? informative : required;
   return [
     askPolicy('policy.hash', 'Was the policy the approved one?', policyPin),
     askCatalog('catalog.hash', 'Was the catalog the approved one?', catalogPin),
-    required('policy.mode', 'Were denials enforced?', byProgram(mode(policy.enforcement_mode, expectations))),
+    required('policy.mode', 'Were denials enforced?', byProgram(mode(said, expectations))),
   ];
 }
 
@@ -56,21 +77,23 @@ export function approvals(claim: WireClaim, expectations: Expectations, standing
  * What a program on a genuine platform wrote is the word of that program, unless the measured state covers its code (contracts
  * section 4). Without hardware the pinned key is the relying party's own word for the program.
  */
-function asProgramSaid(finding: Finding, { provesCode, withoutHardware }: HardwareStanding): Finding {
+export function asProgramSaid(finding: Finding, { provesCode, withoutHardware }: ProgramStanding): Finding {
   if (finding.outcome !== 'proven' || provesCode || withoutHardware) return finding;
   return asserted(`${finding.detail}, says a program that is not shown to be the gateway`);
 }
 
-function pinned(claimed: string, expected: string | undefined, flag: string): Finding {
-  if (expected === undefined) return asserted(`the claim says ${claimed}; no approved value was given`, flag);
-  return provenUnless(sameDigest(claimed, expected) ? null : `the claim says ${claimed}`, claimed, expected);
+/** Whether a digest that `speaker` names is the approved one; `flag` gives the approved one. */
+export function pinned(speaker: string, claimed: string, expected: string | undefined, flag: string): Finding {
+  const said = `${speaker} says ${claimed}`;
+  if (expected === undefined) return asserted(`${said}; no approved value was given`, flag);
+  return provenUnless(sameDigest(claimed, expected) ? null : said, claimed, expected);
 }
 
-function mode(claimed: string, { allowModes = [] }: Expectations): Finding {
-  if (claimed === 'enforce') return proven('the session ran in enforcing mode', 'enforcing');
+function mode({ running, mode: claimed }: Governance, { allowModes = [] }: Expectations): Finding {
+  if (claimed === 'enforcing') return proven(`${running} in enforcing mode`, 'enforcing');
   const allowed = allowModes.find((name) => name === claimed);
   if (allowed !== undefined)
-    return proven(`the session ran in ${allowed} mode, which was allowed`, `--allow-mode ${allowed}`);
+    return proven(`${running} in ${allowed} mode, which was allowed`, `--allow-mode ${allowed}`);
   const remedy = claimed === 'declared' ? null : `--allow-mode ${claimed}`;
-  return asserted(`the session ran in ${claimed} mode: calls that policy denied went through`, remedy);
+  return asserted(`${running} in ${claimed} mode: calls that policy denied went through`, remedy);
 }

@@ -21,7 +21,7 @@ import { intentChecks } from './policy-intent.ts';
 import type { Check, Report } from './report.ts';
 import { openSessionDocument, type SessionDocument } from './session-document.ts';
 import { supplements } from './supplements.ts';
-import { approvals, pinOf, trustedKey } from './trust.ts';
+import { approvals, type Governance, pinOf, trustedKey } from './trust.ts';
 
 /** A file that could be read: what all further checks are about. */
 interface Readable {
@@ -202,13 +202,15 @@ async function trustChecks(readable: Readable, expectations: Expectations, suppo
   const { document, claim, chain } = readable;
   const olderKeyPinned = chain.recoveries.all.length > 0 && support.provenLength > 0;
   const standing = await hardwareStanding(claim, document.evidence, expectations);
-  const key = trustedKey(claim, expectations.keys ?? [], standing, olderKeyPinned);
+  const { x, kid } = claim.trace.cnf.jwk;
+  const signer = { x, kid, software: claim.trace.runtime.platform === 'software-only' };
+  const key = trustedKey(signer, expectations.keys ?? [], standing, olderKeyPinned);
   const leastClass = expectations.minEvidenceClass;
   const classed = leastClass === undefined ? informative : required;
   return [
     ...standing.checks,
     required('key.pinned', 'Is the key that signed one that you trust?', key),
-    ...approvals(claim, expectations, standing),
+    ...approvals(governanceOf(claim), expectations, standing),
     ...intentChecks(expectations),
     required('session.authority', 'Was it one policy and one catalog throughout?', chain.authority.finding()),
     classed('calls.evidence_class', 'Are calls tied to their servers?', chain.weakestCall.finding(leastClass)),
@@ -223,6 +225,12 @@ async function trustChecks(readable: Readable, expectations: Expectations, suppo
       notChecked('a file shows one session, not that there were no others'),
     ),
   ];
+}
+
+function governanceOf({ trace, gateway }: WireClaim): Governance {
+  const { bundle_hash: policyHash, enforcement_mode } = trace.policy;
+  const mode = enforcement_mode === 'enforce' ? 'enforcing' : enforcement_mode;
+  return { speaker: 'the claim', running: 'the session ran', policyHash, catalogHash: gateway.catalog.hash, mode };
 }
 
 function timeChecks({ claim, chain }: Readable, expectations: Expectations): Check[] {

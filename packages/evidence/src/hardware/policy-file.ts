@@ -60,7 +60,8 @@ const TPM = optional({
 
 const NVIDIA = optional({ gpus: integer(1), driverVersions: words, vbiosVersions: words });
 
-const POLICY = optional({ sevSnp: SEV_SNP, tdx: TDX, tpm: TPM, nvidia: NVIDIA });
+/** What a policy of a relying party has to look like. */
+export const EVIDENCE_POLICY_RULE: Rule = optional({ sevSnp: SEV_SNP, tdx: TDX, tpm: TPM, nvidia: NVIDIA });
 
 /**
  * Reads the appraisal policy of a relying party: strict JSON of the members of {@link EvidencePolicy}, and of no others, because
@@ -70,7 +71,7 @@ const POLICY = optional({ sevSnp: SEV_SNP, tdx: TDX, tpm: TPM, nvidia: NVIDIA })
  */
 export function readEvidencePolicy(input: Uint8Array | string): EvidencePolicy {
   const value = parse(input);
-  const problem = POLICY(value, 'policy');
+  const problem = EVIDENCE_POLICY_RULE(value, 'policy');
   if (problem !== null) throw new FormatError(problem);
   return value as JsonObject & EvidencePolicy;
 }

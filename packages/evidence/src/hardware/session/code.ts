@@ -15,12 +15,15 @@ const LAUNCH_RTMRS = ['1', '2', '3'] as const;
 /**
  * Whether the measured state covers the program: only then does what it wrote follow from the evidence. A reference value for
  * firmware alone does not (contracts section 4).
+ *
+ * @param quote of a TPM, the one that covers the launch: of a session the second, since its first covers firmware only
  */
 export function codeFinding(
   kind: PlatformKind,
   verdict: EvidenceVerdict,
   state: Finding,
   policy: EvidencePolicy | undefined,
+  quote: 'tpm-second' | 'tpm' = 'tpm-second',
 ): Finding {
   if (state.outcome !== 'proven') return asserted(`no reference value is shown: ${UNSHOWN}`, state.remedy);
   if (kind === 'sev-snp') return proven('the launch measurement is your reference value', '--measurement');
@@ -28,8 +31,7 @@ export function codeFinding(
   const covered = Object.values(policy?.tpm?.pcrs ?? {}).some((bank) =>
     Object.keys(bank).some((index) => LAUNCH_PCRS.includes(index)),
   );
-  // The first quote of a TPM covers firmware only: reference values are asked of the second.
-  const compared = kind === 'tpm' ? 'tpm-second.reference_pcrs' : 'azure-cvm.reference_pcrs';
+  const compared = kind === 'tpm' ? `${quote}.reference_pcrs` : 'azure-cvm.reference_pcrs';
   if (covered && holds(verdict.checks, compared))
     return proven('registers of the launch have your reference values', '--evidence-policy');
   return asserted(

@@ -15,6 +15,7 @@ import type { EvidenceVerdict } from '../verdict.ts';
 import { idleExpectations } from './applied.ts';
 import { type ClaimedEvidence, claimedEvidence, type PlatformKind } from './claimed-evidence.ts';
 import { codeFinding } from './code.ts';
+import { asDetail, BINDING, carried, EVIDENCE, evidenceFinding, MEASUREMENT, stateFinding } from './findings.ts';
 import { gpuChecks } from './gpu.ts';
 import { rootFinding } from './root.ts';
 
@@ -31,18 +32,7 @@ export interface HardwareStanding {
   unread: string[];
 }
 
-/** The check of each kind that compares what the platform was given with what was expected. */
-const BINDING: Record<PlatformKind, string> = {
-  'sev-snp': 'sev-snp.report_data',
-  tdx: 'tdx.report_data',
-  tpm: 'tpm.extra_data',
-  'azure-cvm': 'azure-cvm.extra_data',
-};
-
 const SECOND_BINDING = 'tpm-second.extra_data';
-
-const EVIDENCE = ['hardware.evidence', 'Is there genuine, acceptable evidence of hardware?'] as const;
-const MEASUREMENT = ['hardware.measurement', 'Is the platform in the measured state that was expected?'] as const;
 
 /**
  * Whether hardware vouches for the key and the chain of a claim (contracts section 4). The 64 bytes that the evidence must carry
@@ -118,14 +108,14 @@ async function hardwareBacked(
   const root = rootFinding(verdict.root, expectations);
   const key = boundFinding(verdict, kind, 'the hash of the signing key');
   const chain = chainFinding(verdict, kind);
-  const state = stateFinding(claim, verdict, expectations);
+  const state = stateFinding(claim.trace.runtime.measurement, 'the claim says', verdict.authentic, expectations);
   const code = codeFinding(kind, verdict, state, expectations.evidencePolicy);
   // A software TPM shows no state of any machine: what it measured is not asked for.
   const askState = root.software && root.accepted ? informative : required;
   // What is not authentic is not acceptable.
   const vouched = verdict.acceptable === true && root.accepted;
   const checks = [
-    required(...EVIDENCE, summaryOf(verdict)),
+    required(...EVIDENCE, evidenceFinding(verdict)),
     required('hardware.root', 'On whose word is it hardware?', root.finding),
     required('hardware.key', 'Does the evidence name the key that signed the claim?', key),
     required('hardware.chain', 'Does the evidence name the first entry of the chain?', chain),
@@ -166,13 +156,6 @@ function givenFor(
   };
 }
 
-function summaryOf({ acceptable, summary, checks }: EvidenceVerdict): Finding {
-  const detail = summary.replace(/\.$/, '');
-  if (acceptable === true) return proven('the evidence is authentic and acceptable');
-  if (checks.some(({ outcome }) => outcome === 'failed')) return failed(detail);
-  return notChecked(detail, checks.find(({ remedy }) => remedy !== undefined)?.remedy ?? null);
-}
-
 function boundFinding(verdict: EvidenceVerdict, kind: PlatformKind, what: string): Finding {
   return carried(verdict, BINDING[kind]) ?? proven(`the evidence carries ${what}`, 'computed from the claim');
 }
@@ -185,31 +168,4 @@ function chainFinding(verdict: EvidenceVerdict, kind: PlatformKind): Finding {
     return asserted('the quote names the key and not the chain', 'the second quote, from the operator');
   }
   return carried(verdict, SECOND_BINDING) ?? proven(`the second quote carries ${what}`, 'computed from the claim');
-}
-
-/** null when authentic evidence carries what that check expected; else what keeps it from being shown. */
-function carried({ authentic, checks }: EvidenceVerdict, id: string): Finding | null {
-  const found = checks.find((check) => check.id === id);
-  if (found?.outcome === 'failed') return failed(`the evidence was made for something else: ${found.detail}`);
-  if (authentic && found?.outcome === 'proven') return null;
-  return notChecked('the evidence is not shown to be authentic');
-}
-
-function stateFinding(
-  claim: WireClaim,
-  { authentic }: EvidenceVerdict,
-  { measurement: expected }: Expectations,
-): Finding {
-  const { measurement } = claim.trace.runtime;
-  if (expected === undefined) {
-    return asserted(`the claim says ${measurement}, and no reference value was given`, '--measurement DIGEST');
-  }
-  if (expected !== measurement) return failed(`the claim says ${measurement}`, expected);
-  if (!authentic) return notChecked('the evidence is not shown to be authentic');
-  return proven('the evidence shows the reference value', expected);
-}
-
-/** A check of the evidence itself: its failure refuses; what it leaves open is said by the checks that sum up. */
-function asDetail({ id, title, outcome, against, detail }: Check): Check {
-  return { id: `hardware.${id}`, title, outcome, against, detail, required: false };
 }
