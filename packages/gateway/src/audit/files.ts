@@ -1,4 +1,4 @@
-import { closeSync, existsSync, fsyncSync, openSync, renameSync, writeFileSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 
 /** Makes a rename or a creation in `folder` survive a power cut. */
@@ -11,9 +11,8 @@ export function syncFolder(folder: string): void {
   }
 }
 
-/** Creates `path` with `bytes`, mode 0600, whole or not at all, unless it exists. Returns whether it was created. */
-export function createSecretFile(path: string, bytes: Uint8Array): boolean {
-  if (existsSync(path)) return false;
+/** Puts `bytes` at `path`, mode 0600: after a crash there is the old file or the new one, whole. */
+export function writeSecretFile(path: string, bytes: Uint8Array): void {
   const temporary = `${path}.part`;
   const fd = openSync(temporary, 'w', 0o600);
   try {
@@ -24,5 +23,4 @@ export function createSecretFile(path: string, bytes: Uint8Array): boolean {
   }
   renameSync(temporary, path);
   syncFolder(dirname(path));
-  return true;
 }

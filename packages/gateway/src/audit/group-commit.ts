@@ -101,5 +101,6 @@ function emptyBatch(): CommitBatch {
     salts: [],
     claims: [],
     evidence: [],
+    anchor: null,
   };
 }

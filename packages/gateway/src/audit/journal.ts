@@ -2,6 +2,7 @@ import { type Checkpoint, claimDigest, type EntryDraft, SESSION_FORMAT, type Ses
 import { buildClaim, type Commitment, readCommitment } from '../claim.ts';
 import type { Clock } from '../clock.ts';
 import { GatewayError } from '../errors.ts';
+import { type AnchorPosition, anchorText } from './anchor.ts';
 import { type LinkContext, SessionChain } from './chain.ts';
 import { attestationRefresh, draftProblem, outcomeUnknown, recovered, sessionEnd, sessionStart } from './drafts.ts';
 import {
@@ -18,6 +19,7 @@ import { examine, recoveredDetail, signedCheckpoints } from './recovery.ts';
 import type { SaltBox } from './salt-box.ts';
 import { isSessionId, type SessionFiles } from './session-files.ts';
 import type { Signer } from './signer.ts';
+import type { AnchorSeal } from './store-key.ts';
 import { rankOrHighest } from './tally.ts';
 import type {
   AuditLog,
@@ -43,6 +45,7 @@ export interface JournalParts {
   uuid: () => string;
   signer: Signer;
   salts: SaltBox;
+  anchors: AnchorSeal;
   files: SessionFiles;
   schedule: Schedule;
   /** Evidence about the machine; null without a platform that gives any. */
@@ -203,6 +206,17 @@ class Journal implements AuditLog {
       callId: row.callId,
       salt: this.#parts.salts.open(sessionId, row.callId, row.sealed),
     }));
+  }
+
+  async recordAnchor({ index, value }: AnchorPosition): Promise<void> {
+    const batch = this.#commits.next();
+    const open = [...this.#live.values()].map(({ chain }) => {
+      const { length, tip } = chain.position;
+      return { session: chain.session.sessionId, length, tip };
+    });
+    const text = anchorText({ index, value, state: { claim: this.#lastClaim, open } });
+    batch.anchor = { text, tag: this.#parts.anchors.tag(text) };
+    await this.#commits.durable();
   }
 
   async close(): Promise<void> {

@@ -1,12 +1,8 @@
 import { createCipheriv, createDecipheriv, createSecretKey, randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { GatewayError } from '../errors.ts';
-import { createSecretFile } from './files.ts';
 
 const NONCE = 12;
 const TAG = 16;
-const KEY = 32;
 
 /** Seals the salts of payload digests, so that the store alone opens no digest (contracts section 3). */
 export interface SaltBox {
@@ -16,17 +12,11 @@ export interface SaltBox {
 }
 
 /**
- * AES-256-GCM under `<dataDir>/salts.key` (0600, created when absent), bound to session and call. Sealed form: 12 bytes of
- * nonce, ciphertext, 16 bytes of tag.
- *
- * @throws GatewayError STORE_INVALID when the key file is not a key
+ * AES-256-GCM under the store's key (32 bytes), bound to session and call. Sealed form: 12 bytes of nonce, ciphertext, 16 bytes
+ * of tag.
  */
-export function openSaltBox(dataDir: string): SaltBox {
-  const path = join(dataDir, 'salts.key');
-  createSecretFile(path, randomBytes(KEY));
-  const bytes = readFileSync(path);
-  if (bytes.length !== KEY) throw new GatewayError('STORE_INVALID', `${path} is not a key of ${KEY} bytes`);
-  const key = createSecretKey(bytes);
+export function openSaltBox(storeKey: Uint8Array): SaltBox {
+  const key = createSecretKey(storeKey);
   return {
     seal: (sessionId, callId, salt) => {
       const nonce = randomBytes(NONCE);

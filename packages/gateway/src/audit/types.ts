@@ -1,6 +1,7 @@
 import type { AuditEntry, Checkpoint, EntryDraft, GatewayClaim, JsonObject, SessionFile } from '@cmcp/evidence';
 import type { EvidenceFile } from '../attestation/types.ts';
 import type { GatewayError } from '../errors.ts';
+import type { AnchorPosition } from './anchor.ts';
 import type { SessionEvidence } from './evidence.ts';
 
 /** What a session is opened with. `detail` is the commitment of contracts section 3; the log adds nothing to it. */
@@ -132,6 +133,8 @@ export interface AuditLog {
   exportSession(sessionId: string): Promise<SessionFile>;
   /** Salts of a session's calls, decrypted, for selective disclosure by an operator. */
   salts(sessionId: string): Promise<CallSalt[]>;
+  /** Records the counter that anchors the store, with what the store must hold from now on. Durable when it resolves. */
+  recordAnchor(position: AnchorPosition): Promise<void>;
   /** Flushes, closes the store, releases the holder lock. */
   close(): Promise<void>;
 }
@@ -149,6 +152,8 @@ export interface CommitBatch {
   claims: StoredClaim[];
   /** What vouches for an open session from now on; null: it is closed, and its claim has what it needs. */
   evidence: { sessionId: string; evidence: SessionEvidence | null }[];
+  /** Takes the place of what was recorded of the counter before; null: that stays. */
+  anchor: { text: string; tag: string } | null;
 }
 
 /** A signed claim, with what its key signed besides: the key is gone with its process. */

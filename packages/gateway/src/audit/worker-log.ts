@@ -37,8 +37,9 @@ interface Pending {
  */
 export async function openAuditLog(options: AuditLogOptions, attest: Attest | null = null): Promise<AuditLog> {
   const file = import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js';
-  const { dataDir, ranks, gatewayVersion } = options;
-  const start: WorkerStart = { dataDir, ranks, gatewayVersion, attested: attest !== null };
+  const { dataDir, ranks, gatewayVersion, storeKey } = options;
+  const given = { dataDir, ranks, gatewayVersion, ...(storeKey === undefined ? {} : { storeKey }) };
+  const start: WorkerStart = { ...given, attested: attest !== null };
   const worker = new Worker(new URL(file, import.meta.url), { workerData: start });
   const hello = await firstMessage(worker, attest);
   if ('failure' in hello) {
@@ -147,6 +148,10 @@ class WorkerLog implements AuditLog {
 
   salts(...args: Parameters<AuditLog['salts']>): Promise<CallSalt[]> {
     return this.#ask((id) => ({ id, method: 'salts', args }));
+  }
+
+  recordAnchor(...args: Parameters<AuditLog['recordAnchor']>): Promise<void> {
+    return this.#ask((id) => ({ id, method: 'recordAnchor', args }));
   }
 
   /** Also resolves when the worker is gone already: then there is nothing left to flush or to release. */

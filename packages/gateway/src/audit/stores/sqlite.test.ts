@@ -103,6 +103,7 @@ test('a commit that fails in the middle leaves nothing behind [G20]', async (t) 
     salts: [],
     claims: [],
     evidence: [],
+    anchor: null,
   };
   await assert.rejects(store.commit(batch));
   assert.deepEqual(await store.intents(sessionId), []);

@@ -53,10 +53,11 @@ CREATE INDEX claims_session ON claims (session_id);
 PRAGMA application_id = ${APPLICATION_ID};
 `;
 
-/** What version 2 adds: evidence of open sessions, and beside claims. */
+/** What version 2 adds: evidence of open sessions, and beside claims; what is recorded of the counter that anchors the store. */
 const SCHEMA_2 = `
 CREATE TABLE evidence (session_id TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT;
 ALTER TABLE claims ADD COLUMN beside TEXT NOT NULL DEFAULT '[]';
+CREATE TABLE anchor (only INTEGER PRIMARY KEY CHECK (only = 1), body TEXT NOT NULL, tag TEXT NOT NULL) STRICT;
 PRAGMA user_version = ${SCHEMA_VERSION};
 `;
 
@@ -246,6 +247,7 @@ interface Writers {
   claim: StatementSync;
   evidence: StatementSync;
   noEvidence: StatementSync;
+  anchor: StatementSync;
 }
 
 function writers(db: DatabaseSync): Writers {
@@ -263,6 +265,7 @@ function writers(db: DatabaseSync): Writers {
     claim: db.prepare('INSERT INTO claims VALUES (?, ?, ?, ?, ?)'),
     evidence: db.prepare('INSERT OR REPLACE INTO evidence VALUES (?, ?)'),
     noEvidence: db.prepare('DELETE FROM evidence WHERE session_id = ?'),
+    anchor: db.prepare('INSERT OR REPLACE INTO anchor VALUES (1, ?, ?)'),
   };
 }
 
@@ -284,6 +287,7 @@ function writeBatch(write: Writers, batch: CommitBatch): void {
     if (evidence === null) write.noEvidence.run(sessionId);
     else write.evidence.run(sessionId, JSON.stringify(evidence));
   }
+  if (batch.anchor !== null) write.anchor.run(batch.anchor.text, batch.anchor.tag);
 }
 
 function toSession(row: Row): StoredSession {
