@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { suggestion, takeApart } from './arguments.ts';
 import type { Command } from './command.ts';
+import { attestCommand } from './commands/attest.ts';
 import { checkCommand } from './commands/check.ts';
 import { demoCommand } from './commands/demo.ts';
 import { evidenceCommand } from './commands/evidence.ts';
@@ -21,6 +22,7 @@ const COMMANDS: readonly Command[] = [
   sessionCommand,
   verifyCommand,
   evidenceCommand,
+  attestCommand,
   helpCommand,
 ];
 

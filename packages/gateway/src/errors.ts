@@ -74,7 +74,11 @@ export const ERRORS = {
   CATALOG_HASH_MISMATCH: { message: 'The catalog is not the pinned one.', rpc: 0, status: 0 },
   CATALOG_PIN_REQUIRED: { message: 'A catalog hash must be pinned outside dev mode.', rpc: 0, status: 0 },
   CREDENTIAL_REQUIRED: { message: 'A credential must be configured.', rpc: 0, status: 0 },
-  ATTESTATION_UNAVAILABLE: { message: 'No attestation hardware was found, and dev mode is off.', rpc: 0, status: 0 },
+  ATTESTATION_UNAVAILABLE: {
+    message: 'Nothing vouches for this machine, and dev mode is off.',
+    rpc: 0,
+    status: 0,
+  },
   PROCESS_UNSAFE: { message: 'The process can be made to run other code than was measured.', rpc: 0, status: 0 },
   TLS_INVALID: { message: 'The TLS certificate or key cannot be used.', rpc: 0, status: 0 },
   ENROLMENT_REFUSED: { message: 'The attestation key cannot be enrolled.', rpc: 0, status: 0 },

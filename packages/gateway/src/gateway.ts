@@ -1,7 +1,14 @@
+import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
+import { Attestor } from './attestation/attestor.ts';
+import type { Platforms } from './attestation/choose.ts';
+import { checkLaunch, openPlatform, type Platform } from './attestation/platform.ts';
 import { publishKey, rememberKey } from './attestation/publish-key.ts';
-import { softwareAttestation } from './attestation/software.ts';
+import { measureSelf } from './attestation/software.ts';
+import { systemPlatforms } from './attestation/system-platforms.ts';
+import type { Attestation } from './attestation/types.ts';
+import type { Attest } from './audit/evidence.ts';
 import type { AuditLogOptions } from './audit/in-process.ts';
 import { mergeExposures, STDIO_FOLDER, siblingExposures } from './audit/stores/sibling-exposures.ts';
 import type { AuditLog } from './audit/types.ts';
@@ -14,12 +21,13 @@ import { GatewayError } from './errors.ts';
 import { createAuthenticator } from './ingress/authenticate.ts';
 import { createHttpIngress, type HttpIngress } from './ingress/http.ts';
 import { serveStdio } from './ingress/stdio.ts';
-import { loadApproved } from './load-authority.ts';
+import { type Approved, loadApproved } from './load-authority.ts';
 import { SERVER_INFO } from './mcp/server-info.ts';
 import { OperatorEvents } from './operator/events.ts';
 import { OperatorListener } from './operator/listener.ts';
 import { type Ranks, sensitivityRanks } from './policy/sensitivity.ts';
-import { createRuntime, type Runtime } from './runtime.ts';
+import { createRuntime, type Runtime, type RuntimeDeps } from './runtime.ts';
+import { Freshness, type Monotonic } from './session/freshness.ts';
 import { resetExposure } from './session/reset.ts';
 import { systemTimers, type Timers } from './timers.ts';
 import { createUpstream } from './upstream/upstream.ts';
@@ -31,7 +39,11 @@ export interface GatewayDeps {
   report: (event: string, detail: string) => void;
   clock?: Clock;
   timers?: Timers;
-  openLog?: (options: AuditLogOptions) => Promise<AuditLog>;
+  /** Milliseconds since an arbitrary moment. */
+  monotonic?: Monotonic;
+  /** What may vouch for this machine. */
+  platforms?: Platforms;
+  openLog?: (options: AuditLogOptions, attest: Attest | null) => Promise<AuditLog>;
 }
 
 /** What a started gateway tells the person who started it. */
@@ -41,6 +53,8 @@ export interface StartedGateway {
   /** Path of the operator interface's Unix socket; null over stdio. */
   operatorSocket: string | null;
   mode: string;
+  /** What vouches for the machine, as claims name it, such as `tpm2`. */
+  platform: string;
   trustLevel: string;
   policyHash: string;
   catalogHash: string;
@@ -56,12 +70,21 @@ export interface StartedGateway {
 
 interface Running {
   dataDir: string;
-  trustLevel: string;
+  platform: Platform;
   log: AuditLog;
   runtime: Runtime;
   http: HttpIngress | null;
   operators: OperatorListener | null;
 }
+
+/** What a log is opened with, besides its folder. */
+interface Opening {
+  ranks: Ranks;
+  /** null: no platform gives evidence. */
+  attest: Attest | null;
+}
+
+type OpenStore = (opening: Opening) => Promise<{ dataDir: string; log: AuditLog }>;
 
 /** How many stdio gateways may run from one data folder, each with a store of its own (contracts section 2). */
 const STDIO_STORES = 64;
@@ -83,7 +106,7 @@ export class Gateway {
 
   /** Serves HTTP and the operator interface. Rejects, with nothing left running, when anything is not as configured. */
   async start(): Promise<StartedGateway> {
-    const running = await this.#boot((ranks) => this.#openLog(this.#config.dataDir, ranks));
+    const running = await this.#boot((opening) => this.#openLog(this.#config.dataDir, opening));
     try {
       running.operators = this.#operatorListener(running);
       await running.operators.listen();
@@ -102,7 +125,7 @@ export class Gateway {
     if (subject === null) {
       throw new GatewayError('CREDENTIAL_REQUIRED', `name the one caller as \`stdio.subject\` in ${this.#config.file}`);
     }
-    const running = await this.#boot((ranks) => this.#openStdioLog(ranks));
+    const running = await this.#boot((opening) => this.#openStdioLog(opening));
     try {
       announce(await this.#announce(running, null));
       await serveStdio({
@@ -147,10 +170,11 @@ export class Gateway {
       await running.runtime.close();
     } finally {
       await running.log.close();
+      await running.platform.provider?.close();
     }
   }
 
-  async #boot(open: (ranks: Ranks) => Promise<{ dataDir: string; log: AuditLog }>): Promise<Running> {
+  async #boot(open: OpenStore): Promise<Running> {
     this.#booting = this.#begin(open);
     const running = await this.#booting;
     if (this.#stopping !== null) throw new GatewayError('SHUTTING_DOWN', 'the gateway was stopped while it started');
@@ -158,55 +182,100 @@ export class Gateway {
   }
 
   /** Everything but the listeners. Bundle and catalog are read before the store is opened: a bad one leaves no trace. */
-  async #begin(open: (ranks: Ranks) => Promise<{ dataDir: string; log: AuditLog }>): Promise<Running> {
+  async #begin(open: OpenStore): Promise<Running> {
+    const ranks = sensitivityRanks(this.#config.vocabulary);
+    const approved = await loadApproved(this.#config, ranks);
+    const platform = await this.#openPlatform();
+    try {
+      const attestation = await this.#attestation(platform);
+      const { attestation: settings } = this.#config;
+      const attest = platform.provider && new Attestor(platform.provider, this.#clock, settings.validityMs).attest;
+      const { dataDir, log } = await open({ ranks, attest });
+      this.#running = await this.#run({ dataDir, log, platform }, attestation, approved, ranks);
+      return this.#running;
+    } catch (error) {
+      await platform.provider?.close();
+      throw error;
+    }
+  }
+
+  async #run(
+    { dataDir, log, platform }: Pick<Running, 'dataDir' | 'log' | 'platform'>,
+    attestation: Attestation,
+    approved: Approved,
+    ranks: Ranks,
+  ): Promise<Running> {
     const config = this.#config;
-    const ranks = sensitivityRanks(config.vocabulary);
-    const approved = await loadApproved(config, ranks);
-    const attestation = await softwareAttestation(config);
-    const { dataDir, log } = await open(ranks);
+    const clock = this.#clock;
+    const monotonic = this.#deps.monotonic ?? (() => performance.now());
     try {
       const elsewhere = await siblingExposures(config.dataDir, dataDir);
       const runtime = await createRuntime(
         {
           config,
           ranks,
-          clock: this.#clock,
+          clock,
+          monotonic,
           timers: this.#deps.timers ?? systemTimers,
           attestation,
+          freshness: platform.provider && new Freshness(clock, monotonic, config.attestation.validityMs),
           log,
           exposures: mergeExposures(await log.exposures(), elsewhere),
-          connect: (server, settings) =>
-            createUpstream(
-              server,
-              settings,
-              (event) => this.#report(`server.${event.event}`, `${event.server}: ${event.detail}`),
-              {
-                baseEnv: this.#deps.environment.variables,
-              },
-            ),
+          connect: (server, settings) => this.#connect(server, settings),
           report: (event, detail) => this.#report(event, detail),
         },
         approved,
       );
-      this.#running = { dataDir, trustLevel: attestation.trustLevel, log, runtime, http: null, operators: null };
-      return this.#running;
+      return { dataDir, platform, log, runtime, http: null, operators: null };
     } catch (error) {
       await log.close();
       throw error;
     }
   }
 
-  async #openLog(dataDir: string, ranks: Ranks): Promise<{ dataDir: string; log: AuditLog }> {
+  async #openPlatform(): Promise<Platform> {
+    const platform = await openPlatform(this.#config, {
+      platforms: this.#deps.platforms ?? systemPlatforms(this.#config, (detail) => this.#report('attestation', detail)),
+      nowMicros: () => this.#clock.nowMicros(),
+      randomBytes: (length) => new Uint8Array(randomBytes(length)),
+    });
+    this.#report('attestation.chosen', platform.why);
+    return platform;
+  }
+
+  async #attestation({ provider, platform, trustLevel }: Platform): Promise<Attestation> {
+    const gatewayMeasurement = await measureSelf();
+    await checkLaunch(this.#config, provider, gatewayMeasurement);
+    return {
+      platform,
+      trustLevel,
+      launchLevel: this.#config.attestation.launch,
+      gatewayMeasurement,
+      tlsSpki: 'none',
+      rollbackProtection: 'none',
+    };
+  }
+
+  #connect(...[server, settings]: Parameters<RuntimeDeps['connect']>): ReturnType<RuntimeDeps['connect']> {
+    return createUpstream(
+      server,
+      settings,
+      (event) => this.#report(`server.${event.event}`, `${event.server}: ${event.detail}`),
+      { baseEnv: this.#deps.environment.variables },
+    );
+  }
+
+  async #openLog(dataDir: string, { ranks, attest }: Opening): Promise<{ dataDir: string; log: AuditLog }> {
     const open = this.#deps.openLog ?? openAuditLog;
     const options = { dataDir, ranks, gatewayVersion: SERVER_INFO.version };
-    return { dataDir, log: await open(options) };
+    return { dataDir, log: await open(options, attest) };
   }
 
   /** The first stdio store that no other gateway holds. */
-  async #openStdioLog(ranks: Ranks): Promise<{ dataDir: string; log: AuditLog }> {
+  async #openStdioLog(opening: Opening): Promise<{ dataDir: string; log: AuditLog }> {
     for (let slot = 0; slot < STDIO_STORES; slot += 1) {
       try {
-        return await this.#openLog(join(this.#config.dataDir, STDIO_FOLDER, String(slot)), ranks);
+        return await this.#openLog(join(this.#config.dataDir, STDIO_FOLDER, String(slot)), opening);
       } catch (error) {
         if (!(error instanceof GatewayError) || error.code !== 'STORE_IN_USE') throw error;
       }
@@ -230,7 +299,7 @@ export class Gateway {
     });
   }
 
-  #operatorListener({ runtime, log, trustLevel }: Running): OperatorListener {
+  #operatorListener({ runtime, log, platform: { trustLevel } }: Running): OperatorListener {
     const { operator, agents } = this.#config;
     return new OperatorListener({
       log,
@@ -250,7 +319,7 @@ export class Gateway {
   }
 
   async #announce(running: Running, url: string | null): Promise<StartedGateway> {
-    const { log, runtime, dataDir, trustLevel } = running;
+    const { log, runtime, dataDir, platform } = running;
     const keyFile = await publishKey(join(dataDir, 'keys'), log.publicKey);
     const known = knownKeysFile(this.#deps.environment.variables);
     if (this.#config.dev && known !== null) await rememberKey(known, log.publicKey, new Date().toISOString());
@@ -259,7 +328,8 @@ export class Gateway {
       url,
       operatorSocket: running.operators === null ? null : this.#config.operator.socket,
       mode: this.#config.mode,
-      trustLevel,
+      platform: platform.platform,
+      trustLevel: platform.trustLevel,
       policyHash: policy.bundleHash,
       catalogHash: catalog.hash,
       publicKey: log.publicKey,

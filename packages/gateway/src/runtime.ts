@@ -13,6 +13,8 @@ import type { PathDeps } from './pipeline/deps.ts';
 import type { Ranks } from './policy/sensitivity.ts';
 import { commitment } from './session/commitment.ts';
 import { Exposures } from './session/exposure.ts';
+import type { Freshness, Monotonic } from './session/freshness.ts';
+import { Renewal } from './session/renewal.ts';
 import { Sessions } from './session/sessions.ts';
 import type { Timers } from './timers.ts';
 import type { createUpstream } from './upstream/upstream.ts';
@@ -23,6 +25,9 @@ export interface RuntimeDeps {
   clock: Clock;
   timers: Timers;
   attestation: Attestation;
+  /** How old the evidence of open chains is; null: no platform gives any. */
+  freshness: Freshness | null;
+  monotonic: Monotonic;
   log: AuditLog;
   /** What agents are known to have seen before now, in whichever store. */
   exposures: readonly Exposure[];
@@ -69,7 +74,7 @@ export class Runtime {
   #activation: Promise<unknown> = Promise.resolve();
 
   constructor(deps: RuntimeDeps, { chain, authority, exposures, lastSessions }: Beginning) {
-    const { log, config, attestation, clock, timers } = deps;
+    const { log, config, attestation, clock, timers, freshness, monotonic, report } = deps;
     this.#deps = deps;
     this.#authority = authority;
     this.chain = chain;
@@ -80,13 +85,17 @@ export class Runtime {
       config,
       attestation,
       clock,
+      freshness,
+      monotonic,
       newId: randomUUID,
       authority: () => this.#authority,
       lastSessions,
     });
     this.governed = governedGateway(this.#path(), () => this.#authority, chain);
-    // Neither minds running again before it is done: a session closes once, and a count is taken once.
+    const renewal = freshness === null ? null : new Renewal({ log, freshness, chain, report });
+    // None minds running again before it is done: a session closes once, a count is taken once, evidence is asked for once.
     this.#stopTimers = [
+      timers.every(SWEEP_MS, () => void renewal?.sweep().catch((error) => this.#unrecorded(error))),
       timers.every(SWEEP_MS, () => void this.sessions.sweep().catch((error) => this.#unrecorded(error))),
       timers.every(FLUSH_MS, () => void chain.flush().catch((error) => this.#unrecorded(error))),
     ];
@@ -170,7 +179,8 @@ function connect(deps: RuntimeDeps, chain: GatewayChain, { catalog, policy }: Ap
 }
 
 async function openChain(deps: RuntimeDeps, chain: GatewayChain, authority: Authority): Promise<void> {
-  const { config, log, attestation } = deps;
+  const { config, log, attestation, freshness } = deps;
+  const asked = freshness?.now();
   const opening = { exposure: 'public', previousSession: null, prevClaimHash: await log.lastClaimHash() };
   await log.openSession({
     sessionId: chain.sessionId,
@@ -180,6 +190,7 @@ async function openChain(deps: RuntimeDeps, chain: GatewayChain, authority: Auth
     exposureClass: 'public',
     detail: commitment(config, authority, attestation, opening),
   });
+  if (asked !== undefined) freshness?.begun(chain.sessionId, asked);
   await enterAuthority(chain, authority);
 }
 

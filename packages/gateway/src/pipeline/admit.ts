@@ -2,7 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import type { JsonObject } from '@cmcp/evidence';
 import type { CallSalt } from '../audit/types.ts';
 import { asciiName } from '../claim.ts';
-import { GatewayError } from '../errors.ts';
+import { type ErrorCode, GatewayError } from '../errors.ts';
 import type { Session, SessionRequest } from '../session/sessions.ts';
 import type { PathDeps } from './deps.ts';
 import { type CallRecord, requestDigest } from './record.ts';
@@ -44,12 +44,19 @@ export async function admit(
   };
 }
 
+const NO_SESSION: readonly ErrorCode[] = [
+  'SESSION_UNKNOWN',
+  'TOO_MANY_SESSIONS',
+  'ATTESTATION_FAILED',
+  'ATTESTATION_STALE',
+];
+
 /** A request that is given no session is an event of the gateway chain: no session's chain could hold it. */
 async function enter(deps: PathDeps, request: SessionRequest, detail: JsonObject): Promise<Session> {
   try {
     return await deps.sessions.enter(request);
   } catch (error) {
-    if (error instanceof GatewayError && (error.code === 'SESSION_UNKNOWN' || error.code === 'TOO_MANY_SESSIONS')) {
+    if (error instanceof GatewayError && NO_SESSION.includes(error.code)) {
       await deps.event('call.refused', request.caller, { ...detail, error_code: error.code });
     }
     throw error;

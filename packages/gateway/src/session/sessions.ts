@@ -8,6 +8,8 @@ import { GatewayError } from '../errors.ts';
 import type { SessionRef } from '../mcp/types.ts';
 import { commitment } from './commitment.ts';
 import type { Exposures } from './exposure.ts';
+import type { Freshness, Monotonic } from './freshness.ts';
+import { StartRate } from './start-rate.ts';
 
 /** The audited unit: one caller, one bundle, one catalog, one chain, one claim (contracts section 1). */
 export interface Session {
@@ -47,6 +49,10 @@ export interface SessionDeps {
   config: Config;
   attestation: Attestation;
   clock: Clock;
+  /** null: no platform gives evidence, so none can grow old. */
+  freshness: Freshness | null;
+  /** Milliseconds since an arbitrary moment. */
+  monotonic: Monotonic;
   newId: () => string;
   /** What a session opened now is governed by. */
   authority: () => Authority;
@@ -65,10 +71,12 @@ export class Sessions {
   readonly #current = new Map<string, LiveSession>();
   readonly #transports = new WeakMap<SessionRef, string>();
   readonly #opening = new Map<string, Promise<LiveSession>>();
+  readonly #starts: StartRate;
   #ended = false;
 
   constructor(deps: SessionDeps) {
     this.#deps = deps;
+    this.#starts = new StartRate(deps.config.sessions.startsPerMinute, deps.monotonic);
   }
 
   /** Opens the session of a handshake transport. Rejects with TOO_MANY_SESSIONS when none can make room. */
@@ -91,15 +99,23 @@ export class Sessions {
   /**
    * The session that a request belongs to, entered: pair with {@link leave}. A transport whose session was closed by time
    * or activation gets a successor. Rejects with SESSION_UNKNOWN for a handle that is not this subject's open session,
-   * with TOO_MANY_SESSIONS when none can make room, with SHUTTING_DOWN at the end.
+   * with TOO_MANY_SESSIONS when none can make room or this caller opens them too fast, with ATTESTATION_FAILED when a new one
+   * gets no evidence, with ATTESTATION_STALE when that of an open one is too old, with SHUTTING_DOWN at the end.
    */
   async enter(request: SessionRequest): Promise<Session> {
     for (;;) {
       const session = await this.#find(request);
       if (session.closing !== null) continue;
+      this.#assertFresh(session);
       session.activeCalls += 1;
       return session;
     }
+  }
+
+  #assertFresh({ id }: LiveSession): void {
+    const { config, freshness } = this.#deps;
+    if (config.attestation.staleness === 'warn_only' || freshness?.isStale(id) !== true) return;
+    throw new GatewayError('ATTESTATION_STALE', `the evidence of session ${id} could not be renewed in time`);
   }
 
   /** An open session by its id, entered, for operators: pair with {@link leave}. Null when there is none, or it is closing. */
@@ -144,9 +160,17 @@ export class Sessions {
     this.#ended = reason === 'shutdown';
     const closing = [...this.#open.values()].map(async (session) => {
       await this.close(session.id, reason);
-      if (reason === 'activation') await this.#ofLine(session.line, session.caller, session.workflow);
+      if (reason === 'activation') await this.#succeed(session);
     });
     for (const outcome of await Promise.allSettled(closing)) if (outcome.status === 'rejected') throw outcome.reason;
+  }
+
+  /** Opens the successor that an activation brings about: the caller did not ask for it, so it is not counted as a start. */
+  async #succeed({ line, caller, workflow }: LiveSession): Promise<void> {
+    if (this.#current.has(line) || this.#opening.has(line)) return;
+    const opening = this.#openCurrent(line, caller, workflow);
+    this.#opening.set(line, opening);
+    await opening;
   }
 
   async #find(request: SessionRequest): Promise<LiveSession> {
@@ -172,8 +196,12 @@ export class Sessions {
   async #ofLine(line: string, caller: Caller, workflow: string | null): Promise<LiveSession> {
     const current = this.#current.get(line);
     if (current !== undefined) return current;
-    const opening = this.#opening.get(line) ?? this.#openCurrent(line, caller, workflow);
-    this.#opening.set(line, opening);
+    let opening = this.#opening.get(line);
+    if (opening === undefined) {
+      this.#starts.take(caller.subject);
+      opening = this.#openCurrent(line, caller, workflow);
+      this.#opening.set(line, opening);
+    }
     return opening;
   }
 
@@ -220,13 +248,14 @@ export class Sessions {
 
   /** Begins the chain; it commits to what governs the session, and to what its subject has seen before. */
   async #start({ id, caller, authority, openedMicros }: LiveSession): Promise<void> {
-    const { log, exposures, config, attestation, lastSessions } = this.#deps;
+    const { log, exposures, config, attestation, freshness, lastSessions } = this.#deps;
     const inherited = exposures.inherit(caller.subject, openedMicros);
     const opening = {
       exposure: inherited.class,
       previousSession: lastSessions.get(caller.subject) ?? null,
       prevClaimHash: await log.lastClaimHash(),
     };
+    const asked = freshness?.now();
     await log.openSession({
       sessionId: id,
       kind: 'session',
@@ -235,6 +264,7 @@ export class Sessions {
       exposureClass: inherited.class,
       detail: commitment(config, authority, attestation, opening),
     });
+    if (asked !== undefined) freshness?.begun(id, asked);
     lastSessions.set(caller.subject, id);
   }
 
@@ -269,6 +299,7 @@ export class Sessions {
       return await this.#deps.log.closeSession(session.id, reason);
     } finally {
       this.#open.delete(session.id);
+      this.#deps.freshness?.ended(session.id);
     }
   }
 }
