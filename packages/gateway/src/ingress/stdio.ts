@@ -6,6 +6,7 @@ import { StdioPeer } from '../mcp/stdio.ts';
 import type { GovernedGateway } from '../mcp/types.ts';
 import { systemTimers, type Timers } from '../timers.ts';
 import { readLines } from './lines.ts';
+import { OutputPipe } from './output-pipe.ts';
 import { type BodyLimits, type BodyParser, createBodyParser } from './parse.ts';
 
 export interface StdioDeps {
@@ -85,51 +86,4 @@ async function receive(bytes: Uint8Array, parser: BodyParser, peer: StdioPeer): 
 
 function isBlank(bytes: Uint8Array): boolean {
   return bytes.every((byte) => byte === 0x20 || byte === 0x09 || byte === 0x0d);
-}
-
-/** The output, with its back-pressure and its end. */
-class OutputPipe {
-  readonly #output: Writable;
-  #full = false;
-  #waiting: (() => void) | null = null;
-  broken = false;
-
-  constructor(output: Writable, onBroken: () => void) {
-    this.#output = output;
-    const broke = (): void => {
-      this.broken = true;
-      this.#release();
-      onBroken();
-    };
-    output.on('error', broke);
-    output.on('close', broke);
-    output.on('drain', () => this.#release());
-  }
-
-  write(text: string): void {
-    if (!this.broken) this.#full = !this.#output.write(text);
-  }
-
-  /** Resolves when more may be written. One waits at a time. */
-  async ready(): Promise<void> {
-    if (!this.#full || this.broken) return;
-    await new Promise<void>((resolve) => {
-      this.#waiting = resolve;
-    });
-  }
-
-  /** Resolves when what was written has left, or never will. */
-  async flushed(): Promise<void> {
-    if (this.broken) return;
-    await new Promise<void>((resolve) => {
-      this.#output.once('close', resolve);
-      this.#output.write('', () => resolve());
-    });
-  }
-
-  #release(): void {
-    this.#full = false;
-    this.#waiting?.();
-    this.#waiting = null;
-  }
 }

@@ -21,6 +21,13 @@ const SCHEMA_MAPS = new Set(['properties', 'patternProperties', '$defs', 'defini
 /** Keywords that hold instance data, never schemas. */
 const DATA = new Set(['enum', 'const', 'default', 'examples', 'example']);
 
+/** Methods whose target `Mcp-Name` repeats, and the parameter that holds it. */
+const NAMED_BY = new Map([
+  ['tools/call', 'name'],
+  ['resources/read', 'uri'],
+  ['prompts/get', 'name'],
+]);
+
 export type ParameterType = 'string' | 'integer' | 'boolean';
 
 /** One argument that is mirrored into a header. */
@@ -50,6 +57,21 @@ export function decodeHeaderValue(value: string): string | null {
   const exact = value.length >= PREFIX.length + SUFFIX.length && BASE64.test(payload);
   if (!exact || bytes.toString('base64') !== payload || !isUtf8(bytes)) return null;
   return bytes.toString('utf8');
+}
+
+/** The parameter that `Mcp-Name` repeats for a method; null where the header does not belong. */
+export const namedBy = (method: string): string | null => NAMED_BY.get(method) ?? null;
+
+/** The header fields that repeat a request or notification for whoever routes it ("Standard Request Headers"). */
+export function standardHeaders(method: string, params: JsonObject, version: string): [string, string][] {
+  const fields: [string, string][] = [
+    ['mcp-protocol-version', version],
+    ['mcp-method', method],
+  ];
+  const parameter = namedBy(method);
+  const name = parameter === null ? undefined : member(params, parameter);
+  if (typeof name === 'string') fields.push(['mcp-name', encodeHeaderValue(name)]);
+  return fields;
 }
 
 /**

@@ -6,16 +6,17 @@ import { ChangeStream } from './change-stream.ts';
 import type { Channel, ChannelRequest } from './channel.ts';
 import type { EventLog } from './event-log.ts';
 import { resultOf } from './http-answer.ts';
-import { checkConfiguredHeaders, HttpEndpoint, type HttpTarget } from './http-endpoint.ts';
+import { checkConfiguredHeaders, HttpEndpoint } from './http-endpoint.ts';
 import { negotiateHttp } from './http-negotiation.ts';
 import type { PostAnswer } from './http-post.ts';
 import { HttpSender, sessionField, type Terms } from './http-sender.ts';
 import type { MonotonicTimers } from './monotonic.ts';
+import { pinnedPeer } from './pinned-peer.ts';
 import { Scope } from './scope.ts';
 import type { UpstreamSettings } from './types.ts';
 
 export interface HttpChannelOptions {
-  target: HttpTarget;
+  target: { url: string; tlsFingerprint: string | null };
   settings: UpstreamSettings;
   ca: string[] | null;
   log: EventLog;
@@ -91,7 +92,7 @@ export class HttpChannel implements Channel {
     if (this.#closing !== null) throw unavailable('the connection to the server is closed');
     if (this.#connected === null) {
       const { target, ca, settings, log, timers, onChanged } = this.#options;
-      const endpoint = new HttpEndpoint(target, this.#headers, ca);
+      const endpoint = new HttpEndpoint(target.url, this.#headers, pinnedPeer(target.tlsFingerprint, ca));
       const { maxResponseBytes } = settings;
       const sender = new HttpSender({ endpoint, maxResponseBytes, log, timers, onToolListChange: onChanged });
       this.#connected = { endpoint, sender };

@@ -1,23 +1,25 @@
-import type { X509Certificate } from 'node:crypto';
 import { isIP, type Socket, connect as tcpConnect } from 'node:net';
 import { TLSSocket, connect as tlsConnect } from 'node:tls';
-import { encodeUtf8, equalBytes, sha256 } from '@cmcp/evidence';
 import { type buildConnector, type Dispatcher, Pool } from 'undici';
 import { GatewayError } from '../errors.ts';
 
 const CONNECTIONS = 64;
 const CONNECT_MS = 10_000;
-/** `SHA256:` and 43 times `A` with or without padding: the reference's way to write "no pin" (wire-formats 6.3). */
-const UNPINNED = /^SHA256:A{43}=?$/;
 /** Fields that the gateway sets itself; a configured one would contradict the body or the framing. */
 const RESERVED =
   /^(?:mcp-.*|host|accept|accept-encoding|content-.*|connection|keep-alive|transfer-encoding|te|trailer|upgrade|expect|last-event-id)$/i;
 const FIELD_NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const FIELD_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
-export interface HttpTarget {
-  url: string;
-  tlsFingerprint: string | null;
+/** Who may be at the other end. */
+export interface Peer {
+  /**
+   * PEM certificates that the peer's must lead to; null: those of Node; `none`: its certificate is only an envelope for its
+   * key, and `refuse` alone judges that.
+   */
+  authorities: string[] | null | 'none';
+  /** Looks at a connection over which nothing was sent yet: why it is not to be used, or null. */
+  refuse(socket: Socket | TLSSocket): Error | null;
 }
 
 export interface HttpHandlers {
@@ -33,6 +35,9 @@ export interface HttpRequest {
   readonly sent: boolean;
   /** Closes the request's connection; `fail` is not called any more. */
   abort(): void;
+  /** Lets the answer wait in the connection until `resume`. */
+  pause(): void;
+  resume(): void;
 }
 
 /** Connections to one URL. Never follows a redirect, and adds no credential but the configured header fields. */
@@ -42,12 +47,12 @@ export class HttpEndpoint {
   readonly #path: string;
   readonly #headers: Record<string, string>;
 
-  /** @throws GatewayError UPSTREAM_UNAVAILABLE when the catalog's URL or pin is not acceptable */
-  constructor(target: HttpTarget, headers: Record<string, string>, ca: string[] | null) {
-    const url = readUrl(target.url);
+  /** @throws GatewayError UPSTREAM_UNAVAILABLE when the URL is not acceptable */
+  constructor(address: string, headers: Record<string, string>, peer: Peer) {
+    const url = readUrl(address);
     this.#path = `${url.pathname}${url.search}`;
     this.#headers = headers;
-    this.#connector = new Connector(readPin(target.tlsFingerprint), ca);
+    this.#connector = new Connector(peer);
     this.#pool = new Pool(url.origin, {
       connect: (options, callback) => this.#connector.connect(options, callback),
       allowH2: false,
@@ -99,6 +104,8 @@ export class HttpEndpoint {
         aborted = true;
         controller?.abort(new Error('aborted'));
       },
+      pause: () => controller?.pause(),
+      resume: () => controller?.resume(),
     };
   }
 
@@ -140,24 +147,13 @@ function isLoopback(address: string): boolean {
   return address === '::1' || /^(?:::ffff:)?127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/i.test(address);
 }
 
-/** The pinned digest, or null for no pin. */
-/** `SHA256:` and base64 of a digest, without padding; null: not pinned. */
-function readPin(fingerprint: string | null): string | null {
-  if (fingerprint === null || UNPINNED.test(fingerprint)) return null;
-  const pin = /^(SHA256:[A-Za-z0-9+/]{43})=?$/.exec(fingerprint)?.[1];
-  if (pin === undefined) throw refuse('the TLS fingerprint is not SHA256: and base64 of 32 bytes');
-  return pin;
-}
-
 /** Opens connections, looks at the peer before the first application byte, and can give up those not yet open. */
 class Connector {
-  readonly #pin: string | null;
-  readonly #ca: string[] | null;
+  readonly #peer: Peer;
   readonly #opening = new Set<Socket>();
 
-  constructor(pin: string | null, ca: string[] | null) {
-    this.#pin = pin;
-    this.#ca = ca;
+  constructor(peer: Peer) {
+    this.#peer = peer;
   }
 
   connect(options: buildConnector.Options, callback: buildConnector.Callback): void {
@@ -169,7 +165,7 @@ class Connector {
     const settle = (open: boolean) => {
       clearTimeout(timer);
       if (!this.#opening.delete(socket)) return;
-      const refusal = open ? refusePeer(socket, this.#pin) : (failure ?? new Error('the connection was closed'));
+      const refusal = open ? this.#refuse(socket) : (failure ?? new Error('the connection was closed'));
       if (refusal === null) {
         callback(null, socket);
       } else {
@@ -188,16 +184,22 @@ class Connector {
     for (const socket of this.#opening) socket.destroy();
   }
 
+  #refuse(socket: Socket | TLSSocket): Error | null {
+    return refusePlain(socket) ?? this.#peer.refuse(socket);
+  }
+
   #openTls({ hostname, port }: buildConnector.Options): TLSSocket {
+    const { authorities } = this.#peer;
     return tlsConnect({
       host: hostname,
       port: Number(port || 443),
       ALPNProtocols: ['http/1.1'],
-      minVersion: 'TLSv1.2',
+      // Only TLS 1.3 has no renegotiation, in which a peer whose key alone was judged could present another one.
+      minVersion: authorities === 'none' ? 'TLSv1.3' : 'TLSv1.2',
       // Explicit, so that no environment variable turns validation off.
-      rejectUnauthorized: true,
+      rejectUnauthorized: authorities !== 'none',
       ...(isIP(hostname) === 0 ? { servername: hostname } : {}),
-      ...(this.#ca === null ? {} : { ca: this.#ca }),
+      ...(Array.isArray(authorities) ? { ca: authorities } : {}),
     })
       .setNoDelay(true)
       .setKeepAlive(true);
@@ -206,24 +208,12 @@ class Connector {
 
 const openTcp = (host: string, port: number): Socket => tcpConnect({ host, port }).setNoDelay(true).setKeepAlive(true);
 
-/** Why the peer that answered is not to be spoken to, or null. A name is judged by the address that it led to. */
-export function refusePeer(socket: Socket | TLSSocket, pin: string | null): Error | null {
-  if (!(socket instanceof TLSSocket)) {
-    return isLoopback(socket.remoteAddress ?? '') ? null : new Error('plain http is for loopback only');
-  }
-  if (pin === null) return null;
-  const certificate: X509Certificate | undefined = socket.getPeerX509Certificate();
-  if (certificate === undefined || !equalBytes(encodeUtf8(fingerprintOf(certificate)), encodeUtf8(pin))) {
-    return new Error('the certificate is not the pinned one');
-  }
-  return null;
+/** Why a connection without TLS is not to be used, or null. A name is judged by the address that it led to. */
+export function refusePlain(socket: Socket | TLSSocket): Error | null {
+  if (socket instanceof TLSSocket || isLoopback(socket.remoteAddress ?? '')) return null;
+  return new Error('plain http is for loopback only');
 }
 
 function refuse(detail: string): GatewayError {
   return new GatewayError('UPSTREAM_UNAVAILABLE', detail);
-}
-
-/** As wire-formats section 6.3 writes it, without padding: of the certificate, not of its key. */
-function fingerprintOf(certificate: X509Certificate): string {
-  return `SHA256:${Buffer.from(sha256(certificate.raw)).toString('base64').replace(/=$/, '')}`;
 }

@@ -23,7 +23,7 @@ import {
 } from '../../../../tests/support/upstreams.ts';
 import type { CatalogServer } from '../catalog/types.ts';
 import { GatewayError } from '../errors.ts';
-import { refusePeer } from './http-endpoint.ts';
+import { refusePlain } from './http-endpoint.ts';
 import { UpstreamRpcError } from './types.ts';
 
 const LIMITS = { timeout: 30_000 };
@@ -623,7 +623,7 @@ test(
       await assert.rejects(connect(t, transport).call('t'), failsWith('UPSTREAM_UNAVAILABLE', detail), url);
     }
     // `localhost` is only a name: what it led to is looked at before anything is written.
-    const peer = (remoteAddress: string) => refusePeer({ remoteAddress } as Socket, null);
+    const peer = (remoteAddress: string) => refusePlain({ remoteAddress } as Socket);
     for (const address of ['127.0.0.1', '127.8.8.8', '::1', '::ffff:127.0.0.1']) assert.equal(peer(address), null);
     for (const address of ['10.0.0.1', '::', '::ffff:10.0.0.1', '127.0.0.1.5', ''])
       assert.ok(peer(address) instanceof Error);

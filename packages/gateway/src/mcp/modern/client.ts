@@ -3,7 +3,7 @@ import { isObject, type JsonObject, member } from '@cmcp/evidence';
 import { GatewayError } from '../../errors.ts';
 import { UpstreamRpcError } from '../../upstream/types.ts';
 import { type ClientDialect, promisesToolChanges } from '../client.ts';
-import { encodeHeaderValue, parameterHeaderValues } from '../headers.ts';
+import { parameterHeaderValues, standardHeaders } from '../headers.ts';
 import { SERVER_INFO } from '../server-info.ts';
 
 const VERSION = '2026-07-28';
@@ -33,12 +33,7 @@ export function modernDialect(capabilities?: JsonObject): ClientDialect {
 
 /** MCP26-13: rebuilt from what was decided and from the approved schema, never taken over from a caller's header. */
 function headers(method: string, params: JsonObject, inputSchema: JsonObject | null): [string, string][] {
-  const fields: [string, string][] = [
-    ['mcp-protocol-version', VERSION],
-    ['mcp-method', method],
-  ];
-  const name = member(params, 'name');
-  if (typeof name === 'string') fields.push(['mcp-name', encodeHeaderValue(name)]);
+  const fields = standardHeaders(method, params, VERSION);
   const args = member(params, 'arguments');
   if (inputSchema !== null && isObject(args)) fields.push(...parameterHeaderValues(inputSchema, args));
   return fields;

@@ -4,14 +4,7 @@
  */
 import { JsonNumber, type JsonObject, type JsonValue, member } from '@cmcp/evidence';
 import { type HeaderValues, singleHeader } from '../exchange.ts';
-import { decodeHeaderValue, type ParameterType, parameterHeaders, valueAt } from '../headers.ts';
-
-/** Methods whose target `Mcp-Name` repeats, and the parameter that holds it. */
-const NAMED_BY = new Map([
-  ['tools/call', 'name'],
-  ['resources/read', 'uri'],
-  ['prompts/get', 'name'],
-]);
+import { decodeHeaderValue, namedBy, type ParameterType, parameterHeaders, valueAt } from '../headers.ts';
 
 /** The name of the first standard header that is missing, repeated or different, or null when all agree. */
 export function disagreeingHeader(
@@ -22,8 +15,8 @@ export function disagreeingHeader(
 ): string | null {
   if (singleHeader(headers, 'mcp-protocol-version') !== version) return 'MCP-Protocol-Version';
   if (singleHeader(headers, 'mcp-method') !== method) return 'Mcp-Method';
-  const field = NAMED_BY.get(method);
-  if (field === undefined) return null;
+  const field = namedBy(method);
+  if (field === null) return null;
   const target = member(params, field);
   const header = singleHeader(headers, 'mcp-name');
   // Without a target there is nothing to repeat; the parameters are refused for it afterwards.
