@@ -208,6 +208,11 @@ class Journal implements AuditLog {
     }));
   }
 
+  async signStatement(statement: Uint8Array): Promise<string> {
+    this.#commits.assertAlive();
+    return this.#parts.signer.statement(statement);
+  }
+
   async recordAnchor({ index, value }: AnchorPosition): Promise<void> {
     const batch = this.#commits.next();
     const open = [...this.#live.values()].map(({ chain }) => {

@@ -74,6 +74,8 @@ function dispatch(log: AuditLog, request: Request): Promise<unknown> {
       return log.exportSession(...request.args).then(stringifyJson);
     case 'salts':
       return log.salts(...request.args);
+    case 'signStatement':
+      return log.signStatement(...request.args);
     case 'recordAnchor':
       return log.recordAnchor(...request.args);
     case 'close':

@@ -1,6 +1,13 @@
 import { generateKeyPairSync, type KeyObject, sign, verify } from 'node:crypto';
 import type { Checkpoint, GatewayClaim } from '@cmcp/evidence';
-import { checkpointPreimage, claimPreimage, decodeBase64Url, EncodingError, encodeBase64Url } from '@cmcp/evidence';
+import {
+  checkpointPreimage,
+  claimPreimage,
+  decodeBase64Url,
+  EncodingError,
+  encodeBase64Url,
+  statementPreimage,
+} from '@cmcp/evidence';
 
 /** The claim key of one process: generated in memory, never exported, gone with the process (contracts section 4). */
 export interface Signer {
@@ -10,6 +17,8 @@ export interface Signer {
   claim(unsigned: GatewayClaim): GatewayClaim;
   /** Signs the 32-byte digest of a bundle. */
   bundle(digest: Uint8Array): string;
+  /** Signs the bytes of a live statement, under a label that nothing else is signed under. */
+  statement(bytes: Uint8Array): string;
 }
 
 /** A signer with a fresh software key. */
@@ -28,6 +37,7 @@ function signerOf(privateKey: KeyObject, publicKey: string): Signer {
     },
     claim: (unsigned) => ({ ...unsigned, signature: signature(claimPreimage(unsigned)) }),
     bundle: signature,
+    statement: (bytes) => signature(statementPreimage(bytes)),
   };
 }
 

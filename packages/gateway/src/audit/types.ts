@@ -133,6 +133,8 @@ export interface AuditLog {
   exportSession(sessionId: string): Promise<SessionFile>;
   /** Salts of a session's calls, decrypted, for selective disclosure by an operator. */
   salts(sessionId: string): Promise<CallSalt[]>;
+  /** Signs the 64 bytes of a live statement with the claim key, to show that it is held now. Base64url. */
+  signStatement(statement: Uint8Array): Promise<string>;
   /** Records the counter that anchors the store, with what the store must hold from now on. Durable when it resolves. */
   recordAnchor(position: AnchorPosition): Promise<void>;
   /** Flushes, closes the store, releases the holder lock. */

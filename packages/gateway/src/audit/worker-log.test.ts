@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
-import { randomInt, randomUUID } from 'node:crypto';
+import { randomInt, randomUUID, verify } from 'node:crypto';
 import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline';
 import { DatabaseSync } from 'node:sqlite';
 import test from 'node:test';
 import type { Worker } from 'node:worker_threads';
-import { type AuditEntry, entryHash, parseJson, type SessionFile } from '@cmcp/evidence';
+import { type AuditEntry, entryHash, parseJson, type SessionFile, statementPreimage } from '@cmcp/evidence';
 import { GatewayError } from '../errors.ts';
 import {
   appraise,
@@ -230,4 +230,16 @@ test('a store that is rewritten after kill -9 is never proven in its forged part
   for (const { key, length } of file.checkpoints) if (key === seen.key) assert.ok(length <= forgedFrom);
   assert.ok((log.recovered[0]?.entriesRecovered ?? 0) >= rows.length - forgedFrom);
   assert.notEqual((await appraise(file, [log.publicKey, seen.key])).verdict, 'verified');
+});
+
+test('the claim key signs a live statement under a label of its own, and nothing once the log is closed', async (t) => {
+  const log = await openAuditLog(optionsOf(tempDir(t)));
+  t.after(() => log.close());
+  const statement = new Uint8Array(64).fill(9);
+  const signature = Buffer.from(await log.signStatement(statement), 'base64url');
+  const key = { key: { kty: 'OKP', crv: 'Ed25519', x: log.publicKey }, format: 'jwk' } as const;
+  assert.ok(verify(null, statementPreimage(statement), key, signature));
+  assert.ok(!verify(null, statement, key, signature));
+  await log.close();
+  await assert.rejects(log.signStatement(statement), code('AUDIT_UNAVAILABLE'));
 });

@@ -150,6 +150,10 @@ class WorkerLog implements AuditLog {
     return this.#ask((id) => ({ id, method: 'salts', args }));
   }
 
+  signStatement(...args: Parameters<AuditLog['signStatement']>): Promise<string> {
+    return this.#ask((id) => ({ id, method: 'signStatement', args }));
+  }
+
   recordAnchor(...args: Parameters<AuditLog['recordAnchor']>): Promise<void> {
     return this.#ask((id) => ({ id, method: 'recordAnchor', args }));
   }
