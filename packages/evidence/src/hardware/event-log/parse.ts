@@ -17,10 +17,14 @@ export interface LogEvent {
   /** By bank; only banks that the head of the log declares. */
   digests: ReadonlyMap<BankName, Uint8Array<ArrayBuffer>>;
   data: Uint8Array<ArrayBuffer>;
+  /** The event as it stands in the log. */
+  bytes: Uint8Array<ArrayBuffer>;
 }
 
 /** A crypto-agile event log (TCG PC Client Platform Firmware Profile section 10). Nothing in it is signed: only a replay that ends in quoted registers gives it weight. */
 export interface EventLog {
+  /** What stands before the events: the first one, which says which form the others have. */
+  head: Uint8Array<ArrayBuffer>;
   platformClass: number;
   /** Banks that the log declares, in its order. */
   algorithms: readonly BankName[];
@@ -38,6 +42,7 @@ export interface EventLog {
 export function parseEventLog(bytes: Uint8Array<ArrayBuffer>): EventLog {
   const reader = new ByteReader(bytes, WHAT);
   const { platformClass, algorithms } = readHead(reader);
+  const head = bytes.subarray(0, reader.at);
   const events: LogEvent[] = [];
   let padding = 0;
   while (reader.left > 0) {
@@ -47,7 +52,7 @@ export function parseEventLog(bytes: Uint8Array<ArrayBuffer>): EventLog {
     }
     events.push(readEvent(reader, algorithms));
   }
-  return { platformClass, algorithms: algorithms.map((each) => each.name), events, padding };
+  return { head, platformClass, algorithms: algorithms.map((each) => each.name), events, padding };
 }
 
 /** The first event has the old SHA-1 form and says which algorithms the others use. */
@@ -93,6 +98,7 @@ function readAlgorithms(head: ByteReader): BankAlgorithm[] {
 }
 
 function readEvent(reader: ByteReader, declared: readonly BankAlgorithm[]): LogEvent {
+  const start = reader.at;
   const index = reader.u32le('index of an event');
   const type = reader.u32le('type of an event');
   const count = reader.u32le('number of digests');
@@ -108,7 +114,7 @@ function readEvent(reader: ByteReader, declared: readonly BankAlgorithm[]): LogE
   }
   if (digests.size === 0) throw new FormatError(`${WHAT}: an event has no digest`);
   const data = reader.take(reader.u32le('size of an event'), 'data of an event');
-  return { index, type, digests, data };
+  return { index, type, digests, data, bytes: reader.bytes.subarray(start, reader.at) };
 }
 
 /** No event starts with 16 zeros or 16 times 0xFF and goes on so to the end: an event has at least one digest. */
