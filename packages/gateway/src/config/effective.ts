@@ -1,7 +1,10 @@
 import { canonicalSorted, digest, type JsonObject, type JsonValue } from '@cmcp/evidence';
 import type { Config, Credential } from './types.ts';
 
-type Unhashed = Omit<Config, 'hash' | 'agentsHash' | 'operatorsHash'>;
+type Unhashed = Omit<Config, 'hash' | 'portableHash' | 'agentsHash' | 'operatorsHash'>;
+
+/** By server id and name: the text in the file of what may be a secret. */
+export type WrittenSecrets = Record<string, Record<'env' | 'headers', Record<string, string>>>;
 
 const byName = (a: [string, unknown], b: [string, unknown]): number => (a[0] < b[0] ? -1 : 1);
 
@@ -22,20 +25,55 @@ function credentialsDigest(credentials: Credential[]): string {
  * The digests that a session commits to (contracts section 3): over every effective setting, with defaults filled in and
  * secrets replaced by their digests. Mappings with chosen keys are hashed as sorted pairs.
  */
-export function withHashes(config: Unhashed): Config {
+export function withHashes(config: Unhashed, written: WrittenSecrets): Config {
   const agentsHash = credentialsDigest(config.agents);
   const operatorsHash = credentialsDigest(config.operator.credentials);
   const { file: _file, vocabulary, upstreams, agents: _agents, operator, stdioSubject, ...plain } = config;
-  const effective: JsonObject = {
-    ...plain,
+  const named: JsonObject = {
     stdio_subject: stdioSubject,
     agents: agentsHash,
     operators: operatorsHash,
-    operator_socket: operator.socket,
     vocabulary: Object.entries(vocabulary).sort(byName),
+  };
+  const effective: JsonObject = {
+    ...plain,
+    ...named,
+    operator_socket: operator.socket,
     upstreams: Object.entries(upstreams)
       .sort(byName)
       .map(([id, { env, headers, timeoutMs }]) => [id, sealed(env), sealed(headers), timeoutMs]),
   };
-  return { ...config, agentsHash, operatorsHash, hash: digest(canonicalSorted(effective)) };
+  const portable: JsonObject = { ...placeless(config), ...named, upstreams: writtenUpstreams(config, written) };
+  const hash = digest(canonicalSorted(effective));
+  return { ...config, agentsHash, operatorsHash, hash, portableHash: digest(canonicalSorted(portable)) };
+}
+
+/** The settings that are not paths. What policy and catalog hold is measured apart, so their pins say nothing more. */
+function placeless(config: Unhashed): JsonObject {
+  const { dev, listen, allowedHosts, allowedOrigins, mode, audit, sessions, limits, compat, tls } = config;
+  const { provider, tpm, roots, validityMs, staleness, launch } = config.attestation;
+  const { seal, rollbackCounter } = tpm;
+  return {
+    dev,
+    listen,
+    allowedHosts,
+    allowedOrigins,
+    mode,
+    audit,
+    sessions,
+    limits,
+    compat,
+    tls: tls?.kind ?? null,
+    attestation: { provider, roots: roots.length, validityMs, staleness, launch },
+    tpm: { address: tpm.address.kind, akCertificate: tpm.akCertificate !== null, seal, rollbackCounter },
+  };
+}
+
+function writtenUpstreams({ upstreams }: Unhashed, written: WrittenSecrets): JsonValue {
+  return Object.entries(upstreams)
+    .sort(byName)
+    .map(([id, { timeoutMs }]) => {
+      const { env = {}, headers = {} } = written[id] ?? {};
+      return [id, Object.entries(env).sort(byName), Object.entries(headers).sort(byName), timeoutMs];
+    });
 }

@@ -28,8 +28,20 @@ export function expandReferences(
   return { value, problems };
 }
 
+/** `variables`, and for every reference in `text` to one that is not set a stand-in: for reading a configuration where its secrets are not. */
+export function withStandIns(text: string, variables: Readonly<Record<string, string>>): Record<string, string> {
+  const named = [...text.matchAll(REFERENCE)].flatMap(([, name]) => name ?? []);
+  return { ...Object.fromEntries(named.map((name) => [name, 'not-set'])), ...variables };
+}
+
+/** A secret, and the text that it was written as: the reference to a variable, where it is one. */
+export interface Secret {
+  value: string;
+  written: string;
+}
+
 /** A secret value, in which `${NAME}` stands for an environment variable. It is never repeated in a message. */
-export function secretText(expected: string, accepts: (value: string) => boolean): Reader<string> {
+export function secretText(expected: string, accepts: (value: string) => boolean): Reader<Secret> {
   return {
     expected,
     rows: () => [],
@@ -41,7 +53,7 @@ export function secretText(expected: string, accepts: (value: string) => boolean
       if (tree.kind !== 'scalar') return refuse([`expected ${expected}, found a ${tree.kind}`]);
       const { value, problems } = expandReferences(tree.text, context.variables);
       if (problems.length > 0) return refuse(problems);
-      return accepts(value) ? value : refuse([`expected ${expected}`]);
+      return accepts(value) ? { value, written: tree.text } : refuse([`expected ${expected}`]);
     },
   };
 }

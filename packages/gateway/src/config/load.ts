@@ -3,8 +3,9 @@ import { dirname, resolve } from 'node:path';
 import { decodeUtf8, EncodingError } from '@cmcp/evidence';
 import { GatewayError } from '../errors.ts';
 import { isLoopback } from './address.ts';
-import { withHashes } from './effective.ts';
+import { type WrittenSecrets, withHashes } from './effective.ts';
 import type { Environment } from './environment.ts';
+import { type Secret, withStandIns } from './expand.ts';
 import { liesInside, socketProblem } from './paths.ts';
 import type { Reader } from './readers.ts';
 import { CONFIG_SCHEMA, parsePin } from './schema.ts';
@@ -49,9 +50,29 @@ function pinAdvice(config: Config, what: string, variable: string): string {
  */
 export async function readConfig(path: string, environment: Environment): Promise<Config> {
   const file = resolve(path);
-  const { tree, problems } = parseTree(await readText(file));
+  return readConfigText(file, await readText(file), environment, environment.variables);
+}
+
+/**
+ * As {@link readConfig}, on a machine that need not have the secrets: a `${NAME}` whose variable is not set has a stand-in. For
+ * measuring (`portableHash`), never for serving.
+ * @throws GatewayError CONFIG_INVALID
+ */
+export async function readConfigWithoutSecrets(path: string, environment: Environment): Promise<Config> {
+  const file = resolve(path);
+  const text = await readText(file);
+  return readConfigText(file, text, environment, withStandIns(text, environment.variables));
+}
+
+async function readConfigText(
+  file: string,
+  text: string,
+  environment: Environment,
+  variables: Readonly<Record<string, string>>,
+): Promise<Config> {
+  const { tree, problems } = parseTree(text);
   const positions = new Map<string, Position>();
-  const context = { problems, positions, variables: environment.variables };
+  const context = { problems, positions, variables };
   const settings = tree === null ? undefined : CONFIG_SCHEMA.read(tree, '', context);
   if (settings === undefined) throw invalid(file, problems);
   const report = (key: string, message: string): void => {
@@ -63,7 +84,7 @@ export async function readConfig(path: string, environment: Environment): Promis
   checkSocket(config, report);
   await checkInside(config, report);
   if (problems.length > 0) throw invalid(file, problems);
-  return withHashes(config);
+  return withHashes(config, writtenSecrets(settings.upstreams));
 }
 
 type Report = (key: string, message: string) => void;
@@ -147,11 +168,23 @@ function assemble(file: string, settings: Settings, environment: Environment, re
     upstreams: Object.fromEntries(
       Object.entries(settings.upstreams).map(([id, { env, headers, timeout }]) => [
         id,
-        { env, headers, timeoutMs: timeout },
+        { env: values(env), headers: values(headers), timeoutMs: timeout },
       ]),
     ),
     compat: settings.compat,
   };
+}
+
+function values(secrets: Record<string, Secret>): Record<string, string> {
+  return Object.fromEntries(Object.entries(secrets).map(([name, { value }]) => [name, value]));
+}
+
+function writtenSecrets(upstreams: Settings['upstreams']): WrittenSecrets {
+  const written = (secrets: Record<string, Secret>): Record<string, string> =>
+    Object.fromEntries(Object.entries(secrets).map(([name, secret]) => [name, secret.written]));
+  return Object.fromEntries(
+    Object.entries(upstreams).map(([id, { env, headers }]) => [id, { env: written(env), headers: written(headers) }]),
+  );
 }
 
 /** File and environment must agree: whoever sets one pin must not be overruled in silence by the other. */

@@ -8,6 +8,11 @@ export interface Config {
   file: string;
   /** SHA-256 digest of the effective configuration (secrets are digests already). */
   hash: string;
+  /**
+   * The same on every machine with the same file: without paths, and with secrets as they are written, so that a `${NAME}` enters and
+   * its value does not. The `settings` of the gateway measurement.
+   */
+  portableHash: string;
   /** Digests over the agents' and the operators' credentials alone, so that a change of one shows by name (contracts section 3). */
   agentsHash: string;
   operatorsHash: string;

@@ -1,0 +1,49 @@
+import { existsSync, realpathSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { member } from '@cmcp/evidence';
+import { GatewayError } from '../../errors.ts';
+import type { CodeSource, Launch } from './code.ts';
+import { readManifest, resolvePackage } from './installed-packages.ts';
+
+/** The package that starts a gateway. */
+const PROGRAM = '@cmcp/cli';
+/** Where Linux shows the binary that really runs, also when its file was replaced since (proc_pid_exe(5)). */
+const RUNNING = '/proc/self/exe';
+
+/** The code of this process: this package, the command line beside it, and the Node.js that runs them. */
+export function ownCode(launch: Launch): CodeSource {
+  const gateway = fileURLToPath(new URL('../../..', import.meta.url));
+  const program = resolvePackage(PROGRAM, realpathSync(gateway));
+  return {
+    packages: program === null ? [gateway] : [gateway, program],
+    node: runningNode(),
+    launch,
+    half: basename(fileURLToPath(new URL('../..', import.meta.url))) === 'src' ? 'src' : 'dist',
+  };
+}
+
+/**
+ * The code of an installation that is not running: `folder` holds a `node_modules` with the command line in it, or is the package of
+ * the command line. `node`: the Node.js binary that will run it.
+ * @throws GatewayError PROCESS_UNSAFE when there is none
+ */
+export function installedCode(folder: string, node: string, launch: Launch): CodeSource {
+  const program = [join(folder, 'node_modules', PROGRAM), folder].find(isProgram);
+  if (program === undefined) {
+    throw new GatewayError(
+      'PROCESS_UNSAFE',
+      `${PROGRAM} is not installed in ${folder}, so there is nothing to measure. Name the folder that holds its node_modules.`,
+    );
+  }
+  return { packages: [program], node, launch, half: 'dist' };
+}
+
+/** The path of the Node.js binary that runs this process. */
+export function runningNode(): string {
+  return process.platform === 'linux' ? RUNNING : process.execPath;
+}
+
+function isProgram(folder: string): boolean {
+  return existsSync(join(folder, 'package.json')) && member(readManifest(folder), 'name') === PROGRAM;
+}

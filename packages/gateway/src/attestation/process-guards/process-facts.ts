@@ -1,0 +1,44 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { url as inspectorUrl } from 'node:inspector';
+
+/** What the guards may see of the process and its kernel, and touch. */
+export interface ProcessFacts {
+  platform: NodeJS.Platform;
+  /** `process.execArgv`. */
+  flags: readonly string[];
+  variables: Readonly<Record<string, string>>;
+  /** Effective user id; null where there is none. */
+  user: number | null;
+  /** Where a debugger could connect; undefined when nowhere. */
+  inspectorUrl: () => string | undefined;
+  /** Makes a signal do nothing. */
+  ignoreSignal: (signal: NodeJS.Signals) => void;
+  /** The text of a file of the kernel; null when it cannot be read. */
+  read: (path: string) => Promise<string | null>;
+  /** Writes to a file of the kernel. Whether it took effect shows when it is read. */
+  write: (path: string, text: string) => Promise<void>;
+}
+
+/** This process. */
+export function ownProcess(variables: Readonly<Record<string, string>>): ProcessFacts {
+  return {
+    platform: process.platform,
+    flags: process.execArgv,
+    variables,
+    user: process.geteuid?.() ?? null,
+    inspectorUrl,
+    ignoreSignal: (signal) => void (process.listenerCount(signal) > 0 || process.on(signal, () => {})),
+    read: (path) => unlessRefused(readFile(path, 'utf8')),
+    write: async (path, text) => void (await unlessRefused(writeFile(path, text))),
+  };
+}
+
+/** null when the system refuses: what is not there, or not allowed, is a fact to judge and no error. */
+async function unlessRefused<T>(done: Promise<T>): Promise<T | null> {
+  try {
+    return await done;
+  } catch (error) {
+    if (error instanceof Error && 'syscall' in error) return null;
+    throw error;
+  }
+}
