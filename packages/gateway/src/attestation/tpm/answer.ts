@@ -8,14 +8,21 @@ import { TpmError } from './error.ts';
  * @throws TpmError `response` for anything that is not that structure
  */
 export function readAnswer<T>(bytes: Uint8Array<ArrayBuffer>, what: string, read: (reader: ByteReader) => T): T {
-  try {
+  return understood(() => {
     const reader = new ByteReader(bytes, what);
     const value = read(reader);
     reader.end();
     return value;
+  });
+}
+
+/** What a parser makes of a TPM's bytes. @throws TpmError `response` where the parser throws FormatError */
+export function understood<T>(parse: () => T): T {
+  try {
+    return parse();
   } catch (error) {
     if (!(error instanceof FormatError)) throw error;
-    throw new TpmError('response', `The TPM's answer cannot be read: ${error.message}`, { cause: error });
+    throw new TpmError('response', `What the TPM gave cannot be read: ${error.message}`, { cause: error });
   }
 }
 

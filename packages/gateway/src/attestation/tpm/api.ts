@@ -32,6 +32,9 @@ export interface NvPublic {
   name: Uint8Array<ArrayBuffer>;
 }
 
+/** What authorises the use of an NV index: its own empty auth value, or the owner's. */
+export type NvAuthority = 'index' | 'owner';
+
 export type Hierarchy = 'owner' | 'endorsement' | 'null';
 
 /** An authorisation session that is open on the TPM. */
@@ -69,15 +72,27 @@ export interface TpmCommands {
   quote(key: LoadedKey, qualifyingData: Uint8Array, bank: PcrBank, indexes: readonly number[]): Promise<SignedAttest>;
   /** null when the index is not defined. */
   nvReadPublic(index: number): Promise<NvPublic | null>;
-  /** Owner authorisation, empty auth value. */
-  nvDefine(index: number, attributes: number, bytes: number): Promise<void>;
+  /**
+   * Owner authorisation. The index has an empty auth value and a SHA-256 name.
+   *
+   * @param attributes TPMA_NV
+   * @param policy digest of an authorisation policy; default none
+   */
+  nvDefine(index: number, attributes: number, bytes: number, policy?: Uint8Array): Promise<void>;
   nvUndefine(index: number): Promise<void>;
-  /** The whole index, in chunks that the TPM takes. `authorisedBy` defaults to the index itself. */
-  nvRead(index: number, authorisedBy?: 'index' | 'owner'): Promise<Uint8Array<ArrayBuffer>>;
-  nvWrite(index: number, data: Uint8Array): Promise<void>;
-  nvExtend(index: number, data: Uint8Array): Promise<void>;
-  nvIncrement(index: number): Promise<void>;
-  nvCertify(key: LoadedKey, index: number, qualifyingData: Uint8Array, bytes: number): Promise<SignedAttest>;
+  /** The whole index, in chunks that the TPM takes. `authorisedBy` defaults to the index itself, here and in what follows. */
+  nvRead(index: number, authorisedBy?: NvAuthority): Promise<Uint8Array<ArrayBuffer>>;
+  nvWrite(index: number, data: Uint8Array, authorisedBy?: NvAuthority): Promise<void>;
+  nvExtend(index: number, data: Uint8Array, authorisedBy?: NvAuthority): Promise<void>;
+  nvIncrement(index: number, authorisedBy?: NvAuthority): Promise<void>;
+  /** `bytes` from the beginning of the index; not 0, which would certify a digest. */
+  nvCertify(
+    key: LoadedKey,
+    index: number,
+    qualifyingData: Uint8Array,
+    bytes: number,
+    authorisedBy?: NvAuthority,
+  ): Promise<SignedAttest>;
   /** `trial` only computes a policy digest. */
   policySession(trial?: boolean): Promise<AuthSession>;
   /**
@@ -89,18 +104,25 @@ export interface TpmCommands {
   policySecret(session: AuthSession, hierarchy: Hierarchy): Promise<void>;
   policyDigest(session: AuthSession): Promise<Uint8Array<ArrayBuffer>>;
   unseal(item: LoadedKey, policy: AuthSession, encrypt: AuthSession): Promise<Uint8Array<ArrayBuffer>>;
-  /** `endorsed` is a policy session that policySecret satisfied. Returns the secret that the verifier put into the credential. */
+  /**
+   * `endorsed` is a policy session that policySecret satisfied; null for an endorsement key that takes its empty auth value (a
+   * high-range template). Returns the secret that the verifier put into the credential (TPMS_ID_OBJECT, and what a
+   * TPM2B_ENCRYPTED_SECRET holds).
+   */
   activateCredential(
     attestationKey: LoadedKey,
     endorsementKey: LoadedKey,
-    endorsed: AuthSession,
+    endorsed: AuthSession | null,
     credential: { idObject: Uint8Array; encryptedSecret: Uint8Array },
   ): Promise<Uint8Array<ArrayBuffer>>;
 }
 
 /** A TPM 2.0. Sequences run one after another, are retried on the retry codes, and end in bounded time. */
 export interface Tpm {
-  /** Rejects with TpmError `closed`, `timeout`, `transport`, `response` or `refused`, or with what `work` throws. */
+  /**
+   * Rejects with TpmError `closed`, `aborted`, `timeout`, `transport`, `response` or `refused`, or with what `work` throws. Handles and
+   * sessions are of their sequence: another one that uses them is refused with `closed`.
+   */
   run<T>(work: (commands: TpmCommands) => Promise<T>, signal?: AbortSignal): Promise<T>;
   close(): Promise<void>;
 }

@@ -24,6 +24,11 @@ export class TpmWriter {
     return this.u16(bytes.length).bytes(bytes);
   }
 
+  /** With a size of 32 bits in front, as the authorisation area has it. */
+  sized32(bytes: Uint8Array): this {
+    return this.u32(bytes.length).bytes(bytes);
+  }
+
   /** What was written: a copy. */
   done(): Uint8Array<ArrayBuffer> {
     return new Uint8Array(Buffer.concat(this.#parts));
