@@ -13,6 +13,8 @@ export function noSoftwareTpm(): string | null {
 
 /** A running swtpm with EK certificates by a CA of its own, driven by tpm2-tools. */
 export interface SoftwareTpm {
+  /** Where it takes raw commands. */
+  address: { kind: 'unix'; path: string };
   /** Runs one of tpm2-tools, e.g. `tpm2_quote`, in the directory of the TPM; gives what it prints. Throws when it fails. */
   run(tool: string, ...args: string[]): string;
   /** A file in that directory. */
@@ -20,6 +22,10 @@ export interface SoftwareTpm {
   /** An endorsement certificate, DER, as swtpm_setup wrote it: its name depends on the version of swtpm. */
   ekCertificate(): Uint8Array<ArrayBuffer>;
   write(name: string, content: Uint8Array | string): void;
+  /** Unix socket that it speaks TPM commands on. */
+  readonly socket: string;
+  /** Power off and on: registers are as at the start, what is not volatile stays. */
+  restart(): void;
   stop(): void;
 }
 
@@ -29,19 +35,12 @@ export function startSoftwareTpm(): SoftwareTpm {
   const path = (...names: string[]) => join(dir, ...names);
   manufacture(path);
   const socket = path('s');
-  execFileSync(
-    'swtpm',
-    [
-      ...['socket', '--tpm2', '--tpmstate', `dir=${path('state')}`, '--flags', 'not-need-init,startup-clear'],
-      ...['--server', `type=unixio,path=${socket}`, '--ctrl', `type=unixio,path=${socket}.ctrl`],
-      ...['--pid', `file=${path('pid')}`, '--daemon'],
-    ],
-    { stdio: 'pipe' },
-  );
+  powerOn(path, socket);
   const env = { ...process.env, TPM2TOOLS_TCTI: `swtpm:path=${socket}` };
   const run = (tool: string, ...args: string[]) =>
     execFileSync(tool, args, { cwd: dir, env, stdio: 'pipe', encoding: 'utf8' });
   return {
+    address: { kind: 'unix', path: socket },
     run: (tool, ...args) => {
       const printed = run(tool, ...args);
       // There is no resource manager: what a tool leaves loaded would fill the three slots.
@@ -55,11 +54,44 @@ export function startSoftwareTpm(): SoftwareTpm {
       return new Uint8Array(readFileSync(path(name)));
     },
     write: (name, content) => writeFileSync(path(name), content),
+    socket,
+    restart: () => {
+      powerOff(path);
+      powerOn(path, socket);
+    },
     stop: () => {
-      process.kill(Number(readFileSync(path('pid'), 'utf8')));
+      powerOff(path);
       rmSync(dir, { recursive: true, force: true });
     },
   };
+}
+
+function powerOn(path: (...names: string[]) => string, socket: string): void {
+  execFileSync(
+    'swtpm',
+    [
+      ...['socket', '--tpm2', '--tpmstate', `dir=${path('state')}`, '--flags', 'not-need-init,startup-clear'],
+      ...['--server', `type=unixio,path=${socket}`, '--ctrl', `type=unixio,path=${socket}.ctrl`],
+      ...['--pid', `file=${path('pid')}`, '--daemon'],
+    ],
+    { stdio: 'pipe' },
+  );
+}
+
+function powerOff(path: (...names: string[]) => string): void {
+  const pid = Number(readFileSync(path('pid'), 'utf8'));
+  process.kill(pid);
+  // It lets go of its state when it ends.
+  while (alive(pid)) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
+  rmSync(path('pid'), { force: true });
+}
+
+function alive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
 }
 
 function manufacture(path: (...names: string[]) => string): void {
