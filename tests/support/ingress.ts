@@ -2,6 +2,7 @@ import { request as httpRequest } from 'node:http';
 import { connect } from 'node:net';
 import type { TestContext } from 'node:test';
 import { type JsonObject, type JsonValue, sha256Hex } from '@cmcp/evidence';
+import { GatewayError } from '@cmcp/gateway';
 import { createAuthenticator } from '../../packages/gateway/src/ingress/authenticate.ts';
 import { createHttpIngress, type HttpIngress, type HttpIngressDeps } from '../../packages/gateway/src/ingress/http.ts';
 import { FakeGovernedGateway } from './fake-governed.ts';
@@ -40,6 +41,8 @@ export async function serve(t: TestContext, overrides: Partial<HttpIngressDeps> 
       { subject: 'bob', tokenSha256: sha256Hex('token-of-bob') },
     ]),
     gateway,
+    tls: null,
+    attest: () => Promise.reject(new GatewayError('ATTESTATION_FAILED', 'a test that asks says what is answered')),
     onFault: (error) => faults.push(error),
     ...overrides,
   });

@@ -4,7 +4,7 @@ export type { Checkpoint } from './audit/checkpoint.ts';
 export type { AuditEntry, ChainMembers, EntryDraft, EntryType, PolicyDecision } from './audit/entry.ts';
 export { bundleDigest, checkpointPreimage, entryHash } from './audit/hash.ts';
 export { decodeBase64 } from './bytes/base64.ts';
-export { decodeBase64Url, encodeBase64Url } from './bytes/base64url.ts';
+export { decodeBase64Url, encodeBase64Url, readBase64Url } from './bytes/base64url.ts';
 export { equalBytes } from './bytes/equal.ts';
 export { decodeHex, encodeHex } from './bytes/hex.ts';
 export { ByteReader } from './bytes/reader.ts';

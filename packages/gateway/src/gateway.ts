@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { Attestor } from './attestation/attestor.ts';
 import type { Platforms } from './attestation/choose.ts';
+import { liveAttestation } from './attestation/live.ts';
 import { checkLaunch, openPlatform, type Platform } from './attestation/platform.ts';
 import { publishKey, rememberKey } from './attestation/publish-key.ts';
 import { measureSelf } from './attestation/software.ts';
@@ -21,6 +22,7 @@ import { GatewayError } from './errors.ts';
 import { createAuthenticator } from './ingress/authenticate.ts';
 import { createHttpIngress, type HttpIngress } from './ingress/http.ts';
 import { serveStdio } from './ingress/stdio.ts';
+import { ListenerTls } from './ingress/tls.ts';
 import { type Approved, loadApproved } from './load-authority.ts';
 import { SERVER_INFO } from './mcp/server-info.ts';
 import { OperatorEvents } from './operator/events.ts';
@@ -48,7 +50,7 @@ export interface GatewayDeps {
 
 /** What a started gateway tells the person who started it. */
 export interface StartedGateway {
-  /** `http://host:port/mcp`; null over stdio. */
+  /** `http://host:port/mcp`, with TLS `https://…`; null over stdio. */
   url: string | null;
   /** Path of the operator interface's Unix socket; null over stdio. */
   operatorSocket: string | null;
@@ -73,6 +75,7 @@ interface Running {
   platform: Platform;
   log: AuditLog;
   runtime: Runtime;
+  tls: ListenerTls | null;
   http: HttpIngress | null;
   operators: OperatorListener | null;
 }
@@ -106,13 +109,15 @@ export class Gateway {
 
   /** Serves HTTP and the operator interface. Rejects, with nothing left running, when anything is not as configured. */
   async start(): Promise<StartedGateway> {
-    const running = await this.#boot((opening) => this.#openLog(this.#config.dataDir, opening));
+    const tls = await this.#openTls();
+    const running = await this.#boot((opening) => this.#openLog(this.#config.dataDir, opening), tls);
     try {
       running.operators = this.#operatorListener(running);
       await running.operators.listen();
       running.http = this.#httpIngress(running);
       const { host, port } = await running.http.listen();
-      return await this.#announce(running, `http://${host.includes(':') ? `[${host}]` : host}:${port}/mcp`);
+      const authority = `${host.includes(':') ? `[${host}]` : host}:${port}`;
+      return await this.#announce(running, `${tls === null ? 'http' : 'https'}://${authority}/mcp`);
     } catch (error) {
       await this.stop();
       throw error;
@@ -125,7 +130,7 @@ export class Gateway {
     if (subject === null) {
       throw new GatewayError('CREDENTIAL_REQUIRED', `name the one caller as \`stdio.subject\` in ${this.#config.file}`);
     }
-    const running = await this.#boot((opening) => this.#openStdioLog(opening));
+    const running = await this.#boot((opening) => this.#openStdioLog(opening), null);
     try {
       announce(await this.#announce(running, null));
       await serveStdio({
@@ -143,12 +148,14 @@ export class Gateway {
   }
 
   /**
-   * Activates what bundle and catalog now hold on disk. A set that does not load, or is not the pinned one, changes
-   * nothing. Each live session closes and its successor opens under the new authority (contracts section 1).
+   * Activates what TLS files, bundle and catalog now hold on disk. A set that does not load, or is not the pinned one,
+   * changes nothing. Each live session closes and its successor opens under the new authority (contracts section 1).
    */
   async reload(): Promise<void> {
     if (this.#running === null) throw new GatewayError('SHUTTING_DOWN', 'the gateway is not running');
-    await this.#running.runtime.activate();
+    const { tls, runtime } = this.#running;
+    await tls?.reload();
+    await runtime.activate();
   }
 
   /** Closes every session with a claim, every child and socket, and releases the store. Idempotent. */
@@ -164,6 +171,7 @@ export class Gateway {
     const running = this.#running;
     if (running === null) return;
     this.#running = null;
+    running.tls?.close();
     await running.http?.close();
     await running.operators?.close();
     try {
@@ -174,24 +182,27 @@ export class Gateway {
     }
   }
 
-  async #boot(open: OpenStore): Promise<Running> {
-    this.#booting = this.#begin(open);
-    const running = await this.#booting;
+  async #boot(open: OpenStore, tls: ListenerTls | null): Promise<Running> {
+    this.#booting = this.#begin(open, tls);
+    const running = await this.#booting.catch((error: unknown) => {
+      tls?.close();
+      throw error;
+    });
     if (this.#stopping !== null) throw new GatewayError('SHUTTING_DOWN', 'the gateway was stopped while it started');
     return running;
   }
 
   /** Everything but the listeners. Bundle and catalog are read before the store is opened: a bad one leaves no trace. */
-  async #begin(open: OpenStore): Promise<Running> {
+  async #begin(open: OpenStore, tls: ListenerTls | null): Promise<Running> {
     const ranks = sensitivityRanks(this.#config.vocabulary);
     const approved = await loadApproved(this.#config, ranks);
     const platform = await this.#openPlatform();
     try {
-      const attestation = await this.#attestation(platform);
+      const attestation = await this.#attestation(platform, tls);
       const { attestation: settings } = this.#config;
       const attest = platform.provider && new Attestor(platform.provider, this.#clock, settings.validityMs).attest;
       const { dataDir, log } = await open({ ranks, attest });
-      this.#running = await this.#run({ dataDir, log, platform }, attestation, approved, ranks);
+      this.#running = await this.#run({ dataDir, log, platform, tls }, attestation, approved, ranks);
       return this.#running;
     } catch (error) {
       await platform.provider?.close();
@@ -200,7 +211,7 @@ export class Gateway {
   }
 
   async #run(
-    { dataDir, log, platform }: Pick<Running, 'dataDir' | 'log' | 'platform'>,
+    { dataDir, log, platform, tls }: Pick<Running, 'dataDir' | 'log' | 'platform' | 'tls'>,
     attestation: Attestation,
     approved: Approved,
     ranks: Ranks,
@@ -226,10 +237,27 @@ export class Gateway {
         },
         approved,
       );
-      return { dataDir, platform, log, runtime, http: null, operators: null };
+      tls?.onNewKey(() => void this.#recommit(runtime));
+      return { dataDir, platform, log, runtime, tls, http: null, operators: null };
     } catch (error) {
       await log.close();
       throw error;
+    }
+  }
+
+  async #openTls(): Promise<ListenerTls | null> {
+    const { tls } = this.#config;
+    if (tls === null) return null;
+    const report = (event: string, detail: string): void => this.#report(event, detail);
+    const timers = this.#deps.timers ?? systemTimers;
+    return await ListenerTls.open({ ...this.#config, tls }, { clock: this.#clock, timers, report });
+  }
+
+  async #recommit(runtime: Runtime): Promise<void> {
+    try {
+      await runtime.tlsKeyChanged();
+    } catch (error) {
+      this.#report('AUDIT_UNAVAILABLE', String(error));
     }
   }
 
@@ -243,7 +271,10 @@ export class Gateway {
     return platform;
   }
 
-  async #attestation({ provider, platform, trustLevel }: Platform): Promise<Attestation> {
+  async #attestation(
+    { provider, platform, trustLevel }: Platform,
+    tls: ListenerTls | null,
+  ): Promise<Attestation> {
     const gatewayMeasurement = await measureSelf();
     await checkLaunch(this.#config, provider, gatewayMeasurement);
     return {
@@ -251,7 +282,10 @@ export class Gateway {
       trustLevel,
       launchLevel: this.#config.attestation.launch,
       gatewayMeasurement,
-      tlsSpki: 'none',
+      // Asked anew for each session: the key of the listener may be replaced.
+      get tlsSpki() {
+        return tls?.spki ?? 'none';
+      },
       rollbackProtection: 'none',
     };
   }
@@ -283,8 +317,9 @@ export class Gateway {
     throw new GatewayError('STORE_IN_USE', `${STDIO_STORES} stdio gateways already run from ${this.#config.dataDir}`);
   }
 
-  #httpIngress({ runtime }: Running): HttpIngress {
+  #httpIngress({ runtime, log, platform: { provider }, tls }: Running): HttpIngress {
     const { listen, allowedHosts, allowedOrigins, limits, sessions, agents } = this.#config;
+    const clock = this.#clock;
     return createHttpIngress({
       listen,
       allowedHosts,
@@ -293,8 +328,10 @@ export class Gateway {
       sessions,
       agents: createAuthenticator(agents),
       gateway: runtime.governed,
+      tls,
+      attest: liveAttestation({ provider, log, clock, self: () => runtime.statement }),
       onFault: (error) => this.#report('INTERNAL_ERROR', String(error)),
-      clock: this.#clock,
+      clock,
       timers: this.#deps.timers ?? systemTimers,
     });
   }

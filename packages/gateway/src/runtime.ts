@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { OwnStatement } from './attestation/live.ts';
 import type { Attestation } from './attestation/types.ts';
 import { GatewayChain } from './audit/gateway-chain.ts';
 import type { AuditLog, Exposure } from './audit/types.ts';
@@ -11,7 +12,7 @@ import { type Approved, loadApproved, upstreamSettings } from './load-authority.
 import type { GovernedGateway } from './mcp/types.ts';
 import type { PathDeps } from './pipeline/deps.ts';
 import type { Ranks } from './policy/sensitivity.ts';
-import { commitment } from './session/commitment.ts';
+import { commitment, ownStatement } from './session/commitment.ts';
 import { Exposures } from './session/exposure.ts';
 import type { Freshness, Monotonic } from './session/freshness.ts';
 import { Renewal } from './session/renewal.ts';
@@ -48,14 +49,16 @@ export async function createRuntime(deps: RuntimeDeps, approved: Approved): Prom
   const exposures = new Exposures(deps.exposures, config.sessions.carryOverMs);
   const chain = new GatewayChain(log, randomUUID());
   const authority = connect(deps, chain, approved);
-  await openChain(deps, chain, authority);
+  const root = await openChain(deps, chain, authority);
   await enterRecovered(deps, chain);
-  return new Runtime(deps, { chain, authority, exposures, lastSessions: await latestSessions(log) });
+  return new Runtime(deps, { chain, root, authority, exposures, lastSessions: await latestSessions(log) });
 }
 
 /** What a runtime begins with. */
 interface Beginning {
   chain: GatewayChain;
+  /** Hash of the chain's first entry. */
+  root: string;
   authority: Authority;
   exposures: Exposures;
   lastSessions: Map<string, string>;
@@ -69,15 +72,17 @@ export class Runtime {
   readonly chain: GatewayChain;
   readonly #deps: RuntimeDeps;
   readonly #stopTimers: (() => void)[];
+  readonly #root: string;
   #authority: Authority;
   /** Resolves, whatever becomes of it, when the last activation that was asked for is over. */
   #activation: Promise<unknown> = Promise.resolve();
 
-  constructor(deps: RuntimeDeps, { chain, authority, exposures, lastSessions }: Beginning) {
+  constructor(deps: RuntimeDeps, { chain, root, authority, exposures, lastSessions }: Beginning) {
     const { log, config, attestation, clock, timers, freshness, monotonic, report } = deps;
     this.#deps = deps;
     this.#authority = authority;
     this.chain = chain;
+    this.#root = root;
     this.exposures = exposures;
     this.sessions = new Sessions({
       log,
@@ -105,6 +110,19 @@ export class Runtime {
   /** What is in force now. */
   get authority(): Authority {
     return this.#authority;
+  }
+
+  /** What this gateway states of itself to whoever asks. */
+  get statement(): OwnStatement {
+    const { config, attestation } = this.#deps;
+    return ownStatement(config, this.#authority, attestation, this.#root);
+  }
+
+  /** Agents connect to another TLS key: a new commitment, so that each live session closes as at an activation. */
+  async tlsKeyChanged(): Promise<void> {
+    const { tlsSpki } = this.#deps.attestation;
+    await this.chain.enter('tls.key_changed', null, { tls_spki: tlsSpki });
+    await this.sessions.closeAll('activation');
   }
 
   /** Puts another bundle and catalog in force, one activation at a time; see Gateway.reload. */
@@ -178,11 +196,11 @@ function connect(deps: RuntimeDeps, chain: GatewayChain, { catalog, policy }: Ap
   return { catalog, policy, live };
 }
 
-async function openChain(deps: RuntimeDeps, chain: GatewayChain, authority: Authority): Promise<void> {
+async function openChain(deps: RuntimeDeps, chain: GatewayChain, authority: Authority): Promise<string> {
   const { config, log, attestation, freshness } = deps;
   const asked = freshness?.now();
   const opening = { exposure: 'public', previousSession: null, prevClaimHash: await log.lastClaimHash() };
-  await log.openSession({
+  const { entryHash } = await log.openSession({
     sessionId: chain.sessionId,
     kind: 'gateway',
     subject: 'gateway',
@@ -192,6 +210,7 @@ async function openChain(deps: RuntimeDeps, chain: GatewayChain, authority: Auth
   });
   if (asked !== undefined) freshness?.begun(chain.sessionId, asked);
   await enterAuthority(chain, authority);
+  return entryHash;
 }
 
 async function enterAuthority(chain: GatewayChain, { policy, catalog }: Authority): Promise<void> {

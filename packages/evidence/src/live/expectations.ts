@@ -49,6 +49,7 @@ const MEMBERS: Record<string, string> = {
   '--policy-hash': 'policy_hash',
   '--catalog-hash': 'catalog_hash',
   '--measurement': 'measurement',
+  '--gateway-measurement': 'gateway_measurement',
   '--root': 'roots',
   '--evidence-policy': 'evidence_policy',
   '--accept-software': 'accept: software',
@@ -61,7 +62,7 @@ const MEMBERS: Record<string, string> = {
 
 /** A remedy or relaxation of `cmcp verify` in the words of a file of expectations. */
 export function memberOf(remedy: string): string {
-  return remedy.replace(/^(--[a-z-]+)(?: FILE)?/, (words, flag: string) => MEMBERS[flag] ?? words);
+  return remedy.replace(/(--[a-z-]+)(?: FILE)?/g, (words, flag: string) => MEMBERS[flag] ?? words);
 }
 
 const RELAXATIONS = {

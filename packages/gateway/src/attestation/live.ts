@@ -9,6 +9,9 @@ import type { AuditLog } from '../audit/types.ts';
 import type { Clock } from '../clock.ts';
 import type { EvidenceProvider } from './types.ts';
 
+/** What a gateway states of itself, whoever asks. */
+export type OwnStatement = Omit<LiveStatement, 'nonce' | 'iat' | 'jwk_thumbprint'>;
+
 export interface LiveAttestationDeps {
   /** null: no platform gives evidence; the claim key signs all the same. */
   provider: Pick<EvidenceProvider, 'collectLive'> | null;
@@ -16,7 +19,7 @@ export interface LiveAttestationDeps {
   log: Pick<AuditLog, 'publicKey' | 'signStatement'>;
   clock: Clock;
   /** What the gateway is now, read anew for each challenge. */
-  self: () => Omit<LiveStatement, 'nonce' | 'iat' | 'jwk_thumbprint'>;
+  self: () => OwnStatement;
 }
 
 /** Answers a challenge of 16 to 64 bytes with fresh evidence. Rejects with GatewayError ATTESTATION_FAILED, AUDIT_UNAVAILABLE. */

@@ -1,25 +1,33 @@
 import { randomBytes } from 'node:crypto';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
+import type { AttestLive } from '../attestation/live.ts';
 import type { Caller } from '../caller.ts';
 import { type Clock, systemClock } from '../clock.ts';
 import type { Config } from '../config/types.ts';
 import { type ErrorCode, GatewayError } from '../errors.ts';
-import { accepts, type HttpAnswer, type HttpExchange, type StreamSink } from '../mcp/exchange.ts';
+import { accepts, type HeaderValues, type HttpAnswer, type HttpExchange, type StreamSink } from '../mcp/exchange.ts';
 import { McpEndpoint } from '../mcp/http.ts';
 import { encodeReply, Replies, type Reply, registryStyle } from '../mcp/reply.ts';
 import type { GovernedGateway } from '../mcp/types.ts';
 import { systemTimers, type Timers } from '../timers.ts';
+import { AttemptLimit, RETRY_AFTER_SECONDS } from './attempts.ts';
+import { ATTESTATION_PATH, type AttestationAnswer, AttestationEndpoint } from './attestation-endpoint.ts';
 import type { Authenticator } from './authenticate.ts';
 import { BodyAborted, readBody } from './body.ts';
-import { FailureLimit, RETRY_AFTER_SECONDS } from './failures.ts';
 import { hostGuard, originGuard, requireJsonBody } from './guards.ts';
 import { type BodyLimits, type BodyParser, createBodyParser } from './parse.ts';
+import type { ListenerTls } from './tls.ts';
 
 export interface HttpIngressDeps extends Pick<Config, 'listen' | 'allowedHosts' | 'allowedOrigins'> {
   limits: BodyLimits;
   sessions: Pick<Config['sessions'], 'idleMs' | 'maxOpen'>;
   agents: Authenticator;
   gateway: GovernedGateway;
+  /** What the listener shows; null: plain HTTP. */
+  tls: ListenerTls | null;
+  /** Answers challenges of whoever may connect. */
+  attest: AttestLive;
   /** Told of every error that no GatewayError explains. */
   onFault: (error: unknown) => void;
   clock?: Clock;
@@ -29,14 +37,14 @@ export interface HttpIngressDeps extends Pick<Config, 'listen' | 'allowedHosts' 
 }
 
 export interface HttpIngress {
-  readonly server: Server;
+  readonly server: Server | TlsServer;
   /** Where it listens, the port filled in. Rejects with LISTEN_FAILED. */
   listen(): Promise<{ host: string; port: number }>;
   /** Accepts nothing more, lets calls in flight end for a while, aborts the rest, ends every transport session. Idempotent. */
   close(): Promise<void>;
 }
 
-/** The listener for agents: `/mcp` with a credential, `/healthz` without. */
+/** The listener for agents: `/mcp` with a credential, `/healthz` and the answer to a challenge without. */
 export function createHttpIngress(deps: HttpIngressDeps): HttpIngress {
   return new Ingress(deps);
 }
@@ -51,6 +59,8 @@ const LINGER = 1_000;
 const LINGER_BYTES = 1_048_576;
 const MAX_HEADER_BYTES = 16_384;
 const MAX_CONNECTIONS = 4_096;
+/** Failed attempts that one address may make in a minute before it is told to wait. */
+const MAX_FAILURES = 20;
 
 const HEADERS = {
   'Cache-Control': 'no-store',
@@ -64,16 +74,21 @@ const REFUSAL_HEADERS: Partial<Record<ErrorCode, Record<string, string>>> = {
   METHOD_NOT_ALLOWED: { Allow: 'GET, POST, DELETE' },
 };
 
-type Answer = HttpAnswer | { text: string };
+type Answer = HttpAnswer | AttestationAnswer;
 
 class Ingress implements HttpIngress {
-  readonly server: Server;
+  readonly server: Server | TlsServer;
   readonly #deps: HttpIngressDeps;
   readonly #timers: Timers;
   readonly #mcp: McpEndpoint;
   readonly #parser: BodyParser;
   readonly #replies: Replies;
-  readonly #failures: FailureLimit;
+  readonly #attestation: AttestationEndpoint;
+  /**
+   * Only failures are limited: a valid credential always passes, because addresses are shared (loopback, proxies), and nobody's
+   * failures may lock somebody else out.
+   */
+  readonly #failures: AttemptLimit;
   readonly #guardOrigin: (request: IncomingMessage) => void;
   #guardHost: (request: IncomingMessage) => void;
   /** Requests without a finished answer, and how to abort them. */
@@ -92,20 +107,11 @@ class Ingress implements HttpIngress {
     });
     this.#parser = createBodyParser(deps.limits);
     this.#replies = new Replies(deps.gateway, registryStyle, deps.onFault);
-    this.#failures = new FailureLimit(clock);
+    this.#attestation = new AttestationEndpoint(deps.attest, clock);
+    this.#failures = new AttemptLimit(MAX_FAILURES, clock);
     this.#guardHost = hostGuard(deps.allowedHosts, deps.listen);
     this.#guardOrigin = originGuard(deps.allowedOrigins);
-    this.server = createServer(
-      {
-        headersTimeout: HEADERS_TIMEOUT,
-        requestTimeout: REQUEST_TIMEOUT,
-        keepAliveTimeout: IDLE_CONNECTION,
-        maxHeaderSize: MAX_HEADER_BYTES,
-        // LIFE-01: the kernel finds out that a peer is gone.
-        keepAlive: true,
-      },
-      (request, response) => this.#accept(request, response),
-    );
+    this.server = serverFor(deps.tls, (request, response) => this.#accept(request, response));
     this.server.maxConnections = MAX_CONNECTIONS;
   }
 
@@ -161,7 +167,7 @@ class Ingress implements HttpIngress {
     try {
       const answer = await this.#answer(request, closed);
       if ('stream' in answer) openStream(response, answer.stream);
-      else if ('text' in answer) this.#write(request, response, 200, { 'Content-Type': 'text/plain' }, answer.text);
+      else if ('text' in answer) this.#write(request, response, 200, { 'Content-Type': answer.mediaType }, answer.text);
       else this.#reply(request, response, answer);
     } catch (error) {
       if (error instanceof BodyAborted) response.destroy();
@@ -174,13 +180,14 @@ class Ingress implements HttpIngress {
     this.#guardHost(request);
     this.#guardOrigin(request);
     const [path, query] = splitTarget(request.url ?? '');
-    if (path === '/healthz' && request.method === 'GET') return { text: 'ok' };
+    if (path === '/healthz' && request.method === 'GET') return { mediaType: 'text/plain', text: 'ok' };
+    if (path === ATTESTATION_PATH && request.method === 'GET') return this.#challenge(request, query);
     if (path !== '/mcp') throw new GatewayError('ROUTE_NOT_FOUND', 'the path is not served');
     const caller = this.#authenticate(request);
     // AUTHZ-04: a query carries nothing here, least of all a token.
     if (query !== null) throw new GatewayError('INVALID_REQUEST', 'the endpoint takes no query string');
     if (this.#closing !== null) throw new GatewayError('SHUTTING_DOWN', 'the listener is closing');
-    const exchange = { caller, headers: (name: string) => request.headersDistinct[name] ?? [], closed };
+    const exchange = { caller, headers: headersOf(request), closed };
     switch (request.method) {
       case 'POST':
         return await this.#post(request, exchange);
@@ -193,11 +200,16 @@ class Ingress implements HttpIngress {
     }
   }
 
+  #challenge(request: IncomingMessage, query: string | null): Promise<AttestationAnswer> {
+    if (this.#closing !== null) throw new GatewayError('SHUTTING_DOWN', 'the listener is closing');
+    return this.#attestation.answer({ address: addressOf(request), query, headers: headersOf(request) });
+  }
+
   #authenticate(request: IncomingMessage): Caller {
     const values = request.headersDistinct.authorization ?? [];
     const subject = values.length === 1 ? this.#deps.agents.authenticate(values[0]) : null;
     if (subject !== null) return { subject, source: 'bearer' };
-    const tooMany = this.#failures.failed(request.socket.remoteAddress ?? '');
+    const tooMany = this.#failures.exceeded(addressOf(request));
     throw new GatewayError(tooMany ? 'RATE_LIMITED' : 'UNAUTHENTICATED', 'no valid credential');
   }
 
@@ -260,6 +272,33 @@ class Ingress implements HttpIngress {
     await Promise.race([work, late]);
     cancel();
   }
+}
+
+const SERVER_OPTIONS: ServerOptions = {
+  headersTimeout: HEADERS_TIMEOUT,
+  requestTimeout: REQUEST_TIMEOUT,
+  keepAliveTimeout: IDLE_CONNECTION,
+  maxHeaderSize: MAX_HEADER_BYTES,
+  // LIFE-01: the kernel finds out that a peer is gone.
+  keepAlive: true,
+};
+
+function serverFor(
+  tls: ListenerTls | null,
+  handle: (request: IncomingMessage, response: ServerResponse) => void,
+): Server | TlsServer {
+  if (tls === null) return createServer(SERVER_OPTIONS, handle);
+  const server = createTlsServer({ ...SERVER_OPTIONS, ...tls.options }, handle);
+  tls.present(server);
+  return server;
+}
+
+function addressOf({ socket }: IncomingMessage): string {
+  return socket.remoteAddress ?? '';
+}
+
+function headersOf({ headersDistinct }: IncomingMessage): HeaderValues {
+  return (name) => headersDistinct[name] ?? [];
 }
 
 /** Path and query of an origin-form target; any other form has no path that is served. */

@@ -1,4 +1,5 @@
 import { canonicalSorted, digest, type JsonObject } from '@cmcp/evidence';
+import type { OwnStatement } from '../attestation/live.ts';
 import type { Attestation } from '../attestation/types.ts';
 import type { Authority } from '../authority.ts';
 import type { Config } from '../config/types.ts';
@@ -38,5 +39,24 @@ export function commitment(
     exposure: opening.exposure,
     previous_session: opening.previousSession ?? 'none',
     prev_claim_hash: opening.prevClaimHash ?? 'none',
+  };
+}
+
+/** The same, as far as it is the same for all sessions, for whoever asks before there is one; `auditRoot` of the gateway's own chain. */
+export function ownStatement(
+  config: Config,
+  { policy, catalog }: Authority,
+  attestation: Attestation,
+  auditRoot: string,
+): OwnStatement {
+  return {
+    tls_spki: attestation.tlsSpki,
+    measurement: attestation.gatewayMeasurement,
+    launch_level: attestation.launchLevel,
+    policy_hash: policy.bundleHash,
+    catalog_hash: catalog.hash,
+    mode: config.mode,
+    config_hash: config.hash,
+    audit_root: auditRoot,
   };
 }
