@@ -61,7 +61,7 @@ export const ERRORS = {
   ROUTE_NOT_FOUND: { message: 'No such route.', rpc: -32600, status: 404 },
   UNAUTHENTICATED: { message: 'A valid credential is required.', rpc: -32600, status: 401 },
   FORBIDDEN: { message: 'This credential may not do that.', rpc: -32600, status: 403 },
-  RATE_LIMITED: { message: 'Too many failed attempts; wait before trying again.', rpc: -32600, status: 429 },
+  RATE_LIMITED: { message: 'Too many attempts; wait before trying again.', rpc: -32600, status: 429 },
   OVERLOADED: { message: 'The gateway is at its limit; try again later.', rpc: 5011, status: 503 },
   HOST_REFUSED: { message: 'Host is not on the allow-list.', rpc: -32600, status: 403 },
   ORIGIN_REFUSED: { message: 'Origin is not on the allow-list.', rpc: -32600, status: 403 },
