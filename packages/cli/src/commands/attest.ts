@@ -1,10 +1,11 @@
 import { suggestion } from '../arguments.ts';
 import type { AttestAction } from '../attest/action.ts';
+import { enrollAction } from '../attest/enroll.ts';
 import { CONFIG_OPTION, type Command, JSON_OPTION } from '../command.ts';
 import { UsageError } from '../io.ts';
 
 /** What `cmcp attest` can do. */
-const ACTIONS: readonly AttestAction[] = [];
+const ACTIONS: readonly AttestAction[] = [enrollAction];
 
 export const attestCommand: Command = {
   name: 'attest',

@@ -138,6 +138,7 @@ export const RC = {
   handle: 0x08b,
   value: 0x084,
   policyFail: 0x09d,
+  integrity: 0x09f,
   nvUninitialized: 0x14a,
   nvDefined: 0x14c,
 } as const;
