@@ -3,7 +3,7 @@ import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { type Report, type SessionFile, verify } from '@cmcp/evidence';
-import { loadConfig, readEnvironment } from '@cmcp/gateway';
+import { type GatewayDeps, loadConfig, readEnvironment } from '@cmcp/gateway';
 import { openAuditLogInProcess } from '../packages/gateway/src/audit/in-process.ts';
 import { openSqliteStore } from '../packages/gateway/src/audit/stores/sqlite.ts';
 import type { GatewayError } from '../packages/gateway/src/errors.ts';
@@ -14,7 +14,7 @@ import { ManualTime } from './support/manual-time.ts';
 const TOOL = { name: 'echo', respond: () => ({ content: [{ type: 'text' as const, text: 'ok' }] }) };
 
 /** What a gateway is built with whose time moves only when the test says so, in the log as well. */
-function timed(time: ManualTime): TestSetup['deps'] {
+function timed(time: ManualTime): Partial<GatewayDeps> {
   return {
     clock: time,
     timers: time,

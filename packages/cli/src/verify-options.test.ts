@@ -175,13 +175,16 @@ test('--gpu-service-keys are the keys under which the answer about a GPU is chec
 });
 
 test('--accept-software-tpm accepts what calls itself a software TPM', async () => {
-  const { file: swtpm, root } = await tpmSession(key, EVENTS, {
+  const { file: swtpm, root, measurement } = await tpmSession(key, EVENTS, {
     device: { manufacturer: 'id:00001014', model: 'swtpm' },
   });
   const asked = [await write('swtpm', stringifyJson(swtpm)), ...PINS];
-  asked.push('--root', await write('tpm-root', root.certificate ?? ''));
-  assert.equal((await cmcp(...asked)).code, 1);
-  const { code, stdout } = await cmcp(...asked, '--accept-software-tpm');
+  const rooted = [...asked, '--measurement', measurement];
+  const trust = ['--trust', await write('tpm-root', root.certificate ?? '')];
+  assert.equal((await cmcp(...rooted, ...trust)).code, 1);
+  assert.equal((await cmcp(...rooted, '--accept-software-tpm')).code, 1);
+  assert.equal((await cmcp(...asked, ...trust, '--accept-software-tpm')).code, 1);
+  const { code, stdout } = await cmcp(...rooted, ...trust, '--accept-software-tpm');
   assert.equal(code, 0, stdout);
   assert.match(stdout, /software TPM/);
 });

@@ -52,6 +52,8 @@ export interface Expectations {
   catalogHash?: string;
   /** Reference value of the platform measurement, with its prefix. */
   measurement?: string;
+  /** Reference value of the gateway's code, policy and settings, `sha256:…`: `cmcp attest measure` computes it. */
+  gatewayMeasurement?: string;
   /** Receipts that callers kept; each must be found in the chain. */
   receipts?: readonly CallReceipt[];
   /** Roots that hardware evidence may chain to. Without them no evidence is authentic. */

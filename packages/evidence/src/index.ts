@@ -32,6 +32,7 @@ export type { EvidencePolicy } from './hardware/policy.ts';
 export { readEvidencePolicy } from './hardware/policy-file.ts';
 export { boundBytes } from './hardware/session/bound.ts';
 export { type CollectedFiles, verifyCollected } from './hardware/session/collected.ts';
+export { pcrAfter, rtmrAfter } from './hardware/session/launch.ts';
 export { claimedMeasurement as snpMeasurement } from './hardware/sev-snp/appraise.ts';
 export {
   type Endorsement as SnpEndorsement,
@@ -116,6 +117,7 @@ export {
 export { type DecisionGiven, verifyDecisionReceipt } from './receipts/decision.ts';
 export { type EmbodiedGiven, type EmbodiedResult, verifyEmbodiedAction } from './receipts/embodied.ts';
 export { type PicGiven, verifyPicBridge } from './receipts/pic-bridge.ts';
+export { type ReleasedCode, type ReleaseMeasurements, readReleaseMeasurements } from './release-measurements.ts';
 export { readKeyText, readReceipt } from './relying-party.ts';
 export type { Check, Outcome, Report, Verdict } from './report.ts';
 export { readRevocationKey } from './revocation/key-file.ts';

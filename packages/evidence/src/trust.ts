@@ -77,13 +77,13 @@ export function approvals(said: Governance, expectations: Expectations, standing
  * What a program on a genuine platform wrote is the word of that program, unless the measured state covers its code (contracts
  * section 4). Without hardware the pinned key is the relying party's own word for the program.
  */
-export function asProgramSaid(finding: Finding, { provesCode, withoutHardware }: ProgramStanding): Finding {
+function asProgramSaid(finding: Finding, { provesCode, withoutHardware }: ProgramStanding): Finding {
   if (finding.outcome !== 'proven' || provesCode || withoutHardware) return finding;
   return asserted(`${finding.detail}, says a program that is not shown to be the gateway`);
 }
 
 /** Whether a digest that `speaker` names is the approved one; `flag` gives the approved one. */
-export function pinned(speaker: string, claimed: string, expected: string | undefined, flag: string): Finding {
+function pinned(speaker: string, claimed: string, expected: string | undefined, flag: string): Finding {
   const said = `${speaker} says ${claimed}`;
   if (expected === undefined) return asserted(`${said}; no approved value was given`, flag);
   return provenUnless(sameDigest(claimed, expected) ? null : said, claimed, expected);
@@ -96,4 +96,24 @@ function mode({ running, mode: claimed }: Governance, { allowModes = [] }: Expec
     return proven(`${running} in ${allowed} mode, which was allowed`, `--allow-mode ${allowed}`);
   const remedy = claimed === 'declared' ? null : `--allow-mode ${claimed}`;
   return asserted(`${running} in ${claimed} mode: calls that policy denied went through`, remedy);
+}
+
+/**
+ * Whether the gateway that ran is the one that the relying party expects. What it says of itself must agree; that it is so follows
+ * from its launch only, or from the relying party's own word where there is no hardware.
+ *
+ * @param said what the gateway says that it measured; null when it says nothing
+ */
+export function gatewayFinding(
+  speaker: string,
+  said: string | null,
+  expected: string,
+  { launch, provesCode, withoutHardware }: Pick<HardwareStanding, 'launch' | 'provesCode' | 'withoutHardware'>,
+): Finding {
+  if (said === null) return asserted(`${speaker} names no gateway measurement`);
+  if (!sameDigest(said, expected)) return failed(`${speaker} says ${said}`, expected);
+  if (launch?.outcome === 'failed') return launch;
+  if (provesCode || launch?.outcome === 'proven' || (launch === null && withoutHardware))
+    return proven(`${speaker} says so${launch?.outcome === 'proven' ? `, and ${launch.detail}` : ''}`, expected);
+  return asserted(`${speaker} says so; ${launch?.detail ?? 'nothing else shows it'}`, launch?.remedy ?? null);
 }

@@ -1,5 +1,5 @@
 import { embeddedBundleHash, embeddedCatalogHash } from './approved/embedded.ts';
-import { hasCommitments } from './audit/chain-entry.ts';
+import { hasCommitments, textOf } from './audit/chain-entry.ts';
 import { ChainPass } from './audit/chain-pass.ts';
 import { type ChainSupport, supportOf } from './audit/checkpoints.ts';
 import { EntryReader } from './audit/entry-reader.ts';
@@ -16,12 +16,13 @@ import { type FileBytes, readEntriesFile } from './entries-file.ts';
 import type { Expectations } from './expectations.ts';
 import { asserted, type Finding, failed, informative, notChecked, proven, required } from './finding.ts';
 import { FormatError } from './format-error.ts';
-import { hardwareStanding } from './hardware/session/standing.ts';
+import { EARLIER_ROLE, type EarlierStanding, earlierStanding } from './hardware/session/earlier.ts';
+import { type HardwareStanding, hardwareStanding } from './hardware/session/standing.ts';
 import { intentChecks } from './policy-intent.ts';
 import type { Check, Report } from './report.ts';
 import { openSessionDocument, type SessionDocument } from './session-document.ts';
 import { supplements } from './supplements.ts';
-import { approvals, type Governance, pinOf, trustedKey } from './trust.ts';
+import { approvals, type Governance, gatewayFinding, pinOf, trustedKey } from './trust.ts';
 
 /** A file that could be read: what all further checks are about. */
 interface Readable {
@@ -64,13 +65,14 @@ export async function verify(
   checks.push(...(await claimChecks(claim)));
   if (chain === null) return conclude(checks, { claim, residue: new Residue() }, expectations);
   checks.push(...(await chainChecks(readable)));
-  const support = await supportIn(readable, expectations);
+  const earlier = await earlierIn(readable, expectations);
+  const support = await supportIn(readable, expectations, earlier);
   checks.push(
     required('chain.checkpoints', 'Do signed checkpoints agree with the chain?', support.checkpoints),
     required('chain.extent', 'Up to which entry is the chain proven?', support.extent),
   );
   checks.push(...contentChecks(readable));
-  checks.push(...(await trustChecks(readable, expectations, support)));
+  checks.push(...(await trustChecks(readable, expectations, support)), ...earlier.checks);
   return conclude(checks, { claim, residue: chain.residue }, expectations);
 }
 
@@ -161,7 +163,19 @@ async function bundleSignature({ document, claim, chain }: Readable): Promise<Fi
   return signatureFinding(result, 'the bundle', 'the key in the claim');
 }
 
-function supportIn({ document, claim, chain }: Readable, expectations: Expectations): Promise<ChainSupport> {
+/** What vouched for the process that the session was recovered from, if it was. */
+function earlierIn({ document, claim, chain }: Readable, expectations: Expectations): Promise<EarlierStanding> {
+  const { iat } = claim.trace;
+  const key = chain.recoveries.all[0]?.oldKey ?? '';
+  const { root } = claim.gateway.audit_chain;
+  return earlierStanding(document.evidence, key, root, expectations.now ?? iat, expectations);
+}
+
+function supportIn(
+  { document, claim, chain }: Readable,
+  expectations: Expectations,
+  earlier: EarlierStanding,
+): Promise<ChainSupport> {
   const facts = {
     tips: chain.tips,
     sessionId: claim.gateway.session_id,
@@ -169,7 +183,10 @@ function supportIn({ document, claim, chain }: Readable, expectations: Expectati
     checkpoints: document.checkpoints,
     recoveries: chain.recoveries.all,
   };
-  return supportOf(facts, (key) => pinOf(key, expectations.keys ?? []) !== null);
+  const first = chain.recoveries.all[0]?.oldKey;
+  const isTrusted = (key: string): boolean =>
+    pinOf(key, expectations.keys ?? []) !== null || (earlier.namesKey && key === first);
+  return supportOf(facts, isTrusted);
 }
 
 /** What the claim says about the session, against the entries. In a recovered session none of it is proven. */
@@ -211,12 +228,17 @@ async function trustChecks(readable: Readable, expectations: Expectations, suppo
     ...standing.checks,
     required('key.pinned', 'Is the key that signed one that you trust?', key),
     ...approvals(governanceOf(claim), expectations, standing),
+    ...gatewayCheck(readable, expectations, standing),
     ...intentChecks(expectations),
     required('session.authority', 'Was it one policy and one catalog throughout?', chain.authority.finding()),
     classed('calls.evidence_class', 'Are calls tied to their servers?', chain.weakestCall.finding(leastClass)),
     ...timeChecks(readable, expectations),
     ...embeddedChecks(document, claim),
-    required('file.read', 'Was all of the file checked?', unreadParts(standing.unread)),
+    required(
+      'file.read',
+      'Was all of the file checked?',
+      unreadParts(standing.unread.filter((role) => role !== EARLIER_ROLE)),
+    ),
     ...chain.soughtCalls.checks(support.provenLength),
     ...(await supplements(claim, chain, expectations)),
     informative(
@@ -231,6 +253,13 @@ function governanceOf({ trace, gateway }: WireClaim): Governance {
   const { bundle_hash: policyHash, enforcement_mode } = trace.policy;
   const mode = enforcement_mode === 'enforce' ? 'enforcing' : enforcement_mode;
   return { speaker: 'the claim', running: 'the session ran', policyHash, catalogHash: gateway.catalog.hash, mode };
+}
+
+function gatewayCheck({ chain }: Readable, { gatewayMeasurement }: Expectations, standing: HardwareStanding): Check[] {
+  if (gatewayMeasurement === undefined) return [];
+  const said = textOf(chain.first?.detail ?? {}, 'measurement');
+  const finding = gatewayFinding('session_start', said, gatewayMeasurement, standing);
+  return [required('gateway.measurement', 'Is it the gateway that was expected?', finding)];
 }
 
 function timeChecks({ claim, chain }: Readable, expectations: Expectations): Check[] {

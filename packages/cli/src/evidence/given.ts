@@ -56,9 +56,10 @@ export async function readEvidenceGiven(kind: EvidenceKind, given: Arguments): P
   };
 }
 
-/** The roots that ship with the package, and those that `--root` and `--tpm-makers` add. */
+/** The roots that ship with the package, and those that `--root`, `--trust` and `--tpm-makers` add. */
 export async function readAnchors(given: Arguments, purposes: readonly AnchorPurpose[]): Promise<TrustAnchor[]> {
-  const named = await Promise.all(given.many('root').map((file) => readRoots(file, purposes)));
+  const files = [...given.many('root'), ...given.many('trust')];
+  const named = await Promise.all(files.map((file) => readRoots(file, purposes)));
   return [...VENDOR_ANCHORS, ...(given.has('tpm-makers') ? TPM_MAKER_ANCHORS : []), ...named.flat()];
 }
 

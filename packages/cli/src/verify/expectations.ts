@@ -28,11 +28,16 @@ export const EXPECTATION_OPTIONS: Record<string, Option> = {
   'catalog-hash': { value: 'HASH', help: 'The approved catalog, sha256:…' },
   catalog: { value: 'FILE', help: 'The approved catalog itself: its hash is computed.' },
   measurement: { value: 'VALUE', help: 'The reference value that the platform must have measured.' },
+  'gateway-measurement': {
+    value: 'DIGEST',
+    help: 'The gateway that you expect, sha256:…, as `cmcp attest measure` prints it.',
+  },
   'evidence-policy': {
     value: 'FILE',
     help: 'What you accept of the hardware, and reference values of registers, as JSON.',
   },
   root: { value: 'FILE', multiple: true, help: 'A root certificate to trust besides those of the makers.' },
+  trust: { value: 'FILE', multiple: true, help: 'The same as --root.' },
   'tpm-makers': { help: 'Trust the roots of TPM makers too; they were collected from one source only.' },
   'gpu-service-keys': { value: 'FILE', help: 'The JWKS of NVIDIA’s attestation service, as you fetched it.' },
   receipt: {
@@ -96,12 +101,14 @@ async function approved(given: Arguments): Promise<Expectations> {
   const catalogHash = hash(given, 'catalog-hash', 'catalog');
   const [policy, catalog] = [given.one('policy'), given.one('catalog')];
   const measurement = measurementOf(given.one('measurement'));
+  const gatewayMeasurement = digestOf(given.one('gateway-measurement'));
   return {
     ...(policyHash !== null && { policyHash }),
     ...(policy !== null && (await readApprovedPolicy(policy))),
     ...(catalogHash !== null && { catalogHash }),
     ...(catalog !== null && (await readApprovedCatalog(catalog))),
     ...(measurement !== null && { measurement }),
+    ...(gatewayMeasurement !== null && { gatewayMeasurement }),
   };
 }
 
@@ -146,6 +153,11 @@ function measurementOf(value: string | null): string | null {
   throw new UsageError(
     '--measurement takes sha256:… or sha384:… as in claims, or the 48 bytes of the field in hexadecimal',
   );
+}
+
+function digestOf(value: string | null): string | null {
+  if (value === null || /^sha256:[0-9a-f]{64}$/.test(value)) return value;
+  throw new UsageError('--gateway-measurement takes sha256: and 64 lower-case hexadecimal digits');
 }
 
 function seconds(value: string | null): number | null {

@@ -15,6 +15,7 @@ import {
   MEASUREMENT,
   stateFinding,
 } from '../hardware/session/findings.ts';
+import { launchFinding } from '../hardware/session/launch.ts';
 import { rootFinding } from '../hardware/session/root.ts';
 import type { HardwareStanding } from '../hardware/session/standing.ts';
 import { parsePcrValues, selectedValues } from '../hardware/tpm/pcr-values.ts';
@@ -49,16 +50,18 @@ export async function liveStanding(
     carried(verdict, BINDING[kind]) ?? proven('the evidence carries the hash of what the gateway states', 'recomputed');
   const measured = measuredState(evidence, verdict);
   const state = stateFinding(measured, 'the evidence says', verdict.authentic, expectations);
-  const code = codeFinding(kind, verdict, state, expectations.evidencePolicy, 'tpm');
-  // A software TPM shows no state of any machine: what it measured is not asked for.
-  const askState = root.software && root.accepted ? informative : required;
+  const { gatewayMeasurement } = expectations;
+  const launch = gatewayMeasurement === undefined ? null : launchFinding(kind, verdict, gatewayMeasurement);
+  const code = codeFinding(kind, verdict, state, expectations.evidencePolicy, launch, 'tpm');
+  // What a software TPM recorded at the start of a machine is the word of whoever started the TPM: it is not asked for.
+  const askCode = root.software && root.accepted ? informative : required;
   const vouched = verdict.acceptable === true && root.accepted;
   const checks = [
     required(...EVIDENCE, evidenceFinding(verdict)),
     required('hardware.root', 'On whose word is it hardware?', root.finding),
     required('hardware.statement', 'Was the evidence made for this statement?', bound),
-    askState(...MEASUREMENT, state),
-    askState('gateway.code', 'Is the program that answers the one that was measured?', code),
+    required(...MEASUREMENT, state),
+    askCode('gateway.code', 'Is the program that answers the one that was measured?', code),
     ...verdict.checks.map(asDetail),
     ...idleExpectations([kind], expectations),
   ];
@@ -67,6 +70,7 @@ export async function liveStanding(
     namesKey: vouched && bound.outcome === 'proven',
     provesCode: vouched && code.outcome === 'proven',
     withoutHardware: vouched && root.software,
+    launch,
   };
 }
 
@@ -86,6 +90,7 @@ function software(expectations: LiveExpectations): LiveStanding {
     namesKey: false,
     provesCode: false,
     withoutHardware: true,
+    launch: null,
   };
 }
 

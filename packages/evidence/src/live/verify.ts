@@ -8,7 +8,7 @@ import { verifyEd25519 } from '../crypto/ed25519.ts';
 import { asserted, type Finding, failed, informative, notChecked, proven, provenUnless, required } from '../finding.ts';
 import { FormatError } from '../format-error.ts';
 import type { Check, Verdict } from '../report.ts';
-import { approvals, asProgramSaid, pinned, trustedKey } from '../trust.ts';
+import { approvals, gatewayFinding, trustedKey } from '../trust.ts';
 import { type LiveDocument, readLiveDocument } from './document.ts';
 import { type LiveExpectations, liveRelaxationsOf, memberOf } from './expectations.ts';
 import { type LiveStanding, liveStanding } from './standing.ts';
@@ -17,6 +17,8 @@ import { attestationStatement, type LiveStatement, statementPreimage } from './s
 /** How far the gateway's clock may be ahead (wire-formats section 22), and how old an answer may be, in seconds. */
 const FUTURE_SKEW_SECONDS = 300;
 const DEFAULT_MAX_AGE_SECONDS = 300;
+
+const GATEWAY = ['gateway.measurement', 'Is it the gateway that was expected?'] as const;
 
 /** What the relying party saw for itself. */
 export interface LiveGiven {
@@ -149,11 +151,11 @@ function governance(statement: LiveStatement, expectations: LiveExpectations, st
     catalogHash: catalog_hash,
     mode,
   };
-  const ask = gatewayMeasurement === undefined ? informative : required;
-  const code = asProgramSaid(pinned('the gateway', measurement, gatewayMeasurement, 'gateway_measurement'), standing);
   return [
     ...approvals(said, expectations, standing),
-    ask('gateway.measurement', 'Is the code of the gateway the one that was expected?', code),
+    gatewayMeasurement === undefined
+      ? informative(...GATEWAY, asserted(`the gateway says ${measurement}; no expected value was given`))
+      : required(...GATEWAY, gatewayFinding('the gateway', measurement, gatewayMeasurement, standing)),
   ];
 }
 

@@ -59,6 +59,8 @@ export type EventSpec = CallSpec | { kind: 'mcp_request' | 'catalog_drift' | 'se
 
 export const POLICY_HASH = `sha256:${'0f'.repeat(32)}`;
 export const CATALOG_HASH = `sha256:${'d7'.repeat(32)}`;
+/** What the gateway of these sessions says that it measured. */
+export const GATEWAY_MEASUREMENT = `sha256:${'a1'.repeat(32)}`;
 export const START_SECONDS = 1_790_000_000;
 
 const RANK: Record<string, number> = { public: 0, pii: 1, confidential: 2, mnpi: 3 };
@@ -105,6 +107,7 @@ function commitment(): AuditEntry['detail'] {
     bundle_hash: POLICY_HASH,
     catalog_hash: CATALOG_HASH,
     mode: 'enforcing',
+    measurement: GATEWAY_MEASUREMENT,
     trust_level: 'software',
     exposure: 'public',
     prev_claim_hash: 'none',

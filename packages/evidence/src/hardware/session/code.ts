@@ -16,6 +16,7 @@ const LAUNCH_RTMRS = ['1', '2', '3'] as const;
  * Whether the measured state covers the program: only then does what it wrote follow from the evidence. A reference value for
  * firmware alone does not (contracts section 4).
  *
+ * @param launch whether the launch register holds the expected gateway; null when none was named
  * @param quote of a TPM, the one that covers the launch: of a session the second, since its first covers firmware only
  */
 export function codeFinding(
@@ -23,9 +24,15 @@ export function codeFinding(
   verdict: EvidenceVerdict,
   state: Finding,
   policy: EvidencePolicy | undefined,
+  launch: Finding | null,
   quote: 'tpm-second' | 'tpm' = 'tpm-second',
 ): Finding {
   if (state.outcome !== 'proven') return asserted(`no reference value is shown: ${UNSHOWN}`, state.remedy);
+  if (launch?.outcome === 'proven')
+    return proven(
+      `${launch.detail}; it rests on the boot chain that your --measurement names`,
+      '--gateway-measurement',
+    );
   if (kind === 'sev-snp') return proven('the launch measurement is your reference value', '--measurement');
   if (kind === 'tdx') return tdxCode(verdict);
   const covered = Object.values(policy?.tpm?.pcrs ?? {}).some((bank) =>
@@ -36,7 +43,7 @@ export function codeFinding(
     return proven('registers of the launch have your reference values', '--evidence-policy');
   return asserted(
     `the measurement covers firmware, not the gateway: ${UNSHOWN}`,
-    '--evidence-policy FILE with reference values for one of PCR 8 to 15',
+    '--gateway-measurement DIGEST, or --evidence-policy FILE with reference values for one of PCR 8 to 15',
   );
 }
 
@@ -46,7 +53,7 @@ function tdxCode({ checks }: EvidenceVerdict): Finding {
     return proven('a register of the launch has your reference value', '--evidence-policy');
   return asserted(
     `the measurement covers firmware, not the gateway: ${UNSHOWN}`,
-    '--evidence-policy FILE with reference values for one of RTMR 1 to 3',
+    '--gateway-measurement DIGEST, or --evidence-policy FILE with reference values for one of RTMR 1 to 3',
   );
 }
 

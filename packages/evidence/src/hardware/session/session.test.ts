@@ -311,7 +311,7 @@ test('a second quote of another TPM, of another session, of fewer registers or f
   }
 });
 
-test('a software TPM is called that, is accepted by its own flag only, and then needs no measured state [UX-09]', async () => {
+test('a software TPM is called that, is accepted by its own flag only, and its state must be the expected one [UX-09]', async () => {
   const session = await tpmSession(key, EVENTS, { device: { manufacturer: 'id:00001014', model: 'swtpm' } });
   const anchors: TrustAnchor[] = [{ ...session.root, source: 'operator', assurance: 'unknown' }];
   const without: Expectations = {
@@ -325,7 +325,10 @@ test('a software TPM is called that, is accepted by its own flag only, and then 
   assert.ok(asked.lacking.includes('--accept-software-tpm'));
   assert.ok(['hardware.measurement', 'gateway.code'].every((id) => open(asked).includes(id)));
   assert.equal(outcome(asked, 'policy.hash'), 'asserted');
-  const accepted = await check(session.file, { ...without, acceptSoftwareTpm: true });
+  const unnamed = await check(session.file, { ...without, acceptSoftwareTpm: true });
+  assert.deepEqual([unnamed.verdict, open(unnamed)], ['unverified', ['hardware.measurement']]);
+  const { measurement } = session;
+  const accepted = await check(session.file, { ...without, acceptSoftwareTpm: true, measurement });
   assert.deepEqual([failures(accepted), open(accepted)], [[], []]);
   assert.equal(accepted.verdict, 'verified');
   assert.ok(accepted.relaxations.includes('--accept-software-tpm'));

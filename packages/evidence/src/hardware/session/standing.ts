@@ -1,22 +1,20 @@
-import { decodeHex } from '../../bytes/hex.ts';
-import { jwkThumbprint } from '../../claim/key.ts';
 import type { WireClaim } from '../../claim/wire.ts';
 import { isAcceptableKeyText } from '../../crypto/ed25519.ts';
-import { sha256 } from '../../crypto/sha256.ts';
 import type { Expectations } from '../../expectations.ts';
 import { asserted, type Finding, failed, informative, notChecked, proven, required } from '../../finding.ts';
 import { FormatError } from '../../format-error.ts';
 import type { Check } from '../../report.ts';
 import type { EvidenceItem } from '../../session-document.ts';
-import { verifyEvidence } from '../evidence.ts';
 import type { EvidenceGiven } from '../given.ts';
-import { verifyQuotePair } from '../tpm/quote-pair.ts';
 import type { EvidenceVerdict } from '../verdict.ts';
 import { idleExpectations } from './applied.ts';
+import { boundBytes } from './bound.ts';
 import { type ClaimedEvidence, claimedEvidence, type PlatformKind } from './claimed-evidence.ts';
 import { codeFinding } from './code.ts';
+import { platformVerdict } from './collected.ts';
 import { asDetail, BINDING, carried, EVIDENCE, evidenceFinding, MEASUREMENT, stateFinding } from './findings.ts';
 import { gpuChecks } from './gpu.ts';
+import { launchFinding } from './launch.ts';
 import { rootFinding } from './root.ts';
 
 /** What hardware says for a session, as far as the relying party accepts it. */
@@ -28,6 +26,8 @@ export interface HardwareStanding {
   provesCode: boolean;
   /** The session has no hardware behind it: a pinned key stands for the program, by the relying party's own word. */
   withoutHardware: boolean;
+  /** Whether a measured loader recorded the expected gateway; null: none was named, or there is no hardware. */
+  launch: Finding | null;
   /** Items of evidence that no check read. */
   unread: string[];
 }
@@ -44,7 +44,7 @@ export async function hardwareStanding(
   expectations: Expectations,
 ): Promise<HardwareStanding> {
   if (claim.trace.runtime.platform === 'software-only') return software(claim, items, expectations);
-  const none = { namesKey: false, provesCode: false, withoutHardware: false };
+  const none = { namesKey: false, provesCode: false, withoutHardware: false, launch: null };
   const evidence = gathered(claim, items);
   if (typeof evidence === 'string') {
     return { ...none, checks: [required(...EVIDENCE, failed(evidence))], unread: [] };
@@ -89,6 +89,7 @@ function software(claim: WireClaim, items: readonly EvidenceItem[], expectations
     namesKey: false,
     provesCode: false,
     withoutHardware: true,
+    launch: null,
     unread: items.map(({ role }) => role),
   };
 }
@@ -101,17 +102,18 @@ async function hardwareBacked(
   { files, gpu }: ClaimedEvidence,
   expectations: Expectations,
 ): Promise<Backed> {
-  const bound = boundBytes(claim);
-  const given = givenFor(bound, claim, expectations);
-  const verdict =
-    kind === 'tpm' ? await verifyQuotePair(files, bound, given) : await verifyEvidence(kind, files, given);
+  const bound = boundBytes(claim.trace.cnf.jwk.x, claim.gateway.audit_chain.root);
+  const given = givenFor(claim, expectations);
+  const verdict = await platformVerdict(kind, files, bound, given);
   const root = rootFinding(verdict.root, expectations);
   const key = boundFinding(verdict, kind, 'the hash of the signing key');
   const chain = chainFinding(verdict, kind);
   const state = stateFinding(claim.trace.runtime.measurement, 'the claim says', verdict.authentic, expectations);
-  const code = codeFinding(kind, verdict, state, expectations.evidencePolicy);
-  // A software TPM shows no state of any machine: what it measured is not asked for.
-  const askState = root.software && root.accepted ? informative : required;
+  const { gatewayMeasurement } = expectations;
+  const launch = gatewayMeasurement === undefined ? null : launchFinding(kind, verdict, gatewayMeasurement);
+  const code = codeFinding(kind, verdict, state, expectations.evidencePolicy, launch);
+  // What a software TPM recorded at the start of a machine is the word of whoever started the TPM: it is not asked for.
+  const askCode = root.software && root.accepted ? informative : required;
   // What is not authentic is not acceptable.
   const vouched = verdict.acceptable === true && root.accepted;
   const checks = [
@@ -119,8 +121,8 @@ async function hardwareBacked(
     required('hardware.root', 'On whose word is it hardware?', root.finding),
     required('hardware.key', 'Does the evidence name the key that signed the claim?', key),
     required('hardware.chain', 'Does the evidence name the first entry of the chain?', chain),
-    askState(...MEASUREMENT, state),
-    askState('gateway.code', 'Is the program that wrote the record the one that was measured?', code),
+    required(...MEASUREMENT, state),
+    askCode('gateway.code', 'Is the program that wrote the record the one that was measured?', code),
     ...verdict.checks.map(asDetail),
     ...(await gpuChecks(gpu, bound, given.at, expectations)),
     ...idleExpectations(Object.keys(gpu).length > 0 ? [kind, 'nvidia'] : [kind], expectations),
@@ -130,28 +132,15 @@ async function hardwareBacked(
     namesKey: vouched && key.outcome === 'proven',
     provesCode: vouched && code.outcome === 'proven',
     withoutHardware: vouched && root.software,
+    launch,
   };
 }
 
-/** Wire-formats section 10: thumbprint of the key, then the hash of the chain root; both from what was verified. */
-function boundBytes(claim: WireClaim): Uint8Array<ArrayBuffer> {
-  const bound = new Uint8Array(64);
-  bound.set(jwkThumbprint(claim.trace.cnf.jwk.x), 0);
-  bound.set(sha256(decodeHex(claim.gateway.audit_chain.root)), 32);
-  return bound;
-}
-
-function givenFor(
-  bound: Uint8Array<ArrayBuffer>,
-  claim: WireClaim,
-  { anchors = [], evidencePolicy, now }: Expectations,
-): EvidenceGiven {
+function givenFor(claim: WireClaim, { anchors = [], evidencePolicy, now }: Expectations): EvidenceGiven {
   return {
     at: now ?? claim.trace.iat,
     anchors,
     measurement: claim.trace.runtime.measurement,
-    // REPORT_DATA, or the extraData of the quote of a TPM: the paravisor of Azure owns REPORT_DATA (wire-formats section 10).
-    userData: bound,
     ...(evidencePolicy !== undefined && { policy: evidencePolicy }),
   };
 }

@@ -36,6 +36,8 @@ export interface QuoteExpectations {
 
 /** Registers that software may reset without a restart (TCG PC Client Platform TPM Profile, PCR attributes). */
 const RESETTABLE = [16, 23];
+/** Where a measured loader records the gateway. */
+const LAUNCH_PCR = 14;
 /** The firmware version of the TCG reference code as libtpms builds it, which is what swtpm runs. */
 const SOFTWARE_FIRMWARE = '2019102300163636';
 
@@ -185,7 +187,8 @@ export function quotedRoot(root: TrustedRoot | null, firmwareVersion: string | n
 }
 
 /** What a quote says, for people and comparisons. */
-export function quoteFacts({ quote, signature }: QuoteParts): Record<string, string | number | boolean> {
+export function quoteFacts({ quote, signature, values }: QuoteParts): Record<string, string | number | boolean> {
+  const launch = values?.value?.get('sha256')?.get(LAUNCH_PCR);
   const { resetCount, restartCount, milliseconds, safe } = quote.clock;
   const measurement = measurementOf(quote, signature.hash);
   return {
@@ -193,6 +196,8 @@ export function quoteFacts({ quote, signature }: QuoteParts): Record<string, str
     pcr_selection: selectionText(quote.selection),
     pcr_digest: encodeHex(quote.pcrDigest),
     ...(measurement === null ? {} : { measurement }),
+    // As it is said beside the quote: it counts only together with the check of the digest.
+    ...(launch === undefined ? {} : { launch_register: encodeHex(launch) }),
     signature: `${signature.scheme}-${signature.hash}`,
     qualified_signer: quote.qualifiedSigner,
     firmware_version: quote.firmwareVersion,
