@@ -6,6 +6,7 @@ import { test } from 'node:test';
 import { Gateway, loadConfig, readEnvironment } from '@cmcp/gateway';
 import { callMeta, endSession } from './support/calls.ts';
 import { TestBed } from './support/gateway.ts';
+import { quietProcess } from './support/process.ts';
 import { sessionFile } from './support/session-files.ts';
 
 async function withBed(run: (bed: TestBed) => Promise<void>): Promise<void> {
@@ -27,7 +28,7 @@ test('without dev mode and without hardware nothing starts, and nothing is left 
       CMCP_CATALOG_HASH: started.catalogHash,
     });
     const config = await loadConfig(bed.configFile, environment);
-    const production = new Gateway(config, { environment, report: () => undefined });
+    const production = new Gateway(config, { environment, report: () => undefined, process: quietProcess() });
     await assert.rejects(production.start(), { code: 'ATTESTATION_UNAVAILABLE' });
     assert.equal(existsSync(join(bed.folder, 'production')), false);
   }));

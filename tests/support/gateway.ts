@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Gateway, type GatewayDeps, loadConfig, readEnvironment, type StartedGateway } from '@cmcp/gateway';
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
+import { measuredOnce, quietProcess } from './process.ts';
 import { ScriptedServer, type ScriptedTool } from './scripted-server.ts';
 
 export const AGENT_TOKEN = 'agent-token-of-the-tests';
@@ -126,7 +127,8 @@ export class TestBed {
       this.reports.push(line);
       for (const { beginning, reported } of this.#awaited) if (line.startsWith(beginning)) reported();
     };
-    const gateway = new Gateway(config, { environment, report, ...this.#setup.deps, ...deps });
+    const own = { environment, report, process: quietProcess(), measureCode: measuredOnce };
+    const gateway = new Gateway(config, { ...own, ...this.#setup.deps, ...deps });
     this.#gateways.push(gateway);
     return gateway;
   }

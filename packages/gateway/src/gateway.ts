@@ -4,10 +4,16 @@ import type { Readable, Writable } from 'node:stream';
 import { Attestor } from './attestation/attestor.ts';
 import type { Platforms } from './attestation/choose.ts';
 import { liveAttestation } from './attestation/live.ts';
+import { type CodeMeasurement, type Launch, measureCode } from './attestation/measurement/code.ts';
+import { type GatewayMeasurement, measureGateway } from './attestation/measurement/gateway-measurement.ts';
+import { ownCode } from './attestation/measurement/program.ts';
 import { checkLaunch, openPlatform, type Platform } from './attestation/platform.ts';
+import { guardProcess } from './attestation/process-guards/guard.ts';
+import { ownProcess, type ProcessFacts } from './attestation/process-guards/process-facts.ts';
 import { publishKey, rememberKey } from './attestation/publish-key.ts';
-import { measureSelf } from './attestation/software.ts';
+import { type GuardedLog, openGuardedLog } from './attestation/store-guard.ts';
 import { systemPlatforms } from './attestation/system-platforms.ts';
+import { openTpm } from './attestation/tpm/tpm.ts';
 import type { Attestation } from './attestation/types.ts';
 import type { Attest } from './audit/evidence.ts';
 import type { AuditLogOptions } from './audit/in-process.ts';
@@ -45,6 +51,10 @@ export interface GatewayDeps {
   monotonic?: Monotonic;
   /** What may vouch for this machine. */
   platforms?: Platforms;
+  /** This process, as its guards see it. */
+  process?: ProcessFacts;
+  /** Measures the code that this process can load. */
+  measureCode?: (launch: Launch) => CodeMeasurement;
   openLog?: (options: AuditLogOptions, attest: Attest | null) => Promise<AuditLog>;
 }
 
@@ -87,7 +97,11 @@ interface Opening {
   attest: Attest | null;
 }
 
-type OpenStore = (opening: Opening) => Promise<{ dataDir: string; log: AuditLog }>;
+type OpenStore = (opening: Opening) => Promise<OpenedStore>;
+
+interface OpenedStore extends GuardedLog {
+  dataDir: string;
+}
 
 /** How many stdio gateways may run from one data folder, each with a store of its own (contracts section 2). */
 const STDIO_STORES = 64;
@@ -194,14 +208,18 @@ export class Gateway {
 
   /** Everything but the listeners. Bundle and catalog are read before the store is opened: a bad one leaves no trace. */
   async #begin(open: OpenStore, tls: ListenerTls | null): Promise<Running> {
+    const facts = this.#deps.process ?? ownProcess(this.#deps.environment.variables);
+    if (!this.#config.dev) for (const warning of await guardProcess(facts)) this.#report('process', warning);
     const ranks = sensitivityRanks(this.#config.vocabulary);
     const approved = await loadApproved(this.#config, ranks);
+    const measurement = this.#measure(facts, approved);
     const platform = await this.#openPlatform();
     try {
-      const attestation = await this.#attestation(platform, tls);
+      await checkLaunch(this.#config, platform.provider, measurement.digest);
       const { attestation: settings } = this.#config;
       const attest = platform.provider && new Attestor(platform.provider, this.#clock, settings.validityMs).attest;
-      const { dataDir, log } = await open({ ranks, attest });
+      const { dataDir, log, rollbackProtection } = await open({ ranks, attest });
+      const attestation = this.#attestation(platform, tls, measurement.digest, rollbackProtection);
       this.#running = await this.#run({ dataDir, log, platform, tls }, attestation, approved, ranks);
       return this.#running;
     } catch (error) {
@@ -271,12 +289,18 @@ export class Gateway {
     return platform;
   }
 
-  async #attestation(
-    { provider, platform, trustLevel }: Platform,
+  #measure(launch: Launch, { policy, catalog }: Approved): GatewayMeasurement {
+    const measured = this.#deps.measureCode ?? ((started: Launch) => measureCode(ownCode(started)));
+    const approved = { bundleHash: policy.bundleHash, catalogHash: catalog.hash };
+    return measureGateway({ code: measured(launch), config: this.#config, approved });
+  }
+
+  #attestation(
+    { platform, trustLevel }: Platform,
     tls: ListenerTls | null,
-  ): Promise<Attestation> {
-    const gatewayMeasurement = await measureSelf();
-    await checkLaunch(this.#config, provider, gatewayMeasurement);
+    gatewayMeasurement: string,
+    rollbackProtection: Attestation['rollbackProtection'],
+  ): Attestation {
     return {
       platform,
       trustLevel,
@@ -286,7 +310,7 @@ export class Gateway {
       get tlsSpki() {
         return tls?.spki ?? 'none';
       },
-      rollbackProtection: 'none',
+      rollbackProtection,
     };
   }
 
@@ -299,14 +323,21 @@ export class Gateway {
     );
   }
 
-  async #openLog(dataDir: string, { ranks, attest }: Opening): Promise<{ dataDir: string; log: AuditLog }> {
+  async #openLog(dataDir: string, { ranks, attest }: Opening): Promise<OpenedStore> {
     const open = this.#deps.openLog ?? openAuditLog;
+    const { seal, rollbackCounter, address } = this.#config.attestation.tpm;
+    const timers = this.#deps.timers ?? systemTimers;
+    const report = (event: string, detail: string): void => this.#report(event, detail);
+    const guard = { dataDir, seal, rollbackCounter, tpm: openTpm(address), timers, report };
     const options = { dataDir, ranks, gatewayVersion: SERVER_INFO.version };
-    return { dataDir, log: await open(options, attest) };
+    const guarded = await openGuardedLog(guard, (storeKey) =>
+      open(storeKey === null ? options : { ...options, storeKey }, attest),
+    );
+    return { dataDir, ...guarded };
   }
 
   /** The first stdio store that no other gateway holds. */
-  async #openStdioLog(opening: Opening): Promise<{ dataDir: string; log: AuditLog }> {
+  async #openStdioLog(opening: Opening): Promise<OpenedStore> {
     for (let slot = 0; slot < STDIO_STORES; slot += 1) {
       try {
         return await this.#openLog(join(this.#config.dataDir, STDIO_FOLDER, String(slot)), opening);

@@ -1,6 +1,17 @@
+export {
+  type CodeMeasurement,
+  type CodeParts,
+  type Launch,
+  measureCode,
+  PLAIN_LAUNCH,
+} from './attestation/measurement/code.ts';
+export { measureConfigured } from './attestation/measurement/configured.ts';
+export type { GatewayMeasurement } from './attestation/measurement/gateway-measurement.ts';
+export { installedCode, ownCode, runningNode } from './attestation/measurement/program.ts';
+export type { Condition } from './attestation/process-guards/condition.ts';
 export { type Environment, readEnvironment } from './config/environment.ts';
 export { knownKeysFile } from './config/known-keys.ts';
-export { loadConfig, readConfig } from './config/load.ts';
+export { loadConfig, readConfig, readConfigWithoutSecrets } from './config/load.ts';
 export { nearest } from './config/nearest.ts';
 export type { SettingRow } from './config/readers.ts';
 export { CONFIG_SCHEMA } from './config/schema.ts';
