@@ -22,8 +22,6 @@ export interface SoftwareTpm {
   /** An endorsement certificate, DER, as swtpm_setup wrote it: its name depends on the version of swtpm. */
   ekCertificate(): Uint8Array<ArrayBuffer>;
   write(name: string, content: Uint8Array | string): void;
-  /** Unix socket that it speaks TPM commands on. */
-  readonly socket: string;
   /** Power off and on: registers are as at the start, what is not volatile stays. */
   restart(): void;
   stop(): void;
@@ -54,7 +52,6 @@ export function startSoftwareTpm(): SoftwareTpm {
       return new Uint8Array(readFileSync(path(name)));
     },
     write: (name, content) => writeFileSync(path(name), content),
-    socket,
     restart: () => {
       powerOff(path);
       powerOn(path, socket);
