@@ -35,13 +35,14 @@ async function issuerOf(certificate: Certificate, pool: readonly Certificate[]):
 
 /** PEM, in order (RFC 7468). */
 export function pemOf(certificates: readonly Certificate[]): string {
-  return certificates
-    .map(({ der }) => {
-      const lines =
-        Buffer.from(der)
-          .toString('base64')
-          .match(/.{1,64}/g) ?? [];
-      return `-----BEGIN CERTIFICATE-----\n${lines.join('\n')}\n-----END CERTIFICATE-----\n`;
-    })
-    .join('');
+  return certificates.map(({ der }) => pemBlock('CERTIFICATE', der)).join('');
+}
+
+/** One block of PEM. */
+export function pemBlock(label: string, der: Uint8Array): string {
+  const lines =
+    Buffer.from(der)
+      .toString('base64')
+      .match(/.{1,64}/g) ?? [];
+  return `-----BEGIN ${label}-----\n${lines.join('\n')}\n-----END ${label}-----\n`;
 }

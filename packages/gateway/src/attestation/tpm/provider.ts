@@ -13,20 +13,18 @@ import type { CollectedEvidence, EvidenceProvider, LaunchRegister, LiveEvidence 
 import type { Tpm } from './api.ts';
 import { TpmError } from './error.ts';
 import { FirmwareLog } from './event-log.ts';
-import { orAttestationFailed, tpmFailed } from './failure.ts';
 import { type Identity, identify } from './identity.ts';
+import { extendLaunchRegister, readLaunchRegister } from './launch-register.ts';
 import { recordInNv } from './nv-measurement.ts';
 import { ALL_STATIC_PCRS, FIRMWARE_PCRS, type QuoteRequest, takeQuotes } from './quotes.ts';
 import { EvidenceWriter, type GatewayContinuity } from './session-evidence.ts';
 
-/** The register that a measured launch records the gateway in (contracts section 4): no program resets it, unlike PCR 16 and 23. */
-const LAUNCH_PCR = 14;
 const DIGEST_BYTES = 32;
 const BOUND_BYTES = 64;
 const MOST_CERTIFICATE_BYTES = 1_048_576;
 
-/** For operators: an event name, and what happened. */
-export type Report = (event: string, detail: string) => void;
+/** Told, in plain words, what evidence lacks and why. */
+type Report = (detail: string) => void;
 
 export interface TpmProviderOptions {
   /** Closed by the provider, also when it cannot be opened. */
@@ -50,10 +48,9 @@ export async function openTpmProvider(options: TpmProviderOptions): Promise<TpmP
   const { tpm, akCertificate, eventLog, issuers, files, report } = options;
   try {
     const named = akCertificate === null ? [] : await configuredCertificates(akCertificate, files);
-    const heard = (detail: string) => report('attestation.certificates', detail);
-    const pool = await certificatesIn(issuers, files, heard);
-    const identity = await identify(tpm, { named, pool }, heard);
-    const log = await FirmwareLog.open(eventLog, files, (detail) => report('attestation.event_log', detail));
+    const pool = await certificatesIn(issuers, files, report);
+    const identity = await identify(tpm, { named, pool }, report);
+    const log = await FirmwareLog.open(eventLog, files, report);
     return new TpmProvider(tpm, identity, log, report);
   } catch (error) {
     await tpm.close();
@@ -118,34 +115,24 @@ export class TpmProvider implements EvidenceProvider {
     return this.#writer.forConnection(of(request), values);
   }
 
-  async launchRegister(): Promise<LaunchRegister> {
-    const values = await orAttestationFailed(() =>
-      this.#tpm.run((commands) => commands.pcrRead('sha256', [LAUNCH_PCR])),
-    );
-    const value = values.get(LAUNCH_PCR);
-    if (value === undefined) throw tpmFailed(`does not say what PCR ${LAUNCH_PCR} holds`);
-    return {
-      name: `PCR ${LAUNCH_PCR}`,
-      value: encodeHex(value),
-      after: (digest) => encodeHex(sha256(Uint8Array.of(...new Uint8Array(DIGEST_BYTES), ...digest))),
-    };
+  launchRegister(): Promise<LaunchRegister> {
+    return readLaunchRegister(this.#tpm);
   }
 
-  async extend(digest: Uint8Array): Promise<void> {
-    requireLength(digest, DIGEST_BYTES);
-    await orAttestationFailed(() => this.#tpm.run((commands) => commands.pcrExtend(LAUNCH_PCR, { sha256: digest })));
+  extend(digest: Uint8Array): Promise<void> {
+    return extendLaunchRegister(this.#tpm, digest);
   }
 
   async recordGateway(components: GatewayComponents, thumbprint: Uint8Array<ArrayBuffer>): Promise<void> {
     requireLength(thumbprint, DIGEST_BYTES);
     try {
       const { envelope, problem } = await recordInNv(this.#tpm, this.#identity.key, components, thumbprint);
-      if (envelope === null) this.#report('attestation.continuity', problem);
+      if (envelope === null) this.#report(`the gateway is not recorded in the TPM: ${problem}`);
       else this.#continuity = { thumbprint, envelope };
     } catch (error) {
       // Owners keep their authorisation, and some TPMs have no room: evidence says as much without the record.
       if (!(error instanceof TpmError)) throw error;
-      this.#report('attestation.continuity', `the gateway is not recorded in the TPM: ${error.message}`);
+      this.#report(`the gateway is not recorded in the TPM: ${error.message}`);
     }
   }
 

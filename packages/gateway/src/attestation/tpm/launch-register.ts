@@ -1,0 +1,27 @@
+import { encodeHex, sha256 } from '@cmcp/evidence';
+import type { LaunchRegister } from '../types.ts';
+import type { Tpm } from './api.ts';
+import { orAttestationFailed, tpmFailed } from './failure.ts';
+
+/** The register that a measured launch records the gateway in (contracts section 4): no program resets it, unlike PCR 16 and 23. */
+const LAUNCH_PCR = 14;
+const BANK = 'sha256';
+const DIGEST_BYTES = 32;
+
+/** Reads PCR 14 of the SHA-256 bank. @throws GatewayError ATTESTATION_FAILED */
+export async function readLaunchRegister(tpm: Tpm): Promise<LaunchRegister> {
+  const values = await orAttestationFailed(() => tpm.run((commands) => commands.pcrRead(BANK, [LAUNCH_PCR])));
+  const value = values.get(LAUNCH_PCR);
+  if (value === undefined) throw tpmFailed(`does not say what PCR ${LAUNCH_PCR} holds`);
+  return {
+    name: `PCR ${LAUNCH_PCR}`,
+    value: encodeHex(value),
+    after: (digest) => encodeHex(sha256(Uint8Array.of(...new Uint8Array(DIGEST_BYTES), ...digest))),
+  };
+}
+
+/** Extends PCR 14 of the SHA-256 bank by 32 bytes. @throws GatewayError ATTESTATION_FAILED */
+export async function extendLaunchRegister(tpm: Tpm, digest: Uint8Array): Promise<void> {
+  if (digest.length !== DIGEST_BYTES) throw new RangeError(`a register is extended by ${DIGEST_BYTES} bytes`);
+  await orAttestationFailed(() => tpm.run((commands) => commands.pcrExtend(LAUNCH_PCR, { [BANK]: digest })));
+}
