@@ -8,6 +8,7 @@ import { openAuditLogInProcess } from '../packages/gateway/src/audit/in-process.
 import { openSqliteStore } from '../packages/gateway/src/audit/stores/sqlite.ts';
 import type { GatewayError } from '../packages/gateway/src/errors.ts';
 import { OPERATOR_TOKEN, type TestBed, type TestSetup, withBed } from './support/gateway.ts';
+import { quietProcess } from './support/process.ts';
 import { deviceFailure, GeneratedPlatform } from './support/generated-platform.ts';
 import { ManualTime } from './support/manual-time.ts';
 
@@ -261,12 +262,12 @@ test('outside dev mode a key that nothing certifies is refused at start, with wh
       PATH: process.env.PATH,
     });
     const config = await loadConfig(bed.configFile, environment);
-    const gateway = new Gateway(config, { environment, report: () => {}, platforms: platform });
+    const gateway = new Gateway(config, { environment, report: () => {}, platforms: platform, process: quietProcess() });
     await assert.rejects(
       gateway.start(),
       (error: GatewayError) => error.code === 'ATTESTATION_UNAVAILABLE' && /cmcp attest enroll/.test(error.detail),
     );
-    assert.equal(hashes.started.trustLevel, 'software', 'in dev mode it runs, and is labelled as worth no more');
+    assert.equal(hashes.started.trustLevel, 'unverified', 'in dev mode it runs, and says so');
   });
 });
 

@@ -38,12 +38,12 @@ export async function openPlatform(config: Config, effects: PlatformEffects): Pr
     const bound = effects.randomBytes(64);
     const at = Math.floor(effects.nowMicros() / 1e6);
     const own = await appraiseOwnEvidence(provider, await readRoots(roots), bound, at);
-    if (own.trustLevel !== 'software')
+    if (own.trustLevel !== 'unverified')
       return { provider, platform: own.platform, trustLevel: own.trustLevel, why: because(why, own.shortcoming) };
     if (!config.dev) throw unaccepted(provider.kind, own.shortcoming);
     // What was asked for by name is used; what was only found is not worth more than a software key.
     if (wanted !== 'auto')
-      return { provider, platform: own.platform, trustLevel: 'software', why: because(why, own.shortcoming) };
+      return { provider, platform: own.platform, trustLevel: 'unverified', why: because(why, own.shortcoming) };
     await provider.close();
     return {
       ...SOFTWARE,

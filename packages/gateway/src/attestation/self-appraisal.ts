@@ -45,7 +45,7 @@ export async function appraiseOwnEvidence(
 }
 
 function labelOf({ root, authentic, summary }: EvidenceVerdict): Omit<SelfAppraisal, 'platform'> {
-  if (!authentic || root === null) return { trustLevel: 'software', shortcoming: summary };
+  if (!authentic || root === null) return { trustLevel: 'unverified', shortcoming: summary };
   if (root.assurance === 'software-tpm') return { trustLevel: 'software-tpm', shortcoming: 'it is a software TPM' };
   if (root.source === 'vendor') return { trustLevel: 'hardware', shortcoming: null };
   return { trustLevel: 'operator-root', shortcoming: `its chain ends in the operator's root ${root.name}` };

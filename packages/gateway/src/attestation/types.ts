@@ -83,9 +83,9 @@ export interface EvidenceProvider {
 
 /**
  * On whose word the evidence of this gateway rests (contracts section 4), by its own verification of its own evidence: `hardware`
- * needs a pin that ships with the product.
+ * needs a pin that ships with the product; `unverified` has evidence that ends in no root known here, and is for dev mode.
  */
-export type TrustLevel = 'hardware' | 'operator-root' | 'software-tpm' | 'software';
+export type TrustLevel = 'hardware' | 'operator-root' | 'software-tpm' | 'unverified' | 'software';
 
 /** How the code came to be measured (attestation.md section 10). ML0: the gateway measured itself, which proves nothing to others. */
 export type LaunchLevel = 'ML0' | 'ML1' | 'ML2' | 'ML3';
