@@ -3,6 +3,7 @@ import { suggestion, takeApart } from './arguments.ts';
 import type { Command } from './command.ts';
 import { attestCommand } from './commands/attest.ts';
 import { checkCommand } from './commands/check.ts';
+import { connectCommand } from './commands/connect.ts';
 import { demoCommand } from './commands/demo.ts';
 import { evidenceCommand } from './commands/evidence.ts';
 import { helpCommand } from './commands/help.ts';
@@ -19,6 +20,7 @@ const COMMANDS: readonly Command[] = [
   initCommand,
   checkCommand,
   startCommand,
+  connectCommand,
   sessionCommand,
   verifyCommand,
   evidenceCommand,

@@ -1,3 +1,4 @@
+import { durationMs } from './duration.ts';
 import { nearest } from './nearest.ts';
 import type { Position, Problem, Tree } from './tree.ts';
 
@@ -93,14 +94,9 @@ export function integer(min: number, max: number): Reader<number> {
   });
 }
 
-const UNIT_MS: Record<string, number> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-
 /** Milliseconds, written as a whole number and one unit. */
 export function duration(min: string, max: string): Reader<number> {
-  const parse = (given: string): number => {
-    const [, amount, unit] = /^(0|[1-9]\d{0,11})(ms|s|m|h|d)$/.exec(given) ?? [];
-    return amount === undefined || unit === undefined ? Number.NaN : Number(amount) * (UNIT_MS[unit] ?? Number.NaN);
-  };
+  const parse = (given: string): number => durationMs(given) ?? Number.NaN;
   const low = parse(min);
   const high = parse(max);
   return text(`a duration from ${min} to ${max}, such as 500ms, 30s, 15m, 12h or 7d`, (given) => {

@@ -8,14 +8,13 @@ import {
   openingDialect,
   readInitialize,
 } from '../mcp/handshake/client.ts';
+import { readSessionId } from '../mcp/handshake/session-id.ts';
 import { DISCOVER, modernDialect, readDiscovery, readDiscoveryError } from '../mcp/modern/client.ts';
 import { isRedirect, resultOf } from './http-answer.ts';
 import type { PostAnswer } from './http-post.ts';
 import type { HttpSender, Terms } from './http-sender.ts';
 import type { Scope } from './scope.ts';
 import { UpstreamRpcError } from './types.ts';
-
-const SESSION_ID = /^[\x21-\x7e]{1,1024}$/;
 
 /**
  * Agrees on a revision family with a server (MCP26-41): `server/discover` first, and `initialize` where its answer is none
@@ -56,17 +55,10 @@ async function askDiscovery(sender: HttpSender, id: string, scope: Scope): Promi
 async function initialize(sender: HttpSender, id: string, scope: Scope): Promise<Terms> {
   const message = { id, method: INITIALIZE, params: initializeParams(), inputSchema: null };
   const answer = await sender.request(message, { dialect: openingDialect(), session: null }, scope);
-  const terms = { dialect: readInitialize(resultOf(answer)), session: readSessionId(answer) };
+  const terms = { dialect: readInitialize(resultOf(answer)), session: readSessionId(answer.headers) };
   const noted = await sender.notify(initialized(), terms, scope);
   if (noted.status >= 300) throw bad(`the server refused the end of the handshake with HTTP ${noted.status}`);
   return terms;
-}
-
-function readSessionId(answer: PostAnswer): string | null {
-  const session = answer.headers['mcp-session-id'] ?? null;
-  if (session === null) return null;
-  if (typeof session !== 'string' || !SESSION_ID.test(session)) throw bad('the session id is not visible ASCII');
-  return session;
 }
 
 function bad(detail: string): GatewayError {

@@ -1,8 +1,7 @@
 import { type JsonObject, stringifyJson } from '@cmcp/evidence';
 import { GatewayError } from '../errors.ts';
-import { ByteBuffer } from '../mcp/byte-buffer.ts';
+import { AnswerBody, type HeaderFields } from '../mcp/answer-body.ts';
 import { parseServerBytes, readServerMessage, type ServerMessage } from '../mcp/client.ts';
-import { SseError, SseParser } from '../mcp/sse.ts';
 import { claimedIds } from './claimed-ids.ts';
 import type { EventLog } from './event-log.ts';
 import type { HttpEndpoint, HttpRequest } from './http-endpoint.ts';
@@ -13,8 +12,6 @@ import { type Scope, unsent } from './scope.ts';
 const ERROR_BODY_BYTES = 64 * 1024;
 /** After the response, time for the server to end its stream so that the connection can be used again. */
 const LINGER_MS = 1000;
-
-type Headers = Record<string, string | string[] | undefined>;
 
 export interface PostOptions {
   endpoint: HttpEndpoint;
@@ -30,7 +27,7 @@ export interface PostOptions {
 /** How a POST was answered: by a response to the request's id, or by a status alone. */
 export interface PostAnswer {
   status: number;
-  headers: Headers;
+  headers: HeaderFields;
   response: JsonObject | null;
 }
 
@@ -58,10 +55,8 @@ class PostExchange {
   #off: () => void = () => {};
   #settled = false;
   #status = 0;
-  #headers: Headers = {};
-  #body = new ByteBuffer(ERROR_BODY_BYTES);
-  #json = false;
-  #stream: SseParser | null = null;
+  #headers: HeaderFields = {};
+  #body: AnswerBody | null = null;
   #stopLinger: () => void = () => {};
 
   constructor(
@@ -104,45 +99,28 @@ class PostExchange {
     try {
       step();
     } catch (error) {
-      if (error instanceof SseError) this.#fail(streamError(error));
-      else if (error instanceof GatewayError) this.#fail(error);
-      else throw error;
+      if (!(error instanceof GatewayError)) throw error;
+      this.#fail(error);
     }
   }
 
-  #onHead(status: number, headers: Headers): void {
+  #onHead(status: number, headers: HeaderFields): void {
     this.#status = status;
     this.#headers = headers;
-    const encoding = headers['content-encoding'];
-    // ATK-18: what is not decoded is not inspected, and nothing was accepted but identity.
-    if (encoding !== undefined && encoding !== 'identity') throw bad('the answer is compressed');
-    const type = String(headers['content-type'] ?? '')
-      .split(';')[0]
-      ?.trim()
-      .toLowerCase();
-    this.#json = type === 'application/json';
-    if (status !== 200 || this.#id === null) return;
+    const answers = status === 200 && this.#id !== null;
     const { maxResponseBytes } = this.#options;
-    if (type === 'text/event-stream') {
-      this.#stream = new SseParser(maxResponseBytes, (event) => this.#onEvent(event.type, event.data));
-    } else if (this.#json) {
-      this.#body = new ByteBuffer(maxResponseBytes);
-    } else {
-      throw bad('the answer is neither JSON nor an event stream');
-    }
+    this.#body = answers
+      ? new AnswerBody(headers, maxResponseBytes, (data) => this.#onEvent(data))
+      : new AnswerBody(headers, ERROR_BODY_BYTES, null);
+    if (answers && this.#body.kind === 'other') throw bad('the answer is neither JSON nor an event stream');
   }
 
   #onData(chunk: Buffer): void {
-    if (this.#settled) return;
-    if (this.#stream !== null) this.#stream.push(chunk);
-    else if (!this.#body.append(chunk)) {
-      throw new GatewayError('RESPONSE_SIZE_EXCEEDED', 'the answer is too long');
-    }
+    if (!this.#settled) this.#body?.push(chunk);
   }
 
-  #onEvent(type: string, data: Buffer): void {
-    // 2025-11-25 opens streams with an event whose data is empty.
-    if (this.#settled || type !== 'message' || data.length === 0) return;
+  #onEvent(data: Buffer): void {
+    if (this.#settled) return;
     let message: ServerMessage;
     try {
       message = readServerMessage(parseServerBytes(data, this.#options.maxResponseBytes));
@@ -162,8 +140,8 @@ class PostExchange {
     this.#stopLinger();
     if (this.#settled) return;
     // MCP25-13: a stream that ends early says nothing about the call.
-    if (this.#stream !== null) throw new GatewayError('OUTCOME_UNKNOWN', 'the stream ended without a response');
-    if (this.#id === null || !this.#json) this.#succeed(null);
+    if (this.#body?.kind === 'stream') throw new GatewayError('OUTCOME_UNKNOWN', 'the stream ended without a response');
+    if (this.#id === null || this.#body?.kind !== 'json') this.#succeed(null);
     else this.#succeed(this.#readBody(this.#body.take()));
   }
 
@@ -191,7 +169,8 @@ class PostExchange {
     if (this.#settled) return;
     this.#settled = true;
     this.#off();
-    if (this.#stream !== null) this.#stopLinger = this.#options.timers.after(LINGER_MS, () => this.#request?.abort());
+    if (this.#body?.kind === 'stream')
+      this.#stopLinger = this.#options.timers.after(LINGER_MS, () => this.#request?.abort());
     this.#resolve({ status: this.#status, headers: this.#headers, response });
   }
 
@@ -203,12 +182,6 @@ class PostExchange {
     this.#request?.abort();
     this.#reject(error);
   }
-}
-
-function streamError(error: SseError): GatewayError {
-  return error.reason === 'encoding'
-    ? new GatewayError('RESPONSE_ENCODING_INVALID', 'the event stream is not UTF-8')
-    : new GatewayError('RESPONSE_SIZE_EXCEEDED', 'an event is too long');
 }
 
 function lost(error: Error): GatewayError {
