@@ -24,6 +24,11 @@ export { type DocumentExpectations, type DocumentKind, documentKind, verifyDocum
 export type { ActionEvidence, CallReceipt, Expectations, TrustedKey } from './expectations.ts';
 export { EVIDENCE_CLASSES, type EvidenceClass } from './expectations.ts';
 export { FormatError } from './format-error.ts';
+export {
+  type HclReport,
+  parseHcl as parseHclReport,
+  parseRuntimeData as parseParavisorData,
+} from './hardware/azure-cvm/parse.ts';
 export { type EventLog, parseEventLog } from './hardware/event-log/parse.ts';
 export { replay as replayEventLog } from './hardware/event-log/replay.ts';
 export { verifyEvidence } from './hardware/evidence.ts';
@@ -79,14 +84,16 @@ export { CMW_MEDIA_TYPE } from './live/cmw.ts';
 export {
   LIVE_MEDIA_TYPE,
   type LiveDocument,
-  type LiveEvidenceFiles,
   readLiveDocument,
   writeLiveDocument,
   writeLiveRecord,
 } from './live/document.ts';
+export type { LiveEvidenceFiles } from './live/evidence-member.ts';
 export { type LiveExpectations, readExpectations } from './live/expectations.ts';
+export { isMachineEvidence, machineUserData, verifyMachineEvidence, writeMachineEvidence } from './live/machine.ts';
+export type { LiveReport } from './live/report.ts';
 export { attestationStatement, type LiveStatement, statementPreimage } from './live/statement.ts';
-export { type LiveGiven, type LiveReport, verifyLiveAttestation } from './live/verify.ts';
+export { type LiveGiven, verifyLiveAttestation } from './live/verify.ts';
 export type { HitlResult } from './manifest/approvals.ts';
 export type { ArtifactResult, ArtifactResults } from './manifest/artifacts.ts';
 export { type BoundSession, manifestBinding } from './manifest/binding.ts';
