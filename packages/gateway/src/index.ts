@@ -1,3 +1,4 @@
+export { choosePlatform, detectAll } from './attestation/choose.ts';
 export {
   type CodeMeasurement,
   type CodeParts,
@@ -9,6 +10,7 @@ export { measureConfigured } from './attestation/measurement/configured.ts';
 export type { GatewayMeasurement } from './attestation/measurement/gateway-measurement.ts';
 export { installedCode, ownCode, runningNode } from './attestation/measurement/program.ts';
 export type { Condition } from './attestation/process-guards/condition.ts';
+export { systemPlatforms } from './attestation/system-platforms.ts';
 export { type Environment, readEnvironment } from './config/environment.ts';
 export { knownKeysFile } from './config/known-keys.ts';
 export { loadConfig, readConfig, readConfigWithoutSecrets } from './config/load.ts';

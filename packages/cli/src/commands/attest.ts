@@ -1,11 +1,12 @@
 import { suggestion } from '../arguments.ts';
 import type { AttestAction } from '../attest/action.ts';
 import { enrollAction } from '../attest/enroll.ts';
+import { measureAction } from '../attest/measure.ts';
 import { CONFIG_OPTION, type Command, JSON_OPTION } from '../command.ts';
 import { UsageError } from '../io.ts';
 
 /** What `cmcp attest` can do. */
-const ACTIONS: readonly AttestAction[] = [enrollAction];
+const ACTIONS: readonly AttestAction[] = [enrollAction, measureAction];
 
 export const attestCommand: Command = {
   name: 'attest',
