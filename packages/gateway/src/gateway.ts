@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
+import { jwkThumbprint } from '@cmcp/evidence';
 import { Attestor } from './attestation/attestor.ts';
 import type { Platforms } from './attestation/choose.ts';
 import { liveAttestation } from './attestation/live.ts';
@@ -220,7 +221,8 @@ export class Gateway {
       const attest = platform.provider && new Attestor(platform.provider, this.#clock, settings.validityMs).attest;
       const { dataDir, log, rollbackProtection } = await open({ ranks, attest });
       const attestation = this.#attestation(platform, tls, measurement.digest, rollbackProtection);
-      this.#running = await this.#run({ dataDir, log, platform, tls }, attestation, approved, ranks);
+      const opened = { dataDir, log, platform, tls, components: measurement.components };
+      this.#running = await this.#run(opened, attestation, approved, ranks);
       return this.#running;
     } catch (error) {
       await platform.provider?.close();
@@ -229,15 +231,20 @@ export class Gateway {
   }
 
   async #run(
-    { dataDir, log, platform, tls }: Pick<Running, 'dataDir' | 'log' | 'platform' | 'tls'>,
+    {
+      components,
+      ...opened
+    }: Pick<Running, 'dataDir' | 'log' | 'platform' | 'tls'> & Pick<GatewayMeasurement, 'components'>,
     attestation: Attestation,
     approved: Approved,
     ranks: Ranks,
   ): Promise<Running> {
+    const { dataDir, log, platform, tls } = opened;
     const config = this.#config;
     const clock = this.#clock;
     const monotonic = this.#deps.monotonic ?? (() => performance.now());
     try {
+      await platform.provider?.recordGateway?.(components, jwkThumbprint(log.publicKey));
       const elsewhere = await siblingExposures(config.dataDir, dataDir);
       const runtime = await createRuntime(
         {
@@ -256,7 +263,7 @@ export class Gateway {
         approved,
       );
       tls?.onNewKey(() => void this.#recommit(runtime));
-      return { dataDir, platform, log, runtime, tls, http: null, operators: null };
+      return { ...opened, runtime, http: null, operators: null };
     } catch (error) {
       await log.close();
       throw error;

@@ -1,3 +1,5 @@
+import type { GatewayComponents } from '@cmcp/evidence';
+
 /** The providers that a configuration may name, strongest first. */
 export const PROVIDERS = ['sev-snp', 'tdx', 'azure-cvm', 'tpm', 'software-only'] as const;
 export type ProviderKind = (typeof PROVIDERS)[number];
@@ -77,6 +79,12 @@ export interface EvidenceProvider {
   launchRegister(): Promise<LaunchRegister | null>;
   /** Records 32 bytes in that register. Only a restart of the machine undoes it. */
   extend(digest: Uint8Array): Promise<void>;
+  /**
+   * Records what the gateway is made of where it outlives restarts, for the key with this thumbprint (32 bytes); evidence that is
+   * collected later carries the record. It shows continuity and proves nothing about code. A platform that has no place for it, or
+   * refuses, reports so: this never rejects for that. Absent: the platform has none.
+   */
+  recordGateway?(components: GatewayComponents, thumbprint: Uint8Array<ArrayBuffer>): Promise<void>;
   /** Lets go of the device. Idempotent. */
   close(): Promise<void>;
 }
