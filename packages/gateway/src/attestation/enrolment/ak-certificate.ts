@@ -8,7 +8,7 @@ import {
   KeyUsagesExtension,
   Name,
   SubjectKeyIdentifierExtension,
-} from '@peculiar/x509';
+} from '../../certificate-writer.ts';
 import { type EnrollerCa, issueBy, type Validity } from './ca.ts';
 import type { EnrolmentState } from './documents.ts';
 import { refused } from './refusal.ts';

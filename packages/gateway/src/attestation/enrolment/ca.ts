@@ -1,4 +1,3 @@
-import 'reflect-metadata';
 import { createPrivateKey, createPublicKey, type KeyObject, randomBytes, webcrypto } from 'node:crypto';
 import { type Certificate, encodeHex, equalBytes, FormatError, readCertificates } from '@cmcp/evidence';
 import {
@@ -10,7 +9,7 @@ import {
   PemConverter,
   SubjectKeyIdentifierExtension,
   X509CertificateGenerator,
-} from '@peculiar/x509';
+} from '../../certificate-writer.ts';
 import { refused } from './refusal.ts';
 
 const DAY = 86_400;

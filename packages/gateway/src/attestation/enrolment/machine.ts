@@ -58,7 +58,7 @@ export function requestEnrolment(tpm: Tpm, machine: string, say: Say): Promise<E
  * @param at the machine's clock, seconds since the epoch
  * @throws GatewayError ENROLMENT_REFUSED
  */
-export function answerChallenge(tpm: Tpm, challenge: EnrolmentChallenge, at: number): Promise<EnrolmentAnswer> {
+export async function answerChallenge(tpm: Tpm, challenge: EnrolmentChallenge, at: number): Promise<EnrolmentAnswer> {
   if (!(at <= challenge.expires)) throw refused('the challenge has expired. Ask the enroller for another');
   return withTpm(tpm, async (commands) => {
     const attestation = await ownKey(commands);
