@@ -1,16 +1,19 @@
-import { decodeBase64Url, encodeBase64Url } from '../bytes/base64url.ts';
-import { EncodingError } from '../bytes/utf8.ts';
+import { encodeBase64Url, readBase64Url } from '../bytes/base64url.ts';
 import { jwkThumbprint } from '../claim/key.ts';
 import { isAcceptableKeyText } from '../crypto/ed25519.ts';
 import { FormatError } from '../format-error.ts';
-import type { EvidenceFiles } from '../hardware/given.ts';
-import type { PlatformKind } from '../hardware/session/claimed-evidence.ts';
-import { COLLATERAL_ROLES } from '../hardware/tdx/collateral.ts';
 import { JsonError } from '../json/error.ts';
 import { parseJson } from '../json/parse.ts';
 import type { JsonObject, JsonValue } from '../json/value.ts';
-import { integer, nullable, object, oneOf, openObject, text } from '../shape.ts';
+import { integer, nullable, object, oneOf, text } from '../shape.ts';
 import { cmwRecord, cmwValue } from './cmw.ts';
+import {
+  EVIDENCE_MEMBER,
+  type EvidenceMember,
+  evidenceMember,
+  type LiveEvidenceFiles,
+  readEvidenceMember,
+} from './evidence-member.ts';
 import type { LiveStatement } from './statement.ts';
 
 /** The profile of EAT (RFC 9711 section 6) that the document follows. */
@@ -20,26 +23,6 @@ export const LIVE_MEDIA_TYPE = `application/eat-ucs+json; eat_profile="${LIVE_PR
 
 /** Event logs and collateral take some hundred kilobytes. */
 const LIMITS = { bytes: 4 * 1024 * 1024, depth: 8, items: 200 };
-
-/**
- * What evidence may bring. Roots, pins and challenges are the relying party's to say: from a document they would be expectations
- * about itself (contracts section 5).
- */
-const ROLES: Record<PlatformKind, readonly string[]> = {
-  'sev-snp': ['report', 'vcek', 'vlek', 'chain', 'crl'],
-  tdx: ['quote', 'event_log', ...COLLATERAL_ROLES],
-  tpm: ['attest', 'signature', 'ak_public', 'ak_chain', 'ak_transcript', 'ek_chain', 'pcrs', 'event_log'],
-  'azure-cvm': [
-    ...['evidence', 'hcl_report', 'report', 'runtime_data', 'vcek', 'vlek', 'chain', 'crl', 'quote'],
-    ...[...COLLATERAL_ROLES, 'attest', 'signature', 'pcrs', 'event_log'],
-  ],
-};
-
-/** Evidence that a document carries: files by the roles of {@link verifyEvidence}. */
-export interface LiveEvidenceFiles {
-  kind: PlatformKind;
-  files: EvidenceFiles;
-}
 
 /** A gateway's answer to one challenge. Nothing in it is proven before it is verified. */
 export interface LiveDocument {
@@ -72,7 +55,7 @@ const FORM = object({
     mode: oneOf('enforcing', 'advisory'),
     config_hash: SHA256,
     audit_root: text(/^[0-9a-f]{64}$/),
-    evidence: nullable(object({ kind: oneOf(...Object.keys(ROLES)), files: openObject(text()) })),
+    evidence: nullable(EVIDENCE_MEMBER),
     signature: text(/^[A-Za-z0-9_-]{86}$/),
   }),
 });
@@ -83,7 +66,7 @@ interface Checked extends JsonObject {
   iat: number;
   cnf: { jwk: { x: string } };
   cmcp: Omit<LiveStatement, 'nonce' | 'iat' | 'jwk_thumbprint'> & {
-    evidence: { kind: PlatformKind; files: Record<string, string> } | null;
+    evidence: EvidenceMember | null;
     signature: string;
   };
 }
@@ -91,7 +74,6 @@ interface Checked extends JsonObject {
 /** The document as JSON, with the claim names of RFC 9711 and RFC 7800 where they exist. */
 export function writeLiveDocument({ statement, key, evidence, signature }: LiveDocument): string {
   const { nonce, iat, jwk_thumbprint: _, ...own } = statement;
-  const files = Object.entries(evidence?.files ?? {}).map(([role, bytes]) => [role, encodeBase64Url(bytes)]);
   return JSON.stringify({
     eat_profile: LIVE_PROFILE,
     eat_nonce: nonce,
@@ -99,7 +81,7 @@ export function writeLiveDocument({ statement, key, evidence, signature }: LiveD
     cnf: { jwk: { kty: 'OKP', crv: 'Ed25519', x: key } },
     cmcp: {
       ...own,
-      evidence: evidence === null ? null : { kind: evidence.kind, files: Object.fromEntries(files) },
+      evidence: evidence === null ? null : evidenceMember(evidence),
       signature,
     },
   });
@@ -124,25 +106,14 @@ export function readLiveDocument(input: Uint8Array | string): LiveDocument {
   const { evidence, signature, ...own } = cmcp;
   const key = cnf.jwk.x;
   if (!isAcceptableKeyText(key)) throw new FormatError('document.cnf.jwk is not a valid Ed25519 public key');
-  const nonceBytes = decoded(nonce, 'document.eat_nonce');
-  if (nonceBytes.length < 16 || nonceBytes.length > 64)
-    throw new FormatError('document.eat_nonce has not 16 to 64 bytes');
+  const { length = 0 } = readBase64Url(nonce) ?? {};
+  if (length < 16 || length > 64) throw new FormatError('document.eat_nonce is not base64url of 16 to 64 bytes');
   return {
     statement: { nonce, iat, jwk_thumbprint: encodeBase64Url(jwkThumbprint(key)), ...own },
     key,
-    evidence: evidence === null ? null : { kind: evidence.kind, files: filesOf(evidence.kind, evidence.files) },
+    evidence: evidence === null ? null : readEvidenceMember(evidence, 'document.cmcp.evidence'),
     signature,
   };
-}
-
-function filesOf(kind: PlatformKind, files: Record<string, string>): EvidenceFiles {
-  return Object.fromEntries(
-    Object.entries(files).map(([role, data]) => {
-      if (!ROLES[kind].includes(role))
-        throw new FormatError(`document.cmcp.evidence has no role ${JSON.stringify(role)}`);
-      return [role, decoded(data, `document.cmcp.evidence.files.${role}`)];
-    }),
-  );
 }
 
 function parsed(input: Uint8Array | string): JsonValue {
@@ -153,15 +124,6 @@ function parsed(input: Uint8Array | string): JsonValue {
     return parseJson(input, LIMITS);
   } catch (error) {
     if (error instanceof JsonError) throw new FormatError(`the document is not strict JSON: ${error.message}`);
-    throw error;
-  }
-}
-
-function decoded(data: string, path: string): Uint8Array<ArrayBuffer> {
-  try {
-    return decodeBase64Url(data);
-  } catch (error) {
-    if (error instanceof EncodingError) throw new FormatError(`${path} is not base64url`);
     throw error;
   }
 }

@@ -21,6 +21,7 @@ export interface LiveExpectations
     | 'policyHash'
     | 'catalogHash'
     | 'measurement'
+    | 'gatewayMeasurement'
     | 'anchors'
     | 'evidencePolicy'
     | 'acceptSoftware'
@@ -31,8 +32,6 @@ export interface LiveExpectations
     | 'unpinnedCatalog'
     | 'maxAgeSeconds'
   > {
-  /** What `cmcp attest measure` prints of the gateway, `sha256:…`. */
-  gatewayMeasurement?: string;
   /** Relaxation: the connection may be without TLS. Only for one that does not leave the machine. */
   acceptNoTls?: boolean;
 }

@@ -20,7 +20,7 @@ import { rootFinding } from '../hardware/session/root.ts';
 import type { HardwareStanding } from '../hardware/session/standing.ts';
 import { parsePcrValues, selectedValues } from '../hardware/tpm/pcr-values.ts';
 import type { EvidenceVerdict } from '../hardware/verdict.ts';
-import type { LiveEvidenceFiles } from './document.ts';
+import type { LiveEvidenceFiles } from './evidence-member.ts';
 import type { LiveExpectations } from './expectations.ts';
 
 /** The registers that a live quote covers (attestation.md section 9.3), and those of them that are the measurement of a TPM. */
@@ -47,7 +47,7 @@ export async function liveStanding(
   const verdict = await verifyEvidence(kind, files, givenFor(evidence, statement, expectations, now));
   const root = rootFinding(verdict.root, expectations);
   const bound =
-    carried(verdict, BINDING[kind]) ?? proven('the evidence carries the hash of what the gateway states', 'recomputed');
+    carried(verdict, BINDING[kind]) ?? proven('the evidence carries what this answer has to carry', 'recomputed');
   const measured = measuredState(evidence, verdict);
   const state = stateFinding(measured, 'the evidence says', verdict.authentic, expectations);
   const { gatewayMeasurement } = expectations;
@@ -59,7 +59,7 @@ export async function liveStanding(
   const checks = [
     required(...EVIDENCE, evidenceFinding(verdict)),
     required('hardware.root', 'On whose word is it hardware?', root.finding),
-    required('hardware.statement', 'Was the evidence made for this statement?', bound),
+    required('hardware.statement', 'Was the evidence made for this answer?', bound),
     required(...MEASUREMENT, state),
     askCode('gateway.code', 'Is the program that answers the one that was measured?', code),
     ...verdict.checks.map(asDetail),

@@ -3,14 +3,14 @@ import { equalBytes } from '../bytes/equal.ts';
 import { encodeHex } from '../bytes/hex.ts';
 import { keyId } from '../claim/key.ts';
 import { signatureFinding } from '../claim/self.ts';
-import { verdictOf } from '../conclude.ts';
 import { verifyEd25519 } from '../crypto/ed25519.ts';
 import { asserted, type Finding, failed, informative, notChecked, proven, provenUnless, required } from '../finding.ts';
 import { FormatError } from '../format-error.ts';
-import type { Check, Verdict } from '../report.ts';
+import type { Check } from '../report.ts';
 import { approvals, gatewayFinding, trustedKey } from '../trust.ts';
 import { type LiveDocument, readLiveDocument } from './document.ts';
-import { type LiveExpectations, liveRelaxationsOf, memberOf } from './expectations.ts';
+import type { LiveExpectations } from './expectations.ts';
+import { type LiveReport, liveReport } from './report.ts';
 import { type LiveStanding, liveStanding } from './standing.ts';
 import { attestationStatement, type LiveStatement, statementPreimage } from './statement.ts';
 
@@ -19,6 +19,11 @@ const FUTURE_SKEW_SECONDS = 300;
 const DEFAULT_MAX_AGE_SECONDS = 300;
 
 const GATEWAY = ['gateway.measurement', 'Is it the gateway that was expected?'] as const;
+
+const RESIDUAL = [
+  'It holds for the connection that was looked at, and for the moment of the answer.',
+  'What the tools answer is not attested, only the gateway in front of them.',
+];
 
 /** What the relying party saw for itself. */
 export interface LiveGiven {
@@ -31,22 +36,6 @@ export interface LiveGiven {
   tlsSpki: string | null;
   /** The verifier's clock, seconds since the epoch. */
   now: number;
-}
-
-/** The answer to {@link verifyLiveAttestation}. */
-export interface LiveReport {
-  verdict: Verdict;
-  /** One sentence for a person. */
-  summary: string;
-  /** What the gateway stated; null when the document could not be read. Only as good as the verdict. */
-  statement: LiveStatement | null;
-  checks: Check[];
-  /** Relaxations that were in force, by their names in a file of expectations. */
-  relaxations: string[];
-  /** Members of a file of expectations that would make the unproven required checks provable. */
-  lacking: string[];
-  /** What no check in this report speaks about, in plain words. */
-  residual: string[];
 }
 
 /**
@@ -64,10 +53,13 @@ export async function verifyLiveAttestation(
   const form = (finding: Finding): Check => required('live.form', 'Has it the form of an attestation?', finding);
   try {
     const read = readLiveDocument(document);
-    return report(read, [form(proven('it has')), ...(await checksOf(read, given, expectations))], expectations);
+    const checks = [form(proven('it has')), ...(await checksOf(read, given, expectations))];
+    const subject = { statement: read.statement, software: read.evidence === null, residual: RESIDUAL };
+    return liveReport(checks, expectations, subject);
   } catch (error) {
     if (!(error instanceof FormatError)) throw error;
-    return report(null, [form(failed(error.message))], expectations);
+    const subject = { statement: null, software: false, residual: RESIDUAL };
+    return liveReport([form(failed(error.message))], expectations, subject);
   }
 }
 
@@ -156,33 +148,5 @@ function governance(statement: LiveStatement, expectations: LiveExpectations, st
     gatewayMeasurement === undefined
       ? informative(...GATEWAY, asserted(`the gateway says ${measurement}; no expected value was given`))
       : required(...GATEWAY, gatewayFinding('the gateway', measurement, gatewayMeasurement, standing)),
-  ];
-}
-
-function report(document: LiveDocument | null, checks: Check[], expectations: LiveExpectations): LiveReport {
-  const worded = checks.map((check) =>
-    check.remedy === undefined ? check : { ...check, remedy: memberOf(check.remedy) },
-  );
-  const relaxations = liveRelaxationsOf(expectations);
-  const { verdict, summary, open } = verdictOf(worded, relaxations);
-  const software = document?.evidence === null;
-  return {
-    verdict,
-    summary: verdict === 'verified' && software ? `${summary} No hardware vouches for it.` : summary,
-    statement: document?.statement ?? null,
-    checks: worded,
-    relaxations,
-    lacking: [...new Set(open.flatMap(({ remedy }) => remedy ?? []))],
-    residual: residualOf(software),
-  };
-}
-
-function residualOf(software: boolean): string[] {
-  return [
-    'It holds for the connection that was looked at, and for the moment of the answer.',
-    'What the tools answer is not attested, only the gateway in front of them.',
-    software
-      ? 'The key is a software key: whoever controls the machine can sign anything with it.'
-      : 'Hardware makers, their firmware, and physical attacks on the machine are trusted or left out of account.',
   ];
 }

@@ -3,6 +3,7 @@ import type { TrustAnchor } from '../hardware/given.ts';
 import {
   attestationStatement,
   encodeBase64Url,
+  encodeHex,
   jwkThumbprint,
   type LiveDocument,
   type LiveEvidenceFiles,
@@ -12,6 +13,7 @@ import {
   statementPreimage,
 } from '../index.ts';
 import { CATALOG_HASH, POLICY_HASH, START_SECONDS, type TestKey } from './session.ts';
+import type { TestTpm, TpmPcrs } from './tpm.ts';
 
 export const NONCE = new Uint8Array(32).fill(7);
 export const TLS_SPKI = `sha256:${'5b'.repeat(32)}`;
@@ -62,7 +64,34 @@ export function expected(key: TestKey | null, anchors: readonly TrustAnchor[] = 
   };
 }
 
-/** SHA-256, as the extraData of a TPM carries a statement. */
-export function extraDataOf(statement: Uint8Array): Uint8Array<ArrayBuffer> {
-  return sha256(statement);
+/** A quote as a live answer needs it: all registers from 0 to 15, over the SHA-256 of what it has to carry. */
+export function quoteFor(
+  tpm: TestTpm,
+  statement: Uint8Array,
+  {
+    selection = 'sha256:0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15',
+    pcrs = PCRS,
+  }: { selection?: string; pcrs?: TpmPcrs } = {},
+): LiveEvidenceFiles {
+  const { ak_chain, ek_chain } = tpm.files;
+  const chains = { ...(ak_chain && { ak_chain }), ...(ek_chain && { ek_chain }) };
+  return { kind: 'tpm', files: { ...tpm.quote(sha256(statement), selection, pcrs), ...chains } };
+}
+
+/** PCR 4 of the firmware, and PCR 14 after a loader recorded {@link GATEWAY_MEASUREMENT}. */
+export const PCRS: TpmPcrs = {
+  sha256: {
+    '4': 'ab'.repeat(32),
+    '14': encodeHex(sha256(Uint8Array.of(...new Uint8Array(32), ...new Uint8Array(32).fill(0xe1)))),
+  },
+};
+
+/** The measurement of a TPM with {@link PCRS}, as claims write it. */
+export const TPM_MEASUREMENT = `sha256:${encodeHex(
+  sha256(Uint8Array.from({ length: 256 }, (_, i) => (i >= 128 && i < 160 ? 0xab : 0))),
+)}`;
+
+/** A root that the tests made, as an operator names one. */
+export function asOperatorRoot(root: TrustAnchor): TrustAnchor {
+  return { ...root, source: 'operator', assurance: 'unknown' };
 }
