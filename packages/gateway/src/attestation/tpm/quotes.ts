@@ -114,7 +114,7 @@ async function appraise(
   const broken = verdict.checks.filter(({ outcome }) => outcome === 'failed');
   // The verifier also takes the hash of a challenge; what was asked for is the challenge itself.
   const carried = facts.extra_data === encodeHex(extraData);
-  const why = carried ? (broken[0]?.detail ?? verdict.summary) : 'it answers something else';
+  const why = broken[0]?.detail ?? (carried ? verdict.summary : 'it answers the hash of the challenge');
   return {
     request,
     quote: {
