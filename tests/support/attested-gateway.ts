@@ -34,6 +34,10 @@ export function keyOf({ cert }: TestCertificate): string {
 export class Front {
   /** What was received on each connection whose handshake was completed, in order. */
   readonly received: string[] = [];
+  /** All that was received, in the order of time. */
+  bytes = '';
+  /** Connections that were begun, whatever became of them. */
+  accepted = 0;
   readonly #server: TlsServer;
   readonly #sockets = new Set<Socket>();
 
@@ -48,8 +52,12 @@ export class Front {
       }
       socket.on('data', (chunk: Buffer) => {
         this.received[at] += chunk.toString('latin1');
+        this.bytes += chunk.toString('latin1');
       });
       socket.pipe(inner).pipe(socket);
+    });
+    this.#server.on('connection', () => {
+      this.accepted += 1;
     });
   }
 
@@ -65,11 +73,6 @@ export class Front {
 
   get url(): URL {
     return new URL(`https://127.0.0.1:${this.port}/mcp`);
-  }
-
-  /** All that was sent to it. */
-  get bytes(): string {
-    return this.received.join('');
   }
 
   /** From now on new connections end at another key. */

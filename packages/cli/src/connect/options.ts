@@ -39,7 +39,7 @@ export async function readConnectOptions(given: Arguments, io: Io): Promise<Conn
 }
 
 /** `https://gateway.example` alone means its one endpoint. */
-function readUrl(address: string): URL {
+export function readUrl(address: string): URL {
   const url = URL.parse(address);
   if (url === null || (url.protocol !== 'https:' && url.protocol !== 'http:')) {
     throw new UsageError(`${JSON.stringify(address)} is not an https URL`);
@@ -48,7 +48,7 @@ function readUrl(address: string): URL {
   return url;
 }
 
-async function readFileOfExpectations(file: string): Promise<LiveExpectations> {
+export async function readFileOfExpectations(file: string): Promise<LiveExpectations> {
   try {
     return readExpectations(await readFile(file));
   } catch (error) {
