@@ -3,6 +3,9 @@
 var needed = 24;
 var found = process.versions.node;
 
+// Before anything else: without a listener, this signal starts the inspector, and who connects to it can run code here.
+process.on('SIGUSR1', () => {});
+
 if (parseInt(found, 10) >= needed) {
   import('../dist/main.js').then((cli) => cli.run(process));
 } else {

@@ -1,4 +1,5 @@
 export { choosePlatform, detectAll } from './attestation/choose.ts';
+export { machineEvidence } from './attestation/machine-evidence.ts';
 export {
   type CodeMeasurement,
   type CodeParts,
@@ -11,6 +12,7 @@ export type { GatewayMeasurement } from './attestation/measurement/gateway-measu
 export { installedCode, ownCode, runningNode } from './attestation/measurement/program.ts';
 export type { Condition } from './attestation/process-guards/condition.ts';
 export { systemPlatforms } from './attestation/system-platforms.ts';
+export type { EvidenceProvider } from './attestation/types.ts';
 export { type Environment, readEnvironment } from './config/environment.ts';
 export { knownKeysFile } from './config/known-keys.ts';
 export { loadConfig, readConfig, readConfigWithoutSecrets } from './config/load.ts';
