@@ -1,6 +1,6 @@
 import { type Arguments, suggestion } from '../arguments.ts';
 import { type Io, UsageError } from '../io.ts';
-import type { AttestAction } from './action.ts';
+import { type AttestAction, OUT_OPTION, ROOT_OPTION } from './action.ts';
 import { ca, challenge, issue } from './enroll/enroller.ts';
 import { local } from './enroll/local.ts';
 import { answer, request } from './enroll/machine.ts';
@@ -30,8 +30,8 @@ export const enrollAction: AttestAction = {
     'for standard input. local does all of it in one process, for trying out. See docs/enrolment.md.',
   ],
   options: {
-    out: { value: 'FILE', help: 'The file for the result, which must not exist (default: standard output).' },
-    root: { value: 'FILE', multiple: true, help: 'A root certificate to trust besides those of the vendors.' },
+    out: OUT_OPTION,
+    root: ROOT_OPTION,
     'tpm-makers': { help: 'Trust the roots of TPM makers too; they were collected from one source only.' },
     issuer: {
       value: 'FILE',

@@ -1,12 +1,21 @@
 import { suggestion } from '../arguments.ts';
 import type { AttestAction } from '../attest/action.ts';
 import { enrollAction } from '../attest/enroll.ts';
+import { evidenceAction } from '../attest/evidence.ts';
+import { fetchCollateralAction } from '../attest/fetch-collateral.ts';
 import { measureAction } from '../attest/measure.ts';
+import { verifyAction } from '../attest/verify.ts';
 import { CONFIG_OPTION, type Command, JSON_OPTION } from '../command.ts';
 import { UsageError } from '../io.ts';
 
 /** What `cmcp attest` can do. */
-const ACTIONS: readonly AttestAction[] = [enrollAction, measureAction];
+const ACTIONS: readonly AttestAction[] = [
+  evidenceAction,
+  verifyAction,
+  enrollAction,
+  measureAction,
+  fetchCollateralAction,
+];
 
 export const attestCommand: Command = {
   name: 'attest',
