@@ -41,9 +41,16 @@ export interface GatewayProcess {
 }
 
 /** Starts `cmcp start` and resolves when it serves; rejects with what it said when it ends instead. */
-export async function startProcess(config: string, folder: string): Promise<GatewayProcess> {
+export async function startProcess(
+  config: string,
+  folder: string,
+  env: Record<string, string> = {},
+): Promise<GatewayProcess> {
   const args = [CLI, 'start', '--json', '--config', config];
-  const child = spawn(process.execPath, args, { env: cliEnvironment(folder), stdio: ['ignore', 'ignore', 'pipe'] });
+  const child = spawn(process.execPath, args, {
+    env: { ...cliEnvironment(folder), ...env },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
   const end = async (signal: NodeJS.Signals): Promise<void> => {
     if (child.exitCode !== null || child.signalCode !== null) return;
     const gone = once(child, 'exit');

@@ -24,6 +24,8 @@ export interface SoftwareTpm {
   write(name: string, content: Uint8Array | string): void;
   /** Power off and on: registers are as at the start, what is not volatile stays. */
   restart(): void;
+  powerOff(): void;
+  powerOn(): void;
   stop(): void;
 }
 
@@ -56,6 +58,8 @@ export function startSoftwareTpm(): SoftwareTpm {
       powerOff(path);
       powerOn(path, socket);
     },
+    powerOff: () => powerOff(path),
+    powerOn: () => powerOn(path, socket),
     stop: () => {
       powerOff(path);
       rmSync(dir, { recursive: true, force: true });
