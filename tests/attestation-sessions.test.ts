@@ -3,32 +3,15 @@ import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { type Report, type SessionFile, verify } from '@cmcp/evidence';
-import { type GatewayDeps, loadConfig, readEnvironment } from '@cmcp/gateway';
-import { openAuditLogInProcess } from '../packages/gateway/src/audit/in-process.ts';
-import { openSqliteStore } from '../packages/gateway/src/audit/stores/sqlite.ts';
+import { loadConfig, readEnvironment } from '@cmcp/gateway';
 import type { GatewayError } from '../packages/gateway/src/errors.ts';
 import { OPERATOR_TOKEN, type TestBed, type TestSetup, withBed } from './support/gateway.ts';
-import { quietProcess } from './support/process.ts';
 import { deviceFailure, GeneratedPlatform } from './support/generated-platform.ts';
 import { ManualTime } from './support/manual-time.ts';
+import { quietProcess } from './support/process.ts';
+import { timed } from './support/timed-gateway.ts';
 
 const TOOL = { name: 'echo', respond: () => ({ content: [{ type: 'text' as const, text: 'ok' }] }) };
-
-/** What a gateway is built with whose time moves only when the test says so, in the log as well. */
-function timed(time: ManualTime): Partial<GatewayDeps> {
-  return {
-    clock: time,
-    timers: time,
-    monotonic: () => time.nowMicros() / 1000,
-    openLog: (options, attest) =>
-      openAuditLogInProcess({
-        ...options,
-        store: openSqliteStore(options.dataDir),
-        clock: time,
-        ...(attest && { attest }),
-      }),
-  };
-}
 
 /** Runs on a platform whose root the operator trusts. */
 async function onPlatform(
@@ -178,7 +161,7 @@ test('calls never ask the device', async () => {
 
 test('evidence is renewed before its validity ends: the session goes on, with an entry and younger evidence [W-25]', async () => {
   const time = new ManualTime();
-  const deps = timed(time);
+  const deps = { ...timed(time), timers: time };
   await onPlatform(
     async (bed, platform) => {
       const { gateway, url } = await bed.start();
@@ -206,7 +189,7 @@ test('evidence is renewed before its validity ends: the session goes on, with an
 for (const staleness of ['fail_closed', 'warn_only'] as const) {
   test(`evidence that cannot be renewed in time, ${staleness} [W-25]`, async () => {
     const time = new ManualTime();
-    const deps = timed(time);
+    const deps = { ...timed(time), timers: time };
     const platform = await GeneratedPlatform.create();
     const config = `attestation: { provider: tpm, roots: [./root.pem], validity: 20m, staleness: ${staleness} }`;
     await withBed({ tools: [TOOL], config, deps: { platforms: platform, ...deps } }, async (bed) => {
@@ -262,7 +245,12 @@ test('outside dev mode a key that nothing certifies is refused at start, with wh
       PATH: process.env.PATH,
     });
     const config = await loadConfig(bed.configFile, environment);
-    const gateway = new Gateway(config, { environment, report: () => {}, platforms: platform, process: quietProcess() });
+    const gateway = new Gateway(config, {
+      environment,
+      report: () => {},
+      platforms: platform,
+      process: quietProcess(),
+    });
     await assert.rejects(
       gateway.start(),
       (error: GatewayError) => error.code === 'ATTESTATION_UNAVAILABLE' && /cmcp attest enroll/.test(error.detail),
