@@ -1,4 +1,4 @@
-import { createHash, createSign, generateKeyPairSync } from 'node:crypto';
+import { createHash, createPrivateKey, createPublicKey, createSign, generateKeyPairSync } from 'node:crypto';
 
 /** A certificate for a TLS server in a test, its key, and its pin in the form of wire-formats 6.3. */
 export interface TestCertificate {
@@ -20,9 +20,11 @@ const COMMON_NAME = oid('550403');
 const ALT_NAME = oid('551d11');
 const BASIC_CONSTRAINTS = oid('551d13');
 
-/** Self-signed for 127.0.0.1, its own authority, valid from 2020 to 2100. */
-export function selfSigned(name: string): TestCertificate {
-  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+/** Self-signed for 127.0.0.1, its own authority, valid from 2020 to 2100; for a fresh key, or for `key` (PEM). */
+export function selfSigned(name: string, key?: string): TestCertificate {
+  const privateKey =
+    key === undefined ? generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey : createPrivateKey(key);
+  const publicKey = createPublicKey(privateKey);
   const subject = sequence(der(0x31, sequence(COMMON_NAME, der(0x0c, Buffer.from(name)))));
   const loopback = sequence(der(0x87, Buffer.from([127, 0, 0, 1])));
   const authority = sequence(der(0x01, Buffer.from([0xff])));

@@ -1,0 +1,71 @@
+import { readFile } from 'node:fs/promises';
+import {
+  isMachineEvidence,
+  type LiveExpectations,
+  TPM_MAKER_ANCHORS,
+  VENDOR_ANCHORS,
+  verifyLiveAttestation,
+  verifyMachineEvidence,
+} from '@cmcp/evidence';
+import type { Arguments } from '../arguments.ts';
+import { readFileOfExpectations } from '../connect/options.ts';
+import { EXIT, UsageError } from '../io.ts';
+import { reportText } from '../report-text.ts';
+import { rfc3339 } from '../time.ts';
+import type { AttestAction } from './action.ts';
+import { NONCE_OPTION, nonceOption } from './nonce.ts';
+
+export const verifyAction: AttestAction = {
+  name: 'verify',
+  usage: 'verify FILE --nonce HEX --expect FILE [--tls-spki sha256:…]',
+  description: [
+    'Checks what evidence printed, offline: that it answers your challenge, and that it is of the gateway, or of the machine, that',
+    'your file of expectations describes. Exit code 0 only when all of it is proven. Whether somebody stands between you and the',
+    'gateway shows with --tls-spki, the key that your connection ended at; `cmcp connect` does all of this for every connection.',
+  ],
+  options: {
+    nonce: NONCE_OPTION,
+    expect: { value: 'FILE', help: 'What you expect: measurements, hashes, keys, roots. See docs/attestation.md.' },
+    'tls-spki': { value: 'DIGEST', help: 'The TLS key that your connection ended at: sha256:… of it, or none.' },
+    'tpm-makers': { help: 'Trust the roots of TPM makers too; they were collected from one source only.' },
+    at: { value: 'TIME', help: 'Judge age and certificates at this RFC 3339 time instead of now.' },
+  },
+  examples: [
+    [
+      'cmcp attest verify answer.json --nonce 5f2c… --expect gateway.json --tls-spki sha256:…',
+      'Is it the gateway that I expect?',
+    ],
+  ],
+  async run(positionals, given, io) {
+    const [file, ...more] = positionals;
+    if (file === undefined || more.length > 0) throw new UsageError('verify takes one file');
+    const nonce = nonceOption(given);
+    const expectations = await expectationsOf(given);
+    const now = rfc3339(given.one('at')) ?? Math.floor(Date.now() / 1000);
+    const tlsSpki = tlsOption(given);
+    const document = await readFile(file);
+    const report = isMachineEvidence(document)
+      ? await verifyMachineEvidence(document, { nonce, now }, expectations)
+      : await verifyLiveAttestation(document, { nonce, tlsSpki, now }, expectations);
+    io.out(
+      given.has('json')
+        ? `${JSON.stringify(report, null, 2)}\n`
+        : reportText(file, { ...report, session_id: null, claim: null }, io.color),
+    );
+    return report.verdict === 'verified' ? EXIT.done : EXIT.refused;
+  },
+};
+
+async function expectationsOf(given: Arguments): Promise<LiveExpectations> {
+  const file = given.one('expect');
+  if (file === null) throw new UsageError('say with --expect what you expect; nothing is trusted on first use');
+  const expectations = await readFileOfExpectations(file);
+  const makers = given.has('tpm-makers') ? TPM_MAKER_ANCHORS : [];
+  return { ...expectations, anchors: [...VENDOR_ANCHORS, ...makers, ...(expectations.anchors ?? [])] };
+}
+
+function tlsOption(given: Arguments): string | null {
+  const text = given.one('tls-spki');
+  if (text === null || /^(?:none|sha256:[0-9a-f]{64})$/.test(text)) return text;
+  throw new UsageError('--tls-spki takes sha256: and 64 lower-case hexadecimal digits, or none');
+}
