@@ -58,9 +58,24 @@ function everyKey() {
     agents: [{ subject: 'research agent', token_sha256: A }],
     stdio: { subject: 'desktop' },
     operator: { socket: './op.sock', credentials: [{ subject: 'ops', token_sha256: C }] },
-    attestation: { provider: 'software-only' },
+    tls: { source: 'files', certificate: './tls/server.pem', key: './tls/server.key' },
+    attestation: {
+      provider: 'tpm',
+      tpm: {
+        address: 'tcp:127.0.0.1:2321',
+        ak_certificate: './ak.pem',
+        event_log: './log',
+        seal: [7, 4, 7],
+        rollback_counter: true,
+      },
+      collateral: './amd',
+      roots: ['./root.pem'],
+      validity: '10m',
+      staleness: 'warn_only',
+      launch: 'ML3',
+    },
     audit: { durability: 'batched', digests: 'plain' },
-    sessions: { idle: '90s', max_age: '2h', carry_over: '7d', max_open: 7 },
+    sessions: { idle: '90s', max_age: '2h', carry_over: '7d', max_open: 7, starts_per_minute: 5 },
     limits: { body_bytes: 2048, depth: 32, response_bytes: 4096, upstream_timeout: '1500ms' },
     sensitivity: { vocabulary: { board_minutes: 2 } },
     upstreams: {
@@ -92,7 +107,8 @@ test('every documented key can be set, and no other is documented [D-04]', async
   );
   assert.deepEqual(new Set(documented), set);
   const config = await read(JSON.stringify(everyKey(), null, 2));
-  const { hash, agentsHash, operatorsHash, file, ...rest } = config;
+  const { hash, portableHash, agentsHash, operatorsHash, file, ...rest } = config;
+  assert.notEqual(portableHash, hash);
   assert.match(hash, /^sha256:[0-9a-f]{64}$/);
   assert.notEqual(agentsHash, operatorsHash);
   assert.equal(file, join(folder, `cmcp-${files}.yaml`));
@@ -108,9 +124,24 @@ test('every documented key can be set, and no other is documented [D-04]', async
     agents: [{ subject: 'research agent', tokenSha256: A }],
     stdioSubject: 'desktop',
     operator: { socket: join(folder, 'op.sock'), credentials: [{ subject: 'ops', tokenSha256: C }] },
-    attestation: { provider: 'software-only' },
+    tls: { kind: 'files', certificate: join(folder, 'tls/server.pem'), key: join(folder, 'tls/server.key') },
+    attestation: {
+      provider: 'tpm',
+      tpm: {
+        address: { kind: 'tcp', host: '127.0.0.1', port: 2321 },
+        akCertificate: join(folder, 'ak.pem'),
+        eventLog: join(folder, 'log'),
+        seal: [4, 7],
+        rollbackCounter: true,
+      },
+      collateral: join(folder, 'amd'),
+      roots: [join(folder, 'root.pem')],
+      validityMs: 600_000,
+      staleness: 'warn_only',
+      launch: 'ML3',
+    },
     audit: { durability: 'batched', digests: 'plain' },
-    sessions: { idleMs: 90_000, maxAgeMs: 7_200_000, carryOverMs: 604_800_000, maxOpen: 7 },
+    sessions: { idleMs: 90_000, maxAgeMs: 7_200_000, carryOverMs: 604_800_000, maxOpen: 7, startsPerMinute: 5 },
     limits: { bodyBytes: 2048, depth: 32, responseBytes: 4096, upstreamTimeoutMs: 1500 },
     vocabulary: { board_minutes: 2 },
     upstreams: { crm: { env: { CRM: 'tok$en' }, headers: { Authorization: 'Bearer $tok$en' }, timeoutMs: 5000 } },
@@ -309,6 +340,42 @@ test('only loopback addresses are listened on, in dev mode too [D-02] [W-28]', a
     }
   }
   for (const host of accepted) await read(`listen: "${host}:0"`);
+});
+
+test('beyond loopback the gateway listens where it has TLS, from files or with a key of its own', async () => {
+  const tls = 'tls: { certificate: ./server.pem, key: ./server.key }';
+  assert.equal((await read(`listen: 0.0.0.0:8443\n${tls}`)).tls?.kind, 'files');
+  assert.deepEqual((await read('listen: 0.0.0.0:8443\ntls: generated')).tls, { kind: 'generated' });
+  assert.equal((await read('tls: null')).tls, null);
+  assert.match(await refusal('tls: { certificate: ./server.pem }'), /needs certificate and key/);
+  assert.match(await refusal('tls: { source: generated, key: ./server.key }'), /takes no files/);
+});
+
+test('where a TPM is', async () => {
+  const addresses: [string, unknown][] = [
+    ['/dev/tpmrm1', { kind: 'device', path: '/dev/tpmrm1' }],
+    ['unix:/run/swtpm/sock', { kind: 'unix', path: '/run/swtpm/sock' }],
+    ['tcp:[::1]:2321', { kind: 'tcp', host: '::1', port: 2321 }],
+  ];
+  for (const [text, address] of addresses) {
+    const { attestation } = await read(`attestation: { tpm: { address: "${text}" } }`);
+    assert.deepEqual(attestation.tpm.address, address);
+  }
+  for (const text of [
+    'tpmrm0',
+    'tcp:host',
+    'tcp:host:0',
+    'tcp:host:70000',
+    'unix:relative',
+    'udp:host:1',
+    'tcp::1:2321',
+  ])
+    assert.match(await refusal(`attestation: { tpm: { address: "${text}" } }`), /expected a TPM/, text);
+});
+
+test('evidence that has a name and is not collected is refused, with the reason', async () => {
+  assert.match(await refusal('attestation: opaque'), /attestation\.provider: .*no offline verifier/);
+  assert.match(await refusal('attestation: gpu'), /attestation\.provider: .*on top of that of a platform/);
 });
 
 test('policy and catalog stay in the folder of the configuration [D-04]', async () => {

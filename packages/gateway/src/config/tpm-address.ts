@@ -13,10 +13,3 @@ export function parseTpmAddress(text: string): TpmAddress | undefined {
   if (!/^\/[\x20-\x7e]{1,255}$/.test(path)) return undefined;
   return unix ? { kind: 'unix', path } : { kind: 'device', path };
 }
-
-/** As it is written in the configuration. */
-export function tpmAddressText(address: TpmAddress): string {
-  if (address.kind === 'device') return address.path;
-  if (address.kind === 'unix') return `unix:${address.path}`;
-  return `tcp:${address.host.includes(':') ? `[${address.host}]` : address.host}:${address.port}`;
-}
