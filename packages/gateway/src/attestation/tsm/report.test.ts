@@ -34,7 +34,7 @@ const failing = (code: string) => () => {
   throw errno(code);
 };
 
-test('a request is a fresh entry with a name of its own, and is removed after the answer', async () => {
+test('a request is a fresh entry with a name of its own, and is removed after the answer [W-39]', async () => {
   const double = plainDouble();
   assert.deepEqual(await ask(double), { outblob: DATA, auxblob: new Uint8Array([1, 2, 3]) });
   await ask(double);
@@ -234,7 +234,7 @@ function overridden(double: TsmDouble, name: string, text: string): TsmDouble['r
 }
 
 for (const [name, fault, code, words] of MATRIX) {
-  test(`no report when ${name}`, async () => {
+  test(`no report when ${name} [W-39]`, async () => {
     const double = plainDouble();
     fault(double);
     await assert.rejects(ask(double), failsAs(code, words));
@@ -288,6 +288,14 @@ test('a request that nobody waits for any more does not reach the platform', asy
   await assert.rejects(asked, failsAs('given-up', /nobody waits/));
   assert.equal(double.generated, 0);
   assert.equal(double.entries.size, 0);
+});
+
+test('a busy platform is not asked again for a request that nobody waits for any more', async () => {
+  const double = plainDouble();
+  double.fault = on('read', 'outblob', failing('EBUSY'));
+  const isGivenUp = () => double.calls.some(({ name }) => name === 'outblob');
+  await assert.rejects(requestReport({ ...HASTY, fs: double }, 'sev_guest', DATA, isGivenUp), failsAs('busy', /EBUSY/));
+  assert.equal(double.calls.filter((call) => call.do === 'mkdir').length, 1);
 });
 
 test('a defect is not taken for an answer of the platform', async () => {

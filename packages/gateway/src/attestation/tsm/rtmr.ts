@@ -37,12 +37,17 @@ export async function launchRtmr(fs: TsmFs, base: string): Promise<LaunchRegiste
   return { name: 'RTMR 3', value: encodeHex(value), after: rtmrAfter };
 }
 
+const DIGEST_SIZE = 32;
+
 /**
- * Extends RTMR 3 with the SHA-384 of `digest`, for registers take 48 bytes, and looks whether it holds what it then should.
+ * Extends RTMR 3 with the SHA-384 of `digest` (32 bytes), for registers take 48, and looks whether it holds what it then should.
  *
  * @throws TsmError
  */
 export async function extendRtmr(fs: TsmFs, base: string, digest: Uint8Array): Promise<void> {
+  // An empty one would be recorded as well, once and for all until the machine restarts.
+  if (digest.length !== DIGEST_SIZE)
+    throw new TsmError('refused', `RTMR 3 is extended by a digest of ${DIGEST_SIZE} bytes`);
   const before = await readRtmr(fs, base);
   if (before === null) {
     throw new TsmError(

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { readCertificates, VENDOR_ANCHORS, verifyEvidence } from '@cmcp/evidence';
+import { ManualTime } from '../../../../../tests/support/manual-time.ts';
 import {
   certificatesOf,
   certificateTable,
@@ -74,7 +75,7 @@ test('live evidence comes as the files that `cmcp evidence verify` takes', async
   assert.equal(verdict.acceptable, true, verdict.summary);
 });
 
-test('a report with other data than was asked for is refused, though all else about it is good', async () => {
+test('a report with other data than was asked for is refused, though all else about it is good [W-39]', async () => {
   const { provider, double, made } = await opened();
   double.tamper = async (blobs) => ({ ...blobs, outblob: await made.report({ reportData: new Uint8Array(64) }) });
   await assert.rejects(provider.collect([DATA]), refused(/REPORT_DATA is not what was asked for/));
@@ -203,6 +204,28 @@ test('callers that ask at once all get their own evidence, and nobody anything a
   await provider.close();
   await provider.close();
   await assert.rejects(provider.collect([DATA]), refused(/closed/));
+});
+
+test('a platform that does not answer is no evidence, for whoever waits as well, and works again when it comes back', async () => {
+  const { double, collateral } = await snpMachine();
+  const time = new ManualTime();
+  const provider = await openSevSnpProvider({ ...HASTY, timers: time, fs: double, collateral });
+  const { promise: back, resolve: comeBack } = Promise.withResolvers<void>();
+  const { promise: reached, resolve: reach } = Promise.withResolvers<void>();
+  double.fault = ({ name }) => {
+    if (name !== 'outblob') return undefined;
+    reach();
+    return back;
+  };
+  const asked = [provider.collect([DATA]), provider.collectLive(DATA)];
+  await reached;
+  time.advance(30_000);
+  for (const each of asked) await assert.rejects(each, refused(/no answer within 30 s/));
+  await assert.rejects(provider.collect([DATA]), refused(/has not come back/));
+  double.fault = () => undefined;
+  comeBack();
+  while (double.entries.size > 0) await new Promise((resolve) => setImmediate(resolve));
+  assert.equal((await provider.collect([DATA])).length, 1);
 });
 
 test('a provider is not opened on a machine that is no SEV-SNP guest', async () => {

@@ -72,7 +72,7 @@ test('zeros that fill the buffer of the host are left out, and anything else aft
   await assert.rejects(followed.provider.collect([DATA]), refused(/2 bytes follow the quote/));
 });
 
-test('a TDREPORT, a wrapper that is not known, a short quote and none are refused', async () => {
+test('a TDREPORT, a wrapper that is not known, a short quote and none are refused [W-34]', async () => {
   const { provider, double } = await opened();
   const tdReport = new Uint8Array(1024);
   tdReport[0] = 0x81;
@@ -178,6 +178,14 @@ test('the kernel takes 48 bytes for RTMR 3 and no part of them, and what it refu
   const real = double.writeFile.bind(double);
   double.writeFile = (path, bytes) => real(path, path === RTMR3 ? bytes.subarray(0, 32) : bytes);
   await assert.rejects(provider.extend(DIGEST), refused(/extending RTMR 3: .*EINVAL/));
+  assert.equal((await provider.launchRegister())?.value, '00'.repeat(48));
+});
+
+test('nothing but a digest of 32 bytes is recorded', async () => {
+  const { provider } = await opened();
+  for (const length of [0, 31, 33, 48]) {
+    await assert.rejects(provider.extend(new Uint8Array(length)), refused(/32 bytes/));
+  }
   assert.equal((await provider.launchRegister())?.value, '00'.repeat(48));
 });
 
