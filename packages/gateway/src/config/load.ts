@@ -64,6 +64,11 @@ export async function readConfigWithoutSecrets(path: string, environment: Enviro
   return readConfigText(file, text, environment, withStandIns(text, environment.variables));
 }
 
+/** The configuration of a folder that has none: every setting is its default. */
+export function withDefaults(folder: string, environment: Environment): Promise<Config> {
+  return readConfigText(resolve(folder, 'cmcp.yaml'), '', environment, environment.variables);
+}
+
 async function readConfigText(
   file: string,
   text: string,
