@@ -17,6 +17,7 @@ const BEHIND: readonly [id: string, parts: readonly string[]][] = [
   ['chain.extent', ['checkpoints', 'bundle.entries']],
   ['session.commitments', ['bundle.entries[0].detail', 'claim']],
   ['session.authority', ['bundle.entries', 'claim.trace.policy.bundle_hash', 'claim.gateway.catalog.hash']],
+  ['store.rollback', ['bundle.entries[0].detail.rollback_protection']],
   ['transcript.', ['claim.trace.tool_transcript', 'bundle.entries']],
   ['summary.', ['claim.gateway.call_summary', 'bundle.entries']],
   ['summary.incidents', ['claim.gateway', 'bundle.entries']],

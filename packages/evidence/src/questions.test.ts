@@ -62,6 +62,7 @@ test('a software session: these answers are required, and those are only told', 
     'times.age',
     'times.true',
     'revocation.key',
+    'store.rollback',
     'sessions.others',
   ];
   assert.deepEqual(informative(report), told);
@@ -190,6 +191,7 @@ test('the report names the parts of the file that an answer rests on, the most p
   assert.deepEqual(behind('policy.mode')?.[0], 'claim.trace.policy.enforcement_mode');
   assert.deepEqual(behind('hardware.sev-snp.report_data'), ['claim.gateway.attestation_evidence', 'evidence']);
   assert.deepEqual(behind('hardware.key'), ['claim.gateway.attestation_evidence', 'claim.trace.cnf.jwk']);
+  assert.deepEqual(behind('store.rollback'), ['bundle.entries[0].detail.rollback_protection']);
   assert.deepEqual(behind('sessions.others'), []);
 });
 

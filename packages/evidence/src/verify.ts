@@ -6,6 +6,7 @@ import { EntryReader } from './audit/entry-reader.ts';
 import { Residue } from './audit/residue.ts';
 import * as agrees from './audit/summary-agrees.ts';
 import { commitments } from './claim/commitments.ts';
+import { rollbackProtection } from './claim/rollback.ts';
 import { claimNumber, claimSignature, keyNames, nonceBinding, platformSelf, signatureFinding } from './claim/self.ts';
 import { age, asksForAge, timesPossible } from './claim/times.ts';
 import { readClaim, type WireClaim } from './claim/wire.ts';
@@ -241,6 +242,11 @@ async function trustChecks(readable: Readable, expectations: Expectations, suppo
     ),
     ...chain.soughtCalls.checks(support.provenLength),
     ...(await supplements(claim, chain, expectations)),
+    informative(
+      'store.rollback',
+      'Would an older copy of the store have been noticed?',
+      rollbackProtection(chain.first, standing),
+    ),
     informative(
       'sessions.others',
       'Are these all of the sessions?',
