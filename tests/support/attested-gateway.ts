@@ -56,9 +56,12 @@ export class Front {
       });
       socket.pipe(inner).pipe(socket);
     });
-    this.#server.on('connection', () => {
+    this.#server.on('connection', (socket: Socket) => {
       this.accepted += 1;
+      this.#sockets.add(socket);
+      socket.on('close', () => this.#sockets.delete(socket));
     });
+    this.#server.on('tlsClientError', () => {});
   }
 
   async listen(port = 0): Promise<this> {

@@ -107,7 +107,7 @@ export class Bridge {
     await this.#turns.settled();
     await this.#inFlight.settled();
     cancel();
-    await this.#session?.end(this.#deps.endpoint, this.#deps.timers);
+    await this.#session?.end();
   }
 
   async #request(request: RpcRequest, message: JsonObject): Promise<void> {
@@ -125,7 +125,7 @@ export class Bridge {
       });
       if (value !== null && !waiting.cancelled) this.#write(value);
     } catch (error) {
-      if (!(error instanceof GatewayError)) throw error;
+      if (!(error instanceof GatewayError && error.code === 'OVERLOADED')) throw error;
       this.#write(busyReply(id));
     } finally {
       if (this.#requests.get(id) === waiting) this.#requests.delete(id);

@@ -1,6 +1,5 @@
 import { isObject, type JsonObject, member } from '@cmcp/evidence';
-import { type RpcRequest, readSessionId, type Timers } from '@cmcp/gateway/client';
-import type { CheckedEndpoint } from './checked-endpoint.ts';
+import { GatewayError, type RpcRequest, readSessionId } from '@cmcp/gateway/client';
 import { type Answer, type ExchangeDeps, exchange, invalidAnswer } from './exchange.ts';
 import { ServerStream } from './server-stream.ts';
 
@@ -46,7 +45,8 @@ export class Session {
   }
 
   /** Tells the gateway that the session is over, as far as it still listens. */
-  async end({ send }: Pick<CheckedEndpoint, 'send'>, timers: Timers): Promise<void> {
+  async end(): Promise<void> {
+    const { endpoint, timers } = this.#deps;
     this.close();
     if (this.#id === null) return;
     await new Promise<void>((resolve) => {
@@ -55,7 +55,7 @@ export class Session {
         stop();
         resolve();
       };
-      send('DELETE', this.#fields, null, { head: done, data: () => {}, end: done, fail: done });
+      endpoint.send('DELETE', this.#fields, null, { head: done, data: () => {}, end: done, fail: done });
     });
   }
 
@@ -79,5 +79,14 @@ export async function openSession(
   const version = member(result, 'protocolVersion');
   if (typeof version !== 'string' || !PROTOCOL_VERSION.test(version))
     throw invalidAnswer('it names no protocol version');
-  return { answer, session: new Session(deps, readSessionId(answer.headers), version, onNote) };
+  return { answer, session: new Session(deps, sessionIn(answer), version, onNote) };
+}
+
+function sessionIn({ headers }: Answer): string | null {
+  try {
+    return readSessionId(headers);
+  } catch (error) {
+    if (error instanceof GatewayError) throw invalidAnswer(error.detail, error);
+    throw error;
+  }
 }
