@@ -121,8 +121,9 @@ export class Runtime {
   /** Agents connect to another TLS key: a new commitment, so that each live session closes as at an activation. */
   async tlsKeyChanged(): Promise<void> {
     const { tlsSpki } = this.#deps.attestation;
-    await this.chain.enter('tls.key_changed', null, { tls_spki: tlsSpki });
-    await this.sessions.closeAll('activation');
+    // In the turn of the change: whatever was opened, or is being opened, under the key before is closed by this.
+    const closed = this.sessions.closeAll('activation');
+    await Promise.all([closed, this.chain.enter('tls.key_changed', null, { tls_spki: tlsSpki })]);
   }
 
   /** Puts another bundle and catalog in force, one activation at a time; see Gateway.reload. */
