@@ -72,6 +72,15 @@ function messages(io: Io, json: boolean): Messages {
   };
 }
 
+/** What a trust level means, in one line: nothing looks better than it is (UX-09). */
+const TRUST: Readonly<Record<string, string>> = {
+  hardware: 'hardware: the evidence chains to a maker’s root',
+  'operator-root': 'operator-root: the evidence chains to a root of your own, which verifiers must be given',
+  'software-tpm': 'software-tpm: a program plays the TPM, so nothing vouches for this machine',
+  unverified: 'unverified: the evidence ends in no known root, so nobody can accept it',
+  software: 'software: a key in memory, and nothing vouches for this machine',
+};
+
 function banner(started: StartedGateway, dev: boolean): string {
   const rows = [
     ['  agents', started.url ?? 'the client on standard input'],
@@ -79,13 +88,16 @@ function banner(started: StartedGateway, dev: boolean): string {
     ['  mode', started.mode],
     ['  policy', started.policyHash],
     ['  catalog', started.catalogHash],
-    ['  trust level', started.trustLevel],
+    ['  platform', started.platform],
+    ['  trust level', TRUST[started.trustLevel] ?? started.trustLevel],
     ['  claim key', started.keyFile],
     ['  sessions', started.sessionsFolder],
   ];
-  const warning = dev
-    ? '\n*** DEV MODE: the claim key is a software key. Its claims prove nothing about this machine. ***\n'
-    : '';
+  const meaning =
+    started.trustLevel === 'software'
+      ? 'the claim key is a software key. Its claims prove nothing about this machine.'
+      : 'pins are optional, and evidence that nobody can accept is used. For trying out, not for data that matters.';
+  const warning = dev ? `\n*** DEV MODE: ${meaning} ***\n` : '';
   return `cmcp is serving\n${columns(rows)}\n${warning}`;
 }
 
