@@ -120,7 +120,10 @@ const MEASUREMENT = new Uint8Array(48).fill(0x5a);
 
 /** An SEV-SNP guest: its report in NV, and a metadata service with its certificates, with account of what was asked. */
 async function snpGuest(tpm: SoftwareTpm, data = runtimeData()) {
-  const { files, root } = await makeSnp({ reportData: sha256(data), measurement: MEASUREMENT });
+  const { files, root } = await makeSnp({
+    reportData: sha256(data),
+    measurement: MEASUREMENT,
+  });
   defineNv(tpm, HCL, hclReport(files.report ?? new Uint8Array(), data, 2));
   const asked: string[] = [];
   const answer = {
@@ -185,7 +188,11 @@ test('a report that names another key, or does not cover what the paravisor says
   const tpm = present(t);
   if (tpm === null) return;
   const data = runtimeData();
-  const { files } = await makeSnp({ reportData: random(32), measurement: MEASUREMENT });
+  const { files } = await makeSnp({
+    reportData: random(32),
+    measurement: MEASUREMENT,
+    certificates: { caKeys: 'rsa2048-pss' },
+  });
   defineNv(tpm, HCL, hclReport(files.report ?? new Uint8Array(), data, 2));
   await assert.rejects(open(t, tpm), isFailure(/does not cover what the paravisor says/));
   tpm.run('tpm2_nvundefine', '0x1400001');
