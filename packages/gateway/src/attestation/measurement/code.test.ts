@@ -1,0 +1,209 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { cp, mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { folderOf } from '../../../../../tests/support/policy.ts';
+import { type CodeMeasurement, codeDigest, measureCode, PLAIN_LAUNCH } from './code.ts';
+import { installedCode, ownCode } from './program.ts';
+
+const manifest = (
+  name: string,
+  version: string,
+  dependencies: Record<string, string> = {},
+  more: object = {},
+): string => JSON.stringify({ name, version, dependencies, ...more });
+
+/** An installation as npm makes it: the program, the gateway, one package that others share and one that is nested. */
+const INSTALLED = {
+  'node_modules/@cmcp/cli/package.json': manifest('@cmcp/cli', '1.0.0', { '@cmcp/gateway': '1.0.0', shared: '1' }),
+  'node_modules/@cmcp/cli/bin/cmcp.js': 'import("../dist/main.js");\n',
+  'node_modules/@cmcp/cli/dist/main.js': 'export {};\n',
+  'node_modules/@cmcp/gateway/package.json': manifest('@cmcp/gateway', '1.0.0', { shared: '2', engine: '^3' }),
+  'node_modules/@cmcp/gateway/dist/index.js': 'export const open = false;\n',
+  'node_modules/@cmcp/gateway/node_modules/shared/package.json': manifest('shared', '2.0.0'),
+  'node_modules/@cmcp/gateway/node_modules/shared/index.js': 'export default 2;\n',
+  'node_modules/shared/package.json': manifest('shared', '1.0.0'),
+  'node_modules/shared/index.js': 'export default 1;\n',
+  'node_modules/engine/package.json': manifest('engine', '3.1.0', {}, { peerDependencies: { absent: '*' } }),
+  'node_modules/engine/engine.wasm': '\0asm',
+  'node_modules/engine/build/addon.node': 'ELF',
+  'node_modules/unrelated/package.json': manifest('unrelated', '9.0.0'),
+  'node_modules/.package-lock.json': JSON.stringify({
+    packages: {
+      'node_modules/@cmcp/gateway': { version: '1.0.0', integrity: 'sha512-gateway' },
+      'node_modules/@cmcp/gateway/node_modules/shared': { version: '2.0.0', integrity: 'sha512-two' },
+      'node_modules/shared': { version: '1.0.0', integrity: 'sha512-one' },
+      'node_modules/unrelated': { version: '9.0.0', integrity: 'sha512-unrelated' },
+    },
+  }),
+  'bin/node': 'the Node.js binary',
+};
+
+const measured = (folder: string): CodeMeasurement =>
+  measureCode(installedCode(folder, join(folder, 'bin/node'), PLAIN_LAUNCH));
+
+/** Fails unless each change of the installation changes `part`, and the measurement with it. */
+async function changes(
+  t: TestContext,
+  part: keyof CodeMeasurement['parts'],
+  edits: Record<string, (folder: string) => Promise<unknown>>,
+): Promise<void> {
+  for (const [what, edit] of Object.entries(edits)) {
+    const folder = await folderOf(t, INSTALLED);
+    const before = measured(folder);
+    await edit(folder);
+    const after = measured(folder);
+    assert.notEqual(after.parts[part], before.parts[part], what);
+    assert.notEqual(after.digest, before.digest, what);
+  }
+}
+
+const write = (path: string, text: string) => (folder: string) => writeFile(join(folder, path), text);
+
+test('one byte of one file that the process can load changes the measurement, and so does one file or one name [W-11]', (t) =>
+  changes(t, 'packages', {
+    'a byte of the gateway': write('node_modules/@cmcp/gateway/dist/index.js', 'export const open = true; \n'),
+    'a byte of the launcher': write('node_modules/@cmcp/cli/bin/cmcp.js', 'import("../dist/other.js");\n'),
+    'a byte of a nested dependency': write('node_modules/@cmcp/gateway/node_modules/shared/index.js', 'export {};'),
+    'a byte of WebAssembly': write('node_modules/engine/engine.wasm', '\0asn'),
+    'a byte of a native addon': write('node_modules/engine/build/addon.node', 'ELE'),
+    'a byte of a package.json': write('node_modules/shared/package.json', `${manifest('shared', '1.0.0')} `),
+    'another file': write('node_modules/shared/more.cjs', ''),
+    'a file less': (folder) => rm(join(folder, 'node_modules/@cmcp/cli/dist/main.js')),
+    'another name': (folder) =>
+      rename(join(folder, 'node_modules/shared/index.js'), join(folder, 'node_modules/shared/index.cjs')),
+  }));
+
+test('a package that shadows another, or that lies nested though nobody declared it, is measured', (t) =>
+  changes(t, 'packages', {
+    'a nested copy shadows the shared one': async (folder) => {
+      await mkdir(join(folder, 'node_modules/engine/node_modules/shared'), { recursive: true });
+      await write('node_modules/engine/node_modules/shared/package.json', manifest('shared', '1.0.1'))(folder);
+    },
+    'a nested package that is not declared': async (folder) => {
+      await mkdir(join(folder, 'node_modules/engine/node_modules/@scope/quiet'), { recursive: true });
+      await write('node_modules/engine/node_modules/@scope/quiet/package.json', manifest('quiet', '1.0.0'))(folder);
+    },
+    'a peer that was absent': async (folder) => {
+      await mkdir(join(folder, 'node_modules/absent'));
+      await write('node_modules/absent/package.json', manifest('absent', '1.0.0'))(folder);
+    },
+    'the same packages, and another one behind a name': async (folder) => {
+      await rm(join(folder, 'node_modules/shared'), { recursive: true });
+      await cp(join(folder, 'node_modules/@cmcp/gateway/node_modules/shared'), join(folder, 'node_modules/shared'), {
+        recursive: true,
+      });
+    },
+  }));
+
+test('the Node.js binary and the integrity that npm checked are parts of their own', async (t) => {
+  await changes(t, 'node', { 'a byte of the binary': write('bin/node', 'the Node.js binari') });
+  const lock = INSTALLED['node_modules/.package-lock.json'];
+  await changes(t, 'lockfile', {
+    'another integrity': write('node_modules/.package-lock.json', lock.replace('sha512-two', 'sha512-owt')),
+    'no lockfile': (folder) => rm(join(folder, 'node_modules/.package-lock.json')),
+  });
+  const folder = await folderOf(t, INSTALLED);
+  const before = measured(folder);
+  assert.equal(before.parts.node, `sha256:${createHash('sha256').update('the Node.js binary').digest('hex')}`);
+  await write('node_modules/.package-lock.json', lock.replace('sha512-unrelated', 'sha512-other'))(folder);
+  assert.equal(measured(folder).digest, before.digest, 'of a package that is not loaded');
+  await rm(join(folder, 'node_modules/.package-lock.json'));
+  assert.equal(measured(folder).parts.lockfile, null);
+});
+
+test('flags and variables that can change what code runs are measured, others are not', async (t) => {
+  const folder = await folderOf(t, INSTALLED);
+  const launched = (flags: string[], variables: Record<string, string>): string =>
+    measureCode(installedCode(folder, join(folder, 'bin/node'), { flags, variables })).parts.launch;
+  const plain = launched([], {});
+  assert.equal(launched(['--disable-sigusr1', '--max-old-space-size=4096'], { PATH: '/bin', NODE_ENV: 'x' }), plain);
+  const different = [
+    launched(['--require=/tmp/x.js'], {}),
+    launched(['--import', './x.js'], {}),
+    launched([], { NODE_OPTIONS: '--require=/tmp/x.js' }),
+    launched([], { NODE_OPTIONS: '--require=/tmp/y.js' }),
+    launched([], { LD_PRELOAD: '/tmp/x.so' }),
+  ];
+  assert.equal(new Set([plain, ...different]).size, different.length + 1);
+});
+
+test('two installations of the same packages measure the same, wherever they lie and however they nest [W-11]', async (t) => {
+  const [folder, elsewhere] = [await folderOf(t, INSTALLED), await folderOf(t, INSTALLED)];
+  const here = measured(folder);
+  assert.deepEqual(measured(elsewhere), here);
+  assert.deepEqual(here.packages, [
+    '@cmcp/cli@1.0.0',
+    '@cmcp/gateway@1.0.0',
+    'engine@3.1.0',
+    'shared@1.0.0',
+    'shared@2.0.0',
+  ]);
+  assert.equal(here.tree, 'installed');
+  assert.equal(here.files, 13, 'twelve, and the binary');
+  assert.equal(here.digest, codeDigest(here.parts));
+  // A second copy where another package manager would put one.
+  await mkdir(join(elsewhere, 'node_modules/@cmcp/cli/node_modules'));
+  const copy = join(elsewhere, 'node_modules/@cmcp/cli/node_modules/shared');
+  await cp(join(elsewhere, 'node_modules/shared'), copy, { recursive: true });
+  assert.equal(measured(elsewhere).parts.packages, here.parts.packages);
+  // The package itself may be named, and what nobody loads does not count.
+  await rm(join(elsewhere, 'node_modules/unrelated'), { recursive: true });
+  const named = installedCode(join(folder, 'node_modules/@cmcp/cli'), join(folder, 'bin/node'), PLAIN_LAUNCH);
+  assert.equal(measureCode(named).digest, here.digest);
+});
+
+test('what cannot be measured is refused by name: a link, a missing package, a damaged manifest or lockfile', async (t) => {
+  const refused = async (edit: (folder: string) => Promise<unknown>, detail: RegExp): Promise<void> => {
+    const folder = await folderOf(t, INSTALLED);
+    await edit(folder);
+    assert.throws(() => measured(folder), { code: 'PROCESS_UNSAFE', detail });
+  };
+  await refused(
+    (folder) => symlink('/etc/hostname', join(folder, 'node_modules/shared/link.js')),
+    /link\.js is a link/,
+  );
+  await refused((folder) => rm(join(folder, 'node_modules/engine'), { recursive: true }), /^engine, which .* needs/);
+  await refused((folder) => rm(join(folder, 'node_modules/@cmcp/cli'), { recursive: true }), /is not installed in/);
+  await refused((folder) => rm(join(folder, 'bin/node')), /bin\/node cannot be read/);
+  await refused(write('node_modules/engine/package.json', '{"name":"engine"}'), /names no package and version/);
+  await refused(write('node_modules/engine/package.json', '{"a":1,"a":2}'), /is not acceptable JSON/);
+  await refused(write('node_modules/engine/package.json', '[]'), /is no JSON object/);
+  await refused(write('node_modules/.package-lock.json', '{'), /is damaged/);
+  await refused(write('node_modules/.package-lock.json', '[]'), /lists no packages/);
+});
+
+test('a run from source measures what it runs, without tests, and says that it is a source tree', () => {
+  const { tree, packages, files } = measureCode(ownCode(PLAIN_LAUNCH));
+  assert.equal(tree, 'source');
+  assert.ok(
+    packages.some((name) => name.startsWith('@cmcp/cli@')) && packages.some((name) => name.startsWith('undici@')),
+  );
+  assert.ok(files > 1000);
+});
+
+test('of a source tree only what a build or a run from source reads is measured', async (t) => {
+  const tree = {
+    'package.json': manifest('@cmcp/cli', '1.0.0'),
+    'bin/cmcp.js': '',
+    'dist/main.js': 'export {};',
+    'src/main.ts': 'export {};',
+    'src/main.test.ts': '',
+    'notes.md': '',
+    'bin/node': 'node',
+  };
+  const folder = await folderOf(t, tree);
+  const of = (half: 'dist' | 'src'): CodeMeasurement =>
+    measureCode({ packages: [folder], node: join(folder, 'bin/node'), launch: PLAIN_LAUNCH, half });
+  const [built, source] = [of('dist'), of('src')];
+  assert.notEqual(built.digest, source.digest);
+  await write('src/main.test.ts', 'changed')(folder);
+  await write('notes.md', 'changed')(folder);
+  await write('dist/main.d.ts', 'declare const x: 1;')(folder);
+  assert.equal(of('dist').digest, built.digest);
+  assert.equal(of('src').digest, source.digest);
+  await write('src/main.ts', 'export const changed = 1;')(folder);
+  assert.equal(of('dist').digest, built.digest);
+  assert.notEqual(of('src').digest, source.digest);
+});
