@@ -60,9 +60,9 @@ export async function openGuardedLog(given: StoreGuardGiven, open: OpenWithKey):
 async function uncounted(given: StoreGuardGiven, open: OpenWithKey): Promise<GuardedLog> {
   const { dataDir, seal } = given;
   const sealed = seal !== null || isSealed(dataDir);
+  const recorded = unverifiedAnchor(dataDir);
   const log = sealed ? await locked(dataDir, async () => open(await storeKey(given))) : await open(null);
   return guarded(log, async () => {
-    const recorded = unverifiedAnchor(dataDir);
     if (recorded !== null && recorded.anchor?.value !== null) await giveUp(given, log, recorded.anchor);
     return { log, rollbackProtection: 'none' };
   });
