@@ -1,16 +1,23 @@
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
+import { attestationColumns, attestationCost, writeResults } from './parts/attestation-cost.ts';
 import { evidenceColumns, verifyEvidence } from './parts/evidence-cost.ts';
 import { gatewayColumns, gatewayCost } from './parts/gateway-cost.ts';
 import { pageColumns, pageCost } from './parts/page-cost.ts';
 import { sessionColumns, verifySessions } from './parts/session-cost.ts';
 
-/** `npm run bench -- [--only gateway|verify|page] [--quick] [--json]` */
+/** `npm run bench -- [--only gateway|verify|page|attestation] [--quick] [--json] [--write]` */
 const { values } = parseArgs({
-  options: { only: { type: 'string' }, quick: { type: 'boolean' }, json: { type: 'boolean' } },
+  options: {
+    only: { type: 'string' },
+    quick: { type: 'boolean' },
+    json: { type: 'boolean' },
+    // Replaces the results that are kept with the benchmarks.
+    write: { type: 'boolean' },
+  },
 });
 const quick = values.quick === true;
-const parts: Record<string, () => Promise<object>> = { gateway, verify, page };
+const parts: Record<string, () => Promise<object>> = { gateway, verify, page, attestation };
 
 async function gateway(): Promise<object> {
   const extent = quick ? { rounds: 3, calls: 400, warmUp: 100 } : { rounds: 5, calls: 3_000, warmUp: 1_000 };
@@ -38,6 +45,13 @@ async function page(): Promise<object> {
   const row = await pageCost(10_000, quick ? 3 : 5);
   show('The verification page in Chromium, opened anew for each run', pageColumns(row));
   return row;
+}
+
+async function attestation(): Promise<object> {
+  const rows = await attestationCost(quick ? 20 : 100, quick ? 20 : 200);
+  show('Evidence about the machine, when a gateway starts and when a session does', attestationColumns(rows));
+  if (values.write) await writeResults(rows, machine);
+  return { rows };
 }
 
 function show(what: string, columns: Record<string, string | number>[]): void {
