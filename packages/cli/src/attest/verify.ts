@@ -25,7 +25,10 @@ export const verifyAction: AttestAction = {
   ],
   options: {
     nonce: NONCE_OPTION,
-    expect: { value: 'FILE', help: 'What you expect: measurements, hashes, keys, roots. See docs/attestation.md.' },
+    expect: {
+      value: 'FILE',
+      help: 'What you expect: measurements, hashes, keys, roots. See docs/live-attestation.md.',
+    },
     'tls-spki': { value: 'DIGEST', help: 'The TLS key that your connection ended at: sha256:… of it, or none.' },
     'tpm-makers': { help: 'Trust the roots of TPM makers too; they were collected from one source only.' },
     at: { value: 'TIME', help: 'Judge age and certificates at this RFC 3339 time instead of now.' },
