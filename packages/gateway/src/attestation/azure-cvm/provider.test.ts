@@ -161,6 +161,12 @@ test('evidence of a session in a confidential VM of Azure verifies, and names ke
   // The certificates are asked for once, as long as the report is the same.
   assert.deepEqual(asked, ['/metadata/THIM/amd/certification']);
   await assert.rejects(provider.collect([random(63)]), RangeError);
+  // After a move to another processor.
+  tpm.run('tpm2_nvundefine', '0x1400001');
+  const moved = await makeSnp({ reportData: sha256(runtimeData()), chipId: random(64) });
+  defineNv(tpm, HCL, hclReport(moved.files.report, runtimeData(), 2));
+  await assert.rejects(provider.collect([random(64)]), isFailure(/another chip|none/));
+  assert.equal(asked.length, 2);
 });
 
 test('a live statement is carried as its hash beside the whole report of the paravisor', async (t) => {
@@ -200,6 +206,20 @@ test('a report that names another key, or does not cover what the paravisor says
   await assert.rejects(open(t, tpm), isFailure(/does not start with HCLA/));
   tpm.run('tpm2_nvundefine', '0x1400001');
   await assert.rejects(open(t, tpm), isFailure(/this is no confidential VM of Azure/));
+});
+
+test('a virtual TPM that cannot be used is let go of', async (t) => {
+  const tpm = present(t);
+  if (tpm === null) return;
+  let closed = 0;
+  const opened = openTpm(tpm.address);
+  const close = async () => {
+    closed++;
+    await opened.close();
+  };
+  const counted: Tpm = { run: (work) => opened.run(work), close };
+  await assert.rejects(openAzureCvmProvider({ tpm: counted, collateral: NOTHING, metadata: nobody }), isFailure(/./));
+  assert.equal(closed, 1);
 });
 
 test('without certificates of the processor there is no evidence, and the reason is told', async (t) => {

@@ -213,3 +213,29 @@ test('a TPM that dies while it is asked gives no evidence, and neither does it a
   await provider.close();
   await assert.rejects(provider.collect([random(64)]), isFailure(/let go of/));
 });
+
+/** TPM2_NV_Extend of the index of gateways by two bytes, as it crosses the bus. */
+const NV_EXTENSION = Uint8Array.of(
+  ...[0x80, 0x02, 0, 0, 0, 35, 0, 0, 0x01, 0x36, 0x01, 0x50, 0x04, 0x32, 0x01, 0x50, 0x04, 0x32],
+  ...[0, 0, 0, 9, 0x40, 0, 0, 0x09, 0, 0, 0, 0, 0, 0, 2, 7, 7],
+);
+
+test('a record of the gateway that another program wrote into is no record', async (t) => {
+  const tpm = present(t);
+  if (tpm === null) return;
+  const { provider, heard, here } = await behind(t, tpm);
+  const components = { code: 'a'.repeat(64), policy: 'b'.repeat(64), config: 'c'.repeat(64) };
+  const bound = random(64);
+  let certified = 0;
+  here.between = async (code, command, ask) => {
+    const answer = await ask(command);
+    if (code === CC.nvCertify && ++certified === 1) await ask(NV_EXTENSION);
+    return answer;
+  };
+  await provider.recordGateway(components, bound.slice(0, 32));
+  assert.match(heard.join('\n'), /not recorded in the TPM: .*extended by the digest/);
+  assert.equal(beside(await collectOne(provider, bound), 'nv_certify').length, 0);
+  here.between = untouched;
+  await provider.recordGateway(components, bound.slice(0, 32));
+  assert.ok(beside(await collectOne(provider, bound), 'nv_certify').length > 0);
+});

@@ -18,8 +18,10 @@ import {
 } from '../../../../../tests/support/tpm-provider.ts';
 import { certificatesIn } from '../certificate-folder.ts';
 import { systemTsmFs } from '../tsm/fs.ts';
+import type { Tpm, TpmCommands } from './api.ts';
 import { type Identity, identify } from './identity.ts';
 import { withoutFiller } from './nv-certificates.ts';
+import { isSoftwareTpm } from './software-tpm.ts';
 import { openTpm } from './tpm.ts';
 
 const absent = noSoftwareTpm();
@@ -35,12 +37,19 @@ const GOOGLE = {
   rsa: { certificate: 0x01c1_0000, template: 0x01c1_0001 },
 };
 const EK_CHAIN = 0x01c0_0100;
+const AFTER_CHAIN = 0x01c0_0200;
 
 /** What tests leave: indexes and the persistent key. */
 afterEach(() => {
   if (device === null) return;
   const defined = device.run('tpm2_getcap', 'handles-nv-index');
-  const ours = [AZURE.certificate, ...Object.values(GOOGLE).flatMap(Object.values<number>), EK_CHAIN, EK_CHAIN + 1];
+  const ours = [
+    AZURE.certificate,
+    ...Object.values(GOOGLE).flatMap(Object.values<number>),
+    EK_CHAIN,
+    EK_CHAIN + 1,
+    AFTER_CHAIN,
+  ];
   for (const index of ours) {
     const name = `0x${index.toString(16)}`;
     if (defined.toLowerCase().includes(name)) device.run('tpm2_nvundefine', name);
@@ -187,6 +196,7 @@ test('the certificate of the endorsement key goes up as far as the TPM and the f
     writeFileSync(join(folder, name), tpm.file(`ca/${name}`));
   const pool = await certificatesIn(folder, systemTsmFs, () => {});
   assert.equal((await identified(t, tpm, pool)).identity.endorsement.length, 3);
+  defineNv(tpm, AFTER_CHAIN, Uint8Array.of(1));
   // The TPM's own chain, cut in the middle of a certificate.
   const chain = Uint8Array.from(pool.flatMap(({ der }) => [...der]));
   defineNv(tpm, EK_CHAIN, chain.subarray(0, 700));
@@ -195,10 +205,48 @@ test('the certificate of the endorsement key goes up as far as the TPM and the f
   assert.equal(identity.endorsement.length, 3, heard.join());
 });
 
+test('another key in the place of the certified one is not used, also while the gateway runs', async (t) => {
+  const tpm = present(t);
+  if (tpm === null) return;
+  const { leaf } = await certify(azureKey(tpm));
+  defineNv(tpm, AZURE.certificate, leaf.der);
+  const { provider } = await openProvider(t, tpm);
+  await collectOne(provider, random(64));
+  tpm.run('tpm2_evictcontrol', '-c', AZURE.key);
+  azureKey(tpm, 'fixedtpm|fixedparent|sensitivedataorigin|userwithauth|noda|restricted|sign');
+  await assert.rejects(
+    collectOne(provider, random(64)),
+    isFailure(/another attestation key than when the gateway started/),
+  );
+});
+
+test('an index is read as it allows, and one that is not written or not ours to read holds nothing', async (t) => {
+  const tpm = present(t);
+  if (tpm === null) return;
+  const { leaf } = await certify(azureKey(tpm));
+  const origin = async () => (await identified(t, tpm)).identity.key.origin;
+  const again = (attributes: string, content: Uint8Array = leaf.der) => {
+    tpm.run('tpm2_nvundefine', '0x1c101d0');
+    defineNv(tpm, AZURE.certificate, content, attributes);
+  };
+  tpm.run('tpm2_nvdefine', '0x1c101d0', '-C', 'o', '-s', '100', '-a', 'ownerwrite|ownerread|authread|authwrite');
+  assert.equal(await origin(), 'the key of this gateway');
+  again('ownerwrite|ownerread');
+  assert.equal(await origin(), 'the key of the Azure platform');
+  again('ownerwrite|authread');
+  assert.equal(await origin(), 'the key of the Azure platform');
+  again('ownerwrite|policyread');
+  assert.equal(await origin(), 'the key of this gateway');
+  again('ownerwrite|ownerread', Uint8Array.of(...leaf.der, ...leaf.der));
+  assert.equal(await origin(), 'the key of this gateway');
+});
+
 test('certificates that cannot be read are left out, and the reason is told', async (t) => {
   const tpm = present(t);
   if (tpm === null) return;
   defineNv(tpm, EK_CHAIN, Uint8Array.of(0x30, 0x82, 0x00, 0x02, 0x05, 0x00));
+  // Beyond the range of the chain: not read.
+  defineNv(tpm, AFTER_CHAIN, Uint8Array.of(1));
   defineNv(tpm, AZURE.certificate, Uint8Array.of(0x30, 0x82, 0xff, 0xff, 1));
   const { identity, heard } = await identified(t, tpm);
   assert.equal(identity.endorsement.length, 1);
@@ -211,6 +259,30 @@ test('certificates that cannot be read are left out, and the reason is told', as
   const told: string[] = [];
   assert.deepEqual(await certificatesIn(folder, systemTsmFs, (detail) => told.push(detail)), []);
   assert.match(told.join('\n'), /folder\.der cannot be read \(EISDIR\)\n.*text\.pem is left out/);
+});
+
+test('only a TPM that names itself so is a software TPM', async () => {
+  const named = (words: string): Promise<boolean> => {
+    const at = (property: number) => words.slice(4 * (property - 0x106), 4 * (property - 0x106) + 4).padEnd(4, '\0');
+    const property = async (asked: number) => (words === '' ? null : Buffer.from(at(asked), 'latin1').readUInt32BE());
+    return isSoftwareTpm({ property } as Partial<TpmCommands> as TpmCommands);
+  };
+  for (const words of ['SW   TPM', 'SW  \0 TPM', 'xCG fTPM']) assert.equal(await named(words), true, words);
+  for (const words of ['', 'Intel', 'SLB9670', 'SW TPM 2']) assert.equal(await named(words), false, words);
+});
+
+test('a TPM that cannot be used is let go of', async (t) => {
+  const tpm = present(t);
+  if (tpm === null) return;
+  let closed = 0;
+  const opened = openTpm(tpm.address);
+  const close = async () => {
+    closed++;
+    await opened.close();
+  };
+  const counted: Tpm = { run: (work) => opened.run(work), close };
+  await assert.rejects(openProvider(t, tpm, { tpm: counted, akCertificate: '/nowhere/ak.pem' }), isFailure(/ENOENT/));
+  assert.equal(closed, 1);
 });
 
 test('what fills an index after its certificates is zeros or erased memory, and anything else is refused', () => {

@@ -6,8 +6,6 @@ import { TPMA_NV } from './constants.ts';
 const EK_CERTIFICATES = [0x01c0_000a, 0x01c0_0002, 0x01c0_0016];
 /** Issuers of EK certificates: DER one after the other, over as many indexes as it takes (the same profile, section 2.2.1.5.2). */
 const EK_CHAIN = { first: 0x01c0_0100, last: 0x01c0_01ff };
-/** More than any maker's chain takes. */
-const MOST_CHAIN_INDEXES = 16;
 
 const SEQUENCE = 0x30;
 
@@ -31,7 +29,7 @@ export async function nvCertificate(
   return more.length === 0 ? (certificate ?? null) : null;
 }
 
-/** What the maker says of the TPM: an endorsement key certificate and what is there of its issuers. Empty: the TPM has none. */
+/** What the maker says of the TPM: an endorsement key certificate and what is there of its issuers; null: the TPM has none. */
 export async function endorsementCertificates(
   commands: TpmCommands,
   report: (detail: string) => void,
@@ -49,7 +47,7 @@ export async function endorsementIssuers(
 ): Promise<Certificate[]> {
   const defined = (await commands.handles(EK_CHAIN.first)).filter((index) => index <= EK_CHAIN.last);
   const parts: Uint8Array[] = [];
-  for (const index of defined.slice(0, MOST_CHAIN_INDEXES)) {
+  for (const index of defined) {
     parts.push((await readNvIndex(commands, index)) ?? new Uint8Array());
   }
   return readable(new Uint8Array(Buffer.concat(parts)), 'the chain of the endorsement key in NV', report);

@@ -72,7 +72,9 @@ test('the record goes with sessions of the key that it was certified for, and wi
 test('an index of another kind at its place is not touched, and evidence goes without the record', async (t) => {
   const tpm = present(t);
   if (tpm === null) return;
+  tpm.write('policy', new Uint8Array(32).fill(7));
   const kinds = [
+    ['-g', 'sha256', '-L', 'policy', '-a', 'nt=extend|ownerwrite|ownerread|authread|authwrite'],
     ['-s', '32', '-a', 'ownerwrite|ownerread|authread|authwrite'],
     ['-g', 'sha256', '-a', 'nt=extend|ownerwrite|ownerread|policyread|authwrite'],
     ['-g', 'sha384', '-a', 'nt=extend|ownerwrite|ownerread|authread|authwrite'],

@@ -80,9 +80,10 @@ async function prepare(commands: TpmCommands): Promise<string | null> {
   return null;
 }
 
-function isOurs({ nameAlgorithm, attributes, policy, size }: NvPublic): boolean {
+/** An index that is extended is as wide as its hash (TPM 2.0 Part 3, TPM2_NV_DefineSpace). */
+function isOurs({ nameAlgorithm, attributes, policy }: NvPublic): boolean {
   const extendable = (attributes & TYPE_MASK) === TPMA_NV.extend && (attributes & USES) === USES;
-  return nameAlgorithm === ALG.sha256 && extendable && policy.length === 0 && size === SIZE;
+  return nameAlgorithm === ALG.sha256 && extendable && policy.length === 0;
 }
 
 function base64(bytes: Uint8Array): string {
