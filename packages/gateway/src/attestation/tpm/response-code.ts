@@ -95,15 +95,19 @@ const WARNING: Readonly<Record<number, string>> = {
 
 const FORMAT = 0x80;
 const PARAMETER = 0x40;
-const WARN = 0x800;
-const VERSION = 0x100;
+/** Bits 8 to 11 of a format-zero code: version, and whether it is a warning. Others are reserved, or a vendor's. */
+const ERROR_BITS = 0x1;
+const WARNING_BITS = 0x9;
 
 /** The code as `RC` has it: without the number of the handle, parameter or session that a format-one code names. */
 export function responseCodeNumber(code: number): number {
-  return (code & FORMAT) === 0 ? code : code & (FORMAT | 0x3f);
+  return code > 0xfff || (code & FORMAT) === 0 ? code : code & (FORMAT | 0x3f);
 }
 
-/** Such as `TPM_RC_POLICY_FAIL (0x99d), session 1`. A code that has no name is given as a number. */
+/**
+ * Such as `TPM_RC_POLICY_FAIL (0x99d), session 1`. A code that has no name, such as one that the resource manager made (more than 12
+ * bits), is given as a number.
+ */
 export function responseCodeText(code: number): string {
   const name = nameOfCode(code);
   const number = `0x${code.toString(16).padStart(3, '0')}`;
@@ -113,8 +117,9 @@ export function responseCodeText(code: number): string {
 function nameOfCode(code: number): string | undefined {
   if (code > 0xfff) return undefined;
   if ((code & FORMAT) !== 0) return FORMAT_ONE[code & 0x3f];
-  if ((code & WARN) !== 0) return WARNING[code & 0x7f];
-  return (code & VERSION) === 0 ? undefined : VERSION_ONE[code & 0x7f];
+  const bits = code >> 8;
+  if (bits === WARNING_BITS) return WARNING[code & 0x7f];
+  return bits === ERROR_BITS ? VERSION_ONE[code & 0x7f] : undefined;
 }
 
 function subject(code: number): string {
