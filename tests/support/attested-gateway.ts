@@ -191,11 +191,11 @@ export class Bridged {
   constructor(
     url: URL,
     expectations: LiveExpectations,
-    more: { time?: Timers & { nowMicros(): number }; token?: string | null; reverifyMs?: number } = {},
+    more: { time?: Timers & { nowMicros(): number }; reverifyMs?: number; authorities?: string[] } = {},
   ) {
-    const { time, token = TOKEN, reverifyMs = null } = more;
+    const { time, reverifyMs = null, authorities = 'none' } = more;
     this.done = runConnect(
-      { url, expectations, token, authorities: 'none', reverifyMs },
+      { url, expectations, token: TOKEN, authorities, reverifyMs },
       {
         input: this.input,
         output: this.output,

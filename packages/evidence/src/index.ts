@@ -94,7 +94,7 @@ export { type LiveExpectations, readExpectations } from './live/expectations.ts'
 export { isMachineEvidence, machineUserData, verifyMachineEvidence, writeMachineEvidence } from './live/machine.ts';
 export type { LiveReport } from './live/report.ts';
 export { attestationStatement, type LiveStatement, statementPreimage } from './live/statement.ts';
-export { type LiveGiven, verifyLiveAttestation } from './live/verify.ts';
+export { LIVE_MAX_AGE_SECONDS, type LiveGiven, verifyLiveAttestation } from './live/verify.ts';
 export type { HitlResult } from './manifest/approvals.ts';
 export type { ArtifactResult, ArtifactResults } from './manifest/artifacts.ts';
 export { type BoundSession, manifestBinding } from './manifest/binding.ts';

@@ -1,14 +1,7 @@
 import { readFile } from 'node:fs/promises';
-import {
-  isMachineEvidence,
-  type LiveExpectations,
-  TPM_MAKER_ANCHORS,
-  VENDOR_ANCHORS,
-  verifyLiveAttestation,
-  verifyMachineEvidence,
-} from '@cmcp/evidence';
+import { isMachineEvidence, verifyLiveAttestation, verifyMachineEvidence } from '@cmcp/evidence';
 import type { Arguments } from '../arguments.ts';
-import { readFileOfExpectations } from '../connect/options.ts';
+import { expectationsOf, TPM_MAKERS_OPTION } from '../connect/options.ts';
 import { EXIT, UsageError } from '../io.ts';
 import { reportText } from '../report-text.ts';
 import { rfc3339 } from '../time.ts';
@@ -30,7 +23,7 @@ export const verifyAction: AttestAction = {
       help: 'What you expect: measurements, hashes, keys, roots. See docs/live-attestation.md.',
     },
     'tls-spki': { value: 'DIGEST', help: 'The TLS key that your connection ended at: sha256:… of it, or none.' },
-    'tpm-makers': { help: 'Trust the roots of TPM makers too; they were collected from one source only.' },
+    'tpm-makers': TPM_MAKERS_OPTION,
     at: { value: 'TIME', help: 'Judge age and certificates at this RFC 3339 time instead of now.' },
   },
   examples: [
@@ -58,14 +51,6 @@ export const verifyAction: AttestAction = {
     return report.verdict === 'verified' ? EXIT.done : EXIT.refused;
   },
 };
-
-async function expectationsOf(given: Arguments): Promise<LiveExpectations> {
-  const file = given.one('expect');
-  if (file === null) throw new UsageError('say with --expect what you expect; nothing is trusted on first use');
-  const expectations = await readFileOfExpectations(file);
-  const makers = given.has('tpm-makers') ? TPM_MAKER_ANCHORS : [];
-  return { ...expectations, anchors: [...VENDOR_ANCHORS, ...makers, ...(expectations.anchors ?? [])] };
-}
 
 function tlsOption(given: Arguments): string | null {
   const text = given.one('tls-spki');

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type TestContext, test } from 'node:test';
 import { JsonNumber, type JsonObject, member, stringifyJson } from '@cmcp/evidence';
+import fc from 'fast-check';
 import { AttestedGateway, Bridged, errorText, type Received } from '../../../../tests/support/attested-gateway.ts';
 
 const VERSION = '2026-07-28';
@@ -477,4 +478,31 @@ test('a handshake that agrees on nothing opens no session', async (t) => {
     answerJson(await arrival(), answer, headers);
     assert.match(errorText(await bridge.next()), why);
   }
+});
+
+test('whatever a gateway answers, a request gets one answer and the bridge goes on', async (t) => {
+  const { bridge, arrival } = await bench(t);
+  const piece = fc.oneof(
+    fc.constantFrom('data: ', '\n', '\n\n', '\r', ':', '{"jsonrpc":"2.0","id":"x","result":{}}', '{"jsonrpc":"2.0",'),
+    fc.string({ unit: 'binary', maxLength: 20 }),
+    fc.json(),
+  );
+  const types = ['application/json', 'text/event-stream', 'text/plain', 'application/json; charset=utf-8', ''];
+  const answers = fc.record({
+    status: fc.constantFrom(200, 200, 200, 202, 204, 302, 400, 401, 404, 500, 503),
+    type: fc.constantFrom(...types),
+    pieces: fc.array(piece, { maxLength: 12 }),
+  });
+  await fc.assert(
+    fc.asyncProperty(answers, async ({ status, type, pieces }) => {
+      bridge.send(call('x'));
+      (await arrival()).response.writeHead(status, { 'content-type': type }).end(pieces.join(''));
+      let answer = await bridge.next();
+      // What came before the response on a stream may have been a message of its own.
+      while (answer.method !== undefined) answer = await bridge.next();
+      assert.equal(answer.id, 'x');
+      assert.ok((answer.result === undefined) !== (answer.error === undefined));
+    }),
+    { numRuns: 150 },
+  );
 });

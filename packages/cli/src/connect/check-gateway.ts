@@ -1,9 +1,9 @@
 import {
+  LIVE_MAX_AGE_SECONDS,
   type LiveExpectations,
   type LiveReport,
   type LiveStatement,
   printable,
-  VENDOR_ANCHORS,
   verifyLiveAttestation,
 } from '@cmcp/evidence';
 import type { Clock } from '@cmcp/gateway/client';
@@ -12,8 +12,6 @@ import { type AttestationSource, fetchAttestation } from './fetch-attestation.ts
 
 const NONCE_BYTES = 32;
 const MICROS = 1_000_000;
-/** How old an attestation may get where the expectations do not say, in seconds. */
-const VALIDITY_SECONDS = 300;
 
 /** A check that passed. */
 export interface Checked {
@@ -43,13 +41,12 @@ export async function checkGateway(deps: CheckDeps): Promise<Checked> {
   const { document, tlsSpki } = await fetchAttestation(deps, nonce);
   const checkedAt = clock.nowMicros();
   const now = Math.floor(checkedAt / MICROS);
-  const anchors = [...VENDOR_ANCHORS, ...(expectations.anchors ?? [])];
-  const report = await verifyLiveAttestation(document, { nonce, tlsSpki, now }, { ...expectations, anchors });
+  const report = await verifyLiveAttestation(document, { nonce, tlsSpki, now }, expectations);
   const { verdict, statement, summary } = report;
   if (verdict !== 'verified' || statement === null) throw new ConnectFailure('not_attested', reasons(report));
   // A clock of the gateway that is ahead prolongs nothing.
   const madeAt = Math.min(now, statement.iat);
-  const validUntil = (madeAt + (expectations.maxAgeSeconds ?? VALIDITY_SECONDS)) * MICROS;
+  const validUntil = (madeAt + (expectations.maxAgeSeconds ?? LIVE_MAX_AGE_SECONDS)) * MICROS;
   return { statement, tlsSpki, summary, checkedAt, validUntil };
 }
 

@@ -325,3 +325,21 @@ test('without TLS, a gateway on this machine is spoken to only when that and a s
   assert.deepEqual(await bridge.ask(PING), PONG);
   assert.equal(await bridge.end(), 0);
 });
+
+test('an authority can be asked for besides: its certificate is not enough, and without it nothing is', async (t) => {
+  const gateway = await gatewayFor(t);
+  const known = { authorities: [gateway.certificate.cert] };
+  const trusted = new Bridged(gateway.front.url, gateway.expectations, known);
+  assert.deepEqual(await trusted.ask(PING), PONG);
+  assert.equal(await trusted.end(), 0);
+  const sent = gateway.front.bytes;
+  const unknown = { authorities: [selfSigned('another authority').cert] };
+  const unknowing = new Bridged(gateway.front.url, gateway.expectations, unknown);
+  assert.match(errorText(await unknowing.ask(PING)), /cannot be checked: .*certificate/);
+  assert.equal(await unknowing.end(), 1);
+  assert.equal(gateway.front.bytes, sent);
+  gateway.state = (truth) => ({ ...truth, policy_hash: OTHER_HASH });
+  const misled = new Bridged(gateway.front.url, gateway.expectations, known);
+  assert.match(errorText(await misled.ask(PING)), /policy/);
+  assert.equal(await misled.end(), 1);
+});

@@ -1,12 +1,24 @@
+import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { encodeUtf8, FormatError, type LiveExpectations, readCertificates, readExpectations } from '@cmcp/evidence';
+import {
+  FormatError,
+  type LiveExpectations,
+  readExpectations,
+  TPM_MAKER_ANCHORS,
+  VENDOR_ANCHORS,
+} from '@cmcp/evidence';
 import { durationMs, type Peer } from '@cmcp/gateway/client';
 import type { Arguments, Option } from '../arguments.ts';
 import { type Io, LackingError, RefusedError, UsageError } from '../io.ts';
 import type { ConnectOptions } from './run.ts';
 
+export const TPM_MAKERS_OPTION: Option = {
+  help: 'Trust the roots of TPM makers too; they were collected from one source only.',
+};
+
 export const CONNECT_OPTIONS: Record<string, Option> = {
   expect: { value: 'FILE', help: 'What you expect of the gateway: measurements, hashes, keys, roots. Required.' },
+  'tpm-makers': TPM_MAKERS_OPTION,
   'token-env': { value: 'NAME', help: 'The environment variable that holds the credential of the agent.' },
   'token-file': { value: 'FILE', help: 'A file that holds the credential of the agent.' },
   ca: { value: 'FILE', help: 'PEM certificates that the certificate of the gateway must lead to as well.' },
@@ -24,10 +36,7 @@ export async function readConnectOptions(given: Arguments, io: Io): Promise<Conn
   const [address, ...more] = given.positionals;
   if (address === undefined || more.length > 0) throw new UsageError('name the URL of one gateway');
   const url = readUrl(address);
-  const file = given.one('expect');
-  if (file === null)
-    throw new UsageError('say with --expect what you expect of the gateway; nothing is trusted on first use');
-  const expectations = await readFileOfExpectations(file);
+  const expectations = await expectationsOf(given);
   if (url.protocol === 'http:') requirePlain(expectations);
   return {
     url,
@@ -48,7 +57,16 @@ export function readUrl(address: string): URL {
   return url;
 }
 
-export async function readFileOfExpectations(file: string): Promise<LiveExpectations> {
+/** What --expect and --tpm-makers say, with the roots of the makers. @throws UsageError, RefusedError */
+export async function expectationsOf(given: Arguments): Promise<LiveExpectations> {
+  const file = given.one('expect');
+  if (file === null) throw new UsageError('say with --expect what you expect; nothing is trusted on first use');
+  const expectations = await readFileOfExpectations(file);
+  const makers = given.has('tpm-makers') ? TPM_MAKER_ANCHORS : [];
+  return { ...expectations, anchors: [...VENDOR_ANCHORS, ...makers, ...(expectations.anchors ?? [])] };
+}
+
+async function readFileOfExpectations(file: string): Promise<LiveExpectations> {
   try {
     return readExpectations(await readFile(file));
   } catch (error) {
@@ -78,15 +96,17 @@ async function readToken(given: Arguments, io: Io): Promise<string | null> {
   return token;
 }
 
+/** Without --ca, the certificate is only an envelope for the attested key. */
 async function readAuthorities(file: string | null): Promise<Peer['authorities']> {
   if (file === null) return 'none';
   const pem = await readFile(file, 'utf8');
   try {
-    if (readCertificates(encodeUtf8(pem)).length > 0) return [pem];
+    new X509Certificate(pem);
   } catch (error) {
-    if (!(error instanceof FormatError)) throw error;
+    if (!(error instanceof Error)) throw error;
+    throw new RefusedError(`${file} holds no PEM certificates`);
   }
-  throw new RefusedError(`${file} holds no PEM certificates`);
+  return [pem];
 }
 
 function readReverify(given: string | null): number | null {

@@ -16,7 +16,7 @@ import { attestationStatement, type LiveStatement, statementPreimage } from './s
 
 /** How far the gateway's clock may be ahead (wire-formats section 22), and how old an answer may be, in seconds. */
 const FUTURE_SKEW_SECONDS = 300;
-const DEFAULT_MAX_AGE_SECONDS = 300;
+export const LIVE_MAX_AGE_SECONDS = 300;
 
 const GATEWAY = ['gateway.measurement', 'Is it the gateway that was expected?'] as const;
 
@@ -99,7 +99,7 @@ function nonce(statement: LiveStatement, given: LiveGiven): Finding {
 function freshness(
   { iat }: LiveStatement,
   { now }: LiveGiven,
-  { maxAgeSeconds = DEFAULT_MAX_AGE_SECONDS }: LiveExpectations,
+  { maxAgeSeconds = LIVE_MAX_AGE_SECONDS }: LiveExpectations,
 ): Finding {
   const against = `at most ${maxAgeSeconds} s before ${now} s`;
   // Written so that a clock that is not a number does not pass.
