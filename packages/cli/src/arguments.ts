@@ -20,6 +20,11 @@ export class Arguments {
     this.#values = values;
   }
 
+  /** The options that were given. */
+  get names(): string[] {
+    return Object.keys(this.#values);
+  }
+
   has(name: string): boolean {
     return this.#values[name] === true;
   }
@@ -55,6 +60,15 @@ export async function takeApart(argv: string[], options: Record<string, Option>)
       `unknown option ${unknown}${await suggestion(unknown.replace(/^-+/, ''), Object.keys(options), '--')}`,
     );
   }
+}
+
+/**
+ * An option that is not heeded must not look heeded.
+ * @throws UsageError for an option that is given and not one of `heeded`
+ */
+export function refuseOthers(given: Arguments, heeded: readonly string[], what: string): void {
+  const idle = given.names.find((name) => !heeded.includes(name));
+  if (idle !== undefined) throw new UsageError(`--${idle} does not go with ${what}`);
 }
 
 /** `; did you mean …?`, or nothing when no known word is close. */

@@ -1,4 +1,4 @@
-import { type Arguments, suggestion } from '../arguments.ts';
+import { type Arguments, refuseOthers, suggestion } from '../arguments.ts';
 import { type Io, UsageError } from '../io.ts';
 import { type AttestAction, OUT_OPTION, ROOT_OPTION } from './action.ts';
 import { ca, challenge, issue } from './enroll/enroller.ts';
@@ -8,16 +8,25 @@ import { answer, request } from './enroll/machine.ts';
 /** One step: those that take no file get none. */
 interface Step {
   takesFile: boolean;
+  /** Options that it heeds. */
+  options: readonly string[];
   run(file: string, given: Arguments, io: Io): Promise<number>;
 }
 
+const TRUST = ['root', 'tpm-makers', 'issuer', 'ek'];
+const AUTHORITY = ['ca-cert', 'ca-key', 'days'];
+
 const STEPS: Readonly<Record<string, Step>> = {
-  ca: { takesFile: false, run: (_, given, io) => ca(given, io) },
-  request: { takesFile: false, run: (_, given, io) => request(given, io) },
-  challenge: { takesFile: true, run: challenge },
-  answer: { takesFile: true, run: answer },
-  issue: { takesFile: true, run: issue },
-  local: { takesFile: false, run: (_, given, io) => local(given, io) },
+  ca: { takesFile: false, options: ['name', 'days', 'out-cert', 'out-key'], run: (_, given, io) => ca(given, io) },
+  request: { takesFile: false, options: ['config', 'name', 'out'], run: (_, given, io) => request(given, io) },
+  challenge: { takesFile: true, options: [...TRUST, 'name', 'state', 'out'], run: challenge },
+  answer: { takesFile: true, options: ['config', 'out'], run: answer },
+  issue: { takesFile: true, options: [...AUTHORITY, 'state', 'out'], run: issue },
+  local: {
+    takesFile: false,
+    options: [...TRUST, ...AUTHORITY, 'config', 'name', 'out'],
+    run: (_, given, io) => local(given, io),
+  },
 };
 
 export const enrollAction: AttestAction = {
@@ -77,6 +86,7 @@ export const enrollAction: AttestAction = {
     if (rest.length > 0 || (file !== '') !== step.takesFile) {
       throw new UsageError(`enroll ${name} takes ${step.takesFile ? 'one file' : 'no file'}`);
     }
+    refuseOthers(given, step.options, `enroll ${name}`);
     return step.run(file, given, io);
   },
 };

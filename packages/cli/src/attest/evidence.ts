@@ -4,7 +4,7 @@ import { DEFAULT_CONFIG } from '../command.ts';
 import { readUrl } from '../connect/options.ts';
 import { EXIT, type Io, RefusedError, UsageError } from '../io.ts';
 import { type AttestAction, OUT_OPTION } from './action.ts';
-import { writeOutput } from './enroll/files.ts';
+import { writeOutput } from './files.ts';
 import { NONCE_OPTION, nonceOption } from './nonce.ts';
 
 export const evidenceAction: AttestAction = {

@@ -1,4 +1,4 @@
-import { suggestion } from '../arguments.ts';
+import { refuseOthers, suggestion } from '../arguments.ts';
 import type { AttestAction } from '../attest/action.ts';
 import { enrollAction } from '../attest/enroll.ts';
 import { evidenceAction } from '../attest/evidence.ts';
@@ -31,6 +31,7 @@ export const attestCommand: Command = {
       const names = ACTIONS.map((each) => each.name);
       throw new UsageError(`unknown action ${JSON.stringify(name)}${await suggestion(name, names)}`);
     }
+    refuseOthers(given, ['config', 'json', ...Object.keys(action.options)], `cmcp attest ${name}`);
     return action.run(rest, given, io);
   },
 };

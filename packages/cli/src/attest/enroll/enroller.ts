@@ -3,7 +3,7 @@ import type { MadeChallenge } from '@cmcp/gateway/enrolment';
 import type { Arguments } from '../../arguments.ts';
 import { EXIT, type Io, UsageError } from '../../io.ts';
 import { columns } from '../../table.ts';
-import { mustBeFree, readInput, writeOutput } from './files.ts';
+import { mustBeFree, readInput, writeOutput } from '../files.ts';
 import { caOptions, daysOption, nameOption, needed, now, trustOptions } from './given.ts';
 
 /** How long the certificate of an attestation key is valid, unless --days says otherwise. */
@@ -33,11 +33,12 @@ export async function ca(given: Arguments, io: Io): Promise<number> {
 export async function challenge(file: string, given: Arguments, io: Io): Promise<number> {
   const stateFile = needed(given, 'state', 'the file for what the answer will be compared with');
   const out = given.one('out');
+  const machine = given.one('name') === null ? null : await nameOption(given, '');
+  const trust = await trustOptions(given, machine);
   await mustBeFree(stateFile);
   await mustBeFree(out);
   const { keepState, makeChallenge, readRequest, writeChallenge } = await import('@cmcp/gateway/enrolment');
-  const machine = given.one('name') === null ? null : await nameOption(given, '');
-  const made = await makeChallenge(readRequest(await readInput(file), file), await trustOptions(given, machine));
+  const made = await makeChallenge(readRequest(await readInput(file), file), trust);
   await keepState(stateFile, made.state);
   await writeOutput(out, writeChallenge(made.challenge), io);
   io.err(`${await about(made)}\nThe challenge can be answered once, within 15 minutes.\n`);

@@ -4,7 +4,7 @@ import type { ChallengeGiven, EnrollerCa } from '@cmcp/gateway/enrolment';
 import type { Arguments } from '../../arguments.ts';
 import { readAnchors } from '../../evidence/given.ts';
 import { RefusedError, UsageError } from '../../io.ts';
-import { readInput } from './files.ts';
+import { readInput } from '../files.ts';
 
 /** The longest that a certificate is made for: ten years. */
 const MOST_DAYS = 3660;

@@ -1,7 +1,7 @@
 import type { Arguments } from '../../arguments.ts';
 import { EXIT, type Io } from '../../io.ts';
+import { mustBeFree, writeOutput } from '../files.ts';
 import { AK_DAYS, about, issuedText } from './enroller.ts';
-import { mustBeFree, writeOutput } from './files.ts';
 import { caOptions, daysOption, now, trustOptions } from './given.ts';
 import { machineName, withTpm } from './machine.ts';
 

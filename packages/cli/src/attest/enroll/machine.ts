@@ -3,7 +3,7 @@ import type { Tpm } from '@cmcp/gateway/enrolment';
 import type { Arguments } from '../../arguments.ts';
 import { DEFAULT_CONFIG } from '../../command.ts';
 import { EXIT, type Io } from '../../io.ts';
-import { readInput, writeOutput } from './files.ts';
+import { readInput, writeOutput } from '../files.ts';
 import { nameOption, now } from './given.ts';
 
 /** On the machine: which keys are in its TPM. */
@@ -33,9 +33,9 @@ export function machineName(given: Arguments): Promise<string> {
 
 /** The TPM that the configuration names; nothing else of it is used. */
 export async function withTpm<T>(given: Arguments, io: Io, work: (tpm: Tpm) => Promise<T>): Promise<T> {
-  const { readConfig, readEnvironment } = await import('@cmcp/gateway');
+  const { readConfigWithoutSecrets, readEnvironment } = await import('@cmcp/gateway');
   const { openTpm } = await import('@cmcp/gateway/enrolment');
-  const config = await readConfig(given.one('config') ?? DEFAULT_CONFIG, readEnvironment(io.variables));
+  const config = await readConfigWithoutSecrets(given.one('config') ?? DEFAULT_CONFIG, readEnvironment(io.variables));
   const tpm = openTpm(config.attestation.tpm.address);
   try {
     return await work(tpm);

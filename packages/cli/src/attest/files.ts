@@ -1,7 +1,7 @@
 import { createReadStream } from 'node:fs';
 import { access, open } from 'node:fs/promises';
 import { buffer } from 'node:stream/consumers';
-import { type Io, RefusedError } from '../../io.ts';
+import { type Io, RefusedError } from '../io.ts';
 
 /** More than any document, certificate or key that belongs here. */
 const MOST_BYTES = 262_144;
