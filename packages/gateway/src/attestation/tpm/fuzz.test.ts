@@ -10,7 +10,7 @@ import { nameWith } from './public-area.ts';
 import { ekEccP256Template } from './templates.ts';
 import { tpmOver } from './tpm.ts';
 
-const RUNS = 150;
+const RUNS = 100;
 const NONCE = new Uint8Array(32).fill(9);
 const BLOB = { private: new Uint8Array(8), public: ekEccP256Template() };
 const CREDENTIAL = { idObject: NONCE, encryptedSecret: NONCE };

@@ -43,18 +43,6 @@ export function akEccTemplate(): Uint8Array<ArrayBuffer> {
   return point(template.u16(ALG.null).u16(ALG.ecdsa).u16(ALG.sha256), CURVE.p256, 0).done();
 }
 
-/** Restricted signing key, RSA 2048 PKCS #1 v1.5 with SHA-256. */
-export function akRsaTemplate(): Uint8Array<ArrayBuffer> {
-  return head(ALG.rsa, ALG.sha256, ATTESTATION, new Uint8Array())
-    .u16(ALG.null)
-    .u16(ALG.rsassa)
-    .u16(ALG.sha256)
-    .u16(2048)
-    .u32(0)
-    .sized(new Uint8Array())
-    .done();
-}
-
 /** Storage primary, ECC P-256 (TCG TPM v2.0 Provisioning Guidance, section 7.5.1): the parent of sealed data. */
 export function storageEccTemplate(): Uint8Array<ArrayBuffer> {
   const attributes = STORAGE | TPMA_OBJECT.userWithAuth | TPMA_OBJECT.noDA;
