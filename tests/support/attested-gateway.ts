@@ -3,7 +3,12 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { type AddressInfo, connect as connectTcp, type Socket } from 'node:net';
 import { PassThrough } from 'node:stream';
-import { connect as connectTls, createServer as createTlsServer, type Server as TlsServer } from 'node:tls';
+import {
+  connect as connectTls,
+  createServer as createTlsServer,
+  type SecureVersion,
+  type Server as TlsServer,
+} from 'node:tls';
 import {
   decodeBase64Url,
   isObject,
@@ -40,9 +45,12 @@ export class Front {
   accepted = 0;
   readonly #server: TlsServer;
   readonly #sockets = new Set<Socket>();
+  readonly #clients: Socket[] = [];
 
-  constructor(certificate: TestCertificate, behind: () => Socket) {
-    this.#server = createTlsServer({ key: certificate.key, cert: certificate.cert }, (socket) => {
+  constructor(certificate: TestCertificate, behind: () => Socket, maxVersion: SecureVersion = 'TLSv1.3') {
+    this.#server = createTlsServer({ key: certificate.key, cert: certificate.cert, maxVersion }, (socket) => {
+      this.#clients.push(socket);
+      socket.on('close', () => this.#clients.splice(this.#clients.indexOf(socket), 1));
       const at = this.received.push('') - 1;
       const inner = behind();
       for (const each of [socket, inner]) {
@@ -81,6 +89,16 @@ export class Front {
   /** From now on new connections end at another key. */
   present({ cert, key }: TestCertificate): void {
     this.#server.setSecureContext({ cert, key });
+  }
+
+  /** Connections of clients that are open. */
+  get open(): number {
+    return this.#clients.length;
+  }
+
+  /** Ends the connection that is open the longest. */
+  dropFirst(): void {
+    this.#clients[0]?.destroy();
   }
 
   /** Ends every connection, as a gateway that restarts does. */

@@ -4,6 +4,7 @@ import { type TestContext, test } from 'node:test';
 import { JsonNumber, type JsonObject, member, stringifyJson } from '@cmcp/evidence';
 import fc from 'fast-check';
 import { AttestedGateway, Bridged, errorText, type Received } from '../../../../tests/support/attested-gateway.ts';
+import { ManualTime } from '../../../../tests/support/manual-time.ts';
 
 const VERSION = '2026-07-28';
 const META = {
@@ -41,7 +42,7 @@ interface Bench {
 }
 
 /** A bridge to a gateway that answers as `script` says; without one, the test answers what arrives. */
-async function bench(t: TestContext, script?: (received: Received) => void): Promise<Bench> {
+async function bench(t: TestContext, script?: (received: Received) => void, time?: ManualTime): Promise<Bench> {
   const gateway = await AttestedGateway.start();
   t.after(() => gateway.close());
   const seen: Received[] = [];
@@ -50,7 +51,8 @@ async function bench(t: TestContext, script?: (received: Received) => void): Pro
     seen.push(received);
     script?.(received);
   };
-  const bridge = new Bridged(gateway.front.url, gateway.expectations);
+  if (time !== undefined) gateway.now = () => Math.floor(time.nowMicros() / 1_000_000);
+  const bridge = new Bridged(gateway.front.url, gateway.expectations, time === undefined ? {} : { time });
   t.after(() => bridge.stop());
   const arrival = async (): Promise<Received> => {
     for (;;) {
@@ -505,4 +507,55 @@ test('whatever a gateway answers, a request gets one answer and the bridge goes 
     }),
     { numRuns: 150 },
   );
+});
+
+test('a notification that the gateway does not accept in time no longer holds up what comes after it', async (t) => {
+  const time = new ManualTime();
+  const { bridge, arrival } = await bench(t, undefined, time);
+  bridge.send(notification('notifications/progress', { progressToken: 1, progress: 1 }));
+  const stuck = await arrival();
+  assert.equal(stuck.headers['mcp-method'], 'notifications/progress');
+  assert.equal(stuck.headers['mcp-protocol-version'], VERSION);
+  bridge.send(call(1));
+  await turn();
+  const closed = once(stuck.response, 'close');
+  time.advance(10_000);
+  answerJson(await arrival());
+  assert.equal((await bridge.next()).id, 1);
+  await closed;
+  assert.match(bridge.said.join('\n'), /notifications\/progress was not passed on/);
+});
+
+test('a request that is not answered does not keep the bridge when the client has gone', async (t) => {
+  const time = new ManualTime();
+  const { bridge, arrival } = await bench(t, undefined, time);
+  bridge.send(call(1));
+  await arrival();
+  bridge.input.end();
+  await turn();
+  let over = false;
+  const done = bridge.done.then((code) => {
+    over = true;
+    return code;
+  });
+  time.advance(9_999);
+  await turn();
+  assert.equal(over, false);
+  while (!over) {
+    time.advance(1);
+    await turn();
+  }
+  assert.equal(await done, 0);
+});
+
+test('a stream that the gateway does not end after the response is closed', async (t) => {
+  const time = new ManualTime();
+  const { bridge, arrival } = await bench(t, undefined, time);
+  bridge.send(call(1));
+  const received = await arrival();
+  received.response.writeHead(200, STREAM_TYPE).write(event(result(received)));
+  assert.equal((await bridge.next()).id, 1);
+  const closed = once(received.response, 'close');
+  time.advance(1_000);
+  await closed;
 });

@@ -102,7 +102,7 @@ class Sending {
 
   #failed(error: Error, sent: boolean): void {
     if (this.#aborted) return;
-    if (!sent && error instanceof RecheckNeeded && this.#tries < MAX_TRIES) void this.start();
+    if (error instanceof RecheckNeeded && this.#tries < MAX_TRIES) void this.start();
     else this.#handlers.fail(sent ? lost(error) : unreached(error));
   }
 }

@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { connect as connectTcp } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import type { LiveExpectations, LiveStatement } from '@cmcp/evidence';
 import {
   AttestedGateway,
   Bridged,
   errorText,
-  type Front,
+  Front,
   keyOf,
   type Received,
   TOKEN,
@@ -13,6 +16,7 @@ import {
 import { selfSigned } from '../../../../tests/support/certificate.ts';
 import { ManualTime } from '../../../../tests/support/manual-time.ts';
 
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 const PING = { jsonrpc: '2.0', id: 1, method: 'ping' };
 const PONG = { jsonrpc: '2.0', id: 1, result: {} };
 const OTHER_HASH = `sha256:${'77'.repeat(32)}`;
@@ -200,7 +204,7 @@ async function timed(t: TestContext, more: { reverifyMs?: number } = {}) {
 
 /** Resolves when the gateway has attested itself so often. */
 async function attested(gateway: AttestedGateway, times: number): Promise<void> {
-  while (gateway.attested < times) await new Promise((resolve) => setImmediate(resolve));
+  while (gateway.attested < times) await turn();
 }
 
 test('the gateway is checked again before its evidence is out of date, and as often as was asked', async (t) => {
@@ -227,7 +231,7 @@ test('when a later check is refused, requests that wait are answered with the re
   const held: Received[] = [];
   gateway.onMcp = (received) => void held.push(received);
   bridge.send({ ...PING, id: 'waits' });
-  while (held.length === 0) await new Promise((resolve) => setImmediate(resolve));
+  while (held.length === 0) await turn();
   gateway.state = (truth) => ({ ...truth, catalog_hash: OTHER_HASH });
   const before = gateway.front.received.length;
   time.advance(240_000);
@@ -265,7 +269,7 @@ test('new traffic waits while a check runs, and a gateway that is starting is as
     while (gateway.attested < times) {
       time.advance(pause);
       waiting.shift()?.();
-      await new Promise((resolve) => setImmediate(resolve));
+      await turn();
     }
   }
   assert.deepEqual(await bridge.next(), { ...PONG, id: 'held' });
@@ -279,7 +283,7 @@ test('evidence that runs out without another check takes its connections with it
   const held: Received[] = [];
   gateway.onMcp = (received) => void held.push(received);
   bridge.send({ ...PING, id: 'waits' });
-  while (held.length === 0) await new Promise((resolve) => setImmediate(resolve));
+  while (held.length === 0) await turn();
   gateway.attest = (_, response) => {
     response.writeHead(503).end();
     return true;
@@ -292,7 +296,7 @@ test('evidence that runs out without another check takes its connections with it
   });
   while (answer === null) {
     time.advance(5_000);
-    await new Promise((resolve) => setImmediate(resolve));
+    await turn();
   }
   await answered;
   assert.match(errorText(answer), /connection to the gateway was lost/);
@@ -342,4 +346,69 @@ test('an authority can be asked for besides: its certificate is not enough, and 
   const misled = new Bridged(gateway.front.url, gateway.expectations, known);
   assert.match(errorText(await misled.ask(PING)), /policy/);
   assert.equal(await misled.end(), 1);
+});
+
+test('a peer that speaks only TLS 1.2 could show another key later, and is not spoken to', async (t) => {
+  const gateway = await gatewayFor(t);
+  const old = await new Front(
+    gateway.certificate,
+    () => connectTcp(gateway.front.port, '127.0.0.1'),
+    'TLSv1.2',
+  ).listen();
+  t.after(() => old.close());
+  const bridge = new Bridged(old.url, gateway.expectations);
+  assert.match(errorText(await bridge.ask(PING)), /cannot be checked: .*protocol version/);
+  assert.equal(await bridge.end(), 1);
+  assert.equal(old.bytes, '');
+});
+
+test('evidence that is out of date when it arrives covers nothing, and is not asked for without end', async (t) => {
+  const gateway = await gatewayFor(t);
+  const time = new ManualTime();
+  // Just young enough to be verified, and over in that moment.
+  gateway.now = () => Math.floor(time.nowMicros() / 1_000_000) - 300;
+  const bridge = new Bridged(gateway.front.url, gateway.expectations, { time });
+  assert.match(errorText(await bridge.ask(PING)), /no check of the gateway stays in date/);
+  assert.equal(await bridge.end(), 1);
+  assert.ok(gateway.attested <= 10, String(gateway.attested));
+  assertNothingLeft(gateway.front);
+});
+
+test('a connection that is lost while a check runs makes another check necessary', async (t) => {
+  const { gateway, time, bridge } = await timed(t);
+  const held: (() => void)[] = [];
+  const document = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const text = await gateway.document(new URL(request.url ?? '', 'http://gateway'));
+    held.push(() => response.writeHead(200).end(text));
+  };
+  gateway.attest = (request, response) => {
+    if (gateway.attested > 2) return false;
+    void document(request, response);
+    return true;
+  };
+  time.advance(240_000);
+  while (held.length === 0) await turn();
+  gateway.front.dropFirst();
+  while (gateway.front.open > 1) await turn();
+  await turn();
+  held[0]?.();
+  bridge.send({ ...PING, id: 2 });
+  assert.deepEqual(await bridge.next(), { ...PONG, id: 2 });
+  assert.equal(gateway.attested, 3);
+  assert.equal(await bridge.end(), 0);
+});
+
+test('a check that is not answered does not keep the bridge from ending', async (t) => {
+  const gateway = await gatewayFor(t);
+  let asked: ServerResponse | null = null;
+  gateway.attest = (_, response) => {
+    asked = response;
+    return true;
+  };
+  const bridge = new Bridged(gateway.front.url, gateway.expectations, { time: new ManualTime() });
+  await attested(gateway, 1);
+  bridge.send(PING);
+  const closed = once(asked as unknown as ServerResponse, 'close');
+  assert.equal(await bridge.stop(), 0);
+  await closed;
 });

@@ -20,6 +20,8 @@ export interface AttestationSource {
   url: URL;
   authorities: Peer['authorities'];
   timers: Timers;
+  /** Gives up. */
+  signal?: AbortSignal;
 }
 
 /**
@@ -29,34 +31,38 @@ export interface AttestationSource {
 export async function fetchAttestation(source: AttestationSource, nonce: Uint8Array): Promise<FetchedAttestation> {
   const at = new URL('/.well-known/cmcp/attestation', source.url);
   at.searchParams.set('nonce', encodeBase64Url(nonce));
-  let seen: string | null = null;
+  let tlsSpki = 'no connection';
   const peer: Peer = {
     authorities: source.authorities,
     refuse(socket) {
-      if (seen !== null) return new Error('the attestation must come over one connection');
-      seen = peerKey(socket);
+      tlsSpki = peerKey(socket);
       return null;
     },
   };
   const endpoint = new HttpEndpoint(at.href, {}, peer);
   try {
-    const document = await get(endpoint, source.timers);
-    if (seen === null) throw new ConnectFailure('not_reached', 'the gateway answered over no connection');
-    return { document, tlsSpki: seen };
+    // One request goes over one connection: whoever was seen last is who answered.
+    return { document: await get(endpoint, source), tlsSpki };
   } finally {
     await endpoint.close();
   }
 }
 
-function get(endpoint: HttpEndpoint, timers: Timers): Promise<Buffer> {
+function get(endpoint: HttpEndpoint, { timers, signal }: AttestationSource): Promise<Buffer> {
   return new Promise((resolve, reject) => {
+    const givenUp = (): void => fail(unreached('the end came first'));
     const body = new ByteBuffer(MAX_DOCUMENT_BYTES);
     let failure: ConnectFailure | null = null;
     const stop = timers.after(TIMEOUT_MS, () => fail(unreached(`it did not attest itself in ${TIMEOUT_MS / 1000} s`)));
-    const fail = (error: ConnectFailure): void => {
+    const ended = (): void => {
       stop();
+      signal?.removeEventListener('abort', givenUp);
+    };
+    const fail = (error: ConnectFailure): void => {
+      ended();
       reject(error);
     };
+    signal?.addEventListener('abort', givenUp, { once: true });
     endpoint.send('GET', [['accept', 'application/json']], null, {
       head(status) {
         failure = status === 200 ? null : refusalOf(status);
@@ -65,7 +71,7 @@ function get(endpoint: HttpEndpoint, timers: Timers): Promise<Buffer> {
         if (!body.append(chunk)) failure = new ConnectFailure('not_attested', 'its attestation is too long');
       },
       end() {
-        stop();
+        ended();
         if (failure === null) resolve(body.take());
         else reject(failure);
       },

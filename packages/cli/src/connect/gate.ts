@@ -8,8 +8,10 @@ import { peerKey } from './peer-key.ts';
 const RENEWED_AFTER = 0.8;
 /** Pauses before a gateway that does not answer is asked again, in milliseconds: it may be starting. */
 const PAUSES_MS = [500, 2_000, 5_000];
-/** A gateway whose connections are lost again while each check runs is given up after so many. */
+/** A check may be out of date as soon as it passed; after so many, that is not going to change. */
 const MAX_ROUNDS = 5;
+const NEVER_COVERED =
+  'no check of the gateway stays in date: its clock is too far behind, or its connections are lost meanwhile';
 /** What timers take at most. */
 const LONGEST_MS = 2_147_483_647;
 
@@ -60,8 +62,7 @@ export class Gate {
     for (let round = 1; ; round += 1) {
       if (this.#refused !== null) throw this.#refused;
       if (this.#running === null && this.#covers()) return;
-      if (round > MAX_ROUNDS)
-        throw new ConnectFailure('not_reached', 'the gateway closes its connections while it is checked');
+      if (round > MAX_ROUNDS) throw new ConnectFailure('not_reached', NEVER_COVERED);
       await this.#check();
     }
   }

@@ -46,8 +46,9 @@ export interface ConnectDeps {
 export async function runConnect(options: ConnectOptions, deps: ConnectDeps): Promise<number> {
   const { input, clock, timers, say, signal } = deps;
   const end = new Ending();
+  const over = new AbortController();
   const gate = new Gate({
-    check: () => checkGateway({ ...options, ...deps }),
+    check: () => checkGateway({ ...options, ...deps, signal: over.signal }),
     clock,
     timers,
     reverifyMs: options.reverifyMs,
@@ -73,6 +74,7 @@ export async function runConnect(options: ConnectOptions, deps: ConnectDeps): Pr
   await readClient(input, bridge, output);
   await bridge.end(end.asked ? 0 : GRACE_MS);
   gate.close();
+  over.abort();
   await endpoint.close();
   await output.flushed();
   if (end.failure === null) say('ended', 'the session is over');
