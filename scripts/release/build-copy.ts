@@ -23,14 +23,9 @@ export async function buildCopy(root: string, modules: string, copy: string, int
   const binary = (name: string): string => join(modules, '.bin', name);
   await output(binary('tsc'), ['-b', 'tsconfig.build.json'], copy);
   await output(process.execPath, ['build.ts'], join(copy, 'packages', 'console'));
-  const tarballs: string[] = [];
-  for (const folder of await packageFolders(copy)) {
-    const said = await output('npm', ['pack', '--json', '--pack-destination', into], join(copy, 'packages', folder));
-    const [packed] = JSON.parse(said) as { filename: string }[];
-    if (packed === undefined) throw new Error(`npm packed nothing of ${folder}`);
-    tarballs.push(packed.filename);
-  }
-  return tarballs;
+  const folders = (await packageFolders(copy)).map((folder) => `./packages/${folder}`);
+  const said = await output('npm', ['pack', '--json', '--pack-destination', into, ...folders], copy);
+  return (JSON.parse(said) as { filename: string }[]).map(({ filename }) => filename);
 }
 
 async function copySources(root: string, copy: string): Promise<void> {

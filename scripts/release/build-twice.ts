@@ -18,11 +18,13 @@ export async function buildTwice(
 ): Promise<{ folder: string; tarballs: string[] }> {
   const folder = join(work, 'packed');
   const again = join(work, 'packed-again');
-  const tarballs = await buildCopy(root, modules, join(work, 'first'), folder);
-  await buildCopy(root, modules, join(work, 'the-second-build'), again);
+  const first = join(work, 'first');
+  const tarballs = await buildCopy(root, modules, first, folder);
+  // From the sources that the first had, so that nobody's edit in between counts.
+  await buildCopy(first, modules, join(work, 'the-second-build'), again);
   for (const name of tarballs) {
-    const [first, second] = await Promise.all([folder, again].map((place) => readFile(join(place, name))));
-    if (first === undefined || second === undefined || !first.equals(second)) {
+    const [one, other] = await Promise.all([folder, again].map((place) => readFile(join(place, name))));
+    if (one === undefined || other === undefined || !one.equals(other)) {
       throw new Error(
         `${name} differs between two builds of the same source:\n${await whatDiffers(name, folder, again)}`,
       );

@@ -7,6 +7,8 @@ import type { CodeMeasurement } from '@cmcp/gateway';
 import { type Io, LackingError, RefusedError, UsageError } from '../../io.ts';
 
 const run = promisify(execFile);
+/** A registry that does not answer is given up. */
+const NPM_TIMEOUT_MS = 600_000;
 
 /**
  * Measures the code of an installation, of packed packages, or of this process when `given` is empty. What does not run here is
@@ -48,7 +50,7 @@ async function withInstalled<T>(tarballs: string[], io: Io, use: (folder: string
 async function npmInstall(names: string[], cwd: string, io: Io): Promise<void> {
   const options = ['--ignore-scripts', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error'];
   try {
-    await run('npm', ['install', ...options, ...names], { cwd, env: { ...io.variables } });
+    await run('npm', ['install', ...options, ...names], { cwd, env: { ...io.variables }, timeout: NPM_TIMEOUT_MS });
   } catch (error) {
     if (!(error instanceof Error)) throw error;
     if ('code' in error && error.code === 'ENOENT')

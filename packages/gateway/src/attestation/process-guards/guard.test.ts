@@ -155,7 +155,11 @@ test('all problems are told at once, one a line, each with what to do', async ()
 
 test('on another system than Linux what cannot be told is said, and no file of its kernel is looked for', async () => {
   const asked: string[] = [];
-  const facts = quietProcess({ platform: 'darwin', read: async (path) => void asked.push(path) ?? null });
+  const read = async (path: string): Promise<null> => {
+    asked.push(path);
+    return null;
+  };
+  const facts = quietProcess({ platform: 'darwin', read });
   const conditions = await processConditions(facts);
   assert.deepEqual(asked, []);
   for (const name of ['core dumps', 'tracer', 'tracing by others'])
