@@ -3,7 +3,6 @@ import { sha256 } from '../crypto/sha256.ts';
 import { asserted, informative, proven, required } from '../finding.ts';
 import { verifyEvidence } from '../hardware/evidence.ts';
 import { fileOf, reading } from '../hardware/files.ts';
-import type { EvidenceFiles } from '../hardware/given.ts';
 import { idleExpectations } from '../hardware/session/applied.ts';
 import { codeFinding } from '../hardware/session/code.ts';
 import {
@@ -113,13 +112,9 @@ function givenFor(
 }
 
 /** The measurement that the evidence shows, as claims write it (wire-formats section 11.1); null when it shows none. */
-function measuredState({ kind, files }: LiveEvidenceFiles, { facts, checks }: EvidenceVerdict): string | null {
+function measuredState({ kind, files }: LiveEvidenceFiles, { facts }: EvidenceVerdict): string | null {
   if (kind !== 'tpm') return typeof facts.measurement === 'string' ? facts.measurement : null;
-  const shown = checks.some(({ id, outcome }) => id === 'tpm.pcr_digest' && outcome === 'proven');
-  return shown ? pcrMeasurement(files) : null;
-}
-
-function pcrMeasurement(files: EvidenceFiles): string | null {
+  // Values that do not hash to what was quoted make the quote none that is authentic.
   const bytes = fileOf(files, 'pcrs');
   const values = bytes === undefined ? null : reading(() => parsePcrValues(bytes)).value;
   const selected = values === null ? { missing: 'pcrs' } : selectedValues(MEASURED, values);

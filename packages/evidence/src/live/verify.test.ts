@@ -82,6 +82,8 @@ test('each expectation that is left out is named as a member of the file of expe
     const rest = Object.fromEntries(Object.entries(measured()).filter(([name]) => !without.includes(name as never)));
     const report = await verify(document, rest);
     assert.notEqual(report.verdict, 'verified');
+    const accepted = !without.includes('acceptOperatorRoot') && !without.includes('anchors');
+    assert.equal(outcome(report, 'key.pinned') === 'proven', accepted, 'only accepted hardware names a key');
     return report.lacking;
   };
   assert.deepEqual(await lacking(['measurement']), ['measurement DIGEST']);

