@@ -172,8 +172,18 @@ test('a counter that someone else moves while the gateway runs is noticed at the
         machine.incremented();
       };
     } else machine.incremented();
+    const { recorded } = machine;
     await assert.rejects(anchor.advance(), says('STORE_ROLLED_BACK', /someone else/));
+    if (!between) assert.equal(machine.recorded, recorded, 'and the store does not follow it');
   }
+});
+
+test('so is one that is deleted while the gateway runs', async () => {
+  const machine = new Machine();
+  const anchor = machine.start();
+  await anchor.advance();
+  machine.counter = { kind: 'undefined' };
+  await assert.rejects(anchor.advance(), says('STORE_INVALID', /no counter in use/));
 });
 
 test('a TPM that says it counted and did not is not believed', async () => {

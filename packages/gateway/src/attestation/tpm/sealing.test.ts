@@ -216,6 +216,10 @@ test('the file of a sealed secret is read back, and nothing that is not one is',
     assert.notEqual(edited, text, what);
     assert.equal(decodeSealed(new TextEncoder().encode(edited)), null, what);
   }
+  for (const registers of [[16], [0, 23], []]) {
+    const made = encodeSealed(await sealSecret(found.tpm, registers, secretOf()));
+    assert.equal(decodeSealed(made), null, `sealed to ${registers.join()}`);
+  }
   fc.assert(
     fc.property(fc.nat(file.length - 1), fc.integer({ min: 1, max: 255 }), (at, change) => {
       const flipped = Uint8Array.from(file, (byte, i) => (i === at ? byte ^ change : byte));
