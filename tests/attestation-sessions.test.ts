@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { type Report, type SessionFile, verify } from '@cmcp/evidence';
 import { loadConfig, readEnvironment } from '@cmcp/gateway';
 import type { GatewayError } from '../packages/gateway/src/errors.ts';
+import { refused } from './support/calls.ts';
 import { OPERATOR_TOKEN, type TestBed, type TestSetup, withBed } from './support/gateway.ts';
 import { deviceFailure, GeneratedPlatform } from './support/generated-platform.ts';
 import { ManualTime } from './support/manual-time.ts';
@@ -201,7 +202,7 @@ for (const staleness of ['fail_closed', 'warn_only'] as const) {
       await bed.reported('attestation.renewal_failed');
       const call = client.callTool({ name: 'echo', arguments: {} });
       if (staleness === 'fail_closed') {
-        await assert.rejects(call, /no longer valid/);
+        assert.equal((await refused(call)).data.error_code, 'ATTESTATION_STALE');
         platform.failure = null;
         time.advance(11_000);
         const answered = async (): Promise<boolean> =>

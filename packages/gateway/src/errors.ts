@@ -43,7 +43,7 @@ export const ERRORS = {
     rpc: 5012,
     status: 503,
   },
-  ATTESTATION_STALE: { message: 'The evidence about the machine is no longer valid.', rpc: 5013, status: 503 },
+  ATTESTATION_STALE: policy('The evidence about the machine is no longer valid.', 5013),
   INTERNAL_ERROR: { message: 'Internal error.', rpc: -32603, status: 200 },
   // The message itself is not acceptable.
   PARSE_ERROR: { message: 'The body is not acceptable JSON.', rpc: -32700, status: 400 },

@@ -124,8 +124,8 @@ export class Gateway {
 
   /** Serves HTTP and the operator interface. Rejects, with nothing left running, when anything is not as configured. */
   async start(): Promise<StartedGateway> {
-    const tls = await this.#openTls();
-    const running = await this.#boot((opening) => this.#openLog(this.#config.dataDir, opening), tls);
+    const running = await this.#boot((opening) => this.#openLog(this.#config.dataDir, opening), this.#config.tls);
+    const { tls } = running;
     try {
       running.operators = this.#operatorListener(running);
       await running.operators.listen();
@@ -197,12 +197,10 @@ export class Gateway {
     }
   }
 
-  async #boot(open: OpenStore, tls: ListenerTls | null): Promise<Running> {
-    this.#booting = this.#begin(open, tls);
-    const running = await this.#booting.catch((error: unknown) => {
-      tls?.close();
-      throw error;
-    });
+  async #boot(open: OpenStore, tls: Config['tls']): Promise<Running> {
+    // In this turn: whoever stops the gateway from now on waits for what was begun, and ends it.
+    this.#booting = this.#withTls(tls, (listener) => this.#begin(open, listener));
+    const running = await this.#booting;
     if (this.#stopping !== null) throw new GatewayError('SHUTTING_DOWN', 'the gateway was stopped while it started');
     return running;
   }
@@ -270,12 +268,17 @@ export class Gateway {
     }
   }
 
-  async #openTls(): Promise<ListenerTls | null> {
-    const { tls } = this.#config;
-    if (tls === null) return null;
+  async #withTls(tls: Config['tls'], begin: (listener: ListenerTls | null) => Promise<Running>): Promise<Running> {
+    if (tls === null) return begin(null);
     const report = (event: string, detail: string): void => this.#report(event, detail);
     const timers = this.#deps.timers ?? systemTimers;
-    return await ListenerTls.open({ ...this.#config, tls }, { clock: this.#clock, timers, report });
+    const listener = await ListenerTls.open({ ...this.#config, tls }, { clock: this.#clock, timers, report });
+    try {
+      return await begin(listener);
+    } catch (error) {
+      listener.close();
+      throw error;
+    }
   }
 
   async #recommit(runtime: Runtime): Promise<void> {
