@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { cp, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { PassThrough } from 'node:stream';
 import { after, before, type TestContext, test } from 'node:test';
 import { type SessionFile, verify } from '@cmcp/evidence';
 import { GatewayError, type StartedGateway } from '@cmcp/gateway';
@@ -102,6 +104,36 @@ test('a store without a guard says none, comes under it with its key and its ses
     await bed.reported('store.not_counted');
     assert.deepEqual(await readFile(join(bed.dataDir, 'salts.key')), key);
   }));
+
+test('each stdio gateway has a store and a counter of its own', (t) =>
+  guarded(t, async (bed) => {
+    const clients = await Promise.all([stdioGateway(bed), stdioGateway(bed)]);
+    await Promise.all(clients.map((leave) => leave()));
+    const indexes = ['0', '1'].map((slot) => counterOf(join(bed.dataDir, 'stdio', slot)));
+    assert.equal(new Set(indexes).size, 2);
+    assert.ok(indexes.every((index) => typeof index === 'number'));
+    await (await stdioGateway(bed))();
+  }));
+
+/** A gateway that serves one client over stdio; gives what ends its input and waits for its end. */
+async function stdioGateway(bed: TestBed): Promise<() => Promise<void>> {
+  const gateway = await bed.gateway();
+  const input = new PassThrough();
+  const started = Promise.withResolvers<void>();
+  const served = gateway.serveStdio(input, new PassThrough(), () => started.resolve());
+  await Promise.race([started.promise, served]);
+  return () => {
+    input.end();
+    return served;
+  };
+}
+
+function counterOf(folder: string): unknown {
+  const db = new DatabaseSync(join(folder, 'audit.db'), { readOnly: true });
+  const row = db.prepare('SELECT body FROM anchor').get();
+  db.close();
+  return (JSON.parse(String(row?.body)) as { index: unknown }).index;
+}
 
 test('the verifier says of each session whether an older copy of its store would have been noticed', (t) =>
   guarded(t, async (bed) => {

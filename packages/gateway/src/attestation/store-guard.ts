@@ -81,7 +81,7 @@ async function counted(given: StoreGuardGiven, open: OpenWithKey): Promise<Guard
     const anchor = new CounterAnchor(counter, recorded, (position) => log.recordAnchor(position));
     const advance = () => anchor.advance();
     await advance();
-    const countedLog = new CountedLog({ log, advance, timers, report, closed: () => tpm.close() });
+    const countedLog = new CountedLog({ log, advance, timers, report, letGo: () => tpm.close() });
     return { log: countedLog, rollbackProtection: 'tpm-nv' };
   });
 }

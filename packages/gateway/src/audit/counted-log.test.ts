@@ -24,18 +24,23 @@ async function counted(t: TestContext): Promise<Counted> {
   const events: string[] = [];
   let failure: Error | null = null;
   let gate = Promise.resolve();
+  const gone = Promise.withResolvers<void>();
+  gone.promise.catch(() => undefined);
   const store = new MemoryStore();
   const inner = await openAuditLogInProcess({ dataDir: tempDir(t), ranks: RANKS, gatewayVersion: VERSION, store });
   const log = new CountedLog({
     log: inner,
     timers: time,
     advance: async () => {
-      await gate;
+      await Promise.race([gate, gone.promise]);
       if (failure !== null) throw failure;
       events.push('advanced');
     },
     report: (event, detail) => events.push(`${event} ${detail}`),
-    closed: async () => void events.push(store.closed ? 'closed late' : 'closed'),
+    letGo: async () => {
+      events.push(store.closed ? 'let go too late' : 'let go');
+      gone.reject(new GatewayError('ATTESTATION_UNAVAILABLE', 'let go'));
+    },
   });
   return {
     log,
@@ -101,9 +106,20 @@ test('a clean stop advances last, and after that nothing is asked of the TPM', a
   await log.openSession(opening(session));
   await log.closeSession(session, 'shutdown');
   await log.close();
-  assert.deepEqual(events, ['advanced', 'closed']);
+  assert.deepEqual(events, ['advanced', 'let go']);
   await passed(time, 10 * MINUTE);
-  assert.deepEqual(events, ['advanced', 'closed']);
+  assert.deepEqual(events, ['advanced', 'let go']);
+});
+
+test('a stop does not wait for a TPM that hangs', async (t) => {
+  const { log, time, events, hold } = await counted(t);
+  hold();
+  const closed = log.close();
+  await passed(time, 9_999);
+  assert.deepEqual(events, []);
+  await passed(time, 1);
+  await closed;
+  assert.deepEqual(events, ['let go', 'store.not_counted let go', 'let go']);
 });
 
 test('a TPM that does not answer is reported and tried again, while calls go on', async (t) => {
@@ -122,7 +138,7 @@ test('a TPM that does not answer is reported and tried again, while calls go on'
   failWith(new Error('a defect'));
   await log.close();
   await passed(time, 10 * MINUTE);
-  assert.deepEqual(events.slice(2), ['advanced', 'store.not_counted Error: a defect', 'closed']);
+  assert.deepEqual(events.slice(2), ['advanced', 'store.not_counted Error: a defect', 'let go']);
 });
 
 test('a counter that someone else moved ends the log: another copy of the store may be in use', async (t) => {
@@ -139,6 +155,6 @@ test('a counter that someone else moved ends the log: another copy of the store 
     await assert.rejects(log.openSession(opening(randomUUID())), ended);
     assert.equal((await log.sessions()).length, 1);
     await log.close();
-    assert.deepEqual(events, ['store.not_counted moved', 'closed']);
+    assert.deepEqual(events, ['store.not_counted moved', 'let go']);
   }
 });

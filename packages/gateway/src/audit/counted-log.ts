@@ -6,6 +6,8 @@ import type { AuditLog, RecoveredSession } from './types.ts';
 const AFTER_CLOSE_MS = 10_000;
 /** How soon after any other record: the memory of a TPM wears out with each advance. */
 const AFTER_ENTRY_MS = 60_000;
+/** A stop waits no longer for the last advance: a store that was not advanced is still the newest. */
+const LAST_ADVANCE_MS = 10_000;
 
 export interface CountedLogParts {
   log: AuditLog;
@@ -13,8 +15,8 @@ export interface CountedLogParts {
   advance: () => Promise<void>;
   timers: Timers;
   report: (event: string, detail: string) => void;
-  /** Called when nothing is advanced any more. */
-  closed: () => Promise<void>;
+  /** Ends an advance that is under way, and all later ones. Idempotent. */
+  letGo: () => Promise<void>;
 }
 
 /**
@@ -64,8 +66,10 @@ export class CountedLog implements AuditLog {
     this.#closing = true;
     this.#due?.cancel();
     if (this.failure === null) this.#advance();
+    const stop = this.#parts.timers.after(LAST_ADVANCE_MS, () => void this.#parts.letGo());
     await this.#advancing;
-    await this.#parts.closed();
+    stop();
+    await this.#parts.letGo();
     await this.#parts.log.close();
   }
 
