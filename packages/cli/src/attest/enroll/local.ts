@@ -1,3 +1,4 @@
+import { printable } from '@cmcp/evidence';
 import type { Arguments } from '../../arguments.ts';
 import { EXIT, type Io } from '../../io.ts';
 import { mustBeFree, writeOutput } from '../files.ts';
@@ -15,7 +16,7 @@ export async function local(given: Arguments, io: Io): Promise<number> {
   const trust = await trustOptions(given, null);
   const machine = await machineName(given);
   const certificate = await withTpm(given, io, async (tpm) => {
-    const request = await enrolment.requestEnrolment(tpm, machine, (detail) => io.err(`${detail}\n`));
+    const request = await enrolment.requestEnrolment(tpm, machine, (detail) => io.err(`${printable(detail)}\n`));
     const made = await enrolment.makeChallenge(request, trust);
     const answer = await enrolment.answerChallenge(tpm, made.challenge, now());
     enrolment.checkAnswer(answer, made.state, now());

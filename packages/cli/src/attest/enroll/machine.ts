@@ -1,4 +1,5 @@
 import { hostname } from 'node:os';
+import { printable } from '@cmcp/evidence';
 import type { Tpm } from '@cmcp/gateway/enrolment';
 import type { Arguments } from '../../arguments.ts';
 import { DEFAULT_CONFIG } from '../../command.ts';
@@ -10,7 +11,9 @@ import { nameOption, now } from './given.ts';
 export async function request(given: Arguments, io: Io): Promise<number> {
   const { requestEnrolment, writeRequest } = await import('@cmcp/gateway/enrolment');
   const machine = await machineName(given);
-  const document = await withTpm(given, io, (tpm) => requestEnrolment(tpm, machine, (detail) => io.err(`${detail}\n`)));
+  const document = await withTpm(given, io, (tpm) =>
+    requestEnrolment(tpm, machine, (detail) => io.err(`${printable(detail)}\n`)),
+  );
   await writeOutput(given.one('out'), writeRequest(document), io);
   io.err(`Bring this to the enroller: the request of ${machine}. Nothing of it is secret.\n`);
   return EXIT.done;

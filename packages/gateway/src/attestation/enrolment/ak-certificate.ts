@@ -8,6 +8,7 @@ import {
   KeyUsagesExtension,
   Name,
   SubjectKeyIdentifierExtension,
+  X509Certificate,
 } from '../../certificate-writer.ts';
 import { type EnrollerCa, issueBy, type Validity } from './ca.ts';
 import type { EnrolmentState } from './documents.ts';
@@ -45,12 +46,19 @@ export async function issueAkCertificate(
       new ExtendedKeyUsageExtension([EKU_ATTESTATION_KEY]),
       new Extension(SUBJECT_ALT_NAME, false, alternativeName(device)),
       await SubjectKeyIdentifierExtension.create(spki),
-      await AuthorityKeyIdentifierExtension.create(ca.certificate.spki),
+      await authorityKey(ca),
     ],
   });
   const chain = leaf + ca.chain;
   await acceptable(chain, ca, validity.from);
   return chain;
+}
+
+/** As the CA calls its own key, so that verifiers who match by it find the CA. */
+async function authorityKey({ certificate }: EnrollerCa): Promise<Extension> {
+  const own = new X509Certificate(certificate.der).getExtension(SubjectKeyIdentifierExtension);
+  if (own === null) return AuthorityKeyIdentifierExtension.create(certificate.spki);
+  return new AuthorityKeyIdentifierExtension(own.keyId);
 }
 
 /** What a relying party with this CA as its root will find. */

@@ -96,6 +96,20 @@ test('an enroller may be any CA with a key on P-256 or P-384, also one that anot
   }
 });
 
+test('the enroller is named by its own identifier of its key, where it has one', async () => {
+  const { subject } = await enrolled();
+  const keys = await newKeyPair('p256');
+  const named = { oid: '2.5.29.14', critical: false, value: Uint8Array.of(4, 3, 1, 2, 3) };
+  for (const extensions of [[named], []]) {
+    const issuer = await issueCertificate({ subject: 'CN=own', keys, ca: true, extensions });
+    const ca = await readCa(utf8(issuer.pem), await pkcs8Of(keys));
+    const [leaf] = readCertificates(utf8(await issueAkCertificate(ca, subject, { from: AT, days: 1 })));
+    const identifier = leaf?.extensions.get('2.5.29.35')?.value ?? assert.fail();
+    const own = Uint8Array.of(0x30, 5, 0x80, 3, 1, 2, 3);
+    assert.equal(identifier.join() === own.join(), extensions.length > 0);
+  }
+});
+
 test('a CA whose parts do not belong together, or cannot be used, is refused', async () => {
   const { certificate, key } = await made;
   const other = await createCa('Other', { from: AT, days: 1 });

@@ -119,6 +119,13 @@ test('an endorsement certificate whose chain is signed with SHA-1 is refused', a
   await refuses(weak, trusting(tpm.root), /SHA-1/);
 });
 
+test('an endorsement key that is no point of its curve gets no secret', async () => {
+  const keys = await newKeyPair('p256');
+  const spki = new Uint8Array(keys.spki.with(-1, (keys.spki.at(-1) ?? 0) ^ 1));
+  const { request, tpm } = await testRequest({ ekCertificate: { keys: { ...keys, spki } } });
+  await refuses(request, trusting(tpm.root), /not on its curve/);
+});
+
 const badAreas: [string, AreaFields, RegExp][] = [
   ['is not restricted', { attributes: '000200b2' }, /not: restricted/],
   ['does not decrypt', { attributes: '000100b2' }, /not: decrypt/],

@@ -78,6 +78,7 @@ for (const [name, { text, read, value }] of Object.entries(documents)) {
       refuses(read, changed(text, { [member]: [[]] }), /\.json/);
     }
     refuses(read, changed(text, { more: 1 }), /member "more" is not known/);
+    refuses(read, changed(text, { 'a\u202eb': 1 }), /member "a\\u\{202e\}b" is not known/);
     refuses(read, text.replace('/1"', '/2"'), /is another document/);
     for (const other of Object.values(documents)) {
       if (other.text !== text) refuses(read, other.text, /is another document/);

@@ -43,7 +43,7 @@ export function requestEnrolment(tpm: Tpm, machine: string, say: Say): Promise<E
     }
     if (endorsementKeys.length === 0) {
       throw refused(
-        'the TPM has no endorsement key with a certificate, so that nobody vouches for it. Virtual TPMs without one are enrolled by nobody else than their maker',
+        'the TPM has no endorsement key with a certificate, so that nobody vouches for it. Some virtual TPMs have none: use the evidence of that platform',
       );
     }
     const issuers = (await endorsementIssuers(commands, say)).map(({ der }) => der);

@@ -8,6 +8,7 @@ import {
   type JsonValue,
   member,
   parseJson,
+  printable,
 } from '@cmcp/evidence';
 import { refused } from './refusal.ts';
 
@@ -35,7 +36,7 @@ export class Members {
     if (!isObject(value)) throw refused(`${what} is not a JSON object`);
     const given = member(value, 'format');
     if (given !== format) {
-      const found = typeof given === 'string' ? JSON.stringify(given.slice(0, 60)) : 'no format';
+      const found = typeof given === 'string' ? shown(given) : 'no format';
       throw refused(`${what} is another document: expected ${format}, found ${found}`);
     }
     return Members.#all(value, what, (members) => {
@@ -48,8 +49,7 @@ export class Members {
     const members = new Members(object, what);
     const result = read(members);
     const [unknown] = members.#unread;
-    if (unknown !== undefined)
-      throw refused(`${what}: the member ${JSON.stringify(unknown.slice(0, 60))} is not known`);
+    if (unknown !== undefined) throw refused(`${what}: the member ${shown(unknown)} is not known`);
     return result;
   }
 
@@ -124,6 +124,11 @@ export class Members {
   #wrong(name: string, expected: string): Error {
     return refused(`${this.#what}: the member "${name}" is not what it should be: ${expected}`);
   }
+}
+
+/** Text of a stranger, safe to print: quoted, escaped, cut. */
+function shown(text: string): string {
+  return printable(JSON.stringify(text.slice(0, 60)));
 }
 
 function parsed(text: Uint8Array | string, what: string): JsonValue {
