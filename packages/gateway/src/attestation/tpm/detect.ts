@@ -52,9 +52,8 @@ async function device(path: string, machine: TpmSurroundings): Promise<Found> {
     const remedy = `add the user of the gateway to the group that owns ${path}, which is tss on most systems (usermod -aG tss USER), and start it anew`;
     return { available: false, reason: `${path} is there, and this user may not read and write it`, remedy };
   }
-  const unmanaged = path === UNMANAGED ? 'absent' : await problemOf(UNMANAGED, machine);
   const reason =
-    unmanaged === 'absent'
+    (await problemOf(UNMANAGED, machine)) === 'absent'
       ? `there is no ${path}`
       : `there is no ${path}: the kernel shows ${UNMANAGED} without its resource manager`;
   const remedy = 'enable the TPM in the firmware settings or give the virtual machine a virtual TPM';

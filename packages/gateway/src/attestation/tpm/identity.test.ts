@@ -225,6 +225,11 @@ test('an index is read as it allows, and one that is not written or not ours to 
   if (tpm === null) return;
   const { leaf } = await certify(azureKey(tpm));
   const origin = async () => (await identified(t, tpm)).identity.key.origin;
+  defineNv(tpm, AZURE.certificate, leaf.der);
+  tpm.run('tpm2_evictcontrol', '-c', AZURE.key);
+  assert.equal(await origin(), 'the key of this gateway');
+  tpm.run('tpm2_evictcontrol', '-c', 'az.ctx', AZURE.key);
+  tpm.run('tpm2_nvundefine', '0x1c101d0');
   const again = (attributes: string, content: Uint8Array = leaf.der) => {
     tpm.run('tpm2_nvundefine', '0x1c101d0');
     defineNv(tpm, AZURE.certificate, content, attributes);
@@ -255,9 +260,11 @@ test('certificates that cannot be read are left out, and the reason is told', as
   const folder = mkdtempSync(join(tmpdir(), 'cmcp-bad-'));
   t.after(() => rmSync(folder, { recursive: true }));
   writeFileSync(join(folder, 'text.pem'), 'text');
+  writeFileSync(join(folder, 'notes.txt'), 'text');
   mkdirSync(join(folder, 'folder.der'));
   const told: string[] = [];
   assert.deepEqual(await certificatesIn(folder, systemTsmFs, (detail) => told.push(detail)), []);
+  assert.equal(told.length, 2);
   assert.match(told.join('\n'), /folder\.der cannot be read \(EISDIR\)\n.*text\.pem is left out/);
 });
 
@@ -297,7 +304,8 @@ test('what fills an index after its certificates is zeros or erased memory, and 
       FormatError,
       encodeHex(Uint8Array.from(rest)),
     );
-  assert.throws(() => withoutFiller(Uint8Array.of(0x30, 0x81, 1, 7)), FormatError);
+  const others = [[0x30, 0x81, 0, 0], [0x30, 0x82, 0, 9, 7], [0x30]];
+  for (const bytes of others) assert.throws(() => withoutFiller(Uint8Array.from(bytes)), FormatError, String(bytes));
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 64 }), (bytes) => {
       try {
