@@ -20,7 +20,7 @@ import { certificatesIn } from '../certificate-folder.ts';
 import { systemTsmFs } from '../tsm/fs.ts';
 import type { Tpm, TpmCommands } from './api.ts';
 import { type Identity, identify } from './identity.ts';
-import { withoutFiller } from './nv-certificates.ts';
+import { withoutFiller } from './nv-filler.ts';
 import { isSoftwareTpm } from './software-tpm.ts';
 import { openTpm } from './tpm.ts';
 

@@ -1,13 +1,12 @@
 import { type Certificate, FormatError, readCertificates } from '@cmcp/evidence';
 import type { TpmCommands } from './api.ts';
 import { TPMA_NV } from './constants.ts';
+import { withoutFiller } from './nv-filler.ts';
 
 /** Endorsement key certificates (TCG EK Credential Profile, section 2.2.1.4), the ones that most verifiers know first. */
 const EK_CERTIFICATES = [0x01c0_000a, 0x01c0_0002, 0x01c0_0016];
 /** Issuers of EK certificates: DER one after the other, over as many indexes as it takes (the same profile, section 2.2.1.5.2). */
 const EK_CHAIN = { first: 0x01c0_0100, last: 0x01c0_01ff };
-
-const SEQUENCE = 0x30;
 
 /** The whole contents of an NV index; null when it is not defined, not written, or not ours to read. */
 export async function readNvIndex(commands: TpmCommands, index: number): Promise<Uint8Array<ArrayBuffer> | null> {
@@ -63,25 +62,6 @@ function readable(bytes: Uint8Array<ArrayBuffer>, what: string, report: (detail:
     report(`${what} cannot be read: ${error.message}`);
     return [];
   }
-}
-
-/** DER values one after the other, without what fills the rest of an index: zeros, or what erased memory holds. @throws FormatError */
-export function withoutFiller(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
-  let end = 0;
-  while (bytes[end] === SEQUENCE) end += derLength(bytes.subarray(end));
-  const filler = bytes.subarray(end);
-  if (filler.some((byte) => byte !== filler[0]) || (filler.length > 0 && filler[0] !== 0 && filler[0] !== 0xff)) {
-    throw new FormatError('something else than DER and filler is in it');
-  }
-  return bytes.subarray(0, end);
-}
-
-/** Bytes of the DER value that `bytes` start with: certificates have a length of two octets (X.690 section 8.1.3.5). */
-function derLength(bytes: Uint8Array): number {
-  const [, form, high = 0, low = 0] = bytes;
-  const length = 4 + high * 256 + low;
-  if (form !== 0x82 || length > bytes.length) throw new FormatError('a certificate in it does not end');
-  return length;
 }
 
 /** An NV index as people write it. */

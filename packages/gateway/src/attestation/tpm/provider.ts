@@ -50,6 +50,7 @@ export async function openTpmProvider(options: TpmProviderOptions): Promise<TpmP
     const named = akCertificate === null ? [] : await configuredCertificates(akCertificate, files);
     const pool = await certificatesIn(issuers, files, report);
     const identity = await identify(tpm, { named, pool }, report);
+    if (identity.isSoftware) report('the TPM is a software TPM: its evidence shows nothing about a machine');
     const log = await FirmwareLog.open(eventLog, files, report);
     return new TpmProvider(tpm, identity, log, report);
   } catch (error) {
@@ -86,11 +87,6 @@ export class TpmProvider implements EvidenceProvider {
     this.#identity = identity;
     this.#writer = new EvidenceWriter(identity, log);
     this.#report = report;
-  }
-
-  /** The TPM says of itself that it is a program: it shows nothing of any machine. */
-  get isSoftware(): boolean {
-    return this.#identity.isSoftware;
   }
 
   async collect(bound: readonly Uint8Array[], signal?: AbortSignal): Promise<CollectedEvidence[]> {
