@@ -44,7 +44,8 @@ export interface AuthSession {
 
 /**
  * One sequence of commands that nobody else's come between. Every transient object and session that it opens is flushed when the
- * sequence ends, however it ends. Promises reject with TpmError only.
+ * sequence ends, however it ends. Promises reject with TpmError; with RangeError for arguments that no TPM could take. Without a
+ * resource manager a TPM has room for three objects, and creating takes one of them.
  */
 export interface TpmCommands {
   /** TPM2_GetCapability of one TPM_PT property; null when the TPM has none. */

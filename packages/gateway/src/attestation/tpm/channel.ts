@@ -29,11 +29,6 @@ export class Channel {
     this.#limitMs = limitMs;
   }
 
-  /** Whether commands can still be sent. */
-  get open(): boolean {
-    return this.#failure === null;
-  }
-
   /** Sends a command, again while the TPM says to. Gives a whole answer, of success or refusal. Rejects with TpmError. */
   async transmit(command: Uint8Array, name: string, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
     for (let tries = 1, pauseMs = FIRST_PAUSE_MS; ; tries++, pauseMs *= 2) {

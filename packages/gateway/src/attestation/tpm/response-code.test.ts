@@ -19,6 +19,7 @@ test('a response code is named as the specification names it, with what it is ab
     [0x01e, 'response code 0x01e'],
     [0x300, 'response code 0x300'],
     [0x501, 'response code 0x501'],
+    [0xb018b, 'response code 0xb018b'],
     [0xb0143, 'response code 0xb0143'],
   ];
   for (const [code, text] of named) assert.equal(responseCodeText(code), text);

@@ -1,4 +1,4 @@
-import { orAborted } from './abort.ts';
+import { readAnswer } from './answer.ts';
 import type { AuthSession } from './api.ts';
 import type { Channel } from './channel.ts';
 import { type Command, marshal } from './command.ts';
@@ -21,7 +21,7 @@ export class Sequence {
   #last: Promise<unknown> = Promise.resolve();
   #ended = false;
 
-  /** @param signal its reason is a TpmError */
+  /** @param signal ends the waiting for a busy TPM; its reason is a TpmError */
   constructor(channel: Channel, random: Random, signal: AbortSignal) {
     this.#channel = channel;
     this.#random = random;
@@ -37,8 +37,7 @@ export class Sequence {
   execute(command: Command): Promise<Executed> {
     const turn = this.#last.then(() => this.#execute(command));
     this.#last = turn.catch(() => {});
-    // A command that is given up on is still answered, and what it opens is flushed.
-    return orAborted(turn, this.#signal);
+    return turn;
   }
 
   /** Remembers a session that {@link execute} opened, so that commands can use it. */
@@ -49,7 +48,8 @@ export class Sequence {
 
   /** Removes an object or session from the TPM. */
   async flush(handle: number): Promise<void> {
-    await this.execute(flushCommand(handle));
+    const { parameters } = await this.execute(flushCommand(handle));
+    readAnswer(parameters, 'FlushContext', () => {});
   }
 
   /** Flushes what is open, and lets no more commands through. Waits for the one under way; does not reject. */
@@ -57,7 +57,6 @@ export class Sequence {
     this.#ended = true;
     await this.#last;
     for (const handle of this.#opened) {
-      if (!this.#channel.open) return;
       // What cannot be flushed goes when the device is closed, or is flushed at the beginning of the next sequence.
       await this.#send(flushCommand(handle), new AbortController().signal).catch(() => {});
     }
@@ -65,7 +64,6 @@ export class Sequence {
 
   async #execute(command: Command): Promise<Executed> {
     if (this.#ended) throw new TpmError('closed', `${command.name} came after its sequence had ended`);
-    this.#signal.throwIfAborted();
     for (const each of command.handles ?? [])
       this.#demandOpen(typeof each === 'number' ? each : each.handle, command.name);
     return this.#send(command, this.#signal);

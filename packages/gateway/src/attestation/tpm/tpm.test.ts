@@ -220,6 +220,7 @@ test('an answer that is late ends its connection; the next sequence has a new on
   const late = assert.rejects(
     tpm.run(async ({ random }) => {
       await assert.rejects(random(4), isError('timeout', /GetRandom within 2 s/));
+      assert.deepEqual(device.connections, [{ closed: true }]);
       await random(4);
     }),
     isError('timeout'),
@@ -230,6 +231,33 @@ test('an answer that is late ends its connection; the next sequence has a new on
   assert.equal(device.sent.length, 1, 'nothing is sent out of step');
   assert.equal((await tpm.run(({ random }) => random(4))).length, 4);
   assert.deepEqual(device.connections, [{ closed: true }, { closed: true }]);
+});
+
+test('a TPM that cannot be reached in time is told with its place, whoever waits for it', async () => {
+  const time = new ManualTime();
+  const device = {
+    ...scriptedTpm(usual),
+    connect: (signal: AbortSignal) =>
+      new Promise<never>((_, reject) => signal.addEventListener('abort', () => reject(signal.reason))),
+  };
+  const tpm = tpmOver(device, { timers: time, commandMs: 2000, sequenceMs: 1e9 });
+  const late = assert.rejects(
+    tpm.run(({ random }) => random(4)),
+    isError('timeout', /a script could not be reached within 2 s/),
+  );
+  await settle();
+  time.advance(2000);
+  await late;
+  // Whoever gives up leaves no attempt behind that the next would have to wait for.
+  const giveUp = new AbortController();
+  const given = assert.rejects(
+    tpm.run(({ random }) => random(4), giveUp.signal),
+    isError('aborted'),
+  );
+  await settle();
+  giveUp.abort();
+  await given;
+  await tpm.close();
 });
 
 test('an answer that is none of a TPM ends its connection; the next sequence has a new one', async () => {

@@ -24,7 +24,10 @@ export interface TpmOptions {
 const COMMAND_MS = 30_000;
 const SEQUENCE_MS = 120_000;
 
-/** The TPM at `address`. Nothing is opened before the first sequence. */
+/**
+ * The TPM at `address`. Nothing is opened before the first sequence. At a socket there is no resource manager: each sequence begins by
+ * flushing the objects and sessions that it finds loaded, which somebody left behind.
+ */
 export function openTpm(address: TpmAddress, options: TpmOptions = {}): Tpm {
   const transport =
     address.kind === 'device'

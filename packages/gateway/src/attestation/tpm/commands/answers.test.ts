@@ -60,6 +60,14 @@ const handles = (more: number, ...list: number[]) => success([more], u32(1), u32
 const readOne = ({ pcrRead }: TpmCommands) => pcrRead('sha256', [0]);
 const quote = ({ quote: make }: TpmCommands) => make(KEY, NONCE, 'sha256', [0]);
 
+/** An answer to ActivateCredential: the secret, and what is said of a password and of a policy session. */
+function activated(session: readonly number[]): Bytes {
+  return commandFrame(0, true, Uint8Array.from([...authorised(tpm2b([1, 2, 3])).subarray(10), ...session]));
+}
+
+const activate = async ({ policySession, activateCredential }: TpmCommands) =>
+  activateCredential(KEY, KEY, await policySession(), { idObject: NONCE, encryptedSecret: NONCE });
+
 const WRONG: [string, number, Bytes, (commands: TpmCommands) => Promise<unknown>, RegExp][] = [
   [
     'a capability that was not asked for',
@@ -194,6 +202,16 @@ const WRONG: [string, number, Bytes, (commands: TpmCommands) => Promise<unknown>
     ({ policySession }) => policySession(),
     /nonce of 2 bytes/,
   ],
+  [
+    'more than that something was flushed',
+    CC.flushContext,
+    success([1]),
+    ({ flush }) => flush(0x8000_0000),
+    /1 bytes follow/,
+  ],
+  ['a short nonce', CC.activateCredential, activated([0, 2, 1, 2, 1, 0, 0]), activate, /another session/],
+  ['other attributes', CC.activateCredential, activated([...tpm2b(NONCE), 0, 0, 0]), activate, /another session/],
+  ['an HMAC where none is due', CC.activateCredential, activated([...tpm2b(NONCE), 1, 0, 1, 7]), activate, /altered/],
 ];
 
 for (const [what, code, answer, work, message] of WRONG) {
@@ -207,6 +225,8 @@ for (const [what, code, answer, work, message] of WRONG) {
 }
 
 test('what a TPM answers rightly is taken as it is', async () => {
+  const secret = await answered(CC.activateCredential, [activated([...tpm2b(NONCE), 1, 0, 0])], activate);
+  assert.deepEqual(secret, Uint8Array.of(1, 2, 3));
   const quoted = await answered(CC.quote, [authorised(attest(0x18), signature)], quote);
   assert.deepEqual(quoted, { attest: attest(0x18).slice(2), signature: Uint8Array.from(signature) });
   const key = await answered(

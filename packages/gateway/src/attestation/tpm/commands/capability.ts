@@ -11,8 +11,8 @@ type CapabilityCommands = Pick<TpmCommands, 'property' | 'handles' | 'pcrBanks' 
 
 /** Handles that are asked for at once; fewer than fit in an answer (MAX_CAP_HANDLES). */
 const HANDLES_AT_ONCE = 64;
-/** More handles than any TPM keeps. */
-const MOST_HANDLES = 4096;
+/** Enough for more handles than any TPM keeps. */
+const MOST_ANSWERS = 64;
 /** Handles of one range differ in their lower 24 bits. */
 const RANGE = 0x0100_0000;
 const MOST_PROPERTIES = 256;
@@ -35,16 +35,14 @@ export function capabilityCommands(sequence: Sequence): CapabilityCommands {
 
 async function allHandles(sequence: Sequence, first: number): Promise<number[]> {
   const all: number[] = [];
-  for (let next = first; ; ) {
+  for (let next = first, answers = 0; answers < MOST_ANSWERS; answers++) {
     const { data, more } = await capability(sequence, CAP.handles, next, HANDLES_AT_ONCE, readHandles);
     all.push(...data);
     const last = data.at(-1);
     if (!more || last === undefined) return all;
-    const following = next - (next % RANGE) + (last % RANGE) + 1;
-    if (following <= next || all.length > MOST_HANDLES)
-      throw new TpmError('response', 'The TPM lists its handles without end');
-    next = following;
+    next = next - (next % RANGE) + (last % RANGE) + 1;
   }
+  throw new TpmError('response', 'The TPM lists its handles without end');
 }
 
 async function random(sequence: Sequence, bytes: number): Promise<Uint8Array<ArrayBuffer>> {
