@@ -25,7 +25,12 @@ const INSTALLED = {
   'node_modules/@cmcp/gateway/node_modules/shared/index.js': 'export default 2;\n',
   'node_modules/shared/package.json': manifest('shared', '1.0.0'),
   'node_modules/shared/index.js': 'export default 1;\n',
-  'node_modules/engine/package.json': manifest('engine', '3.1.0', {}, { peerDependencies: { absent: '*' } }),
+  'node_modules/engine/package.json': manifest(
+    'engine',
+    '3.1.0',
+    { shared: '1' },
+    { peerDependencies: { absent: '*' } },
+  ),
   'node_modules/engine/engine.wasm': '\0asm',
   'node_modules/engine/build/addon.node': 'ELF',
   'node_modules/unrelated/package.json': manifest('unrelated', '9.0.0'),
@@ -90,10 +95,10 @@ test('a package that shadows another, or that lies nested though nobody declared
       await write('node_modules/absent/package.json', manifest('absent', '1.0.0'))(folder);
     },
     'the same packages, and another one behind a name': async (folder) => {
-      await rm(join(folder, 'node_modules/shared'), { recursive: true });
-      await cp(join(folder, 'node_modules/@cmcp/gateway/node_modules/shared'), join(folder, 'node_modules/shared'), {
-        recursive: true,
-      });
+      const [shared, nested] = ['node_modules/shared', 'node_modules/@cmcp/gateway/node_modules/shared'];
+      await rename(join(folder, shared), join(folder, 'aside'));
+      await rename(join(folder, nested), join(folder, shared));
+      await rename(join(folder, 'aside'), join(folder, nested));
     },
   }));
 
@@ -203,6 +208,9 @@ test('of a source tree only what a build or a run from source reads is measured'
   await write('dist/main.d.ts', 'declare const x: 1;')(folder);
   assert.equal(of('dist').digest, built.digest);
   assert.equal(of('src').digest, source.digest);
+  await write('package.json', manifest('@cmcp/cli', '1.0.0', {}, { type: 'commonjs' }))(folder);
+  assert.notEqual(of('dist').digest, built.digest, 'it decides how the files are read');
+  await write('package.json', tree['package.json'])(folder);
   await write('src/main.ts', 'export const changed = 1;')(folder);
   assert.equal(of('dist').digest, built.digest);
   assert.notEqual(of('src').digest, source.digest);
