@@ -459,6 +459,18 @@ test('a signal gives up what is under way, ends the session, and exits well', as
   assert.equal(await stopped, 0);
 });
 
+test('a session with a gateway that is refused later is not even taken leave of', async (t) => {
+  const { bridge, arrival, gateway, seen } = await inSession(t);
+  (await arrival()).response.writeHead(405).end();
+  gateway.state = (truth) => ({ ...truth, policy_hash: `sha256:${'0'.repeat(64)}` });
+  gateway.front.drop();
+  const answer = await bridge.ask({ jsonrpc: '2.0', id: 1, method: 'ping' });
+  assert.equal(((answer.error as JsonObject).data as JsonObject).reason, 'not_attested');
+  assert.equal(await bridge.done, 1);
+  assert.equal(gateway.attested, 2);
+  assert.ok(seen.every(({ method }) => method !== 'DELETE'));
+});
+
 test('a client that is gone ends the bridge, and its session', async (t) => {
   const { bridge, arrival } = await inSession(t);
   (await arrival()).response.writeHead(405).end();

@@ -192,6 +192,43 @@ test('after a lost connection the gateway is checked again before the next messa
   assert.ok(later.length > 0 && later.every((bytes) => bytes.startsWith('GET /.well-known')), later.join('\n'));
 });
 
+test('one connection that the other side ended is enough for another check, whatever else is open', async (t) => {
+  const gateway = await gatewayFor(t);
+  const held: Received[] = [];
+  gateway.onMcp = (received) => void held.push(received);
+  const bridge = new Bridged(gateway.front.url, gateway.expectations);
+  for (const id of [1, 2]) bridge.send({ ...PING, id });
+  while (held.length < 2) await turn();
+  gateway.front.dropFirst();
+  const lost = await bridge.next();
+  assert.match(errorText(lost), /connection to the gateway was lost/);
+  assert.equal(gateway.attested, 1);
+  gateway.onMcp = pong;
+  assert.deepEqual(await bridge.ask({ ...PING, id: 3 }), { ...PONG, id: 3 });
+  assert.equal(gateway.attested, 2);
+  for (const received of held) if (received.message.id !== lost.id) pong(received);
+  await bridge.next();
+  assert.equal(await bridge.end(), 0);
+});
+
+test('when no connection is left, by whomever it was ended, the next one is a reconnect', async (t) => {
+  const gateway = await gatewayFor(t);
+  let slow: ServerResponse | null = null;
+  gateway.onMcp = ({ response }) => {
+    slow = response;
+  };
+  const bridge = new Bridged(gateway.front.url, gateway.expectations);
+  bridge.send({ ...PING, params: { _meta: { 'io.modelcontextprotocol/protocolVersion': '2026-07-28' } } });
+  while (slow === null) await turn();
+  const closed = once(slow as ServerResponse, 'close');
+  bridge.send({ jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 1 } });
+  await closed;
+  gateway.onMcp = pong;
+  assert.deepEqual(await bridge.ask({ ...PING, id: 2 }), { ...PONG, id: 2 });
+  assert.equal(gateway.attested, 2);
+  assert.equal(await bridge.end(), 0);
+});
+
 /** A gateway and a bridge whose time a test moves. */
 async function timed(t: TestContext, more: { reverifyMs?: number } = {}) {
   const gateway = await gatewayFor(t);
