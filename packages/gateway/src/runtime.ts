@@ -123,7 +123,9 @@ export class Runtime {
     const { tlsSpki } = this.#deps.attestation;
     // In the turn of the change: whatever was opened, or is being opened, under the key before is closed by this.
     const closed = this.sessions.closeAll('activation');
-    await Promise.all([closed, this.chain.enter('tls.key_changed', null, { tls_spki: tlsSpki })]);
+    const entered = this.chain.enter('tls.key_changed', null, { tls_spki: tlsSpki });
+    this.#activation = Promise.allSettled([this.#activation, closed, entered]);
+    await Promise.all([closed, entered]);
   }
 
   /** Puts another bundle and catalog in force, one activation at a time; see Gateway.reload. */

@@ -241,7 +241,8 @@ class Ingress implements HttpIngress {
     if (response.destroyed) return;
     const unread = !request.complete && hasBody(request);
     const length = status === 204 ? {} : { 'Content-Length': Buffer.byteLength(payload) };
-    const connection = unread || this.#closing !== null ? { Connection: 'close' } : {};
+    const outdated = this.#deps.tls?.isOutdated(request.socket) ?? false;
+    const connection = unread || outdated || this.#closing !== null ? { Connection: 'close' } : {};
     response.writeHead(status, { ...HEADERS, ...headers, ...length, ...connection });
     if (unread) this.#linger(request, response, payload);
     else response.end(payload);

@@ -162,6 +162,22 @@ test('another key is told, and no connection resumes what the old one began', as
   fresh.destroy();
 });
 
+test('a connection does not outlive its key by more than one answer', async (t) => {
+  const { port, tls, write } = await listening(t, selfSigned('gateway'));
+  const socket = await handshake(port);
+  const answer = async (): Promise<string> => {
+    socket.write('GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n');
+    const [data] = await once(socket, 'data');
+    return String(data);
+  };
+  assert.match(await answer(), /Connection: keep-alive/);
+  await write(selfSigned('gateway'));
+  await tls.reload();
+  const closed = once(socket, 'close');
+  assert.match(await answer(), /^HTTP\/1\.1 200[\s\S]*Connection: close/);
+  await closed;
+});
+
 test('files that do not fit are told once, and what was read before stays in use', async (t) => {
   const identity = selfSigned('gateway');
   const { port, time, tls, reports, keys, reported, write } = await listening(t, identity);

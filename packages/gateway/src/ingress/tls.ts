@@ -1,6 +1,7 @@
 import { constants, randomBytes } from 'node:crypto';
 import type { Server } from 'node:https';
-import type { TlsOptions } from 'node:tls';
+import type { Socket } from 'node:net';
+import type { TLSSocket, TlsOptions } from 'node:tls';
 import type { Clock } from '../clock.ts';
 import type { Config, TlsConfig } from '../config/types.ts';
 import { GatewayError } from '../errors.ts';
@@ -50,6 +51,8 @@ export class ListenerTls {
   #identity: TlsIdentity;
   #server: Server | null = null;
   #onNewKey: (spki: string) => void = () => {};
+  /** Those that were opened since the key is shown. */
+  #connections = new WeakSet<Socket>();
   /** What was reported of the files last: one state of them is reported once. */
   #reported: string | null = null;
   /** One reading at a time, so that an older one never follows a newer one. */
@@ -88,6 +91,12 @@ export class ListenerTls {
   /** The server whose certificate is kept up to date. */
   present(server: Server): void {
     this.#server = server;
+    server.on('secureConnection', (socket: TLSSocket) => this.#connections.add(socket));
+  }
+
+  /** Whether a connection ends at a key that is not shown any more: it should not be used for long. */
+  isOutdated(connection: Socket): boolean {
+    return !this.#connections.has(connection);
   }
 
   /** Told of every change of the key, after new connections get the new one. */
@@ -115,6 +124,7 @@ export class ListenerTls {
     }
     // A connection that resumes shows no certificate: it must not resume what another key began.
     this.#server?.setTicketKeys(randomBytes(48));
+    this.#connections = new WeakSet();
     this.#deps.report('tls.key_changed', `agents now connect to key ${next.spki}`);
     this.#onNewKey(next.spki);
   }
