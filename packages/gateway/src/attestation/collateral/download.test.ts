@@ -118,4 +118,10 @@ test('a defect is not taken for an answer of the network', async () => {
   const fetch: Fetcher = () => Promise.reject(new TypeError('a defect'));
   const get = download({ fetch, say: () => undefined }, 'the file', new URL('https://kds.example/'));
   await assert.rejects(get, TypeError);
+  const broken = new Proxy(new URL('http://127.0.0.1/'), {
+    get() {
+      throw new RangeError('a defect');
+    },
+  });
+  await assert.rejects(networkFetcher(systemTimers)(broken, 1), RangeError);
 });

@@ -71,3 +71,13 @@ test('where there is no evidence, it is said why and what to do', async () => {
   }
   assert.match((await detectTdx(without('ENXIO'))).remedy ?? '', /modprobe tdx-guest/);
 });
+
+test('a defect is not taken for something that the machine lacks', async () => {
+  const machine = without('ENOENT');
+  const { fault } = machine.fs;
+  machine.fs.fault = (call) => {
+    if (call.name === 'mounts') throw new TypeError('a defect');
+    return fault(call);
+  };
+  await assert.rejects(detectSevSnp(machine), TypeError);
+});

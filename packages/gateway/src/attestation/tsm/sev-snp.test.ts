@@ -168,6 +168,15 @@ test('a report that no key signed, or a VLEK that nobody supplies, is no evidenc
   await assert.rejects(provider.collect([DATA]), refused(/VLEK .*ask the cloud provider/));
 });
 
+test('a certificate of the other kind of key is not taken for the one that signed', async () => {
+  const { double } = await snpMachine({ report: { signingKey: 'vlek' } });
+  const [vcek] = certificatesOf((await snpMachine()).made);
+  assert.ok(vcek);
+  double.tamper = (blobs) => ({ ...blobs, auxblob: certificateTable([{ ...vcek, kind: 'vlek' }]) });
+  const provider = await openSevSnpProvider({ ...HASTY, fs: double, collateral: collateralIn(new Map()) });
+  await assert.rejects(provider.collect([DATA]), refused(/no certificate of the VLEK/));
+});
+
 test('what the kernel refuses is no evidence, with its reason', async () => {
   const { provider, double } = await opened();
   double.fault = ({ name }) => {
