@@ -175,7 +175,11 @@ test('--gpu-service-keys are the keys under which the answer about a GPU is chec
 });
 
 test('--accept-software-tpm accepts what calls itself a software TPM', async () => {
-  const { file: swtpm, root, measurement } = await tpmSession(key, EVENTS, {
+  const {
+    file: swtpm,
+    root,
+    measurement,
+  } = await tpmSession(key, EVENTS, {
     device: { manufacturer: 'id:00001014', model: 'swtpm' },
   });
   const asked = [await write('swtpm', stringifyJson(swtpm)), ...PINS];
