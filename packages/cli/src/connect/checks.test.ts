@@ -244,6 +244,12 @@ async function attested(gateway: AttestedGateway, times: number): Promise<void> 
   while (gateway.attested < times) await turn();
 }
 
+/** Resolves when only the connection for traffic is left: the answer to a check has been taken. */
+async function checkOver(gateway: AttestedGateway): Promise<void> {
+  while (gateway.front.open > 1) await turn();
+  await turn();
+}
+
 test('the gateway is checked again before its evidence is out of date, and as often as was asked', async (t) => {
   for (const [more, ms] of [
     [{}, 240_000],
@@ -297,17 +303,12 @@ test('new traffic waits while a check runs, and a gateway that is starting is as
   time.advance(240_000);
   await attested(gateway, 2);
   bridge.send({ ...PING, id: 'held' });
-  waiting.shift()?.();
-  for (const [pause, times] of [
-    [500, 3],
-    [2_000, 4],
-  ] as const) {
-    // The pause is set when the answer is in; until then there is nothing to move on to.
-    while (gateway.attested < times) {
-      time.advance(pause);
-      waiting.shift()?.();
-      await turn();
-    }
+  for (const pause of [500, 2_000]) {
+    waiting.shift()?.();
+    await checkOver(gateway);
+    const asked = gateway.attested;
+    time.advance(pause);
+    await attested(gateway, asked + 1);
   }
   assert.deepEqual(await bridge.next(), { ...PONG, id: 'held' });
   const later = gateway.front.bytes.slice(before);
@@ -326,16 +327,18 @@ test('evidence that runs out without another check takes its connections with it
     return true;
   };
   time.advance(240_000);
-  await attested(gateway, 2);
-  let answer: Awaited<ReturnType<typeof bridge.next>> | null = null;
-  const answered = bridge.next().then((message) => {
-    answer = message;
-  });
-  while (answer === null) {
-    time.advance(5_000);
-    await turn();
+  for (const [pause, asked] of [
+    [500, 2],
+    [2_000, 3],
+    [5_000, 4],
+    [60_000 - 7_500, 5],
+  ] as const) {
+    await attested(gateway, asked);
+    await checkOver(gateway);
+    assert.equal(bridge.output.readableLength, 0);
+    time.advance(pause);
   }
-  await answered;
+  const answer = await bridge.next();
   assert.match(errorText(answer), /connection to the gateway was lost/);
   assert.match(bridge.said.join('\n'), /could not be checked again in time/);
   assert.equal(await bridge.end(), 0);
