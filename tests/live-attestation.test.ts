@@ -230,7 +230,7 @@ test('cmcp attest evidence asks a gateway, and cmcp attest verify checks its ans
     const nonce = randomBytes(32).toString('hex');
     const [file, expect] = [join(bed.folder, 'answer.json'), join(bed.folder, 'expect.json')];
     const asked = await cmcpInProcess(
-      ['attest', 'evidence', '--nonce', nonce, '--url', url.origin, '--out', file],
+      ['attest', '--nonce', nonce, '--url', url.origin, '--out', file],
       bed.folder,
     );
     assert.equal(asked.code, 0, asked.stderr);

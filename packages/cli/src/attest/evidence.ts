@@ -9,7 +9,7 @@ import { NONCE_OPTION, nonceOption } from './nonce.ts';
 
 export const evidenceAction: AttestAction = {
   name: 'evidence',
-  usage: 'evidence --nonce HEX [--config FILE | --url URL]',
+  usage: '[evidence] --nonce HEX [--config FILE | --url URL]',
   description: [
     'Prints fresh evidence for the challenge of a caller, as JSON: of a running gateway with --url, which states its policy, catalog,',
     'measurement and TLS key with it; else of this machine, by the platform that the configuration names. verify checks either.',

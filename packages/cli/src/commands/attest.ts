@@ -25,7 +25,7 @@ export const attestCommand: Command = {
   options: Object.assign({ config: CONFIG_OPTION, json: JSON_OPTION }, ...ACTIONS.map(({ options }) => options)),
   examples: ACTIONS.flatMap(({ examples }) => examples),
   async run(given, io) {
-    const [name = '', ...rest] = given.positionals;
+    const [name = evidenceAction.name, ...rest] = given.positionals;
     const action = ACTIONS.find((each) => each.name === name);
     if (action === undefined) {
       const names = ACTIONS.map((each) => each.name);
