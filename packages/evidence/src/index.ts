@@ -13,7 +13,7 @@ export type { GatewayClaim } from './claim/claim.ts';
 export { claimDigest, claimPreimage } from './claim/hash.ts';
 export { jwkThumbprint, keyId, keySubject } from './claim/key.ts';
 export type { AgentIdentity } from './claim/wire.ts';
-export { type Crl, readCrl } from './crypto/crl.ts';
+export { readCrl } from './crypto/crl.ts';
 export { TAG, writeDer } from './crypto/der.ts';
 export { CURVE_BYTES, type PublicKey, pointOf, samePublicKey, spkiOf } from './crypto/key.ts';
 export { issued, issuedItself } from './crypto/leaf.ts';

@@ -2,8 +2,6 @@ export { choosePlatform, detectAll } from './attestation/choose.ts';
 export { machineEvidence } from './attestation/machine-evidence.ts';
 export {
   type CodeMeasurement,
-  type CodeParts,
-  type Launch,
   measureCode,
   PLAIN_LAUNCH,
 } from './attestation/measurement/code.ts';

@@ -3,8 +3,9 @@ import { createHash } from 'node:crypto';
 import { cp, mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { canonicalSorted, digest } from '@cmcp/evidence';
 import { folderOf } from '../../../../../tests/support/policy.ts';
-import { type CodeMeasurement, codeDigest, measureCode, PLAIN_LAUNCH } from './code.ts';
+import { type CodeMeasurement, measureCode, PLAIN_LAUNCH } from './code.ts';
 import { installedCode, ownCode } from './program.ts';
 
 const manifest = (
@@ -147,7 +148,7 @@ test('two installations of the same packages measure the same, wherever they lie
   ]);
   assert.equal(here.tree, 'installed');
   assert.equal(here.files, 13, 'twelve, and the binary');
-  assert.equal(here.digest, codeDigest(here.parts));
+  assert.equal(here.digest, digest(canonicalSorted({ ...here.parts })));
   // A second copy where another package manager would put one.
   await mkdir(join(elsewhere, 'node_modules/@cmcp/cli/node_modules'));
   const copy = join(elsewhere, 'node_modules/@cmcp/cli/node_modules/shared');

@@ -78,7 +78,7 @@ export function measureCode({ packages: folders, node, launch, half }: CodeSourc
 }
 
 /** The code component, `sha256:…`, from its parts. */
-export function codeDigest({ node, packages, lockfile, launch }: CodeParts): string {
+function codeDigest({ node, packages, lockfile, launch }: CodeParts): string {
   return digest(canonicalSorted({ node, packages, lockfile, launch }));
 }
 
