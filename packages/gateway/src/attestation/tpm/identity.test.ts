@@ -104,6 +104,19 @@ async function identified(
   return { identity: await identify(opened, { named: [], pool }, (detail) => heard.push(detail)), heard };
 }
 
+test('a TPM that keeps no registers in SHA-256 is refused with what to do, before it fails to quote [D-40]', async (t) => {
+  const tpm = present(t);
+  if (tpm === null) return;
+  const opened = openTpm(tpm.address);
+  t.after(() => opened.close());
+  const sha1Only: Tpm = {
+    run: (work, signal) => opened.run((commands) => work({ ...commands, pcrBanks: async () => [0x0004] }), signal),
+    close: () => opened.close(),
+  };
+  const refused = identify(sha1Only, { named: [], pool: [] }, () => undefined);
+  await assert.rejects(refused, isFailure(/SHA-256 bank.*firmware settings/));
+});
+
 test('the key of an Azure VM quotes, with its certificate from NV and the issuers of the collateral folder', async (t) => {
   const tpm = present(t);
   if (tpm === null) return;

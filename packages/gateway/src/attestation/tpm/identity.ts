@@ -2,7 +2,8 @@ import type { Certificate } from '@cmcp/evidence';
 import { chainUpwards } from '../certificate-chain.ts';
 import type { Tpm } from './api.ts';
 import { type AttestationKey, chooseKey } from './attestation-key.ts';
-import { orAttestationFailed } from './failure.ts';
+import { ALG } from './constants.ts';
+import { orAttestationFailed, tpmFailed } from './failure.ts';
 import { endorsementCertificates } from './nv-certificates.ts';
 import { isSoftwareTpm } from './software-tpm.ts';
 
@@ -28,20 +29,24 @@ export interface GivenCertificates {
 /**
  * Looks who the TPM is. No quote is made.
  *
- * @throws GatewayError ATTESTATION_FAILED when the TPM does not answer, or has not the key that was certified
+ * @throws GatewayError ATTESTATION_FAILED when the TPM does not answer, or has not the key that was certified, or keeps
+ * no registers in SHA-256
  */
 export async function identify(
   tpm: Tpm,
   { named, pool }: GivenCertificates,
   report: (detail: string) => void,
 ): Promise<Identity> {
-  const { key, maker, isSoftware } = await orAttestationFailed(() =>
+  const { banks, key, maker, isSoftware } = await orAttestationFailed(() =>
     tpm.run(async (commands) => ({
+      banks: await commands.pcrBanks(),
       key: await chooseKey(commands, named[0] ?? null, report),
       maker: await endorsementCertificates(commands, report),
       isSoftware: await isSoftwareTpm(commands),
     })),
   );
+  if (!banks.includes(ALG.sha256))
+    throw tpmFailed('has no active SHA-256 bank of registers; switch that bank on in the firmware settings');
   const issuers = [...named, ...pool, ...(maker?.issuers ?? [])];
   return {
     key,
