@@ -255,6 +255,14 @@ test('a machine without such evidence, a file that is none and an address that i
     machineSubject({ ...HASTY, fs: double }),
     unavailable(/gives no evidence: .*--report FILE, --quote FILE/),
   );
+  const { double: other } = await snpMachine();
+  const real = other.readFile.bind(other);
+  other.readFile = (path, most) =>
+    path.endsWith('/provider') ? Promise.resolve(new TextEncoder().encode('arm_cca_guest\n')) : real(path, most);
+  await assert.rejects(
+    machineSubject({ ...HASTY, fs: other }),
+    unavailable(/arm_cca_guest answers, whose evidence is not known here/),
+  );
   assert.throws(() => reportSubject(new Uint8Array(5)), unavailable(/the report cannot be read/));
   assert.throws(() => quoteSubject(new Uint8Array(5)), unavailable(/the quote cannot be read/));
   const { fetch } = await amd(t, {}, CHIP);
