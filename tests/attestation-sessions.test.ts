@@ -282,7 +282,7 @@ test('a measured launch that did not record this gateway is refused at start [W-
     const gateway = await bed.gateway();
     await assert.rejects(
       gateway.start(),
-      (error: GatewayError) => error.code === 'ATTESTATION_UNAVAILABLE' && /PCR 14/.test(error.detail),
+      (error: GatewayError) => error.code === 'ATTESTATION_UNAVAILABLE' && /PCR 13/.test(error.detail),
     );
   });
 });

@@ -10,7 +10,7 @@ import { AGENT_TOKEN, TestBed } from './support/gateway.ts';
 import { noSoftwareTpm, type SoftwareTpm, startSoftwareTpm } from './support/software-tpm.ts';
 
 const TOOL = { name: 'echo', respond: () => ({ content: [{ type: 'text' as const, text: 'ok' }] }) };
-const LAUNCH_PCR = 14;
+const LAUNCH_PCR = 13;
 
 const absent = noSoftwareTpm();
 let tpm: SoftwareTpm | null = null;
@@ -167,7 +167,7 @@ test('a gateway that was not recorded by the loader says the right measurement i
   const given = flags('--gateway-measurement').concat('--gateway-measurement', measured);
   const { code, said, stdout } = await verdict(file, given);
   assert.deepEqual([code, said], [1, 'REFUSED'], stdout);
-  assert.match(stdout, /PCR 14 holds/);
+  assert.match(stdout, /PCR 13 holds/);
   await bed.writeConfig(config('ML1', device.address.path));
   const promised = await bed.gateway();
   await assert.rejects(promised.start(), { code: 'ATTESTATION_UNAVAILABLE' });

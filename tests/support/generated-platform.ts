@@ -30,7 +30,7 @@ export class GeneratedPlatform implements Platforms {
   gate: Promise<void> | null = null;
   /** Set: evidence is made for these bytes instead of those asked for. */
   instead: Uint8Array | null = null;
-  /** The launch register, PCR 14, hex. */
+  /** The launch register, PCR 13, hex. */
   launch = '00'.repeat(32);
   available = true;
 
@@ -63,7 +63,7 @@ export class GeneratedPlatform implements Platforms {
       capabilities: { runtimeExtend: true, sealing: false, rollbackCounter: false },
       collect: (bound) => this.#collect(bound),
       collectLive: (statement) => this.#collectLive(statement),
-      launchRegister: async () => ({ name: 'PCR 14', value: this.launch, after: extended }),
+      launchRegister: async () => ({ name: 'PCR 13', value: this.launch, after: extended }),
       extend: async (digest) => {
         this.launch = extended(digest);
       },
@@ -81,7 +81,7 @@ export class GeneratedPlatform implements Platforms {
   }
 
   #evidenceFor(bound: Uint8Array): CollectedEvidence {
-    const pcrs = { sha256: { '4': 'ab'.repeat(32), '14': this.launch } };
+    const pcrs = { sha256: { '4': 'ab'.repeat(32), '13': this.launch } };
     const first = this.tpm.quote(bound.subarray(0, 32), FIRST, pcrs);
     const second = this.tpm.quote(quoteBinding(bound), SECOND, pcrs);
     const registers = Array.from({ length: 8 }, (_, i) => (i === 4 ? 'ab' : '00').repeat(32)).join('');
@@ -110,7 +110,7 @@ export class GeneratedPlatform implements Platforms {
 
   async #collectLive(statement: Uint8Array): Promise<LiveEvidence> {
     const { attest, signature, pcrs } = this.tpm.quote(sha256(new Uint8Array(statement)), SECOND, {
-      sha256: { '14': this.launch },
+      sha256: { '13': this.launch },
     });
     const { ak_chain, ek_chain } = this.tpm.files;
     const chains = { ...(ak_chain && { ak_chain }), ...(ek_chain && { ek_chain }) };
@@ -118,7 +118,7 @@ export class GeneratedPlatform implements Platforms {
   }
 }
 
-/** PCR 14 after one extension of zeros with `digest`. */
+/** PCR 13 after one extension of zeros with `digest`. */
 export function extended(digest: Uint8Array): string {
   return Buffer.from(sha256(Uint8Array.of(...new Uint8Array(32), ...digest))).toString('hex');
 }

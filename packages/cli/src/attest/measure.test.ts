@@ -42,7 +42,7 @@ test('what the command prints is what a gateway of this configuration commits to
     assert.deepEqual(
       registers.map(({ name, value }) => [name, value]),
       [
-        ['PCR 14', pcrAfter(digest)],
+        ['PCR 13', pcrAfter(digest)],
         ['RTMR 3', rtmrAfter(digest)],
       ],
     );

@@ -28,7 +28,7 @@ export const measureAction: AttestAction = {
     node: { value: 'FILE', help: 'The Node.js binary that will run it (default: the one that runs this).' },
     check: { value: 'FILE', help: 'The measurements.json of a release to compare the code with.' },
     key: { value: 'FILE', help: 'The public key that signed it: an Ed25519 JWK, or its x on one line.' },
-    extend: { help: 'Record the measurement in the launch register: PCR 14 of a TPM, RTMR 3 of TDX.' },
+    extend: { help: 'Record the measurement in the launch register: PCR 13 of a TPM, RTMR 3 of TDX.' },
   },
   examples: [
     ['cmcp attest measure --config cmcp.yaml', 'What a gateway with this configuration measures'],

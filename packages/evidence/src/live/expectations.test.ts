@@ -25,7 +25,7 @@ test('a file of expectations says all that a client may expect of a gateway', as
     roots: [tpm.rootCertificate.pem],
     keys: [x],
     accept: ['software', 'software-tpm', 'operator-root', 'any-policy', 'any-catalog', 'no-tls'],
-    evidence_policy: { tpm: { pcrs: { sha256: { '14': ['5a'.repeat(32)] } } } },
+    evidence_policy: { tpm: { pcrs: { sha256: { '13': ['5a'.repeat(32)] } } } },
     max_age_seconds: 60,
   });
   const { anchors, ...rest } = expectations;
@@ -42,7 +42,7 @@ test('a file of expectations says all that a client may expect of a gateway', as
     unpinnedPolicy: true,
     unpinnedCatalog: true,
     acceptNoTls: true,
-    evidencePolicy: { tpm: { pcrs: { sha256: { '14': ['5a'.repeat(32)] } } } },
+    evidencePolicy: { tpm: { pcrs: { sha256: { '13': ['5a'.repeat(32)] } } } },
     maxAgeSeconds: 60,
   });
   assert.deepEqual(

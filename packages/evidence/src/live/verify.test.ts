@@ -203,11 +203,11 @@ test('policy, catalog, mode and gateway are held to what was expected', async ()
 test('what a program on a TPM says of itself is only its word where the registers do not show it', async () => {
   const quoted = (pcrs: typeof PCRS) =>
     answer(shared.key, undefined, async (bytes) => quoteFor(shared.tpm, bytes, { pcrs }));
-  const { '14': _, ...firmware } = PCRS.sha256 ?? {};
+  const { '13': _, ...firmware } = PCRS.sha256 ?? {};
   const self = await verify(await quoted({ sha256: firmware }), measured());
   assert.equal(self.verdict, 'unverified');
   assert.equal(outcome(self, 'policy.hash'), 'asserted');
-  const modified = await verify(await quoted({ sha256: { ...firmware, '14': '77'.repeat(32) } }), measured());
+  const modified = await verify(await quoted({ sha256: { ...firmware, '13': '77'.repeat(32) } }), measured());
   assert.equal(modified.verdict, 'refused');
 });
 

@@ -125,7 +125,7 @@ export async function tdxSession(
 const SELECTION = { first: 'sha256:0,1,2,3,4,5,6,7', second: 'sha256:0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15' };
 export const LAUNCH_PCR = 'c4'.repeat(32);
 
-/** A session on a TPM: both quotes of contracts section 4, unless `second` is false. `launch`: PCR 14. */
+/** A session on a TPM: both quotes of contracts section 4, unless `second` is false. `launch`: PCR 13. */
 export async function tpmSession(
   key: TestKey,
   events: readonly EventSpec[] = [],
@@ -134,7 +134,7 @@ export async function tpmSession(
   const file = await openSession(key, events);
   const tpm = await makeTpm(options);
   const { launch = '00'.repeat(32) } = options;
-  const pcrs: TpmPcrs = { sha256: { '4': 'ab'.repeat(32), '11': LAUNCH_PCR, '14': launch } };
+  const pcrs: TpmPcrs = { sha256: { '4': 'ab'.repeat(32), '11': LAUNCH_PCR, '13': launch } };
   const bound = boundBytes(file);
   const first = tpm.quote(bound.subarray(0, 32), SELECTION.first, pcrs);
   const second = tpm.quote(quoteBinding(bound), SELECTION.second, pcrs);

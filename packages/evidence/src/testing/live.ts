@@ -78,11 +78,11 @@ export function quoteFor(
   return { kind: 'tpm', files: { ...tpm.quote(sha256(statement), selection, pcrs), ...chains } };
 }
 
-/** PCR 4 of the firmware, and PCR 14 after a loader recorded {@link GATEWAY_MEASUREMENT}. */
+/** PCR 4 of the firmware, and PCR 13 after a loader recorded {@link GATEWAY_MEASUREMENT}. */
 export const PCRS: TpmPcrs = {
   sha256: {
     '4': 'ab'.repeat(32),
-    '14': encodeHex(sha256(Uint8Array.of(...new Uint8Array(32), ...new Uint8Array(32).fill(0xe1)))),
+    '13': encodeHex(sha256(Uint8Array.of(...new Uint8Array(32), ...new Uint8Array(32).fill(0xe1)))),
   },
 };
 

@@ -53,7 +53,7 @@ export interface LiveEvidence {
 
 /** A register that the launch of the gateway is recorded in. */
 export interface LaunchRegister {
-  /** Such as `PCR 14` or `RTMR 3`. */
+  /** Such as `PCR 13` or `RTMR 3`. */
   name: string;
   /** Lower-case hex. */
   value: string;

@@ -17,8 +17,8 @@ export async function ca(given: Arguments, io: Io): Promise<number> {
   if (given.one('name') === null) throw new UsageError('name the enroller with --name');
   const name = await nameOption(given, '');
   const days = daysOption(given, CA_DAYS);
+  // The key is written first: without a place for the certificate nobody would have use for it.
   await mustBeFree(certificateFile);
-  await mustBeFree(keyFile);
   const { createCa } = await import('@cmcp/gateway/enrolment');
   const made = await createCa(name, { from: now(), days });
   await writeOutput(keyFile, made.key, io, 0o600);

@@ -1,9 +1,8 @@
-import type { Certificate } from '@cmcp/evidence';
-import { FormatError, readCertificates } from '@cmcp/evidence';
 import type { ChallengeGiven, EnrollerCa } from '@cmcp/gateway/enrolment';
 import type { Arguments } from '../../arguments.ts';
 import { readAnchors } from '../../evidence/given.ts';
-import { RefusedError, UsageError } from '../../io.ts';
+import { certificatesIn } from '../../evidence/roots.ts';
+import { UsageError } from '../../io.ts';
 import { readInput } from '../files.ts';
 
 /** The longest that a certificate is made for: ten years. */
@@ -59,13 +58,4 @@ function endorsementKeyOption(given: Arguments): string | null {
   const [, hex] = /^(?:sha256:)?([0-9a-f]{64})$/.exec(text) ?? [];
   if (hex === undefined) throw new UsageError('--ek takes sha256: and 64 lower-case hexadecimal digits');
   return hex;
-}
-
-async function certificatesIn(file: string): Promise<Certificate[]> {
-  try {
-    return readCertificates(await readInput(file));
-  } catch (error) {
-    if (error instanceof FormatError) throw new RefusedError(`${file} holds no certificate: ${error.message}`);
-    throw error;
-  }
 }

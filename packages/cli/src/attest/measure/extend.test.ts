@@ -14,7 +14,7 @@ function platform(value: string | null, extended: (digest: Uint8Array) => string
   return {
     kind: 'tpm' as const,
     extensions,
-    launchRegister: async () => (held === null ? null : { name: 'PCR 14', value: held, after: pcrAfter }),
+    launchRegister: async () => (held === null ? null : { name: 'PCR 13', value: held, after: pcrAfter }),
     extend: async (digest: Uint8Array) => {
       extensions.push(digest);
       held = extended(digest);
@@ -24,15 +24,15 @@ function platform(value: string | null, extended: (digest: Uint8Array) => string
 
 test('a launch register that nobody extended gets the measurement, and a second time nothing happens', async () => {
   const fresh = platform(INITIAL);
-  assert.deepEqual(await recordOnce(fresh, DIGEST), { register: 'PCR 14', value: pcrAfter(DIGEST), now: true });
-  assert.deepEqual(await recordOnce(fresh, DIGEST), { register: 'PCR 14', value: pcrAfter(DIGEST), now: false });
+  assert.deepEqual(await recordOnce(fresh, DIGEST), { register: 'PCR 13', value: pcrAfter(DIGEST), now: true });
+  assert.deepEqual(await recordOnce(fresh, DIGEST), { register: 'PCR 13', value: pcrAfter(DIGEST), now: false });
   assert.deepEqual(fresh.extensions, [DIGEST]);
 });
 
 test('a launch register that holds anything else is left alone, and the refusal says what it holds', async () => {
   const other = platform('ab'.repeat(32));
   const refused = (error: unknown): boolean =>
-    error instanceof RefusedError && /PCR 14 holds (?:ab){32}/.test(error.message);
+    error instanceof RefusedError && /PCR 13 holds (?:ab){32}/.test(error.message);
   await assert.rejects(recordOnce(other, DIGEST), refused);
   assert.deepEqual(other.extensions, []);
 });
@@ -40,5 +40,5 @@ test('a launch register that holds anything else is left alone, and the refusal 
 test('a platform without a launch register is refused, and so is an extension that somebody else added to', async () => {
   await assert.rejects(recordOnce(platform(null), DIGEST), /tpm has no launch register/);
   const raced = platform(INITIAL, () => 'cd'.repeat(32));
-  await assert.rejects(recordOnce(raced, DIGEST), /PCR 14 holds (?:cd){32} instead of/);
+  await assert.rejects(recordOnce(raced, DIGEST), /PCR 13 holds (?:cd){32} instead of/);
 });

@@ -4,7 +4,7 @@ import { type Io, RefusedError } from '../../io.ts';
 
 /** What became of the launch register. */
 export interface Extended {
-  /** Such as `PCR 14`. */
+  /** Such as `PCR 13`. */
   register: string;
   /** Lower-case hex. */
   value: string;
@@ -52,7 +52,7 @@ export async function recordOnce(
 
 function occupied(register: string, value: string): string {
   return (
-    `${register} holds ${value} already: another measurement, or what the boot loader wrote there (shim writes its key lists to PCR 14).` +
+    `${register} holds ${value} already: another measurement, or what the boot loader wrote there (systemd-stub writes system extensions to PCR 13).` +
     ' Nothing was extended. If the gateway or its configuration changed, restart the machine and record it anew.'
   );
 }

@@ -16,7 +16,7 @@ export interface ExpectedRegister {
 export function expectedRegisters(measurement: string): ExpectedRegister[] {
   const digest = decodeHex(measurement.slice('sha256:'.length));
   return [
-    { name: 'PCR 14', platform: 'TPM, SHA-256', value: pcrAfter(digest) },
+    { name: 'PCR 13', platform: 'TPM, SHA-256', value: pcrAfter(digest) },
     { name: 'RTMR 3', platform: 'TDX, SHA-384', value: rtmrAfter(digest) },
   ];
 }

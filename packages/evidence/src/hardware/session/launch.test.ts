@@ -111,7 +111,7 @@ test('registers that the quote does not cover are not taken from beside it', asy
   const file = structuredClone(session.file);
   const beside = file.evidence.find(({ role }) => role === 'tpm/second_pcrs');
   assert.ok(beside);
-  const values = { sha256: { '14': pcr(GATEWAY_MEASUREMENT) } };
+  const values = { sha256: { '13': pcr(GATEWAY_MEASUREMENT) } };
   beside.data = Buffer.from(JSON.stringify(values)).toString('base64');
   const report = await check(file, asked(session));
   assert.notEqual(report.verdict, 'verified');

@@ -42,10 +42,10 @@ function registerIn(kind: PlatformKind, { facts, checks }: EvidenceVerdict): Lau
     ['tpm-second.pcr_digest', facts.second_launch_register],
     [`${kind}.pcr_digest`, facts.launch_register],
   ].find(([id]) => checks.some((check) => check.id === id && check.outcome === 'proven'));
-  return { name: 'PCR 14', value: textFact(shown?.[1]), after: pcrAfter };
+  return { name: 'PCR 13', value: textFact(shown?.[1]), after: pcrAfter };
 }
 
-/** What PCR 14 holds after one extension of its initial value with `digest`, lower-case hex: TPM2_PCR_Extend of zeros, SHA-256(0^32 || digest). */
+/** What PCR 13 holds after one extension of its initial value with `digest`, lower-case hex: TPM2_PCR_Extend of zeros, SHA-256(0^32 || digest). */
 export function pcrAfter(digest: Uint8Array): string {
   return encodeHex(hash('sha256', Uint8Array.of(...new Uint8Array(32), ...digest)));
 }

@@ -37,7 +37,7 @@ export interface QuoteExpectations {
 /** Registers that software may reset without a restart (TCG PC Client Platform TPM Profile, PCR attributes). */
 const RESETTABLE = [16, 23];
 /** Where a measured loader records the gateway. */
-const LAUNCH_PCR = 14;
+const LAUNCH_PCR = 13;
 /** The firmware version of the TCG reference code as libtpms builds it, which is what swtpm runs. */
 const SOFTWARE_FIRMWARE = '2019102300163636';
 

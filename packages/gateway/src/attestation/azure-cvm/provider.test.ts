@@ -179,7 +179,7 @@ test('a live statement is carried as its hash beside the whole report of the par
   assert.deepEqual([verdict.authentic, verdict.acceptable], [true, true], verdict.summary);
 });
 
-test('the launch of the gateway is recorded in PCR 14 of the virtual TPM', async (t) => {
+test('the launch of the gateway is recorded in PCR 13 of the virtual TPM', async (t) => {
   const tpm = present(t);
   if (tpm === null) return;
   await snpGuest(tpm);

@@ -1,7 +1,15 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { after, before, type TestContext, test } from 'node:test';
-import { encodeHex, parseCertificate, parseStoragePublic, samePublicKey, sha256 } from '@cmcp/evidence';
+import {
+  encodeHex,
+  givenAnchor,
+  parseCertificate,
+  parseStoragePublic,
+  readCertificates,
+  samePublicKey,
+  sha256,
+} from '@cmcp/evidence';
 import { noSoftwareTpm, type SoftwareTpm, startSoftwareTpm } from '../../../../../tests/support/software-tpm.ts';
 import { issueCertificate, newKeyPair } from '../../../../evidence/src/testing/pki.ts';
 import { GatewayError } from '../../errors.ts';
@@ -9,6 +17,7 @@ import type { Tpm, TpmCommands } from '../tpm/api.ts';
 import { nameOf } from '../tpm/public-area.ts';
 import { ekEccP256Template, ekEccP384Template, ekRsa2048Template } from '../tpm/templates.ts';
 import { openTpm } from '../tpm/tpm.ts';
+import { activateAtOnce } from './at-once.ts';
 import type { EnrolmentChallenge } from './documents.ts';
 import { answerChallenge, requestEnrolment } from './machine.ts';
 import { makeCredential } from './make-credential.ts';
@@ -166,6 +175,29 @@ test('an endorsement key that the maker left in the TPM is not made again', (t) 
     const request = await requestEnrolment(counting, 'node-1', silent);
     assert.equal(request.endorsementKeys.length, 2);
     assert.equal(made, 1, 'only the attestation key is made');
+  }));
+
+test('other keys among the endorsement keys of a TPM are passed over', (t) =>
+  onTpm(t, async (tpm) => {
+    const first = 0x8101_0000;
+    const usual = await requestEnrolment(tpm, 'node-1', silent);
+    const signing = { handle: first, publicArea: usual.attestationKey, name: nameOf(usual.attestationKey) };
+    const crowded = altered(tpm, (commands) => ({
+      handles: async (from) => [...(from === first ? [first] : []), ...(await commands.handles(from))],
+      readPublic: async (handle) => (handle === first ? signing : commands.readPublic(handle)),
+    }));
+    assert.deepEqual(await requestEnrolment(crowded, 'node-1', silent), usual);
+  }));
+
+test('in one process too, only the secret of the challenge will do', (t) =>
+  onTpm(t, async (tpm, software) => {
+    const anchors = readCertificates(software.file('ca/issuercert.pem')).map((issuer) => givenAnchor(issuer, ['tpm']));
+    const at = Math.floor(Date.now() / 1000);
+    const given = { anchors, pool: [], at, machine: null, endorsementKey: null };
+    const { state } = await activateAtOnce(tpm, 'node-1', given, silent);
+    assert.deepEqual([state.machine, state.device.model], ['node-1', 'swtpm']);
+    const lying = altered(tpm, () => ({ activateCredential: async () => new Uint8Array(32) }));
+    await refuses(activateAtOnce(lying, 'node-1', given, silent), /not the secret of the challenge/);
   }));
 
 test('a TPM that is not there is named', async () => {

@@ -27,7 +27,7 @@ const STANDARD_KEYS = [
 const EK_HANDLES = { first: 0x8101_0000, last: 0x8101_00ff };
 
 /** Hears what was passed over, and why. */
-type Say = (detail: string) => void;
+export type Say = (detail: string) => void;
 
 /**
  * The request of this machine: the gateway's attestation key, and every endorsement key of the TPM that has a certificate.

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { after, before, type TestContext, test } from 'node:test';
 import { decodeHex, encodeHex, parseStoragePublic } from '@cmcp/evidence';
+import { ekArea } from '../../../../../tests/support/enrolment-request.ts';
 import { noSoftwareTpm, type SoftwareTpm, startSoftwareTpm } from '../../../../../tests/support/software-tpm.ts';
 import { TpmError } from '../tpm/error.ts';
 import { TpmWriter } from '../tpm/writer.ts';
@@ -75,18 +76,7 @@ for (const [kind, { handle, make }] of Object.entries(KINDS)) {
   });
 }
 
-/** TPMT_PUBLIC of an endorsement key P-256 whose coordinates are the bytes `x` and `y`. */
-function p256Area(
-  x: Uint8Array,
-  y: Uint8Array,
-  nameAlgorithm = '000b',
-  attributes = '000300b2',
-): Uint8Array<ArrayBuffer> {
-  const head = decodeHex(`0023${nameAlgorithm}${attributes}0000000600800043001000030010`);
-  return new TpmWriter().bytes(head).sized(x).sized(y).done();
-}
-
-test('no secret is sent to a point off its curve, a key that decrypts for anyone, or one whose name is SHA-1', () => {
+test('no secret is sent to a point off its curve or on P-521, a key that decrypts for anyone, or one whose name is SHA-1', () => {
   const x = decodeHex('6b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296');
   const y = decodeHex('4fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5');
   const name = new Uint8Array(34);
@@ -96,13 +86,11 @@ test('no secret is sent to a point off its curve, a key that decrypts for anyone
       () => makeCredential(parseStoragePublic(area), name, secret),
       (error) => error instanceof TpmError && error.code === 'response' && said.test(error.message),
     );
-  assert.equal(
-    encodeHex(makeCredential(parseStoragePublic(p256Area(x, y)), name, secret).idObject).slice(0, 4),
-    '0020',
-  );
-  refused(p256Area(x, x), /point is not on its curve/);
-  refused(p256Area(x, y, '0004'), /SHA-1/);
-  refused(p256Area(x, y, '000b', '000200b2'), /not restricted/);
-  refused(p256Area(x, y, '000b', '000700b2'), /not restricted/);
-  assert.throws(() => makeCredential(parseStoragePublic(p256Area(x, y)), name, new Uint8Array(33)), RangeError);
+  assert.equal(encodeHex(makeCredential(parseStoragePublic(ekArea(x, y)), name, secret).idObject).slice(0, 4), '0020');
+  refused(ekArea(x, x), /point is not on its curve/);
+  refused(ekArea(x, y, { nameAlgorithm: '0004' }), /SHA-1/);
+  refused(ekArea(x, y, { attributes: '000200b2' }), /not restricted/);
+  refused(ekArea(x, y, { attributes: '000700b2' }), /not restricted/);
+  refused(ekArea(new Uint8Array(66), new Uint8Array(66), { curve: '0005' }), /P-521/);
+  assert.throws(() => makeCredential(parseStoragePublic(ekArea(x, y)), name, new Uint8Array(33)), RangeError);
 });

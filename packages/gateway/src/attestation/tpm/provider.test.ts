@@ -180,25 +180,25 @@ test('a live statement is carried as its hash, over the registers of the launch 
   assert.deepEqual(idsOf(other, 'failed'), ['tpm.extra_data']);
 });
 
-test('the launch register is PCR 14: it is extended, not reset, and what resets others changes nothing that is relied on', async (t) => {
+test('the launch register is PCR 13: it is extended, not reset, and what resets others changes nothing that is relied on', async (t) => {
   const tpm = present(t);
   if (tpm === null) return;
   const { provider, root } = await openEnrolled(t, tpm);
   const before = await provider.launchRegister();
-  assert.deepEqual([before.name, before.value], ['PCR 14', '00'.repeat(32)]);
+  assert.deepEqual([before.name, before.value], ['PCR 13', '00'.repeat(32)]);
   const digest = random(32);
   await provider.extend(digest);
   const launched = await provider.launchRegister();
   assert.equal(launched.value, before.after(digest));
   await assert.rejects(provider.extend(random(48)), RangeError);
   // An attacker as root: resets what can be reset, and extends it as the launch did.
-  assert.throws(() => tpm.run('tpm2_pcrreset', '14'));
+  assert.throws(() => tpm.run('tpm2_pcrreset', '13'));
   tpm.run('tpm2_pcrreset', '16', '23');
   tpm.run('tpm2_pcrextend', `23:sha256=${encodeHex(digest)}`, `16:sha256=${encodeHex(digest)}`);
   assert.equal((await provider.launchRegister()).value, launched.value);
   const bound = random(64);
   const evidence = await collectOne(provider, bound);
-  const policy = { tpm: { pcrs: { sha256: { '14': [launched.value] } } } };
+  const policy = { tpm: { pcrs: { sha256: { '13': [launched.value] } } } };
   const verdict = await verifyCollected(evidence, bound, { at: now(), anchors: [root], policy });
   assert.equal(verdict?.acceptable, true, verdict?.summary);
   await provider.extend(digest);
