@@ -1,4 +1,4 @@
-import { encodeHex, sha256 } from '@cmcp/evidence';
+import { encodeHex, pcrAfter } from '@cmcp/evidence';
 import type { LaunchRegister } from '../types.ts';
 import type { Tpm } from './api.ts';
 import { orAttestationFailed, tpmFailed } from './failure.ts';
@@ -9,7 +9,6 @@ import { orAttestationFailed, tpmFailed } from './failure.ts';
  */
 const LAUNCH_PCR = 13;
 const BANK = 'sha256';
-const DIGEST_BYTES = 32;
 
 /** Reads PCR 13 of the SHA-256 bank. @throws GatewayError ATTESTATION_FAILED */
 export async function readLaunchRegister(tpm: Tpm): Promise<LaunchRegister> {
@@ -19,7 +18,7 @@ export async function readLaunchRegister(tpm: Tpm): Promise<LaunchRegister> {
   return {
     name: `PCR ${LAUNCH_PCR}`,
     value: encodeHex(value),
-    after: (digest) => encodeHex(sha256(Uint8Array.of(...new Uint8Array(DIGEST_BYTES), ...digest))),
+    after: pcrAfter,
   };
 }
 
