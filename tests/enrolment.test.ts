@@ -208,6 +208,9 @@ test('what the enroller does not trust is not challenged', (t) =>
       /no root that you trust/,
     );
     await bed.refused([...bed.challenge(1), '--ek', `sha256:${'0'.repeat(64)}`], /of another TPM/);
+    await bed.refused([...bed.challenge(1), '--issuer', bed.config], /holds no certificate/);
+    await writeFile(bed.file('huge.json'), ' '.repeat(300_000));
+    await bed.refused(['challenge', bed.file('huge.json'), ...state], /huge\.json is larger than/);
     const { stderr } = await bed.done(...bed.challenge(1));
     const [ek = ''] = /sha256:[0-9a-f]{64}/.exec(stderr) ?? [];
     await bed.done(...bed.challenge(2), '--ek', ek, '--name', 'gateway-a');
@@ -245,6 +248,7 @@ test('nothing is overwritten, and a file in the way uses no challenge up', (t) =
       [...bed.challenge(1).slice(0, -3), bed.file('x.json'), '--out', bed.file('ca.pem')],
       /ca\.pem exists/,
     );
+    assert.ok(!existsSync(bed.file('x.json')), 'no state is left of a challenge that was not written');
     await bed.done(...bed.answer(1));
     await bed.refused([...bed.issue(1).slice(0, -1), bed.file('ca.pem')], /ca\.pem exists already/);
     assert.ok(existsSync(bed.file('state1.json')));

@@ -7,12 +7,13 @@ import { TpmWriter } from '../../packages/gateway/src/attestation/tpm/writer.ts'
 export interface AreaFields {
   nameAlgorithm?: string;
   attributes?: string;
+  curve?: string;
 }
 
-/** TPMT_PUBLIC of an endorsement key P-256: restricted, decrypting, AES-128 in mode CFB. */
+/** TPMT_PUBLIC of an endorsement key, on P-256 unless another curve is named: restricted, decrypting, AES-128 in mode CFB. */
 export function ekArea(x: Uint8Array, y: Uint8Array, fields: AreaFields = {}): Uint8Array<ArrayBuffer> {
-  const { nameAlgorithm = '000b', attributes = '000300b2' } = fields;
-  const head = decodeHex(`0023${nameAlgorithm}${attributes}0000000600800043001000030010`);
+  const { nameAlgorithm = '000b', attributes = '000300b2', curve = '0003' } = fields;
+  const head = decodeHex(`0023${nameAlgorithm}${attributes}00000006008000430010${curve}0010`);
   return new TpmWriter().bytes(head).sized(x).sized(y).done();
 }
 

@@ -1,9 +1,9 @@
 /** What a program needs that enrols attestation keys, or has one enrolled. Apart, because few do and it loads the writer of certificates. */
 export { issueAkCertificate } from './attestation/enrolment/ak-certificate.ts';
+export { activateAtOnce } from './attestation/enrolment/at-once.ts';
 export { createCa, type EnrollerCa, readCa } from './attestation/enrolment/ca.ts';
 export {
   type ChallengeGiven,
-  checkAnswer,
   endorsementFingerprint,
   type MadeChallenge,
   makeChallenge,

@@ -35,7 +35,8 @@ function isSelfIssued({ subject, issuer }: Certificate): boolean {
   return equalBytes(subject.der, issuer.der);
 }
 
-async function certificatesIn(file: string): Promise<Certificate[]> {
+/** The certificates in a file, PEM or DER. @throws RefusedError when it holds none */
+export async function certificatesIn(file: string): Promise<Certificate[]> {
   try {
     return readCertificates(new Uint8Array(await readFile(file)));
   } catch (error) {
