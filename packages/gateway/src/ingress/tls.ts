@@ -1,4 +1,4 @@
-import { constants, randomBytes } from 'node:crypto';
+import { constants } from 'node:crypto';
 import type { Server } from 'node:https';
 import type { Socket } from 'node:net';
 import type { TLSSocket, TlsOptions } from 'node:tls';
@@ -117,13 +117,12 @@ export class ListenerTls {
     const before = this.#identity;
     if (next.certificate === before.certificate && next.key === before.key) return;
     this.#identity = next;
+    // With it come other keys for session tickets: nobody resumes, without a certificate, what another key began.
     this.#server?.setSecureContext(this.#context());
     if (next.spki === before.spki) {
       this.#deps.report('tls.renewed', `the certificate of key ${next.spki} was renewed`);
       return;
     }
-    // A connection that resumes shows no certificate: it must not resume what another key began.
-    this.#server?.setTicketKeys(randomBytes(48));
     this.#connections = new WeakSet();
     this.#deps.report('tls.key_changed', `agents now connect to key ${next.spki}`);
     this.#onNewKey(next.spki);
