@@ -45,8 +45,13 @@ interface Session {
 }
 
 /** A folder for gateways on the double. */
-async function onMachine(machine: TestMachine, own: HardwareKind, run: (bed: TestBed) => Promise<void>): Promise<void> {
-  const config = 'attestation: { provider: auto, roots: [./root.pem] }';
+async function onMachine(
+  machine: TestMachine,
+  own: HardwareKind,
+  launch: 'ML0' | 'ML3',
+  run: (bed: TestBed) => Promise<void>,
+): Promise<void> {
+  const config = `attestation: { provider: auto, roots: [./root.pem], launch: ${launch} }`;
   const deps = { platforms: platformsOf(machine, own), ...timed({ nowMicros: () => machine.at * 1_000_000 }) };
   await withBed({ tools: [TOOL], config, deps }, async (bed) => {
     const { certificate } = machine.root;
@@ -93,7 +98,7 @@ const verdict = async ({ bed }: Session, file: string, flags: string[]) => {
 
 test('SEV-SNP through a test double: a session verifies under its generated root, and under nothing less [W-06]', async () => {
   const machine = await snpMachine();
-  await onMachine(machine, 'sev-snp', async (bed) => {
+  await onMachine(machine, 'sev-snp', 'ML3', async (bed) => {
     const session = await oneSession(bed, machine.at);
     const { file, flags } = session;
     assert.equal(session.session.claim.trace.runtime.platform, 'amd-sev-snp');
@@ -110,18 +115,32 @@ test('SEV-SNP through a test double: a session verifies under its generated root
   });
 });
 
+test('a gateway that says that nothing measured its launch is not verified by its launch measurement [UX-05]', async () => {
+  const machine = await snpMachine();
+  await onMachine(machine, 'sev-snp', 'ML0', async (bed) => {
+    const session = await oneSession(bed, machine.at);
+    const { code, stdout } = await verdict(session, session.file, session.flags);
+    assert.equal(code, 1);
+    assert.match(stdout, /nothing measured its launch \(ML0\)/);
+  });
+});
+
 test('TDX through a test double: the launch register proves the gateway once the loader recorded it [W-06, W-12]', async () => {
   const machine = await tdxMachine({ measurements: true });
-  await onMachine(machine, 'tdx', async (bed) => {
+  await onMachine(machine, 'tdx', 'ML3', async (bed) => {
     const session = await oneSession(bed, machine.at);
     const measured = String(session.session.bundle.entries[0]?.detail?.measurement);
-    const asked = [...session.flags, '--gateway-measurement', measured];
-    const unrecorded = await verdict(session, session.file, asked);
+    const register = [...session.flags, '--gateway-measurement', measured];
+    const unrecorded = await verdict(session, session.file, register);
     assert.equal(unrecorded.code, 1);
     assert.match(unrecorded.stdout, /RTMR 3 is empty/);
+    const boot = join(bed.folder, 'boot.json');
+    await writeFile(boot, JSON.stringify({ tdx: { rtmr: { '1': ['00'.repeat(48)], '2': ['00'.repeat(48)] } } }));
+    const asked = [...register, '--evidence-policy', boot];
     const digest = Buffer.from(measured.replace('sha256:', ''), 'hex');
     machine.double.rtmr3 = new Uint8Array(sha('sha384', Buffer.alloc(48), sha('sha384', digest)));
     const recorded = await oneSession(bed, machine.at);
+    assert.equal((await verdict(recorded, recorded.file, register)).code, 1, 'root on any boot chain can extend it');
     const { code, stdout } = await verdict(recorded, recorded.file, asked);
     assert.equal(code, 0, stdout);
     assert.match(stdout, /RTMR 3 holds it/);

@@ -100,7 +100,7 @@ function mode({ running, mode: claimed }: Governance, { allowModes = [] }: Expec
 
 /**
  * Whether the gateway that ran is the one that the relying party expects. What it says of itself must agree; that it is so follows
- * from its launch only, or from the relying party's own word where there is no hardware.
+ * from proven code only, or where there is no hardware from the relying party's own word.
  *
  * @param said what the gateway says that it measured; null when it says nothing
  */
@@ -113,7 +113,9 @@ export function gatewayFinding(
   if (said === null) return asserted(`${speaker} names no gateway measurement`);
   if (!sameDigest(said, expected)) return failed(`${speaker} says ${said}`, expected);
   if (launch?.outcome === 'failed') return launch;
-  if (provesCode || launch?.outcome === 'proven' || (launch === null && withoutHardware))
-    return proven(`${speaker} says so${launch?.outcome === 'proven' ? `, and ${launch.detail}` : ''}`, expected);
-  return asserted(`${speaker} says so; ${launch?.detail ?? 'nothing else shows it'}`, launch?.remedy ?? null);
+  const recorded = launch?.outcome === 'proven';
+  if (provesCode || (withoutHardware && (launch === null || recorded)))
+    return proven(`${speaker} says so${recorded ? `, and ${launch.detail}` : ''}`, expected);
+  const why = recorded ? `${launch.detail}; which boot chain recorded it is not shown` : launch?.detail;
+  return asserted(`${speaker} says so; ${why ?? 'nothing else shows it'}`, recorded ? null : (launch?.remedy ?? null));
 }

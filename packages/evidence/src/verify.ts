@@ -219,7 +219,8 @@ function contentChecks({ claim, chain }: Readable): Check[] {
 async function trustChecks(readable: Readable, expectations: Expectations, support: ChainSupport): Promise<Check[]> {
   const { document, claim, chain } = readable;
   const olderKeyPinned = chain.recoveries.all.length > 0 && support.provenLength > 0;
-  const standing = await hardwareStanding(claim, document.evidence, expectations);
+  const level = textOf(chain.first?.detail ?? {}, 'launch_level');
+  const standing = await hardwareStanding(claim, document.evidence, expectations, level);
   const { x, kid } = claim.trace.cnf.jwk;
   const signer = { x, kid, software: claim.trace.runtime.platform === 'software-only' };
   const key = trustedKey(signer, expectations.keys ?? [], standing, olderKeyPinned);

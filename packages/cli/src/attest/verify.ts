@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { isMachineEvidence, verifyLiveAttestation, verifyMachineEvidence } from '@cmcp/evidence';
 import type { Arguments } from '../arguments.ts';
 import { expectationsOf, TPM_MAKERS_OPTION } from '../connect/options.ts';
-import { EXIT, UsageError } from '../io.ts';
+import { EXIT, RefusedError, UsageError } from '../io.ts';
 import { reportText } from '../report-text.ts';
 import { rfc3339 } from '../time.ts';
 import type { AttestAction } from './action.ts';
@@ -10,10 +10,10 @@ import { NONCE_OPTION, nonceOption } from './nonce.ts';
 
 export const verifyAction: AttestAction = {
   name: 'verify',
-  usage: 'verify FILE --nonce HEX --expect FILE [--tls-spki sha256:…]',
+  usage: 'verify FILE --nonce HEX --expect FILE [--tls-spki sha256:… | --machine]',
   description: [
-    'Checks what evidence printed, offline: that it answers your challenge, and that it is of the gateway, or of the machine, that',
-    'your file of expectations describes. Exit code 0 only when all of it is proven. Whether somebody stands between you and the',
+    'Checks what evidence printed, offline: that it answers your challenge, and that it is of the gateway, or with --machine of the',
+    'machine, that your file of expectations describes. Exit code 0 only when all of it is proven. Whether somebody stands between you and the',
     'gateway shows with --tls-spki, the key that your connection ended at; `cmcp connect` does all of this for every connection.',
   ],
   options: {
@@ -23,6 +23,7 @@ export const verifyAction: AttestAction = {
       help: 'What you expect: measurements, hashes, keys, roots. See docs/live-attestation.md.',
     },
     'tls-spki': { value: 'DIGEST', help: 'The TLS key that your connection ended at: sha256:… of it, or none.' },
+    machine: { help: 'The file is evidence about a machine: of no gateway, its policy or its TLS key.' },
     'tpm-makers': TPM_MAKERS_OPTION,
     at: { value: 'TIME', help: 'Judge age and certificates at this RFC 3339 time instead of now.' },
   },
@@ -40,7 +41,12 @@ export const verifyAction: AttestAction = {
     const now = rfc3339(given.one('at')) ?? Math.floor(Date.now() / 1000);
     const tlsSpki = tlsOption(given);
     const document = await readFile(file);
-    const report = isMachineEvidence(document)
+    const machine = given.has('machine');
+    if (machine && tlsSpki !== null) throw new UsageError('--machine is of no connection: leave out --tls-spki');
+    // What is asked is the caller's to say: a file that answers another question is no answer.
+    if (!machine && isMachineEvidence(document))
+      throw new RefusedError(`${file} is evidence about a machine and of no gateway; --machine checks it as that`);
+    const report = machine
       ? await verifyMachineEvidence(document, { nonce, now }, expectations)
       : await verifyLiveAttestation(document, { nonce, tlsSpki, now }, expectations);
     io.out(

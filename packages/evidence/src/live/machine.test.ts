@@ -28,6 +28,20 @@ const expectations = (): LiveExpectations => ({
   measurement: TPM_MEASUREMENT,
 });
 
+test('what is expected of a gateway is never met by evidence about a machine', async () => {
+  const gateway: [LiveExpectations, RegExp][] = [
+    [{ policyHash: 'sha256:00' }, /policy_hash/],
+    [{ catalogHash: 'sha256:00' }, /catalog_hash/],
+    [{ gatewayMeasurement: 'sha256:00' }, /gateway_measurement/],
+    [{ keys: [{ x: 'x', source: 'given' }] }, /keys/],
+  ];
+  for (const [expected, name] of gateway) {
+    const report = await verifyMachineEvidence(made.text, given, { ...expectations(), ...expected });
+    assert.notEqual(report.verdict, 'verified');
+    assert.match(report.lacking.join(), name);
+  }
+});
+
 test('evidence about a machine is verified against its root and measurement, for its challenge only', async () => {
   assert.ok(isMachineEvidence(made.text));
   const report = await verifyMachineEvidence(made.text, given, expectations());

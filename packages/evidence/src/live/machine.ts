@@ -1,6 +1,6 @@
 import { encodeUtf8 } from '../bytes/utf8.ts';
 import { hash } from '../crypto/sha2.ts';
-import { type Finding, failed, informative, proven, required } from '../finding.ts';
+import { type Finding, failed, informative, notChecked, proven, required } from '../finding.ts';
 import { FormatError } from '../format-error.ts';
 import { readJsonObject } from '../json/document.ts';
 import { type JsonObject, member } from '../json/value.ts';
@@ -54,7 +54,7 @@ export function isMachineEvidence(input: Uint8Array | string): boolean {
 
 /**
  * Verifies evidence about a machine for a challenge. It speaks of no gateway: policy, catalog and code are not in it, and of
- * the expectations only those about hardware are held against it. Total: any input gives a report.
+ * the expectations only those about hardware are held against it; others are reported as not checked. Total: any input gives a report.
  *
  * @param nonce the challenge, as it was sent
  * @param now the verifier's clock, seconds since the epoch
@@ -68,8 +68,8 @@ export async function verifyMachineEvidence(
     required('live.form', 'Has it the form of evidence about a machine?', finding);
   const subject = { statement: null, software: false, residual: RESIDUAL };
   try {
-    const { checks } = await liveStanding(read(input), machineUserData(nonce), expectations, now);
-    return liveReport([form(proven('it has')), ...checks.map(ofMachine)], expectations, subject);
+    const { checks } = await liveStanding(read(input), machineUserData(nonce), expectations, now, null);
+    return liveReport([form(proven('it has')), ...checks.map(ofMachine), ...idle(expectations)], expectations, subject);
   } catch (error) {
     if (!(error instanceof FormatError)) throw error;
     return liveReport([form(failed(error.message))], expectations, subject);
@@ -82,6 +82,20 @@ function read(input: Uint8Array | string): LiveEvidenceFiles {
   const problem = FORM(value, 'file');
   if (problem !== null) throw new FormatError(problem);
   return readEvidenceMember((value as Checked).evidence, 'file.evidence');
+}
+
+/** Expectations of a gateway: none of them ever looks met because a machine has no answer to it. */
+function idle({ policyHash, catalogHash, gatewayMeasurement, keys = [] }: LiveExpectations): Check[] {
+  const given = { policy_hash: policyHash, catalog_hash: catalogHash, gateway_measurement: gatewayMeasurement };
+  const names = Object.entries({ ...given, keys: keys[0] }).flatMap(([name, value]) =>
+    value === undefined ? [] : [name],
+  );
+  if (names.length === 0) return [];
+  const finding = notChecked(
+    `evidence about a machine says nothing of ${names.join(', ')}`,
+    `leave out ${names.join(', ')}`,
+  );
+  return [required('live.idle', 'Was everything that you expect held against it?', finding)];
 }
 
 /** Which program runs is not asked of a machine. */

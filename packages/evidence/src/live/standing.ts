@@ -34,12 +34,14 @@ export type LiveStanding = Omit<HardwareStanding, 'unread'>;
  * recomputed by the caller from what was said.
  *
  * @param now seconds since the epoch
+ * @param level the launch level that the gateway states; null where no gateway speaks
  */
 export async function liveStanding(
   evidence: LiveEvidenceFiles | null,
   statement: Uint8Array<ArrayBuffer>,
   expectations: LiveExpectations,
   now: number,
+  level: string | null,
 ): Promise<LiveStanding> {
   if (evidence === null) return software(expectations);
   const { kind, files } = evidence;
@@ -51,7 +53,7 @@ export async function liveStanding(
   const state = stateFinding(measured, 'the evidence says', verdict.authentic, expectations);
   const { gatewayMeasurement } = expectations;
   const launch = gatewayMeasurement === undefined ? null : launchFinding(kind, verdict, gatewayMeasurement);
-  const code = codeFinding(kind, verdict, state, expectations.evidencePolicy, launch, 'tpm');
+  const code = codeFinding(kind, verdict, state, expectations.evidencePolicy, { register: launch, level }, 'tpm');
   // What a software TPM recorded at the start of a machine is the word of whoever started the TPM: it is not asked for.
   const askCode = root.software && root.accepted ? informative : required;
   const vouched = verdict.acceptable === true && root.accepted;

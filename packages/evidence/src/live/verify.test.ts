@@ -14,6 +14,7 @@ import {
 import {
   answer,
   asOperatorRoot,
+  BOOT_PCR,
   expected,
   NONCE,
   NOW,
@@ -44,6 +45,7 @@ const measured = (): LiveExpectations => ({
   ...expected(null, [asOperatorRoot(shared.tpm.root)]),
   acceptOperatorRoot: true,
   measurement: TPM_MEASUREMENT,
+  evidencePolicy: { tpm: { pcrs: { sha256: { '11': [BOOT_PCR] } } } },
 });
 const soft = (): LiveExpectations => ({ ...expected(shared.key), acceptSoftware: true });
 const verify = (document: LiveDocument, expectations: LiveExpectations, seen = {}): Promise<LiveReport> =>
@@ -91,8 +93,8 @@ test('each expectation that is left out is named as a member of the file of expe
   assert.ok((await lacking(['catalogHash'])).includes('catalog_hash sha256:…'));
   assert.ok((await lacking(['acceptOperatorRoot'])).includes('accept: operator-root'));
   assert.ok((await lacking(['anchors'])).includes('roots'));
-  const [code] = await lacking(['gatewayMeasurement']);
-  assert.match(code ?? '', /^gateway_measurement DIGEST, or evidence_policy with reference values/);
+  const [code] = await lacking(['evidencePolicy']);
+  assert.match(code ?? '', /^evidence_policy with reference values for the boot chain/);
 });
 
 test('evidence of SEV-SNP is verified against its measurement, and refused against another', async () => {
@@ -209,6 +211,25 @@ test('what a program on a TPM says of itself is only its word where the register
   assert.equal(outcome(self, 'policy.hash'), 'asserted');
   const modified = await verify(await quoted({ sha256: { ...firmware, '13': '77'.repeat(32) } }), measured());
   assert.equal(modified.verdict, 'refused');
+});
+
+test('the right number in the launch register proves nothing on another boot chain, or where the gateway says that none measured it', async () => {
+  const other = { sha256: { ...PCRS.sha256, '11': '00'.repeat(32) } };
+  const root = await answer(shared.key, undefined, async (bytes) => quoteFor(shared.tpm, bytes, { pcrs: other }));
+  const { evidencePolicy: _, ...unnamed } = measured();
+  const report = await verify(root, unnamed);
+  assert.deepEqual(
+    [
+      report.verdict,
+      outcome(report, 'gateway.code'),
+      outcome(report, 'gateway.measurement'),
+      outcome(report, 'policy.hash'),
+    ],
+    ['unverified', 'asserted', 'asserted', 'asserted'],
+  );
+  const self = await onTpm(statementOf(shared.key, { launch_level: 'ML0' }));
+  const said = await verify(self, measured());
+  assert.deepEqual([said.verdict, outcome(said, 'gateway.code')], ['unverified', 'asserted']);
 });
 
 test('a live quote has to cover the registers from 0 to 15, and their values have to hash to it', async () => {

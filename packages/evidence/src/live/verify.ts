@@ -67,7 +67,7 @@ async function checksOf(document: LiveDocument, given: LiveGiven, expectations: 
   const { statement, key: x, evidence, signature } = document;
   const bytes = attestationStatement(statement);
   const signed = await verifyEd25519(x, signature, statementPreimage(bytes));
-  const standing = await liveStanding(evidence, bytes, expectations, given.now);
+  const standing = await liveStanding(evidence, bytes, expectations, given.now, statement.launch_level);
   const signer = { x, kid: keyId(x), software: evidence === null };
   return [
     required('live.nonce', 'Does it answer the challenge?', nonce(statement, given)),

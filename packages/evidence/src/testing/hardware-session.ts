@@ -5,7 +5,15 @@ import { sha256 } from '../crypto/sha256.ts';
 import type { EvidenceFiles, TrustAnchor } from '../hardware/given.ts';
 import { gpuChallenge } from '../hardware/session/gpu.ts';
 import { quoteBinding } from '../hardware/tpm/quote-pair.ts';
-import { decodeHex, encodeBase64Url, encodeHex, type GatewayClaim, jwkThumbprint, type SessionFile } from '../index.ts';
+import {
+  decodeHex,
+  encodeBase64Url,
+  encodeHex,
+  type GatewayClaim,
+  type JsonObject,
+  jwkThumbprint,
+  type SessionFile,
+} from '../index.ts';
 import { adopt, type EventSpec, makeSession, START_SECONDS, seal, sign, type TestKey } from './session.ts';
 import { makeSnp, type SnpOptions } from './snp.ts';
 import { makeTdx, type TdxOptions } from './tdx.ts';
@@ -34,11 +42,15 @@ export interface Platform {
 export const CLAIM_SECONDS = START_SECONDS + 2;
 
 /** A session that commits to hardware, before any evidence is there: its root is what evidence has to name. */
-export async function openSession(key: TestKey, events: readonly EventSpec[] = []): Promise<SessionFile> {
+export async function openSession(
+  key: TestKey,
+  events: readonly EventSpec[] = [],
+  commitments: JsonObject = {},
+): Promise<SessionFile> {
   const file = await makeSession(key, events);
   const detail = file.bundle.entries[0]?.detail;
   if (detail === null || detail === undefined) throw new Error('session_start commits to nothing');
-  detail.trust_level = 'hardware';
+  Object.assign(detail, { trust_level: 'hardware' }, commitments);
   await seal(file, key);
   return file;
 }
@@ -78,8 +90,9 @@ export async function snpSession(
   key: TestKey,
   events: readonly EventSpec[] = [],
   options: SnpOptions = {},
+  commitments: JsonObject = {},
 ): Promise<HardwareSession> {
-  const file = await openSession(key, events);
+  const file = await openSession(key, events, commitments);
   const { files, root } = await makeSnp({ reportData: boundBytes(file), measurement: SNP_MEASUREMENT, ...options });
   const measurement = await sha384(SNP_MEASUREMENT);
   await attest(file, key, {
@@ -130,8 +143,9 @@ export async function tpmSession(
   key: TestKey,
   events: readonly EventSpec[] = [],
   options: TpmOptions & { second?: boolean; launch?: string } = {},
+  commitments: JsonObject = {},
 ): Promise<HardwareSession & { tpm: TestTpm }> {
-  const file = await openSession(key, events);
+  const file = await openSession(key, events, commitments);
   const tpm = await makeTpm(options);
   const { launch = '00'.repeat(32) } = options;
   const pcrs: TpmPcrs = { sha256: { '4': 'ab'.repeat(32), '11': LAUNCH_PCR, '13': launch } };

@@ -28,7 +28,7 @@ export function statementOf(key: TestKey, changed: Partial<LiveStatement> = {}):
     tls_spki: TLS_SPKI,
     jwk_thumbprint: encodeBase64Url(jwkThumbprint(key.x)),
     measurement: GATEWAY_MEASUREMENT,
-    launch_level: 'ML0',
+    launch_level: 'ML1',
     policy_hash: POLICY_HASH,
     catalog_hash: CATALOG_HASH,
     mode: 'enforcing',
@@ -78,10 +78,14 @@ export function quoteFor(
   return { kind: 'tpm', files: { ...tpm.quote(sha256(statement), selection, pcrs), ...chains } };
 }
 
-/** PCR 4 of the firmware, and PCR 13 after a loader recorded {@link GATEWAY_MEASUREMENT}. */
+/** What the boot chain is measured as, in PCR 11. */
+export const BOOT_PCR = 'b0'.repeat(32);
+
+/** PCR 4 of the firmware, PCR 11 of the boot chain, and PCR 13 after a loader recorded {@link GATEWAY_MEASUREMENT}. */
 export const PCRS: TpmPcrs = {
   sha256: {
     '4': 'ab'.repeat(32),
+    '11': BOOT_PCR,
     '13': encodeHex(sha256(Uint8Array.of(...new Uint8Array(32), ...new Uint8Array(32).fill(0xe1)))),
   },
 };

@@ -41,12 +41,14 @@ export async function appraiseOwnEvidence(
   const verdict = await verifyCollected({ platform, evidence, beside }, bound, { at, anchors, measurement });
   if (verdict === null)
     throw new GatewayError('ATTESTATION_FAILED', `${platform} is a platform that no verifier reads`);
-  return { platform, ...labelOf(verdict) };
+  return { platform, ...labelOf(verdict, provider.isSoftware === true) };
 }
 
-function labelOf({ root, authentic, summary }: EvidenceVerdict): Omit<SelfAppraisal, 'platform'> {
+/** A TPM that calls itself a program is called one, whoever certified its key. */
+function labelOf({ root, authentic, summary }: EvidenceVerdict, isSoftware: boolean): Omit<SelfAppraisal, 'platform'> {
   if (!authentic || root === null) return { trustLevel: 'unverified', shortcoming: summary };
-  if (root.assurance === 'software-tpm') return { trustLevel: 'software-tpm', shortcoming: 'it is a software TPM' };
+  if (isSoftware || root.assurance === 'software-tpm')
+    return { trustLevel: 'software-tpm', shortcoming: 'it is a software TPM' };
   if (root.source === 'vendor') return { trustLevel: 'hardware', shortcoming: null };
   return { trustLevel: 'operator-root', shortcoming: `its chain ends in the operator's root ${root.name}` };
 }

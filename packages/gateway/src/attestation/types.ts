@@ -68,6 +68,8 @@ export interface LaunchRegister {
 export interface EvidenceProvider {
   readonly kind: Exclude<ProviderKind, 'software-only'>;
   readonly capabilities: Capabilities;
+  /** The platform says of itself that it is a program. */
+  readonly isSoftware?: boolean;
   /**
    * Fresh evidence that carries each of `bound` (64 bytes each), in order. One operation of the device may stand for all of them.
    * What the device returns was compared with what was asked before this resolves.

@@ -9,7 +9,7 @@ const SPEAKS_OF: Record<EvidenceKind, readonly (keyof EvidencePolicy)[]> = {
   'sev-snp': ['sevSnp'],
   tdx: ['tdx'],
   tpm: ['tpm'],
-  'azure-cvm': ['sevSnp', 'tpm'],
+  'azure-cvm': ['sevSnp', 'tdx', 'tpm'],
   nvidia: ['nvidia'],
 };
 

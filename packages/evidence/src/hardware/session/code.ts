@@ -6,17 +6,24 @@ import type { PlatformKind } from './claimed-evidence.ts';
 const UNSHOWN = 'policy, catalog and mode are asserted by a program on a genuine platform';
 
 /**
- * Registers where a measured launch records the gateway (contracts section 4): those below hold firmware and boot loader, and of those
- * above any program can reset some (TCG PC Client Platform TPM Profile, PCR attributes).
+ * Registers that the boot chain behind the firmware is measured into (contracts section 4). Not among them is the launch register, PCR 13
+ * and RTMR 3: what it holds is worth as much as the chain that extended it, and root on another boot chain can extend it as well.
  */
-const LAUNCH_PCRS = ['8', '9', '10', '11', '12', '13', '14', '15'];
-const LAUNCH_RTMRS = ['1', '2', '3'] as const;
+const BOOT_PCRS = ['8', '9', '10', '11', '12', '14', '15'];
+const BOOT_RTMRS = ['1', '2'] as const;
+
+/** What else is known of a launch. */
+export interface LaunchFacts {
+  /** Whether the launch register holds the expected gateway; null when none was named. */
+  register: Finding | null;
+  /** What the gateway says of its own launch, such as `ML0`; null when it says nothing. */
+  level: string | null;
+}
 
 /**
  * Whether the measured state covers the program: only then does what it wrote follow from the evidence. A reference value for
- * firmware alone does not (contracts section 4).
+ * firmware alone does not (contracts section 4), and a gateway that says itself that nothing measured its launch is believed.
  *
- * @param launch whether the launch register holds the expected gateway; null when none was named
  * @param quote of a TPM, the one that covers the launch: of a session the second, since its first covers firmware only
  */
 export function codeFinding(
@@ -24,37 +31,52 @@ export function codeFinding(
   verdict: EvidenceVerdict,
   state: Finding,
   policy: EvidencePolicy | undefined,
-  launch: Finding | null,
+  { register, level }: LaunchFacts,
   quote: 'tpm-second' | 'tpm' = 'tpm-second',
 ): Finding {
   if (state.outcome !== 'proven') return asserted(`no reference value is shown: ${UNSHOWN}`, state.remedy);
-  if (launch?.outcome === 'proven')
-    return proven(
-      `${launch.detail}; it rests on the boot chain that your --measurement names`,
-      '--gateway-measurement',
-    );
+  if (level === 'ML0') {
+    const detail = 'the gateway says itself that nothing measured its launch (ML0)';
+    return asserted(`${detail}: ${UNSHOWN}`, 'a gateway with a measured launch');
+  }
+  // On ML1 the register is all that ties the program to the boot chain.
+  if (register !== null && (register.outcome === 'failed' || (level === 'ML1' && register.outcome !== 'proven')))
+    return register;
   if (kind === 'sev-snp') return proven('the launch measurement is your reference value', '--measurement');
-  if (kind === 'tdx') return tdxCode(verdict);
-  const covered = Object.values(policy?.tpm?.pcrs ?? {}).some((bank) =>
-    Object.keys(bank).some((index) => LAUNCH_PCRS.includes(index)),
-  );
-  const compared = kind === 'tpm' ? `${quote}.reference_pcrs` : 'azure-cvm.reference_pcrs';
-  if (covered && holds(verdict.checks, compared))
-    return proven('registers of the launch have your reference values', '--evidence-policy');
-  return asserted(
-    `the measurement covers firmware, not the gateway: ${UNSHOWN}`,
-    '--gateway-measurement DIGEST, or --evidence-policy FILE with reference values for one of PCR 8 to 15',
-  );
+  const { covered, missing } = kind === 'tdx' ? tdxBoot(verdict) : tpmBoot(kind, verdict, policy, quote);
+  if (!covered) return asserted(`the measurement covers firmware, not the gateway: ${UNSHOWN}`, missing);
+  const recorded = register?.outcome === 'proven' ? `, and ${register.detail}` : '';
+  return proven(`registers of the boot chain have your reference values${recorded}`, '--evidence-policy');
 }
 
-function tdxCode({ checks }: EvidenceVerdict): Finding {
-  // A register is only asked about where there is a reference value for it.
-  if (LAUNCH_RTMRS.some((index) => holds(checks, `tdx.rtmr${index}`)))
-    return proven('a register of the launch has your reference value', '--evidence-policy');
-  return asserted(
-    `the measurement covers firmware, not the gateway: ${UNSHOWN}`,
-    '--gateway-measurement DIGEST, or --evidence-policy FILE with reference values for one of RTMR 1 to 3',
+interface BootChain {
+  covered: boolean;
+  /** What would show it. */
+  missing: string;
+}
+
+function tdxBoot({ checks }: EvidenceVerdict): BootChain {
+  return {
+    // A register is only asked about where there is a reference value for it.
+    covered: BOOT_RTMRS.some((index) => holds(checks, `tdx.rtmr${index}`)),
+    missing: '--evidence-policy FILE with reference values for RTMR 1 or 2',
+  };
+}
+
+function tpmBoot(
+  kind: PlatformKind,
+  { checks }: EvidenceVerdict,
+  policy: EvidencePolicy | undefined,
+  quote: 'tpm-second' | 'tpm',
+): BootChain {
+  const named = Object.values(policy?.tpm?.pcrs ?? {}).some((bank) =>
+    Object.keys(bank).some((index) => BOOT_PCRS.includes(index)),
   );
+  const compared = kind === 'tpm' ? `${quote}.reference_pcrs` : 'azure-cvm.reference_pcrs';
+  return {
+    covered: named && holds(checks, compared),
+    missing: '--evidence-policy FILE with reference values for the boot chain: one of PCR 8 to 12, 14 or 15',
+  };
 }
 
 /** Whether that check was made, and holds. */

@@ -5,11 +5,13 @@ import { type Expectations, type Report, type SessionFile, stringifyJson, verify
 import {
   azureSession,
   type HardwareSession,
+  LAUNCH_PCR,
   snpSession,
   tdxSession,
   tpmSession,
 } from '../../testing/hardware-session.ts';
 import { CATALOG_HASH, GATEWAY_MEASUREMENT, newKey, POLICY_HASH } from '../../testing/session.ts';
+import type { EvidencePolicy } from '../policy.ts';
 
 const key = await newKey();
 const OTHER = `sha256:${'b2'.repeat(32)}`;
@@ -21,6 +23,8 @@ const sha = (name: string, ...parts: Uint8Array[]): Buffer =>
 const pcr = (digest: string): string => sha('sha256', Buffer.alloc(32), bytes(digest)).toString('hex');
 const rtmr = (digest: string): Uint8Array => sha('sha384', Buffer.alloc(48), sha('sha384', bytes(digest)));
 
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
+const PCR_13: EvidencePolicy = { tpm: { pcrs: { sha256: { '13': [pcr(GATEWAY_MEASUREMENT)] } } } };
 const SWTPM = { device: { manufacturer: 'id:00001014', model: 'swtpm' } };
 
 function asked({ root, measurement }: HardwareSession, more: Expectations = {}): Expectations {
@@ -41,14 +45,22 @@ const withRtmr3 = (value: Uint8Array) => ({
   guest: { rtmr: [Buffer.alloc(48, 1), Buffer.alloc(48, 2), Buffer.alloc(48, 3), value] },
 });
 
-const RECORDED: [string, HardwareSession][] = [
-  ['a TPM', await tpmSession(key, [], { launch: pcr(GATEWAY_MEASUREMENT) })],
-  ['TDX', await tdxSession(key, [], withRtmr3(rtmr(GATEWAY_MEASUREMENT)))],
+const RECORDED: [name: string, session: HardwareSession, boot: EvidencePolicy][] = [
+  [
+    'a TPM',
+    await tpmSession(key, [], { launch: pcr(GATEWAY_MEASUREMENT) }),
+    { tpm: { pcrs: { sha256: { '11': [LAUNCH_PCR] } } } },
+  ],
+  [
+    'TDX',
+    await tdxSession(key, [], withRtmr3(rtmr(GATEWAY_MEASUREMENT))),
+    { tdx: { rtmr: { '1': ['02'.repeat(48)] } } },
+  ],
 ];
 
-for (const [name, session] of RECORDED) {
-  test(`${name} whose launch register holds the expected gateway proves the code, and with it policy and catalog [UX-05]`, async () => {
-    const report = await check(session.file, asked(session));
+for (const [name, session, evidencePolicy] of RECORDED) {
+  test(`${name} whose launch register holds the expected gateway, on the expected boot chain, proves code, policy and catalog [UX-05]`, async () => {
+    const report = await check(session.file, asked(session, { evidencePolicy }));
     assert.deepEqual(outcomes(report, 'gateway.measurement', 'gateway.code', 'policy.hash'), [
       'proven',
       'proven',
@@ -57,8 +69,22 @@ for (const [name, session] of RECORDED) {
     assert.equal(report.verdict, 'verified');
   });
 
-  test(`${name}: the register proves nothing when the boot chain under it is not the expected one`, async () => {
-    const { measurement: _, ...without } = asked(session);
+  test(`${name}: root on any boot chain can extend the register, so alone it proves nothing [W-12]`, async () => {
+    const report = await check(session.file, asked(session));
+    assert.deepEqual(outcomes(report, 'gateway.measurement', 'gateway.code', 'policy.hash'), [
+      'asserted',
+      'asserted',
+      'asserted',
+    ]);
+    assert.equal(report.verdict, 'unverified');
+    const only = name === 'TDX' ? { tdx: { rtmr: { '3': [hex(rtmr(GATEWAY_MEASUREMENT))] } } } : PCR_13;
+    assert.deepEqual(outcomes(await check(session.file, asked(session, { evidencePolicy: only })), 'gateway.code'), [
+      'asserted',
+    ]);
+  });
+
+  test(`${name}: the register proves nothing when the firmware under it is not the expected one`, async () => {
+    const { measurement: _, ...without } = asked(session, { evidencePolicy });
     const report = await check(session.file, without);
     assert.deepEqual(outcomes(report, 'gateway.code', 'policy.hash'), ['asserted', 'asserted']);
     assert.equal(report.verdict, 'unverified');
@@ -103,6 +129,37 @@ test('a launch measurement that covers the code needs no register', async () => 
   const session = await snpSession(key);
   const report = await check(session.file, asked(session));
   assert.deepEqual(outcomes(report, 'gateway.measurement', 'gateway.code'), ['proven', 'proven']);
+});
+
+test('a gateway that says itself that nothing measured its launch is believed, on every platform', async () => {
+  const level = { launch_level: 'ML0' };
+  for (const session of [
+    await snpSession(key, [], {}, level),
+    await tpmSession(key, [], { launch: pcr(GATEWAY_MEASUREMENT) }, level),
+  ]) {
+    const evidencePolicy = { tpm: { pcrs: { sha256: { '11': [LAUNCH_PCR] } } } };
+    const tpm = session.file.claim.trace.runtime.platform === 'tpm2' ? { evidencePolicy } : {};
+    const report = await check(session.file, asked(session, tpm));
+    assert.deepEqual(
+      [report.verdict, ...outcomes(report, 'gateway.code', 'policy.hash')],
+      ['unverified', 'asserted', 'asserted'],
+    );
+  }
+});
+
+test('a register that no quote selects is not taken from beside it, whichever quote it lies beside [ATK-41]', async () => {
+  const session = await tpmSession(key, [], { launch: pcr(OTHER) });
+  const forged = structuredClone(session.file);
+  const values = { sha256: { '4': 'ab'.repeat(32), '13': pcr(GATEWAY_MEASUREMENT) } };
+  for (let i = 0; i < 8; i += 1) Object.assign(values.sha256, { [i]: i === 4 ? 'ab'.repeat(32) : '00'.repeat(32) });
+  forged.evidence = forged.evidence.filter(({ role }) => role !== 'tpm/second_pcrs');
+  const data = Buffer.from(JSON.stringify(values)).toString('base64');
+  forged.evidence.push({ role: 'tpm/pcrs', media_type: 'application/json', data });
+  for (const accepted of [{}, { acceptSoftwareTpm: true }]) {
+    const report = await check(forged, asked(session, accepted));
+    assert.notEqual(report.verdict, 'verified');
+    assert.deepEqual(outcomes(report, 'gateway.measurement'), ['asserted']);
+  }
 });
 
 test('registers that the quote does not cover are not taken from beside it', async () => {

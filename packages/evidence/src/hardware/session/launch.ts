@@ -37,12 +37,12 @@ export function launchFinding(kind: PlatformKind, verdict: EvidenceVerdict, expe
 function registerIn(kind: PlatformKind, { facts, checks }: EvidenceVerdict): LaunchRegister | null {
   if (kind === 'sev-snp') return null;
   if (kind === 'tdx') return { name: 'RTMR 3', value: textFact(facts.rtmr3), after: rtmrAfter };
-  // The second quote of a session, or the one quote of other evidence; values count only where their digest was the quoted one.
-  const shown = [
-    ['tpm-second.pcr_digest', facts.second_launch_register],
-    [`${kind}.pcr_digest`, facts.launch_register],
-  ].find(([id]) => checks.some((check) => check.id === id && check.outcome === 'proven'));
-  return { name: 'PCR 13', value: textFact(shown?.[1]), after: pcrAfter };
+  // Of a session the second quote, and never the first, which covers firmware only; other evidence has one quote.
+  const pair = checks.some(({ id }) => id.startsWith('tpm-second.'));
+  const digest = pair ? 'tpm-second.pcr_digest' : `${kind}.pcr_digest`;
+  const shown = checks.some(({ id, outcome }) => id === digest && outcome === 'proven');
+  const said = pair ? facts.second_launch_register : facts.launch_register;
+  return { name: 'PCR 13', value: shown ? textFact(said) : null, after: pcrAfter };
 }
 
 /** What PCR 13 holds after one extension of its initial value with `digest`, lower-case hex: TPM2_PCR_Extend of zeros, SHA-256(0^32 || digest). */

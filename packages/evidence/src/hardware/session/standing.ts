@@ -37,11 +37,14 @@ const SECOND_BINDING = 'tpm-second.extra_data';
 /**
  * Whether hardware vouches for the key and the chain of a claim (contracts section 4). The 64 bytes that the evidence must carry
  * are computed from key and chain: a nonce that the signer wrote into the claim is never compared with itself.
+ *
+ * @param level the launch level that session_start names; null when it names none
  */
 export async function hardwareStanding(
   claim: WireClaim,
   items: readonly EvidenceItem[],
   expectations: Expectations,
+  level: string | null,
 ): Promise<HardwareStanding> {
   if (claim.trace.runtime.platform === 'software-only') return software(claim, items, expectations);
   const none = { namesKey: false, provesCode: false, withoutHardware: false, launch: null };
@@ -57,7 +60,7 @@ export async function hardwareStanding(
     );
     return { ...none, checks: [required(...EVIDENCE, finding), ...idleExpectations([], expectations)], unread };
   }
-  return { ...(await hardwareBacked(claim, kind, evidence, expectations)), unread };
+  return { ...(await hardwareBacked(claim, kind, evidence, expectations, level)), unread };
 }
 
 function gathered(claim: WireClaim, items: readonly EvidenceItem[]): ClaimedEvidence | string {
@@ -101,6 +104,7 @@ async function hardwareBacked(
   kind: PlatformKind,
   { files, gpu }: ClaimedEvidence,
   expectations: Expectations,
+  level: string | null,
 ): Promise<Backed> {
   const bound = boundBytes(claim.trace.cnf.jwk.x, claim.gateway.audit_chain.root);
   const given = givenFor(claim, expectations);
@@ -111,7 +115,7 @@ async function hardwareBacked(
   const state = stateFinding(claim.trace.runtime.measurement, 'the claim says', verdict.authentic, expectations);
   const { gatewayMeasurement } = expectations;
   const launch = gatewayMeasurement === undefined ? null : launchFinding(kind, verdict, gatewayMeasurement);
-  const code = codeFinding(kind, verdict, state, expectations.evidencePolicy, launch);
+  const code = codeFinding(kind, verdict, state, expectations.evidencePolicy, { register: launch, level });
   // What a software TPM recorded at the start of a machine is the word of whoever started the TPM: it is not asked for.
   const askCode = root.software && root.accepted ? informative : required;
   // What is not authentic is not acceptable.

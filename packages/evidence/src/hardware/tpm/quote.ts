@@ -188,7 +188,8 @@ export function quotedRoot(root: TrustedRoot | null, firmwareVersion: string | n
 
 /** What a quote says, for people and comparisons. */
 export function quoteFacts({ quote, signature, values }: QuoteParts): Record<string, string | number | boolean> {
-  const launch = values?.value?.get('sha256')?.get(LAUNCH_PCR);
+  const covered = quote.selection.some(({ bank, indexes }) => bank === 'sha256' && indexes.includes(LAUNCH_PCR));
+  const launch = covered ? values?.value?.get('sha256')?.get(LAUNCH_PCR) : undefined;
   const { resetCount, restartCount, milliseconds, safe } = quote.clock;
   const measurement = measurementOf(quote, signature.hash);
   return {
@@ -196,7 +197,7 @@ export function quoteFacts({ quote, signature, values }: QuoteParts): Record<str
     pcr_selection: selectionText(quote.selection),
     pcr_digest: encodeHex(quote.pcrDigest),
     ...(measurement === null ? {} : { measurement }),
-    // As it is said beside the quote: it counts only together with the check of the digest.
+    // As it is said beside the quote: it counts only together with the check of the digest, which covers selected registers alone.
     ...(launch === undefined ? {} : { launch_register: encodeHex(launch) }),
     signature: `${signature.scheme}-${signature.hash}`,
     qualified_signer: quote.qualifiedSigner,
