@@ -229,10 +229,7 @@ test('cmcp attest evidence asks a gateway, and cmcp attest verify checks its ans
     const { started, url } = await bed.start();
     const nonce = randomBytes(32).toString('hex');
     const [file, expect] = [join(bed.folder, 'answer.json'), join(bed.folder, 'expect.json')];
-    const asked = await cmcpInProcess(
-      ['attest', '--nonce', nonce, '--url', url.origin, '--out', file],
-      bed.folder,
-    );
+    const asked = await cmcpInProcess(['attest', '--nonce', nonce, '--url', url.origin, '--out', file], bed.folder);
     assert.equal(asked.code, 0, asked.stderr);
     assert.match(asked.stderr, /Nothing is verified yet/);
     const key = /sha256:[0-9a-f]{64}/.exec(asked.stderr)?.[0] ?? '';
