@@ -56,7 +56,8 @@ export function ownStatement(
     policy_hash: policy.bundleHash,
     catalog_hash: catalog.hash,
     mode: config.mode,
-    config_hash: config.hash,
+    // Anyone may ask: a digest with secrets in it would let weak ones be guessed.
+    config_hash: config.portableHash,
     audit_root: auditRoot,
   };
 }
