@@ -75,8 +75,13 @@ const INITIALIZE = {
 };
 
 /** A bench whose client has gone through the handshake. */
-async function inSession(t: TestContext, version = '2025-11-25', session: string | null = 'session-1'): Promise<Bench> {
-  const opened = await bench(t);
+async function inSession(
+  t: TestContext,
+  version = '2025-11-25',
+  session: string | null = 'session-1',
+  time?: ManualTime,
+): Promise<Bench> {
+  const opened = await bench(t, undefined, time);
   const { bridge, arrival } = opened;
   bridge.send(INITIALIZE);
   const agreed = { protocolVersion: version, capabilities: {}, serverInfo: { name: 's', version: '1' } };
@@ -131,7 +136,7 @@ test('messages on an event stream are relayed in order, the response last, and a
       response.write(event(stringifyJson(notification('notifications/progress', { progress }))));
     }
     response.write(event(stringifyJson({ jsonrpc: '2.0', id: '7', result: { of: 'another' } })));
-    response.write(event(result(received, { done: true })));
+    response.write(event(result(received, { done: true })) + event(stringifyJson(notification('notifications/late'))));
     response.end(event(stringifyJson({ jsonrpc: '2.0', id: message.id as number, result: { twice: true } })));
   });
   bridge.send(call(7));
@@ -470,6 +475,50 @@ test('a session with a gateway that is refused later is not even taken leave of'
   assert.equal(gateway.attested, 2);
   assert.ok(seen.every(({ method }) => method !== 'DELETE'));
 });
+
+test('a server that keeps no session is told no id, and nobody takes leave of it', async (t) => {
+  const { bridge, arrival, seen } = await inSession(t, '2025-06-18', null);
+  (await arrival()).response.writeHead(405).end();
+  bridge.send({ jsonrpc: '2.0', id: 1, method: 'ping' });
+  const ping = await arrival();
+  assert.equal(ping.headers['mcp-protocol-version'], '2025-06-18');
+  assert.equal(ping.headers['mcp-session-id'], undefined);
+  ping.response.writeHead(404).end();
+  assert.match(errorText(await bridge.next()), /answered with HTTP 404/);
+  assert.equal(await bridge.end(), 0);
+  assert.ok(seen.every(({ method }) => method !== 'DELETE'));
+});
+
+test('the stream of a server is opened again when it ends, and not when it is refused', async (t) => {
+  for (const [status, note] of [
+    [405, null],
+    [500, /can no longer speak first: HTTP 500/],
+  ] as const) {
+    const time = new ManualTime();
+    const { bridge, arrival, seen } = await inSession(t, '2025-11-25', 'session-1', time);
+    const first = await arrival();
+    first.response.writeHead(200, STREAM_TYPE).end(': over\n\n');
+    // The pause of a second begins when the end has arrived, which is not to be seen from here.
+    for (const before = seen.length; seen.length === before; await turn()) time.advance(1);
+    const second = await arrival();
+    assert.equal(second.method, 'GET');
+    second.response.writeHead(status).end();
+    await pinged(bridge, arrival);
+    time.advance(100_000);
+    await pinged(bridge, arrival);
+    assert.equal(seen.filter(({ method }) => method === 'GET').length, 2);
+    const said = bridge.said.join('\n');
+    if (note === null) assert.ok(!said.includes('speak first'), said);
+    else assert.match(said, note);
+  }
+});
+
+/** A request and its answer: what was sent before has arrived by then. */
+async function pinged(bridge: Bridged, arrival: () => Promise<Received>): Promise<void> {
+  bridge.send({ jsonrpc: '2.0', id: 'p', method: 'ping' });
+  answerJson(await arrival());
+  assert.equal((await bridge.next()).id, 'p');
+}
 
 test('a client that is gone ends the bridge, and its session', async (t) => {
   const { bridge, arrival } = await inSession(t);
