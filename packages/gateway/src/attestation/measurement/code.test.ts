@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { cp, mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -67,6 +68,21 @@ async function changes(
 
 const write = (path: string, text: string) => (folder: string) => writeFile(join(folder, path), text);
 
+/** Installations with something in the way of what they need. */
+function shadowing(t: TestContext) {
+  const installed = (more: Record<string, string>): Promise<string> => folderOf(t, { ...INSTALLED, ...more });
+  const refused = async (
+    what: string,
+    added: Record<string, string> | ((folder: string) => Promise<unknown>),
+    detail: RegExp,
+  ): Promise<void> => {
+    const folder = await installed(typeof added === 'function' ? {} : added);
+    if (typeof added === 'function') await added(folder);
+    assert.throws(() => measured(folder), { code: 'PROCESS_UNSAFE', detail }, what);
+  };
+  return { installed, refused };
+}
+
 test('one byte of one file that the process can load changes the measurement, and so does one file or one name [W-11]', (t) =>
   changes(t, 'packages', {
     'a byte of the gateway': write('node_modules/@cmcp/gateway/dist/index.js', 'export const open = true; \n'),
@@ -102,6 +118,75 @@ test('a package that shadows another, or that lies nested though nobody declared
       await rename(join(folder, 'aside'), join(folder, nested));
     },
   }));
+
+test('what Node.js would load instead of a measured package is measured or refused, whatever is put there', async (t) => {
+  const { installed, refused } = shadowing(t);
+  const nearest = 'node_modules/@cmcp/node_modules';
+  const code = 'export default 3;\n';
+  await refused(
+    'a folder with code alone, beside a scope',
+    { [`${nearest}/shared/index.js`]: code },
+    /shared has no package\.json/,
+  );
+  await refused(
+    'an empty folder',
+    (folder) => mkdir(join(folder, nearest, 'shared'), { recursive: true }),
+    /shared has no package/,
+  );
+  await refused('a file in place of it', { [`${nearest}/shared`]: code }, /shared is no folder/);
+  for (const ending of ['js', 'json', 'node'])
+    await refused(
+      `a file of its name .${ending}`,
+      { [`${nearest}/shared.${ending}`]: code },
+      /shared\.\w+ is no folder/,
+    );
+  await refused('such a file beside the package', { 'node_modules/shared.js': code }, /shared\.js is no folder/);
+  await refused('one in a scope', { 'node_modules/@cmcp/gateway.js': code }, /@cmcp\/gateway\.js is no folder/);
+  await refused(
+    'a link to a folder',
+    async (folder) => {
+      await mkdir(join(folder, nearest), { recursive: true });
+      await symlink(await folderOf(t, { 'index.js': code }), join(folder, nearest, 'shared'));
+    },
+    /shared has no package/,
+  );
+  await refused(
+    'a package that nobody names',
+    { [`${nearest}/quiet/package.json`]: manifest('quiet', '1.0.0') },
+    /quiet is nearer/,
+  );
+  await refused('one in a scope of it', { [`${nearest}/@s/quiet/package.json`]: '{}' }, /@s\/quiet is nearer/);
+  await refused('an empty node_modules', (folder) => mkdir(join(folder, nearest)), /belongs to no package/);
+  await refused('a file named node_modules', { [nearest]: '' }, /node_modules is no folder/);
+  await refused(
+    'code alone in the own folder',
+    { 'node_modules/engine/node_modules/odd/index.js': code },
+    /odd\/package\.json does not exist/,
+  );
+  const measuredToo = {
+    [`${nearest}/shared/package.json`]: manifest('shared', '1.0.1'),
+    [`${nearest}/shared/a.js`]: code,
+  };
+  assert.notEqual(measured(await installed(measuredToo)).parts.packages, measured(await installed({})).parts.packages);
+});
+
+test('Node.js takes what is refused: a folder without package.json that lies nearer', async (t) => {
+  const folder = await folderOf(t, {
+    'node_modules/@s/main/index.mjs':
+      'import("yaml").then(({ default: it }) => console.log(it), () => console.log("none"));',
+    'node_modules/@s/main/index.cjs': 'console.log(require("yaml"));',
+    'node_modules/@s/node_modules/yaml/index.js': 'module.exports = "shadow";',
+    'node_modules/yaml/package.json': manifest('yaml', '1.0.0'),
+    'node_modules/yaml/index.js': 'module.exports = "real";',
+  });
+  const run = (file: string): string =>
+    execFileSync(process.execPath, [join(folder, 'node_modules/@s/main', file)], { encoding: 'utf8' });
+  assert.deepEqual([run('index.mjs'), run('index.cjs')], ['shadow\n', 'shadow\n']);
+  await rm(join(folder, 'node_modules/@s/node_modules/yaml/index.js'));
+  assert.equal(run('index.mjs'), 'none\n', 'an empty folder hides the package');
+  await write('node_modules/yaml.js', 'module.exports = "file";')(folder);
+  assert.equal(run('index.cjs'), 'file\n', 'require takes a file before a folder');
+});
 
 test('the Node.js binary and the integrity that npm checked are parts of their own', async (t) => {
   await changes(t, 'node', { 'a byte of the binary': write('bin/node', 'the Node.js binari') });

@@ -1,7 +1,8 @@
-import { readdirSync, readFileSync, realpathSync } from 'node:fs';
-import { basename, dirname, join, sep } from 'node:path';
+import { readFileSync, realpathSync } from 'node:fs';
+import { dirname, join, sep } from 'node:path';
 import { isObject, JsonError, type JsonObject, member, parseJson } from '@cmcp/evidence';
 import { GatewayError } from '../../errors.ts';
+import { type FoundPackage, moduleFolders, packagesIn, refuseUnmeasured, resolvePackage } from './module-folders.ts';
 
 /** A package as it lies on this disk. */
 export interface InstalledPackage {
@@ -18,10 +19,11 @@ export interface InstalledPackage {
 /**
  * The packages in `folders` and everything that they depend on, wherever the package manager put it: each is what Node.js finds for
  * its name (Node.js, "Loading from node_modules folders"). What lies in a package's own `node_modules` belongs to it, declared or not.
- * @throws GatewayError PROCESS_UNSAFE when something is missing
+ * @throws GatewayError PROCESS_UNSAFE when something is missing, or Node.js would find something that is not measured
  */
 export function installedPackages(folders: readonly string[]): InstalledPackage[] {
   const found = new Map<string, InstalledPackage>();
+  const nearer = new Set<string>();
   const waiting = folders.map((folder) => realpathSync(folder));
   for (let folder = waiting.pop(); folder !== undefined; folder = waiting.pop()) {
     if (found.has(folder)) continue;
@@ -30,19 +32,18 @@ export function installedPackages(folders: readonly string[]): InstalledPackage[
     const tree = folder.split(sep).includes('node_modules') ? 'installed' : 'source';
     const versions = dependencies.map(({ name, version }): [string, string] => [name, version]);
     found.set(folder, { ...identity(folder, manifest), folder, tree, dependencies: Object.fromEntries(versions) });
-    waiting.push(...dependencies.map((each) => each.folder));
-    if (tree === 'installed') waiting.push(...nestedPackages(folder));
+    waiting.push(...dependencies.map((each) => each.folder), ...packagesIn(join(folder, 'node_modules')));
+    for (const place of passed(folder, dependencies)) nearer.add(place);
   }
+  refuseUnmeasured(nearer, found);
   return [...found.values()];
 }
 
-/** The folder of the package that `name` stands for in code that lies in `folder`; null when there is none. */
-export function resolvePackage(name: string, folder: string): string | null {
-  for (let place = folder; ; place = dirname(place)) {
-    const candidate = join(place, 'node_modules', name);
-    if (basename(place) !== 'node_modules' && manifestText(candidate) !== null) return realpathSync(candidate);
-    if (dirname(place) === place) return null;
-  }
+/** The `node_modules` folders that Node.js passes from `folder` to the package's own place and to each of its dependencies. */
+function passed(folder: string, dependencies: readonly Dependency[]): string[] {
+  const places = moduleFolders(folder);
+  const own = places.findIndex((place) => place === dirname(folder) || place === dirname(dirname(folder)));
+  return places.slice(0, Math.max(own, ...dependencies.map(({ place }) => places.indexOf(place))));
 }
 
 /** Reads `package.json`. @throws GatewayError PROCESS_UNSAFE */
@@ -76,18 +77,18 @@ function identity(folder: string, manifest: JsonObject): { name: string; version
   throw new GatewayError('PROCESS_UNSAFE', `${join(folder, 'package.json')} names no package and version`);
 }
 
-interface Dependency {
+interface Dependency extends FoundPackage {
   name: string;
   version: string;
-  folder: string;
 }
 
 function dependenciesOf(folder: string, manifest: JsonObject): Dependency[] {
   const optional = new Set([...names(manifest, 'optionalDependencies'), ...names(manifest, 'peerDependencies')]);
   const found: Dependency[] = [];
   for (const name of new Set([...names(manifest, 'dependencies'), ...optional])) {
-    const place = resolvePackage(name, folder);
-    if (place !== null) found.push({ name, version: identity(place, readManifest(place)).version, folder: place });
+    const resolved = resolvePackage(name, folder);
+    if (resolved !== null)
+      found.push({ name, version: identity(resolved.folder, readManifest(resolved.folder)).version, ...resolved });
     else if (!optional.has(name)) {
       throw new GatewayError('PROCESS_UNSAFE', `${name}, which ${folder} needs, is not installed; install it again`);
     }
@@ -98,24 +99,4 @@ function dependenciesOf(folder: string, manifest: JsonObject): Dependency[] {
 function names(manifest: JsonObject, section: string): string[] {
   const given = member(manifest, section);
   return given !== undefined && isObject(given) ? Object.keys(given) : [];
-}
-
-function nestedPackages(folder: string): string[] {
-  const found: string[] = [];
-  for (const name of foldersIn(join(folder, 'node_modules'))) {
-    const place = join(folder, 'node_modules', name);
-    const inScope = name.startsWith('@') ? foldersIn(place).map((each) => join(place, each)) : [place];
-    found.push(...inScope.map((each) => realpathSync(each)));
-  }
-  return found;
-}
-
-/** What a folder holds besides hidden entries such as npm's `.bin`; nothing when it does not exist. */
-function foldersIn(folder: string): string[] {
-  try {
-    return readdirSync(folder).filter((name) => !name.startsWith('.'));
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
-    throw error;
-  }
 }

@@ -4,7 +4,8 @@ import { fileURLToPath } from 'node:url';
 import { member } from '@cmcp/evidence';
 import { GatewayError } from '../../errors.ts';
 import type { CodeSource, Launch } from './code.ts';
-import { readManifest, resolvePackage } from './installed-packages.ts';
+import { readManifest } from './installed-packages.ts';
+import { resolvePackage } from './module-folders.ts';
 
 /** The package that starts a gateway. */
 const PROGRAM = '@cmcp/cli';
@@ -16,7 +17,7 @@ export function ownCode(launch: Launch): CodeSource {
   const gateway = fileURLToPath(new URL('../../..', import.meta.url));
   const program = resolvePackage(PROGRAM, realpathSync(gateway));
   return {
-    packages: program === null ? [gateway] : [gateway, program],
+    packages: program === null ? [gateway] : [gateway, program.folder],
     node: runningNode(),
     launch,
     half: basename(fileURLToPath(new URL('../..', import.meta.url))) === 'src' ? 'src' : 'dist',
