@@ -66,7 +66,7 @@ test('evidence about a machine with a software TPM, for a challenge, is checked 
   const asked = await run('evidence', '--nonce', challenge, '--config', bed.configFile, '--out', file);
   assert.equal(asked.code, 0, asked.stderr);
   const check = async (members: object, sent = challenge) =>
-    run('verify', file, '--nonce', sent, '--expect', await writeExpectations(members));
+    run('verify', file, '--machine', '--nonce', sent, '--expect', await writeExpectations(members));
   const good = { measurement: platform, accept: ['software-tpm'] };
   const verified = await check(good);
   assert.equal(verified.code, 0, verified.stdout);
@@ -75,6 +75,8 @@ test('evidence about a machine with a software TPM, for a challenge, is checked 
   assert.equal((await check({ ...good, measurement: `sha256:${'00'.repeat(32)}` })).code, 1);
   assert.equal((await check({ ...good, roots: [] })).code, 1);
   assert.equal((await check(good, nonce())).code, 1);
+  const asGateway = await run('verify', file, '--nonce', challenge, '--expect', await writeExpectations(good));
+  assert.deepEqual([asGateway.code, /of no gateway/.test(asGateway.stderr)], [1, true]);
 });
 
 test('a gateway on a software TPM answers a challenge with a quote of it, over its TLS key, and another answer is refused', async (t) => {

@@ -13,7 +13,7 @@ import {
   type SessionFile,
   verifyLiveAttestation,
 } from '@cmcp/evidence';
-import { GatewayError, type StartedGateway } from '@cmcp/gateway';
+import { GatewayError, loadConfig, readEnvironment, type StartedGateway } from '@cmcp/gateway';
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import { Agent, fetch as undiciFetch } from 'undici';
 import { spkiOf } from '../packages/gateway/src/ingress/tls-files.ts';
@@ -103,6 +103,8 @@ test('a gateway in dev mode serves agents over TLS, and its answer verifies unde
     assert.equal((await verifyLiveAttestation(text, relayed, soft(started))).verdict, 'refused', 'relayed');
     await gateway.stop();
     const { statement } = readLiveDocument(text);
+    const { portableHash } = await loadConfig(bed.configFile, readEnvironment({ CMCP_DEV_MODE: '1' }));
+    assert.equal(statement.config_hash, portableHash, 'no digest with secrets in it');
     for (const file of await files(bed)) {
       const detail = startOf(file);
       assert.equal(detail.tls_spki, given.tlsSpki);
