@@ -45,6 +45,7 @@ test('flags that load code or open the process are refused by name; harmless one
     ['--env-file=/tmp/env'],
     ['--conditions=cmcp-source'],
     ['--experimental-config-file=/tmp/node.json'],
+    ['--experimental-default-config-file'],
     ['--openssl-config=/tmp/openssl.cnf'],
     ['--snapshot-blob=/tmp/x'],
     ['--allow-natives-syntax'],
@@ -64,7 +65,13 @@ test('flags that load code or open the process are refused by name; harmless one
 });
 
 test('variables that load code or let secrets out are refused by name, and their values are never shown', async () => {
-  const harmless = { PATH: '/bin', NODE_ENV: 'production', NODE_VERSION: '24.21.0', NODE_EXTRA_CA_CERTS: '/ca.pem' };
+  const harmless = {
+    PATH: '/bin',
+    NODE_ENV: 'production',
+    NODE_VERSION: '24.21.0',
+    NODE_EXTRA_CA_CERTS: '/ca.pem',
+    RES_OPTIONS: 'x',
+  };
   assert.deepEqual(await guardProcess(quietProcess({ variables: harmless })), []);
   const refused = [
     'NODE_OPTIONS',
@@ -82,6 +89,8 @@ test('variables that load code or let secrets out are refused by name, and their
     'DYLD_INSERT_LIBRARIES',
     'GCONV_PATH',
     'GLIBC_TUNABLES',
+    'LOCPATH',
+    'HOSTALIASES',
     'OPENSSL_CONF',
     'OPENSSL_MODULES',
     'SSLKEYLOGFILE',

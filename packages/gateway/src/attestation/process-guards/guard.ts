@@ -2,12 +2,14 @@ import { GatewayError } from '../../errors.ts';
 import type { Condition } from './condition.ts';
 import { closeProcess, exposureConditions } from './exposure.ts';
 import { launchConditions } from './launch.ts';
+import { nativeCodeConditions } from './native-code.ts';
 import type { ProcessFacts } from './process-facts.ts';
 
 /** Closes what this process can close by itself, and looks at everything that could make it run other code or give its keys away. */
 export async function processConditions(facts: ProcessFacts): Promise<Condition[]> {
   await closeProcess(facts);
-  return [...(await launchConditions(facts)), ...(await exposureConditions(facts))];
+  const loaded = [...(await launchConditions(facts)), ...(await nativeCodeConditions(facts))];
+  return [...loaded, ...(await exposureConditions(facts))];
 }
 
 /**

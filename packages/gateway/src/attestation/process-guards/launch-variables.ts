@@ -1,4 +1,7 @@
-/** Variables of Node.js that neither load code, nor write elsewhere, nor weaken TLS. Container images set some of them. */
+/**
+ * Variables of Node.js that neither load code, nor write elsewhere, nor weaken TLS. Container images set some of them. What
+ * certificates they bring is measured (measurement/added-trust.ts).
+ */
 const HARMLESS = new Set([
   'NODE_DISABLE_COLORS',
   'NODE_ENV',
@@ -15,6 +18,8 @@ const FAMILIES: readonly [RegExp, string][] = [
   [/^DYLD_/, 'the dynamic linker loads libraries from where it says (dyld(1))'],
   [/^GLIBC_TUNABLES$/, 'it changes how the C library works (ld.so(8))'],
   [/^GCONV_PATH$/, 'the C library loads converters from there (iconv(3))'],
+  [/^LOCPATH$/, 'the C library reads the data of a language from there (locale(7))'],
+  [/^HOSTALIASES$/, 'it names a file that leads names of hosts elsewhere (hostname(7))'],
   [/^OPENSSL_(?:CONF|CONF_INCLUDE|ENGINES|MODULES)$/, 'OpenSSL loads modules that it names (openssl-env(7))'],
   [/^SSLKEYLOGFILE$/, 'it asks for the secrets of TLS connections to be written to a file'],
   [/^NODE_OPTIONS$/, 'it adds flags, such as --require, to the command line of Node.js'],

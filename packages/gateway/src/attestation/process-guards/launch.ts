@@ -1,3 +1,4 @@
+import { dirname, join } from 'node:path';
 import { type Condition, ok, problem } from './condition.ts';
 import { unsafeFlags } from './launch-flags.ts';
 import { unsafeVariables } from './launch-variables.ts';
@@ -8,7 +9,7 @@ const PRELOAD_FILE = '/etc/ld.so.preload';
 
 /** Whether this process was started with nothing that makes it run other code than its files hold. */
 export async function launchConditions(facts: ProcessFacts): Promise<Condition[]> {
-  return [flags(facts), variables(facts), await preloaded(facts)];
+  return [flags(facts), variables(facts), await preloaded(facts), await globalFolders(facts)];
 }
 
 function flags({ flags: given }: ProcessFacts): Condition {
@@ -42,4 +43,16 @@ async function preloaded({ platform, read }: ProcessFacts): Promise<Condition> {
     `${PRELOAD_FILE} makes the dynamic linker load ${libraries.split(/[\s:]+/).join(', ')} into every program`,
     `Empty ${PRELOAD_FILE}, or run the gateway where it does not apply, such as a container of its own.`,
   );
+}
+
+/** Where `require` looks for what it finds nowhere else (Node.js, "Loading from the global folders"). */
+async function globalFolders({ variables: { HOME: home = '' }, executable, exists }: ProcessFacts): Promise<Condition> {
+  const about = 'global folders';
+  const folders = [join(dirname(dirname(executable)), 'lib/node')];
+  if (home !== '') folders.push(join(home, '.node_modules'), join(home, '.node_libraries'));
+  const there = await Promise.all(folders.map(exists));
+  const found = folders.filter((_, index) => there[index]);
+  if (found.length === 0) return ok(about, 'none that code could be loaded from');
+  const why = `${found.join(', ')}: Node.js also looks for packages there, and nothing there is measured`;
+  return problem(about, why, 'Remove them, or give the gateway a user and a Node.js of its own.');
 }

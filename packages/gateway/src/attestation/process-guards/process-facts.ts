@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile, stat, writeFile } from 'node:fs/promises';
 import { url as inspectorUrl } from 'node:inspector';
 
 /** What the guards may see of the process and its kernel, and touch. */
@@ -7,14 +7,18 @@ export interface ProcessFacts {
   /** `process.execArgv`. */
   flags: readonly string[];
   variables: Readonly<Record<string, string>>;
+  /** The path of the Node.js binary, as the kernel shows it. */
+  executable: string;
   /** Effective user id; null where there is none. */
   user: number | null;
   /** Where a debugger could connect; undefined when nowhere. */
   inspectorUrl: () => string | undefined;
   /** Makes a signal do nothing. */
   ignoreSignal: (signal: NodeJS.Signals) => void;
-  /** The text of a file of the kernel; null when it cannot be read. */
+  /** The text of a file of the kernel or the system; null when it cannot be read. */
   read: (path: string) => Promise<string | null>;
+  /** Whether something is at a path. True when that cannot be told. */
+  exists: (path: string) => Promise<boolean>;
   /** Writes to a file of the kernel. Whether it took effect shows when it is read. */
   write: (path: string, text: string) => Promise<void>;
 }
@@ -25,10 +29,12 @@ export function ownProcess(variables: Readonly<Record<string, string>>): Process
     platform: process.platform,
     flags: process.execArgv,
     variables,
+    executable: process.execPath,
     user: process.geteuid?.() ?? null,
     inspectorUrl,
     ignoreSignal: (signal) => void (process.listenerCount(signal) > 0 || process.on(signal, () => {})),
     read: (path) => unlessRefused(readFile(path, 'utf8')),
+    exists,
     write: async (path, text) => void (await unlessRefused(writeFile(path, text))),
   };
 }
@@ -40,5 +46,14 @@ async function unlessRefused<T>(done: Promise<T>): Promise<T | null> {
   } catch (error) {
     if (error instanceof Error && 'syscall' in error) return null;
     throw error;
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await stat(path);
+    return true;
+  } catch (error) {
+    return !(error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR'));
   }
 }
