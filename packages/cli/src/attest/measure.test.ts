@@ -57,6 +57,20 @@ test('what the command prints is what a gateway of this configuration commits to
     assert.equal(bundle.entries[0]?.detail?.measurement, gateway.digest);
   }));
 
+test('certificates that a variable brings are shown by the name of the variable, and change what is expected', () =>
+  withBed(async (bed) => {
+    const file = join(bed.folder, 'ca.pem');
+    await writeFile(file, 'a certificate');
+    const [plain, trusting] = [
+      await cmcpInProcess(['attest', 'measure'], bed.folder),
+      await cmcpInProcess(['attest', 'measure'], bed.folder, { NODE_EXTRA_CA_CERTS: file }),
+    ];
+    assert.match(trusting.stdout, /^ +trusts NODE_EXTRA_CA_CERTS +sha256:[0-9a-f]{64}$/m);
+    assert.doesNotMatch(plain.stdout, /trusts/);
+    const launch = ({ stdout }: { stdout: string }): string => /launch +(\S+)/.exec(stdout)?.[1] ?? assert.fail();
+    assert.notEqual(launch(plain), launch(trusting));
+  }));
+
 test('the command refuses what the gateway would: a policy that is not the pinned one', () =>
   withBed(async (bed) => {
     await bed.writeConfig(`policy: { path: ./policy, hash: ${'a'.repeat(64)} }`);

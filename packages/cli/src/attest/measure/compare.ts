@@ -45,7 +45,7 @@ function differences({ parts, tree }: CodeMeasurement, released: readonly Releas
         ? 'there is no lockfile: install with `npm ci` in the folder of the release'
         : 'the lockfile is not that of the release: install with `npm ci` in the folder of the release',
     );
-  if (lacks('launch')) found.push('flags or variables that change code are set');
+  if (lacks('launch')) found.push('flags or variables are set that change which code runs, or whom it trusts');
   // Each part by itself is a released one: they are of different platforms.
   return found.length === 0 ? ['no platform of the release has this combination'] : found;
 }

@@ -65,12 +65,13 @@ function codeRows(code: CodeMeasurement): string[][] {
   return [['code', code.digest.slice('sha256:'.length)], ...partRows(code)];
 }
 
-function partRows({ parts, packages, files }: CodeMeasurement): string[][] {
+function partRows({ parts, packages, files, addedTrust }: CodeMeasurement): string[][] {
   return [
     ['  Node.js', parts.node],
     ['  packages', `${parts.packages} (${packages.length} packages, ${files} files)`],
     ['  lockfile', parts.lockfile ?? 'none: npm left none'],
     ['  launch', parts.launch],
+    ...Object.entries(addedTrust).map(([name, brought]) => [`    trusts ${name}`, brought]),
   ];
 }
 

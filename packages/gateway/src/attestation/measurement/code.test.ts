@@ -220,6 +220,43 @@ test('flags and variables that can change what code runs are measured, others ar
   assert.equal(new Set([plain, ...different]).size, different.length + 1);
 });
 
+test('certificates that variables bring are measured by their bytes, wherever they lie; without any nothing changes', async (t) => {
+  const folder = await folderOf(t, INSTALLED);
+  const certificates = { 'ca.pem': 'one', 'more/a1.0': 'one', 'more/b2.0': 'two', 'more/inside/x': '' };
+  const [here, there] = [await folderOf(t, certificates), await folderOf(t, certificates)];
+  const launch = (variables: Record<string, string>, flags: string[] = []): CodeMeasurement =>
+    measureCode(installedCode(folder, join(folder, 'bin/node'), { flags, variables }));
+  const of = (place: string): CodeMeasurement[] => [
+    launch({ NODE_EXTRA_CA_CERTS: join(place, 'ca.pem') }),
+    launch({ SSL_CERT_FILE: join(place, 'ca.pem') }),
+    launch({ SSL_CERT_DIR: join(place, 'more') }),
+  ];
+  const plain = digest(canonicalSorted({ flags: [], variables: {} }));
+  assert.deepEqual([launch({}).parts.launch, launch({}).addedTrust], [plain, {}]);
+  const before = of(here);
+  assert.deepEqual(of(there), before);
+  assert.deepEqual(
+    before.map(({ addedTrust }) => Object.keys(addedTrust)),
+    [['NODE_EXTRA_CA_CERTS'], ['SSL_CERT_FILE'], ['SSL_CERT_DIR']],
+  );
+  const system = [
+    launch({ NODE_USE_SYSTEM_CA: '1' }),
+    launch({}, ['--use-system-ca']),
+    launch({}, ['--use_system_ca']),
+  ];
+  const empty = launch({ SSL_CERT_FILE: '' });
+  await write('ca.pem', 'One')(here);
+  await write('more/a1.0', 'One')(here);
+  const after = of(here);
+  await rename(join(there, 'more/a1.0'), join(there, 'more/a2.0'));
+  await symlink(join(there, 'ca.pem'), join(there, 'more/c3.0'));
+  const all = [launch({}), empty, ...system, ...before, ...after, ...of(there).slice(2)];
+  assert.equal(new Set(all.map((each) => each.parts.launch)).size, all.length);
+  assert.equal(new Set(all.map((each) => each.digest)).size, all.length);
+  for (const name of ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE', 'SSL_CERT_DIR'])
+    assert.throws(() => launch({ [name]: join(here, 'absent') }), { code: 'PROCESS_UNSAFE', detail: /absent/ });
+});
+
 test('two installations of the same packages measure the same, wherever they lie and however they nest [W-11]', async (t) => {
   const [folder, elsewhere] = [await folderOf(t, INSTALLED), await folderOf(t, INSTALLED)];
   const here = measured(folder);

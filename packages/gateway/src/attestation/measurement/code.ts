@@ -1,11 +1,12 @@
 import { canonicalSorted, digest, type JsonObject } from '@cmcp/evidence';
 import { unsafeFlags } from '../process-guards/launch-flags.ts';
 import { unsafeVariables } from '../process-guards/launch-variables.ts';
+import { addedTrust } from './added-trust.ts';
 import { filesBelow, hashFiles } from './file-hashes.ts';
 import { type InstalledPackage, installedPackages } from './installed-packages.ts';
 import { integrities } from './lockfile.ts';
 
-/** How a process was started, as far as it can change what code runs. */
+/** How a process was started, as far as it can change what code runs and whom it trusts. */
 export interface Launch {
   /** `process.execArgv`. */
   flags: readonly string[];
@@ -33,7 +34,7 @@ export interface CodeParts {
   packages: string;
   /** What npm checked before it unpacked them; null without its lockfile. */
   lockfile: string | null;
-  /** Flags and variables that can change what code runs. */
+  /** Flags and variables that can change what code runs, and certificates that variables bring. */
   launch: string;
 }
 
@@ -47,6 +48,8 @@ export interface CodeMeasurement {
   packages: string[];
   /** Files that were read, the Node.js binary among them. */
   files: number;
+  /** By variable or flag, a digest of whom it makes Node.js trust; it is part of `launch`. */
+  addedTrust: Record<string, string>;
 }
 
 /**
@@ -62,11 +65,12 @@ export function measureCode({ packages: folders, node, launch, half }: CodeSourc
   const described = packages.map(({ name, version, dependencies }, index) =>
     canonicalSorted({ name, version, dependencies, files: contents[index] ?? {} }),
   );
+  const trust = addedTrust(launch.flags, launch.variables);
   const parts: CodeParts = {
     node: `sha256:${nodeHash}`,
     packages: digest(distinct(described).join('\n')),
     lockfile: lockfileDigest(packages, integrity),
-    launch: launchDigest(launch),
+    launch: launchDigest(launch, trust),
   };
   return {
     digest: codeDigest(parts),
@@ -74,6 +78,7 @@ export function measureCode({ packages: folders, node, launch, half }: CodeSourc
     tree: packages.some(({ tree }) => tree === 'source') ? 'source' : 'installed',
     packages: distinct(packages.map(({ name, version }) => `${name}@${version}`)),
     files: contents.reduce((sum, files) => sum + Object.keys(files).length, 1),
+    addedTrust: trust,
   };
 }
 
@@ -117,7 +122,9 @@ function lockfileDigest(packages: readonly InstalledPackage[], integrity: readon
   return rows.length === 0 ? null : digest(distinct(rows).join('\n'));
 }
 
-function launchDigest({ flags, variables }: Launch): string {
+/** Without added trust there is no member for it: who adds none keeps the digest of earlier versions. */
+function launchDigest({ flags, variables }: Launch, trust: Record<string, string>): string {
   const named = unsafeVariables(variables).map(({ name }): [string, string] => [name, digest(variables[name] ?? '')]);
-  return digest(canonicalSorted({ flags: unsafeFlags(flags), variables: Object.fromEntries(named) }));
+  const added = Object.keys(trust).length === 0 ? {} : { trust };
+  return digest(canonicalSorted({ flags: unsafeFlags(flags), variables: Object.fromEntries(named), ...added }));
 }

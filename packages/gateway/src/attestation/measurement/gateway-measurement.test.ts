@@ -14,6 +14,7 @@ const CODE: CodeMeasurement = {
   tree: 'installed',
   packages: ['@cmcp/cli@1.0.0'],
   files: 7,
+  addedTrust: {},
 };
 const BUNDLE = { 'manifest.json': '{}', 'more/allow.cedar': 'permit(principal, action, resource);\n', 'notes.md': 'x' };
 
