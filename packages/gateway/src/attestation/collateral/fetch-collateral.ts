@@ -21,7 +21,7 @@ export interface FetchRequest {
 }
 
 /**
- * Fetches the certificates and collateral of a platform, proves them by its evidence, and stores them. All of them or none.
+ * Fetches the certificates and collateral of a platform, proves them by its evidence, and then stores them.
  *
  * @returns the paths that were written, below the folder
  * @throws GatewayError COLLATERAL_UNAVAILABLE

@@ -249,8 +249,9 @@ test('certificates that variables bring are measured by their bytes, wherever th
   await write('more/a1.0', 'One')(here);
   const after = of(here);
   await rename(join(there, 'more/a1.0'), join(there, 'more/a2.0'));
+  const renamed = of(there).slice(2);
   await symlink(join(there, 'ca.pem'), join(there, 'more/c3.0'));
-  const all = [launch({}), empty, ...system, ...before, ...after, ...of(there).slice(2)];
+  const all = [launch({}), empty, ...system, ...before, ...after, ...renamed, ...of(there).slice(2)];
   assert.equal(new Set(all.map((each) => each.parts.launch)).size, all.length);
   assert.equal(new Set(all.map((each) => each.digest)).size, all.length);
   for (const name of ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE', 'SSL_CERT_DIR'])
