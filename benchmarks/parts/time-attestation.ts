@@ -9,9 +9,8 @@ import { systemTsmFs } from '../../packages/gateway/src/attestation/tsm/fs.ts';
 import { openSevSnpProvider } from '../../packages/gateway/src/attestation/tsm/sev-snp.ts';
 import { openTdxProvider } from '../../packages/gateway/src/attestation/tsm/tdx.ts';
 import type { EvidenceProvider } from '../../packages/gateway/src/attestation/types.ts';
-import { openAuditLogInProcess } from '../../packages/gateway/src/audit/in-process.ts';
-import { openSqliteStore } from '../../packages/gateway/src/audit/stores/sqlite.ts';
 import type { AuditLog } from '../../packages/gateway/src/audit/types.ts';
+import { openAuditLog } from '../../packages/gateway/src/audit/worker-log.ts';
 import { systemClock } from '../../packages/gateway/src/clock.ts';
 import { noSoftwareTpm, startSoftwareTpm } from '../../tests/support/software-tpm.ts';
 import { HASTY, snpMachine, tdxMachine } from '../../tests/support/tsm-double.ts';
@@ -65,7 +64,7 @@ async function attestationAtStart({ open }: Bench): Promise<void> {
   await provider.close();
 }
 
-/** A session opened in the audit log on disk, as a caller waits for it. */
+/** A session opened in the audit log on disk, in its worker, as a caller waits for it. */
 async function sessionStart(log: AuditLog): Promise<void> {
   await log.openSession({
     sessionId: randomUUID(),
@@ -79,9 +78,8 @@ async function sessionStart(log: AuditLog): Promise<void> {
 
 async function sessionTimes(provider: EvidenceProvider | null, runs: number): Promise<number[]> {
   const dataDir = mkdtempSync(join(tmpdir(), 'cmcp-bench-'));
-  const attest = provider === null ? {} : { attest: new Attestor(provider, systemClock, 3_600_000).attest };
-  const store = openSqliteStore(dataDir);
-  const log = await openAuditLogInProcess({ dataDir, ranks: new Map(), gatewayVersion: '0', store, ...attest });
+  const attest = provider && new Attestor(provider, systemClock, 3_600_000).attest;
+  const log = await openAuditLog({ dataDir, ranks: new Map(), gatewayVersion: '0' }, attest);
   try {
     return await timed(runs, () => sessionStart(log));
   } finally {

@@ -16,7 +16,14 @@ import { FirmwareLog } from './event-log.ts';
 import { type Identity, identify } from './identity.ts';
 import { extendLaunchRegister, readLaunchRegister } from './launch-register.ts';
 import { recordInNv } from './nv-measurement.ts';
-import { ALL_STATIC_PCRS, FIRMWARE_PCRS, type QuoteRequest, takeQuotes } from './quotes.ts';
+import {
+  ALL_STATIC_PCRS,
+  FIRMWARE_PCRS,
+  type QuoteRequest,
+  type QuoteSet,
+  takeQuotes,
+  takeWithLasting,
+} from './quotes.ts';
 import { EvidenceWriter, type GatewayContinuity } from './session-evidence.ts';
 
 const DIGEST_BYTES = 32;
@@ -81,6 +88,8 @@ export class TpmProvider implements EvidenceProvider {
   readonly #writer: EvidenceWriter;
   readonly #report: Report;
   #continuity: GatewayContinuity | null = null;
+  /** The first quote says the same for every session of this process. */
+  #latest: QuoteSet | null = null;
 
   constructor(tpm: Tpm, identity: Identity, log: FirmwareLog | null, report: Report) {
     this.#tpm = tpm;
@@ -97,8 +106,10 @@ export class TpmProvider implements EvidenceProvider {
     const batch = bindings.length === 1 ? { root: only, paths: [null] } : merkleBatch(bindings);
     const sessions = sessionsOf(bound);
     const second = { extraData: batch.root, indexes: ALL_STATIC_PCRS };
-    const requests = [...new Set(sessions.map(({ first }) => first)), second];
-    const { of, values } = await takeQuotes(this.#tpm, this.#identity.key, requests, signal);
+    const requests = { lasting: [...new Set(sessions.map(({ first }) => first))], fresh: second };
+    const taken = await takeWithLasting(this.#tpm, this.#identity.key, requests, this.#latest, signal);
+    this.#latest = taken;
+    const { of, values } = taken;
     return sessions.map(({ thumbprint, first }, i) => {
       const quotes = { thumbprint, first: of(first), second: of(second), path: batch.paths[i] ?? null, values };
       return this.#writer.forSession(quotes, this.#continuity);

@@ -6,7 +6,7 @@ import { makeTpm, type QuoteFields, type TestTpm } from '../../../../evidence/sr
 import type { Tpm, TpmCommands } from './api.ts';
 import type { AttestationKey } from './attestation-key.ts';
 import { TpmError } from './error.ts';
-import { ALL_STATIC_PCRS, FIRMWARE_PCRS, type QuoteRequest, takeQuotes } from './quotes.ts';
+import { ALL_STATIC_PCRS, FIRMWARE_PCRS, type QuoteRequest, takeQuotes, takeWithLasting } from './quotes.ts';
 
 const shared: Promise<TestTpm> = makeTpm();
 const ZERO = new Uint8Array(32);
@@ -115,4 +115,66 @@ test('what the TPM refuses is evidence that there is none, and what is no error 
   const failing = (error: Error): Tpm => ({ run: () => Promise.reject(error), close: async () => {} });
   await assert.rejects(takeQuotes(failing(new TpmError('refused', 'no')), key, [FIRST]), isFailure(/^no$/));
   await assert.rejects(takeQuotes(failing(new TypeError('a defect')), key, [FIRST]), TypeError);
+});
+
+interface SettableState {
+  clock: bigint;
+  resetCount: number;
+  restartCount: number;
+  /** What PCR 4 holds, each byte. */
+  firmware: number;
+}
+
+/** A generated TPM whose clock, run and registers a test sets, with the number of quotes that it made. */
+async function settable(): Promise<{ tpm: Tpm; key: AttestationKey; state: SettableState; made: () => number }> {
+  const { key } = await generated();
+  const made = await shared;
+  const state: SettableState = { clock: 1_000n, resetCount: 1, restartCount: 0, firmware: 0 };
+  let quotes = 0;
+  const registers = () => ({ sha256: { 4: encodeHex(new Uint8Array(32).fill(state.firmware)) } });
+  const commands = {
+    quote: async (_key, extraData, bank, indexes) => {
+      quotes += 1;
+      return made.quote(extraData, `${bank}:${indexes.join(',')}`, registers(), state);
+    },
+    pcrRead: async (_bank, indexes) =>
+      new Map(indexes.map((index) => [index, index === 4 ? new Uint8Array(32).fill(state.firmware) : ZERO])),
+  } satisfies Partial<TpmCommands>;
+  const tpm: Tpm = { run: (work) => work(commands as Partial<TpmCommands> as TpmCommands), close: async () => {} };
+  return { tpm, key, state, made: () => quotes };
+}
+
+test('a quote that says the same for every session stands in for a minute, and what is fresh is always taken anew', async () => {
+  const { tpm, key, state, made } = await settable();
+  const requests = { lasting: [FIRST], fresh: SECOND };
+  const first = await takeWithLasting(tpm, key, requests, null);
+  assert.equal(made(), 2);
+  state.clock += 60_000n;
+  const again = { lasting: [{ ...FIRST, extraData: FIRST.extraData.slice() }], fresh: { ...SECOND } };
+  const second = await takeWithLasting(tpm, key, again, first);
+  assert.equal(made(), 3);
+  assert.deepEqual(second.of(again.lasting[0] as QuoteRequest).attest, first.of(FIRST).attest);
+  assert.notDeepEqual(second.of(again.fresh).attest, first.of(SECOND).attest);
+  state.clock += 1n;
+  await takeWithLasting(tpm, key, again, second);
+  assert.equal(made(), 6, 'too old: found so after the fresh one, then both');
+});
+
+test('an earlier quote stands in for nothing else: other data, other registers, another run, a clock that went back', async () => {
+  const changes: { state?: Partial<SettableState>; wanted?: QuoteRequest }[] = [
+    { wanted: { ...FIRST, extraData: random(32) } },
+    { wanted: { ...FIRST, indexes: [0, 1, 2, 3, 4, 5, 6] } },
+    { state: { firmware: 9 } },
+    { state: { resetCount: 2 } },
+    { state: { restartCount: 1 } },
+    { state: { clock: 999n } },
+  ];
+  for (const change of changes) {
+    const { tpm, key, state } = await settable();
+    const earlier = await takeWithLasting(tpm, key, { lasting: [FIRST], fresh: SECOND }, null);
+    Object.assign(state, change.state);
+    const { wanted = FIRST } = change;
+    const { of } = await takeWithLasting(tpm, key, { lasting: [wanted], fresh: SECOND }, earlier);
+    assert.notDeepEqual(of(wanted).attest, earlier.of(FIRST).attest, JSON.stringify(Object.keys(change.state ?? {})));
+  }
 });

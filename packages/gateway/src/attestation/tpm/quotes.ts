@@ -1,4 +1,4 @@
-import { encodeHex, encodeUtf8, verifyEvidence } from '@cmcp/evidence';
+import { encodeHex, encodeUtf8, equalBytes, verifyEvidence } from '@cmcp/evidence';
 import type { SignedAttest, Tpm, TpmCommands } from './api.ts';
 import type { AttestationKey } from './attestation-key.ts';
 import { orAttestationFailed, tpmFailed } from './failure.ts';
@@ -10,6 +10,8 @@ export const ALL_STATIC_PCRS: readonly number[] = [...FIRMWARE_PCRS, 8, 9, 10, 1
 const BANK = 'sha256';
 /** Registers are extended while a machine starts, rarely later: whoever extends one between reading and quoting does not do it for long. */
 const MOST_ROUNDS = 5;
+/** How long a quote that carries no challenge of a session may stand in for the same one, by the TPM's own clock. */
+const REUSED_MS = 60_000n;
 
 /** A quote that is wanted. */
 export interface QuoteRequest {
@@ -38,6 +40,40 @@ export interface QuoteSet {
   of(request: QuoteRequest): Quote;
   /** All registers that were quoted; they hash to what was quoted. */
   values: RegisterValues;
+  /** For {@link takeQuotes} later. */
+  readonly taken: readonly Appraised[];
+}
+
+/**
+ * As {@link takeQuotes}, with a lasting request: one whose extraData says the same for every session of a process. Its quote of
+ * `earlier` stands in for it for a minute, while the machine was not restarted and the registers hold what they held.
+ */
+export async function takeWithLasting(
+  tpm: Tpm,
+  key: AttestationKey,
+  requests: { lasting: readonly QuoteRequest[]; fresh: QuoteRequest },
+  earlier: QuoteSet | null,
+  signal?: AbortSignal,
+): Promise<QuoteSet> {
+  const known = requests.lasting.flatMap((request) => earlier?.taken.find((each) => isFor(each, request)) ?? []);
+  if (known.length === requests.lasting.length) {
+    const set = await takeQuotes(tpm, key, [requests.fresh], signal);
+    const reused = known.map((each, i) => ({ ...each, request: requests.lasting[i] ?? each.request }));
+    if (reused.every((each) => standsFor(each, set))) return quoteSet([...reused, ...set.taken], set.values);
+  }
+  return takeQuotes(tpm, key, [...requests.lasting, requests.fresh], signal);
+}
+
+function isFor({ request }: Appraised, { extraData, indexes }: QuoteRequest): boolean {
+  return equalBytes(request.extraData, extraData) && request.indexes.join() === indexes.join();
+}
+
+/** Whether an earlier quote says what one that was taken now would say. */
+function standsFor(earlier: Appraised, { taken, values }: QuoteSet): boolean {
+  const [now] = taken;
+  if (now === undefined || otherRun([earlier, now]) !== null) return false;
+  const young = now.milliseconds - earlier.milliseconds <= REUSED_MS;
+  return young && equalBytes(pcrFile(earlier.request.indexes, values), earlier.quote.pcrs);
 }
 
 /**
@@ -58,9 +94,13 @@ export async function takeQuotes(
     if (appraised.some(({ changed }) => changed)) continue;
     const problem = appraised.find((each) => each.problem !== null)?.problem ?? otherRun(appraised);
     if (problem !== null) throw tpmFailed(`did not quote what it was asked for: ${problem}`);
-    return { of: (request) => quoteOf(appraised, request), values: asked.values };
+    return quoteSet(appraised, asked.values);
   }
   throw tpmFailed('has registers that change faster than they can be quoted');
+}
+
+function quoteSet(taken: readonly Appraised[], values: RegisterValues): QuoteSet {
+  return { of: (request) => quoteOf(taken, request), values, taken };
 }
 
 function quoteOf(appraised: readonly Appraised[], request: QuoteRequest): Quote {
@@ -87,7 +127,7 @@ async function ask(
   return { answers, values: await commands.pcrRead(BANK, indexes) };
 }
 
-interface Appraised {
+export interface Appraised {
   request: QuoteRequest;
   quote: Quote;
   /** Everything holds but that the registers are others than those that were read. */

@@ -16,13 +16,19 @@ const MOST_ANSWERS = 64;
 /** Handles of one range differ in their lower 24 bits. */
 const RANGE = 0x0100_0000;
 const MOST_PROPERTIES = 256;
+const PROPERTIES_AT_ONCE = 8;
 
 /** What a TPM is, and holds. */
 export function capabilityCommands(sequence: Sequence): CapabilityCommands {
+  // They do not change while the TPM runs, and those that belong together have numbers in a row.
+  const known = new Map<number, number>();
   return {
     property: async (property) => {
-      const asked = await capability(sequence, CAP.tpmProperties, property, 1, readProperties);
-      return asked.data.get(property) ?? null;
+      if (!known.has(property)) {
+        const asked = await capability(sequence, CAP.tpmProperties, property, PROPERTIES_AT_ONCE, readProperties);
+        for (const [name, value] of asked.data) known.set(name, value);
+      }
+      return known.get(property) ?? null;
     },
     handles: (first) => allHandles(sequence, first),
     pcrBanks: async () => {
