@@ -25,24 +25,40 @@ test('a configuration of OpenSSL that can make Node.js load a library is refused
     'nodejs_conf = nodejs_init\n[nodejs_init]\nproviders = p\n',
     'a = b\n \tnodejs_conf=x',
     '[ any ]\ndefault::nodejs_conf = x\n',
-    'nodejs\\\n_conf = x\n',
-    'nodejs\\\r\n_conf = x\r\n',
-    '# a comment that runs on \\\nnodejs_conf = x\n',
     'x = "#" \n nodejs_conf = x # and a comment\n',
     '# comment\r\nnodejs_conf = x\r\n',
     '\v# nodejs_conf = x\n',
     '.include /etc/other.cnf\n',
     '.include = /etc/other.d\n',
     '[ section ]\n\t.include other.cnf\n',
-    '.inc\\\nlude other.cnf\n',
-    'nodejs_\0\nconf = x\n',
   ];
   for (const text of refused) {
     const { status, found, fix } = await openssl(text);
     assert.equal(status, 'problem', JSON.stringify(text));
-    assert.match(found, /^\/etc\/ssl\/openssl\.cnf contains (?:nodejs_conf|\.include|a zero byte), by which/);
+    assert.match(found, /^\/etc\/ssl\/openssl\.cnf contains (?:nodejs_conf|\.include), by which/);
     assert.match(fix ?? '', /BindReadOnlyPaths=\/dev\/null:\/etc\/ssl\/openssl\.cnf/);
   }
+});
+
+test('a configuration of OpenSSL whose lines may be others to OpenSSL is refused, comments too', async () => {
+  const refused: [why: string, text: string][] = [
+    ['a backslash at the end of a line', 'nodejs\\\n_conf = x\n'],
+    ['a backslash at the end of a line', 'nodejs\\\r\n_conf = x\r\n'],
+    ['a backslash at the end of a line', '# C:\\\\\nnodejs\\\n_conf = x\n'],
+    ['a backslash at the end of a line', '# a comment that runs on \\\nnodejs_conf = x\n'],
+    ['a backslash at the end of a line', '.inc\\\r\r\nlude other.cnf'],
+    ['a backslash at the end of a line', 'a = b\\'],
+    ['a zero byte', 'nodejs_\0\nconf = x\n'],
+    ['a line of more than 500 bytes', `nodejs${' '.repeat(504)}\\_conf = x\n`],
+    ['a line of more than 500 bytes', `#${'ä'.repeat(250)}\n`],
+    ['a carriage return within a line', '# comment\rnodejs_conf = x\n'],
+  ];
+  for (const [why, text] of refused) {
+    const { status, found } = await openssl(text);
+    assert.equal(status, 'problem', JSON.stringify(text));
+    assert.equal(found, `what ${OPENSSL} makes Node.js load cannot be told, because it has ${why}`);
+  }
+  assert.equal((await openssl(`#${'x'.repeat(499)}\n# C:\\x \n`)).status, 'ok');
 });
 
 test('a configuration of OpenSSL as distributions bring it is accepted, and so is none; one that cannot be read is not', async () => {
@@ -72,6 +88,8 @@ test('libraries that no measurement knows are refused when they are loaded, by p
     '/usr/lib/x86_64-linux-gnu/ossl-modules/legacy.so',
     '/usr/lib/x86_64-linux-gnu/libevil.so.6',
     '/usr/lib/x86_64-linux-gnu/libcrypto.so.3',
+    '/usr/lib/x86_64-linux-gnu/libnss_x.so.2',
+    '/usr/lib/x86_64-linux-gnu/libnss_filesx.so.2',
     '/home/user/lib/libc.so.6',
     '/usr/lib/x86_64-linux-gnu/../../../tmp/libc.so.6',
     '/usr/lib/x86_64-linux-gnu/libc.so.6 (deleted)',
@@ -98,6 +116,8 @@ test('libraries that no measurement knows are refused when they are loaded, by p
   }
 });
 
+const service = (name: string): string => `/usr/lib/x86_64-linux-gnu/libnss_${name}.so.2`;
+
 test('the C and C++ runtimes of glibc and musl are accepted where distributions put them', async () => {
   const accepted = [
     '/lib/x86_64-linux-gnu/libc-2.31.so',
@@ -111,7 +131,11 @@ test('the C and C++ runtimes of glibc and musl are accepted where distributions 
     '/lib64/libpthread-2.28.so',
     '/usr/lib64/libatomic.so.1.2.0',
     '/usr/lib/libresolv.so.2',
-    '/usr/lib/x86_64-linux-gnu/libnss_systemd.so.2',
+    ...'files dns compat systemd myhostname mymachines resolve sss ldap mdns mdns4 mdns4_minimal mdns_minimal'
+      .split(' ')
+      .map(service),
+    ...'nis nisplus hesiod db winbind wins'.split(' ').map(service),
+    '/lib/x86_64-linux-gnu/libnss_files-2.31.so',
     '/lib/ld-musl-x86_64.so.1',
     '/lib/libc.musl-x86_64.so.1',
     '/usr/lib/libstdc++.so.6.0.33',

@@ -5,6 +5,8 @@ import type { ProcessFacts } from './process-facts.ts';
 const OPENSSL_FILE = '/etc/ssl/openssl.cnf';
 /** The setting by which that file can name providers, which are libraries, to Node.js; and what takes settings from other files. */
 const OPENSSL_LOADS = ['nodejs_conf', '.include'];
+/** What surely fits, with its end and a byte order mark, into the piece that OpenSSL reads at once. */
+const CLEAR_LINE_BYTES = 500;
 /** What is mapped into this process (proc_pid_maps(5)). */
 const MAPS = '/proc/self/maps';
 const MAPPING = /^[0-9a-f]+-[0-9a-f]+ [r-][w-](?<executable>[x-])[ps] [0-9a-f]+ [0-9a-f]+:[0-9a-f]+ \d+ *(?<path>.*)$/;
@@ -12,9 +14,13 @@ const MAPPING = /^[0-9a-f]+-[0-9a-f]+ [r-][w-](?<executable>[x-])[ps] [0-9a-f]+ 
 /** Where distributions keep the libraries of the system, by processor and by its features. */
 const SYSTEM_FOLDER =
   /^(?:\/usr)?\/lib(?:64)?(?:\/[a-z0-9_]+-linux-(?:gnu|musl)[a-z0-9]*)?(?:\/glibc-hwcaps\/[\w.-]+|\/gcc\/[\w-]+\/[\d.]+)?$/;
-/** What Node.js is linked to: the C and C++ runtimes, their loader, and what the C library loads to look up names (nsswitch.conf(5)). */
-const RUNTIME =
-  /^(?:ld(?:64|-(?:linux|musl)[\w-]*|-2)(?:\.[\d.]+)?|lib(?:c|m|dl|rt|pthread|resolv|atomic|gcc_s|stdc\+\+|nss_\w+)(?:-[\d.-]+|\.musl-\w+)?)\.so(?:\.[\d.]+)?$/;
+/** What the C library loads to look up names (nsswitch.conf(5)): its own services, and those that distributions bring. */
+const NAME_SERVICES =
+  'files|dns|compat|systemd|myhostname|mymachines|resolve|sss|ldap|mdns|mdns4|mdns4_minimal|mdns_minimal|nis|nisplus|hesiod|db|winbind|wins';
+/** What Node.js is linked to: the C and C++ runtimes, their loader, and the services of names. */
+const RUNTIME = new RegExp(
+  String.raw`^(?:ld(?:64|-(?:linux|musl)[\w-]*|-2)(?:\.[\d.]+)?|lib(?:c|m|dl|rt|pthread|resolv|atomic|gcc_s|stdc\+\+|nss_(?:${NAME_SERVICES}))(?:-[\d.-]+|\.musl-\w+)?)\.so(?:\.[\d.]+)?$`,
+);
 
 /** Whether native code besides Node.js was loaded, or is about to be. */
 export async function nativeCodeConditions(facts: ProcessFacts): Promise<Condition[]> {
@@ -28,18 +34,29 @@ async function opensslConfiguration({ platform, read, exists }: ProcessFacts): P
   if (text === null && !(await exists(OPENSSL_FILE))) return ok(about, `there is no ${OPENSSL_FILE}`);
   const fix = `Take it out, or start the gateway with an empty file there; in a systemd unit: BindReadOnlyPaths=/dev/null:${OPENSSL_FILE}`;
   if (text === null) return problem(about, `${OPENSSL_FILE} cannot be read, and may name libraries to load`, fix);
-  const loads = OPENSSL_LOADS.filter((word) => settings(text).some((line) => line.includes(word)));
-  // A line that holds a zero byte runs on into the next one.
-  if (text.includes('\0')) loads.push('a zero byte');
+  const unclear = unclearLines(text);
+  if (unclear !== null)
+    return problem(about, `what ${OPENSSL_FILE} makes Node.js load cannot be told, because it has ${unclear}`, fix);
+  const settings = text.split('\n').filter((line) => !/^[ \t\r]*#/.test(line));
+  const loads = OPENSSL_LOADS.filter((word) => settings.some((line) => line.includes(word)));
   if (loads.length === 0) return ok(about, `${OPENSSL_FILE} names nothing to load`);
   const found = `${OPENSSL_FILE} contains ${loads.join(' and ')}, by which Node.js can load libraries at its start`;
   return problem(about, found, fix);
 }
 
-/** The lines that are no comment, as they stand and as a backslash at their end joins them: either may hold a word (config(5ssl)). */
-function settings(text: string): string[] {
-  const lines = [...text.split('\n'), ...text.replace(/\\\r*\n/g, '').split('\n')];
-  return lines.filter((line) => !/^[ \t\r]*#/.test(line));
+/**
+ * What keeps a line of this file from being one of OpenSSL, comment or not; null when each is. A backslash at the end joins lines, but
+ * not always (config(5ssl)); a zero byte hides the end of its line; and lines are read in pieces of 511 bytes, where a backslash
+ * vanishes and a carriage return ends the line (OpenSSL, crypto/conf/conf_def.c).
+ */
+function unclearLines(text: string): string | null {
+  const lines = text.split('\n').map((line) => line.replace(/\r+$/, ''));
+  if (lines.some((line) => line.endsWith('\\'))) return 'a backslash at the end of a line';
+  if (text.includes('\0')) return 'a zero byte';
+  if (lines.some((line) => line.includes('\r'))) return 'a carriage return within a line';
+  if (text.split('\n').some((line) => Buffer.byteLength(line) > CLEAR_LINE_BYTES))
+    return `a line of more than ${CLEAR_LINE_BYTES} bytes`;
+  return null;
 }
 
 async function mappedCode({ platform, read, executable }: ProcessFacts): Promise<Condition> {
