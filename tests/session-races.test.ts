@@ -5,7 +5,7 @@ import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/cli
 import { GatewayError } from '../packages/gateway/src/errors.ts';
 import { callMeta, endSession, refused } from './support/calls.ts';
 import { GatedLog } from './support/gated-log.ts';
-import { AGENT_TOKEN, ALLOW_ALL, OTHER_TOKEN, TestBed, type TestTool } from './support/gateway.ts';
+import { AGENT_TOKEN, ALLOW_ALL, OTHER_TOKEN, TestBed, type TestTool, withBed } from './support/gateway.ts';
 import { ManualTime } from './support/manual-time.ts';
 import { text } from './support/scripted-server.ts';
 import { callEntries, closedFile, sessionFile, verifyStored } from './support/session-files.ts';
@@ -267,3 +267,35 @@ test('a successor names its predecessor, also across a restart', () =>
       ['none', 'none'],
     );
   }));
+
+test('an activation brings nothing back that somebody was closing, and none begins after the gateway has begun to stop', () => {
+  const log = new GatedLog();
+  return withBed({ tools: [{ name: 'echo' }], deps: { openLog: log.openLog } }, async (bed) => {
+    const { gateway, url } = await bed.start();
+    const client = await bed.client(url);
+    const held = log.hold('closeSession');
+    const ended = endSession(client);
+    await held.reached;
+    const policyEntered = log.hold('append');
+    const reloaded = gateway.reload();
+    await policyEntered.reached;
+    const catalogEntered = log.hold('append');
+    policyEntered.letGo();
+    await catalogEntered.reached;
+    catalogEntered.letGo();
+    // The activation has closed what it found by the time that it waits for what it found closing.
+    for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+    held.letGo();
+    await Promise.all([ended, reloaded]);
+    const open = async () => {
+      const { body } = await bed.operator('GET', '/operator/v1/sessions');
+      return (body.sessions as { kind: string; state: string }[]).filter(
+        ({ kind, state }) => kind === 'session' && state === 'open',
+      );
+    };
+    assert.deepEqual(await open(), [], 'the client had ended it');
+    const stopped = gateway.stop();
+    await assert.rejects(gateway.reload(), { code: 'SHUTTING_DOWN' });
+    await stopped;
+  });
+});

@@ -30,7 +30,7 @@ const AMD_MILAN = '69d063b45344d26a2e94e1f4210de49ef555308287d4c174445c95639a540
 async function pinHardware(page: Page): Promise<void> {
   await page.getByRole('textbox', { name: 'Policy hash' }).fill(POLICY_HASH);
   await page.getByRole('textbox', { name: 'Catalog hash' }).fill(CATALOG_HASH);
-  await page.getByRole('textbox', { name: 'Measurement' }).fill(session.measurement);
+  await page.getByRole('textbox', { name: /^Measurement/ }).fill(session.measurement);
   await drop(page, [{ name: 'hardware.cmcp.json', text: stringifyJson(session.file) }]);
 }
 

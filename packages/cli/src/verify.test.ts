@@ -69,7 +69,10 @@ test('registers that hold the gateway are named in an evidence policy; without t
   assert.equal(without.code, 1);
   assert.match(without.stdout, /--evidence-policy FILE with reference values for the boot chain/);
   const policy = await write('policy.json', JSON.stringify({ tpm: { pcrs: { sha256: { '11': [LAUNCH_PCR] } } } }));
-  const given = await cmcp(...asked, '--evidence-policy', policy);
+  const boot = await cmcp(...asked, '--evidence-policy', policy);
+  assert.equal(boot.code, 1);
+  assert.match(boot.stdout, /--immutable-image if nothing can be added/);
+  const given = await cmcp(...asked, '--evidence-policy', policy, '--immutable-image');
   assert.equal(given.code, 0, given.stdout);
   const other = await write('other.json', JSON.stringify({ tpm: { pcrs: { sha256: { '11': ['00'.repeat(32)] } } } }));
   assert.match((await cmcp(...asked, '--evidence-policy', other)).stdout, /REFUSED/);

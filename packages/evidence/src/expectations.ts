@@ -54,6 +54,8 @@ export interface Expectations {
   measurement?: string;
   /** Reference value of the gateway's code, policy and settings, `sha256:…`: `cmcp attest measure` computes it. */
   gatewayMeasurement?: string;
+  /** The reference values of the boot chain are of an image to which nothing can be added (ML3): whatever runs in it is covered. */
+  immutableImage?: boolean;
   /** Receipts that callers kept; each must be found in the chain. */
   receipts?: readonly CallReceipt[];
   /** Roots that hardware evidence may chain to. Without them no evidence is authentic. */

@@ -7,6 +7,7 @@ import type { Authority } from './authority.ts';
 import { LiveCatalog } from './catalog/live.ts';
 import type { Clock } from './clock.ts';
 import type { Config } from './config/types.ts';
+import { GatewayError } from './errors.ts';
 import { governedGateway } from './governed.ts';
 import { type Approved, loadApproved, upstreamSettings } from './load-authority.ts';
 import type { GovernedGateway } from './mcp/types.ts';
@@ -74,6 +75,7 @@ export class Runtime {
   readonly #stopTimers: (() => void)[];
   readonly #root: string;
   #authority: Authority;
+  #closing = false;
   /** Resolves, whatever becomes of it, when the last activation that was asked for is over. */
   #activation: Promise<unknown> = Promise.resolve();
 
@@ -120,6 +122,7 @@ export class Runtime {
 
   /** Agents connect to another TLS key: a new commitment, so that each live session closes as at an activation. */
   async tlsKeyChanged(): Promise<void> {
+    if (this.#closing) return;
     const { tlsSpki } = this.#deps.attestation;
     // In the turn of the change: whatever was opened, or is being opened, under the key before is closed by this.
     const closed = this.sessions.closeAll('activation');
@@ -130,6 +133,7 @@ export class Runtime {
 
   /** Puts another bundle and catalog in force, one activation at a time; see Gateway.reload. */
   activate(): Promise<void> {
+    if (this.#closing) return Promise.reject(new GatewayError('SHUTTING_DOWN', 'the gateway is stopping'));
     const activated = this.#activation.then(() => this.#activate());
     this.#activation = Promise.allSettled([activated]);
     return activated;
@@ -137,6 +141,8 @@ export class Runtime {
 
   /** Closes sessions, gateway chain and upstreams; not the log. */
   async close(): Promise<void> {
+    // What was begun before is waited for, and nothing else begins: a successor would outlive the shutdown.
+    this.#closing = true;
     for (const stop of this.#stopTimers) stop();
     await this.#activation;
     const { log } = this.#deps;

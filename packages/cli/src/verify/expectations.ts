@@ -32,6 +32,9 @@ export const EXPECTATION_OPTIONS: Record<string, Option> = {
     value: 'DIGEST',
     help: 'The gateway that you expect, sha256:…, as `cmcp attest measure` prints it.',
   },
+  'immutable-image': {
+    help: 'Your reference values are of an image to which nothing can be added (ML3): whatever runs in it is covered.',
+  },
   'evidence-policy': {
     value: 'FILE',
     help: 'What you accept of the hardware, and reference values of registers, as JSON.',
@@ -114,6 +117,7 @@ async function approved(given: Arguments): Promise<Expectations> {
 
 function relaxed(given: Arguments): Expectations {
   return {
+    immutableImage: given.has('immutable-image'),
     acceptSoftware: given.has('accept-software'),
     acceptSoftwareTpm: given.has('accept-software-tpm'),
     acceptOperatorRoot: given.has('accept-operator-root'),

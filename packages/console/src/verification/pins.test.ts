@@ -43,6 +43,7 @@ test('each choice is one relaxation, and no other', () => {
   assert.deepEqual(set('--unpinned-policy'), ['unpinnedPolicy']);
   assert.deepEqual(set('--unpinned-catalog'), ['unpinnedCatalog']);
   assert.deepEqual(set('--tpm-makers'), ['anchors']);
+  assert.deepEqual(set('--immutable-image'), ['immutableImage']);
 });
 
 test('fields are read as the flags of the command line are', () => {
@@ -51,6 +52,7 @@ test('fields are read as the flags of the command line are', () => {
       '--policy-hash': ` ${HASH} `,
       '--catalog-hash': HASH.slice(7),
       '--measurement': 'sha384:00',
+      '--gateway-measurement': HASH,
       '--at': '2026-01-31T12:00:00.5+01:00',
       '--max-age': '60',
       '--min-evidence-class': 'tls-pinned',
@@ -60,6 +62,7 @@ test('fields are read as the flags of the command line are', () => {
   assert.equal(read.policyHash, HASH);
   assert.equal(read.catalogHash, HASH.slice(7));
   assert.equal(read.measurement, 'sha384:00');
+  assert.equal(read.gatewayMeasurement, HASH);
   assert.equal(read.now, Date.UTC(2026, 0, 31, 11) / 1000);
   assert.equal(read.maxAgeSeconds, 60);
   assert.equal(read.minEvidenceClass, 'tls-pinned');
@@ -74,6 +77,7 @@ test('a field that cannot be read is a problem, and not an empty field', () => {
   for (const [flag, texts] of [
     ['--policy-hash', ['sha256:12', `${HASH}0`, HASH.toUpperCase(), 'sha384:00']],
     ['--catalog-hash', ['x']],
+    ['--gateway-measurement', ['x', HASH.slice(7), 'sha384:00']],
     ['--at', ['2026-01-31', '2026-02-30T00:00:00Z', '2026-01-31T12:00:00', 'now']],
     ['--max-age', ['-1', '1.5', '1e3', '12345678901']],
     ['--min-evidence-class', ['strong', 'hash-only,tls-pinned']],

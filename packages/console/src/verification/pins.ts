@@ -22,6 +22,12 @@ export const FIELDS = [
     placeholder: 'sha384:…',
   },
   {
+    flag: '--gateway-measurement',
+    label: 'Gateway measurement',
+    hint: 'The gateway that you expect, as cmcp attest measure prints it.',
+    placeholder: 'sha256:…',
+  },
+  {
     flag: '--at',
     label: 'Time',
     hint: 'Judge age at this time, instead of the time that the claim names.',
@@ -56,7 +62,7 @@ export const CHOICES = [
 ] as const;
 
 export type FieldFlag = (typeof FIELDS)[number]['flag'];
-export type ChoiceFlag = (typeof CHOICES)[number]['flag'] | '--tpm-makers';
+export type ChoiceFlag = (typeof CHOICES)[number]['flag'] | '--tpm-makers' | '--immutable-image';
 
 /** The form as it stands. */
 export interface Pins {
@@ -70,6 +76,7 @@ export const NO_PINS: Pins = {
     '--policy-hash': '',
     '--catalog-hash': '',
     '--measurement': '',
+    '--gateway-measurement': '',
     '--at': '',
     '--max-age': '',
     '--min-evidence-class': '',
@@ -82,6 +89,7 @@ export const NO_PINS: Pins = {
 export type PinProblems = Partial<Record<FieldFlag | FileFlag, string>>;
 
 const HASH = /^(?:sha256:)?[0-9a-f]{64}$/;
+const GATEWAY = /^sha256:[0-9a-f]{64}$/;
 const HASH_PROBLEM = 'This is not sha256: and 64 lower-case hexadecimal digits.';
 
 /** What is wrong with the form; empty when nothing is. */
@@ -93,6 +101,7 @@ export function problemsOf({ fields, files }: Pins): PinProblems {
   const problems: PinProblems = {
     ...wrong('--policy-hash', (text) => HASH.test(text), HASH_PROBLEM),
     ...wrong('--catalog-hash', (text) => HASH.test(text), HASH_PROBLEM),
+    ...wrong('--gateway-measurement', (text) => GATEWAY.test(text), HASH_PROBLEM),
     ...wrong(
       '--at',
       (text) => secondsOf(text) !== null,
@@ -123,6 +132,7 @@ export function expectationsOf({ fields, chosen, files }: Pins, now: () => numbe
   const policyHash = given('--policy-hash');
   const catalogHash = given('--catalog-hash');
   const measurement = given('--measurement');
+  const gatewayMeasurement = given('--gateway-measurement');
   const maxAge = given('--max-age');
   const at = secondsOf(given('--at') ?? '');
   const least = classOf(given('--min-evidence-class') ?? '');
@@ -134,6 +144,8 @@ export function expectationsOf({ fields, chosen, files }: Pins, now: () => numbe
     ...(policyHash !== null && { policyHash }),
     ...(catalogHash !== null && { catalogHash }),
     ...(measurement !== null && { measurement }),
+    ...(gatewayMeasurement !== null && { gatewayMeasurement }),
+    ...(chosen.includes('--immutable-image') && { immutableImage: true }),
     ...(least !== undefined && { minEvidenceClass: least }),
     ...(at !== null && { now: at }),
     ...(maxAge !== null && { maxAgeSeconds: Number(maxAge), now: at ?? now() }),

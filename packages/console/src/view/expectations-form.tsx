@@ -63,6 +63,13 @@ export function ExpectationsForm({ pins, problems, onPins, onPinFiles }: Props) 
         {FIELDS.filter((each) => !isUsual(each)).map(field)}
         {FILE_FIELDS.filter((each) => !isUsual(each)).map(fileField)}
         <Choice
+          flag="--immutable-image"
+          label="My reference values are of an immutable image"
+          hint="Nothing can be added to it, so that it covers whatever runs in it."
+          chosen={pins.chosen}
+          onChoose={choose}
+        />
+        <Choice
           flag="--tpm-makers"
           label="Trust the roots of TPM makers"
           hint="They were collected from one source only."

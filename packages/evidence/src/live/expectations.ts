@@ -8,7 +8,7 @@ import { readJsonObject } from '../json/document.ts';
 import type { JsonObject } from '../json/value.ts';
 import { readKeyText } from '../relying-party.ts';
 import { givenAnchor } from '../roots/given.ts';
-import { integer, list, object, oneOf, text } from '../shape.ts';
+import { flag, integer, list, object, oneOf, text } from '../shape.ts';
 
 /**
  * What the relying party expects of a gateway that it talks to, from its own sources. Everything left out is either required and
@@ -22,6 +22,7 @@ export interface LiveExpectations
     | 'catalogHash'
     | 'measurement'
     | 'gatewayMeasurement'
+    | 'immutableImage'
     | 'anchors'
     | 'evidencePolicy'
     | 'acceptSoftware'
@@ -49,6 +50,7 @@ const MEMBERS: Record<string, string> = {
   '--catalog-hash': 'catalog_hash',
   '--measurement': 'measurement',
   '--gateway-measurement': 'gateway_measurement',
+  '--immutable-image': 'immutable_image',
   '--root': 'roots',
   '--evidence-policy': 'evidence_policy',
   '--accept-software': 'accept: software',
@@ -82,6 +84,7 @@ const FILE = object(
   {
     measurement: text(/^(?:sha256:[0-9a-f]{64}|sha384:[0-9a-f]{96})$/),
     gateway_measurement: SHA256,
+    immutable_image: flag,
     policy_hash: SHA256,
     catalog_hash: SHA256,
     modes: list(oneOf('enforcing', 'advisory')),
@@ -125,6 +128,7 @@ export function readExpectations(input: Uint8Array | string): LiveExpectations {
 interface PlainMembers {
   measurement?: string;
   gateway_measurement?: string;
+  immutable_image?: boolean;
   policy_hash?: string;
   catalog_hash?: string;
   evidence_policy?: NonNullable<Expectations['evidencePolicy']>;
@@ -134,6 +138,7 @@ interface PlainMembers {
 function plain(file: PlainMembers): LiveExpectations {
   const { measurement, gateway_measurement, policy_hash, catalog_hash, evidence_policy, max_age_seconds } = file;
   return {
+    ...(file.immutable_image !== undefined && { immutableImage: file.immutable_image }),
     ...(measurement !== undefined && { measurement }),
     ...(gateway_measurement !== undefined && { gatewayMeasurement: gateway_measurement }),
     ...(policy_hash !== undefined && { policyHash: policy_hash }),

@@ -53,7 +53,7 @@ export async function liveStanding(
   const state = stateFinding(measured, 'the evidence says', verdict.authentic, expectations);
   const { gatewayMeasurement } = expectations;
   const launch = gatewayMeasurement === undefined ? null : launchFinding(kind, verdict, gatewayMeasurement);
-  const code = codeFinding(kind, verdict, state, expectations.evidencePolicy, { register: launch, level }, 'tpm');
+  const code = codeFinding(kind, verdict, state, expectations, { register: launch, level }, 'tpm');
   // What a software TPM recorded at the start of a machine is the word of whoever started the TPM: it is not asked for.
   const askCode = root.software && root.accepted ? informative : required;
   const vouched = verdict.acceptable === true && root.accepted;

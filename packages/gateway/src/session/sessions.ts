@@ -154,13 +154,15 @@ export class Sessions {
 
   /**
    * Closes all, those that are being opened included. At activation, call it in the turn in which the authority changed:
-   * each session then gets its successor under the new one. At shutdown none is opened any more. One failure stops no other.
+   * each session then gets its successor under the new one, but for those that somebody was closing already. From a shutdown on none
+   * is opened any more. One failure stops no other.
    */
   async closeAll(reason: 'activation' | 'shutdown'): Promise<void> {
-    this.#ended = reason === 'shutdown';
+    this.#ended ||= reason === 'shutdown';
     const closing = [...this.#open.values()].map(async (session) => {
+      const goesOn = reason === 'activation' && session.closing === null;
       await this.close(session.id, reason);
-      if (reason === 'activation') await this.#succeed(session);
+      if (goesOn) await this.#succeed(session);
     });
     for (const outcome of await Promise.allSettled(closing)) if (outcome.status === 'rejected') throw outcome.reason;
   }

@@ -22,7 +22,7 @@ const registers = { tpm: { pcrs: { sha256: { '11': [LAUNCH_PCR] } } } };
  */
 const SESSIONS: [string, HardwareSession, EvidencePolicy, number][] = [
   ['SEV-SNP', await snpSession(key), {}, 0x2a0],
-  ['TDX', tdx, { tdx: { rtmr: { '2': [tdx.rtmr(2)] } } }, 632],
+  ['TDX', tdx, { tdx: { rtmr: { '1': [tdx.rtmr(1)], '2': [tdx.rtmr(2)] } } }, 632],
   ['TPM', await tpmSession(key), registers, 129],
   ['Azure', await azureSession(key), registers, 900],
 ];
@@ -33,6 +33,7 @@ const expectationsOf = ({ root, measurement }: HardwareSession, evidencePolicy: 
   catalogHash: CATALOG_HASH,
   measurement,
   evidencePolicy,
+  immutableImage: true,
 });
 
 /** What is done to the bytes of one piece of evidence. */

@@ -54,7 +54,7 @@ const RECORDED: [name: string, session: HardwareSession, boot: EvidencePolicy][]
   [
     'TDX',
     await tdxSession(key, [], withRtmr3(rtmr(GATEWAY_MEASUREMENT))),
-    { tdx: { rtmr: { '1': ['02'.repeat(48)] } } },
+    { tdx: { rtmr: { '1': ['02'.repeat(48)], '2': ['03'.repeat(48)] } } },
   ],
 ];
 
@@ -123,6 +123,43 @@ test('where no loader recorded a gateway, what it says of itself is asserted, on
     const report = await check(session.file, asked(session, { acceptSoftwareTpm: true }));
     assert.deepEqual([report.verdict, ...outcomes(report, 'gateway.measurement')], ['unverified', 'asserted']);
   }
+});
+
+test('the launch that a file claims for itself never helps it: the relying party says the rung [ATK-41]', async () => {
+  const evidencePolicy = { tpm: { pcrs: { sha256: { '11': [LAUNCH_PCR] } } } };
+  for (const launch_level of ['ML1', 'ML2', 'ML3']) {
+    for (const launch of ['00'.repeat(32), pcr(GATEWAY_MEASUREMENT)]) {
+      const session = await tpmSession(key, [], { launch }, { launch_level });
+      const { gatewayMeasurement: _, ...unnamed } = asked(session, { evidencePolicy });
+      const report = await check(session.file, unnamed);
+      assert.deepEqual(
+        [report.verdict, ...outcomes(report, 'gateway.code', 'policy.hash')],
+        ['unverified', 'asserted', 'asserted'],
+      );
+      const image = await check(session.file, { ...unnamed, immutableImage: true });
+      assert.deepEqual([image.verdict, ...outcomes(image, 'gateway.code')], ['verified', 'proven']);
+    }
+    const empty = await tpmSession(key, [], {}, { launch_level });
+    const report = await check(empty.file, asked(empty, { evidencePolicy }));
+    assert.deepEqual([report.verdict, ...outcomes(report, 'gateway.measurement')], ['unverified', 'asserted']);
+  }
+});
+
+test('registers that hold a part of a boot chain, or none of it, do not stand for it', async () => {
+  const launch = pcr(GATEWAY_MEASUREMENT);
+  const zeros = '00'.repeat(32);
+  for (const index of ['8', '9', '10', '12', '13', '14', '15']) {
+    const session = await tpmSession(key, [], { launch });
+    const evidencePolicy = { tpm: { pcrs: { sha256: { [index]: [index === '13' ? launch : zeros] } } } };
+    const report = await check(session.file, asked(session, { evidencePolicy, immutableImage: true }));
+    assert.deepEqual(outcomes(report, 'gateway.code'), ['asserted'], index);
+  }
+  const grub = await tpmSession(key, [], { launch });
+  const evidencePolicy = { tpm: { pcrs: { sha256: { '8': [zeros], '9': [zeros] } } } };
+  assert.equal((await check(grub.file, asked(grub, { evidencePolicy }))).verdict, 'verified');
+  const tdx = await tdxSession(key, [], withRtmr3(rtmr(GATEWAY_MEASUREMENT)));
+  const half = await check(tdx.file, asked(tdx, { evidencePolicy: { tdx: { rtmr: { '1': ['02'.repeat(48)] } } } }));
+  assert.deepEqual(outcomes(half, 'gateway.code'), ['asserted']);
 });
 
 test('a launch measurement that covers the code needs no register', async () => {

@@ -47,7 +47,7 @@ const tpm = await tpmSession(key, EVENTS);
 const REGISTERS: EvidencePolicy = { tpm: { pcrs: { sha256: { '11': [LAUNCH_PCR] } } } };
 const CASES: Case[] = [
   { name: 'SEV-SNP', session: snp, policy: {} },
-  { name: 'TDX', session: tdx, policy: { tdx: { rtmr: { '2': [tdx.rtmr(2)] } } } },
+  { name: 'TDX', session: tdx, policy: { tdx: { rtmr: { '1': [tdx.rtmr(1)], '2': [tdx.rtmr(2)] } } } },
   { name: 'TPM', session: tpm, policy: REGISTERS },
   { name: 'Azure', session: await azureSession(key, EVENTS), policy: REGISTERS },
 ];
@@ -59,6 +59,7 @@ function pins({ session, policy }: Case, more: Partial<Expectations> = {}): Expe
     catalogHash: CATALOG_HASH,
     measurement: session.measurement,
     evidencePolicy: policy,
+    immutableImage: true,
     ...more,
   };
 }
@@ -260,7 +261,7 @@ test('a debug guest is refused, however genuine its report is', async () => {
 
 test('a TDX quote without collateral is authentic, its TCB is unknown, and the session is not verified', async () => {
   const session = await tdxSession(key, EVENTS, { collateral: false });
-  const policy = { tdx: { rtmr: { '2': [session.rtmr(2)] } } };
+  const policy = { tdx: { rtmr: { '1': [session.rtmr(1)], '2': [session.rtmr(2)] } } };
   const report = await check(session.file, pins({ name: '', session, policy }));
   assert.equal(report.verdict, 'unverified');
   assert.ok(open(report).includes('hardware.evidence'));

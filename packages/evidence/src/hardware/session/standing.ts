@@ -115,7 +115,7 @@ async function hardwareBacked(
   const state = stateFinding(claim.trace.runtime.measurement, 'the claim says', verdict.authentic, expectations);
   const { gatewayMeasurement } = expectations;
   const launch = gatewayMeasurement === undefined ? null : launchFinding(kind, verdict, gatewayMeasurement);
-  const code = codeFinding(kind, verdict, state, expectations.evidencePolicy, { register: launch, level });
+  const code = codeFinding(kind, verdict, state, expectations, { register: launch, level });
   // What a software TPM recorded at the start of a machine is the word of whoever started the TPM: it is not asked for.
   const askCode = root.software && root.accepted ? informative : required;
   // What is not authentic is not acceptable.
