@@ -14,7 +14,7 @@ const SYSTEM_FLAG = /^--use[-_]system[-_]ca(?:=|$)/;
 /**
  * Whom a process trusts besides the authorities that Node.js is built with: by variable or flag, a digest (`sha256:…`) of what it
  * brings. Of files the bytes, in a folder their names too, by which certificates are found; no path. Empty when nothing is set.
- * @throws GatewayError PROCESS_UNSAFE for what cannot be read: it could be there when Node.js looks
+ * @throws GatewayError PROCESS_UNSAFE for what cannot be read, because it could be there when Node.js looks, and for what is no regular file
  */
 export function addedTrust(
   flags: readonly string[],

@@ -258,6 +258,26 @@ test('certificates that variables bring are measured by their bytes, wherever th
     assert.throws(() => launch({ [name]: join(here, 'absent') }), { code: 'PROCESS_UNSAFE', detail: /absent/ });
 });
 
+test('what is no regular file cannot bring certificates: whoever feeds it could give Node.js others than were measured', async (t) => {
+  const folder = await folderOf(t, { ...INSTALLED, 'more/a1.0': 'one' });
+  execFileSync('mkfifo', [join(folder, 'pipe')]);
+  await symlink(join(folder, 'pipe'), join(folder, 'more/b2.0'));
+  const named: [name: string, path: string][] = [
+    ['NODE_EXTRA_CA_CERTS', join(folder, 'pipe')],
+    ['SSL_CERT_FILE', join(folder, 'more/b2.0')],
+    ['SSL_CERT_FILE', '/dev/null'],
+    ['SSL_CERT_FILE', join(folder, 'more')],
+    ['SSL_CERT_DIR', join(folder, 'more')],
+  ];
+  for (const [name, path] of named) {
+    const launch = { flags: [], variables: { [name]: path } };
+    assert.throws(() => measureCode(installedCode(folder, join(folder, 'bin/node'), launch)), {
+      code: 'PROCESS_UNSAFE',
+      detail: /is no regular file/,
+    });
+  }
+});
+
 test('two installations of the same packages measure the same, wherever they lie and however they nest [W-11]', async (t) => {
   const [folder, elsewhere] = [await folderOf(t, INSTALLED), await folderOf(t, INSTALLED)];
   const here = measured(folder);

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { closeSync, openSync, readdirSync, readSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readdirSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { GatewayError } from '../../errors.ts';
 
@@ -8,7 +8,8 @@ const PIECE_BYTES = 1024 * 1024;
 /**
  * SHA-256 of the bytes of each file, lower-case hex, in order. Links are followed: {@link filesBelow} yields none. Synchronous,
  * because thousands of small files are read several times as fast so, and a gateway that measures itself serves nobody yet.
- * @throws GatewayError PROCESS_UNSAFE for a file that cannot be read
+ * @throws GatewayError PROCESS_UNSAFE for a file that cannot be read, and for what is no regular file: a pipe or a device can give the
+ *   next reader other bytes
  */
 export function hashFiles(paths: readonly string[]): string[] {
   const piece = new Uint8Array(PIECE_BYTES);
@@ -18,6 +19,8 @@ export function hashFiles(paths: readonly string[]): string[] {
 function hashFile(path: string, piece: Uint8Array): string {
   const file = openFile(path);
   try {
+    if (!fstatSync(file).isFile())
+      throw new GatewayError('PROCESS_UNSAFE', `${path} is no regular file, so it cannot be measured`);
     const hash = createHash('sha256');
     for (;;) {
       const length = readSync(file, piece);
@@ -31,7 +34,8 @@ function hashFile(path: string, piece: Uint8Array): string {
 
 function openFile(path: string): number {
   try {
-    return openSync(path, 'r');
+    // A pipe that nobody writes to would keep an open without O_NONBLOCK waiting (fifo(7)).
+    return openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (error) {
     if (!(error instanceof Error && 'code' in error)) throw error;
     const why = `${path} cannot be read, so it cannot be measured (${error.code})`;
