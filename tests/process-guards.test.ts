@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline';
 import { test } from 'node:test';
 import { Gateway, loadConfig, readEnvironment } from '@cmcp/gateway';
 import { guardProcess } from '../packages/gateway/src/attestation/process-guards/guard.ts';
-import { ownProcess } from '../packages/gateway/src/attestation/process-guards/process-facts.ts';
+import { ownProcess, type ProcessFacts } from '../packages/gateway/src/attestation/process-guards/process-facts.ts';
 import { CLI, cliEnvironment, cmcp, startProcess } from './support/cli.ts';
 import { cmcpInProcess } from './support/cli-in-process.ts';
 import { TestBed } from './support/gateway.ts';
@@ -35,13 +35,20 @@ test('outside dev mode a process that could run other code does not serve, befor
     const environment = readEnvironment(await pins(bed));
     await bed.writeConfig('data: ./production');
     const config = await loadConfig(bed.configFile, environment);
-    for (const unsafe of [{ flags: ['--require=/tmp/x.js'] }, { variables: { NODE_OPTIONS: '--import=/tmp/x.js' } }]) {
+    const launches: Partial<ProcessFacts>[] = [
+      { flags: ['--require=/tmp/x.js'] },
+      { variables: { NODE_OPTIONS: '--import=/tmp/x.js' } },
+      { program: '/srv/other.mjs' },
+    ];
+    for (const unsafe of launches) {
       const process = quietProcess(unsafe);
       const gateway = new Gateway(config, { environment, report: () => {}, process });
       await assert.rejects(gateway.start(), { code: 'PROCESS_UNSAFE' });
       assert.equal(existsSync(join(bed.folder, 'production')), false);
     }
-    const dev = await bed.start({ process: quietProcess({ flags: ['--require=/tmp/x.js'] }) });
+    const dev = await bed.start({
+      process: quietProcess({ flags: ['--require=/tmp/x.js'], program: '/srv/embeds.mjs' }),
+    });
     assert.equal(dev.started.trustLevel, 'software', 'dev mode is for trying out');
   }));
 
@@ -105,7 +112,7 @@ test('a process keeps its memory out of core dumps by itself', async (t) => {
   const filter = '/proc/self/coredump_filter';
   const before = await readFile(filter, 'utf8');
   try {
-    await guardProcess({ ...facts, write, flags: [] });
+    await guardProcess({ ...facts, write, flags: [], program: quietProcess().program });
     assert.match(await readFile(filter, 'utf8'), /^0{8}$/m);
   } finally {
     await write(filter, `0x${before.trim()}`);
@@ -133,6 +140,7 @@ test('cmcp doctor looks at this machine, says what it found as a table or as JSO
       'tpm',
       'TLS',
       'clock',
+      'program',
       'core dumps',
       'tracing by others',
       'disk space',

@@ -1,6 +1,6 @@
 import type { CodeMeasurement, Launch } from '../../packages/gateway/src/attestation/measurement/code.ts';
 import { measureCode } from '../../packages/gateway/src/attestation/measurement/code.ts';
-import { ownCode } from '../../packages/gateway/src/attestation/measurement/program.ts';
+import { ownCode, ownScript } from '../../packages/gateway/src/attestation/measurement/program.ts';
 import type { ProcessFacts } from '../../packages/gateway/src/attestation/process-guards/process-facts.ts';
 
 /** What the kernel says of a process that nothing is wrong with, by the path of the file. */
@@ -32,6 +32,7 @@ export function quietProcess(
     flags: [],
     variables: {},
     executable: '/opt/node/bin/node',
+    program: ownScript(),
     user: 1000,
     inspectorUrl: () => undefined,
     ignoreSignal: (signal) => void ignored.push(signal),

@@ -5,23 +5,40 @@ import { member } from '@cmcp/evidence';
 import { GatewayError } from '../../errors.ts';
 import type { CodeSource, Launch } from './code.ts';
 import { readManifest } from './installed-packages.ts';
-import { resolvePackage } from './module-folders.ts';
+import { type FoundPackage, resolvePackage } from './module-folders.ts';
 
 /** The package that starts a gateway. */
 const PROGRAM = '@cmcp/cli';
+/** The script in it that Node.js is given: its `bin`. */
+const SCRIPT = 'bin/cmcp.js';
 /** Where Linux shows the binary that really runs, also when its file was replaced since (proc_pid_exe(5)). */
 const RUNNING = '/proc/self/exe';
 
+/** This package. */
+const GATEWAY = fileURLToPath(new URL('../../..', import.meta.url));
+
 /** The code of this process: this package, the command line beside it, and the Node.js that runs them. */
 export function ownCode(launch: Launch): CodeSource {
-  const gateway = fileURLToPath(new URL('../../..', import.meta.url));
-  const program = resolvePackage(PROGRAM, realpathSync(gateway));
+  const program = ownProgram();
   return {
-    packages: program === null ? [gateway] : [gateway, program.folder],
+    packages: program === null ? [GATEWAY] : [GATEWAY, program.folder],
     node: runningNode(),
     launch,
     half: basename(fileURLToPath(new URL('../..', import.meta.url))) === 'src' ? 'src' : 'dist',
   };
+}
+
+/**
+ * The script of the command line that {@link ownCode} measures, absolute, links followed; null when none is beside this package.
+ * @throws GatewayError PROCESS_UNSAFE when Node.js would load something in its place
+ */
+export function ownScript(): string | null {
+  const program = ownProgram();
+  return program === null ? null : join(program.folder, SCRIPT);
+}
+
+function ownProgram(): FoundPackage | null {
+  return resolvePackage(PROGRAM, realpathSync(GATEWAY));
 }
 
 /**

@@ -1,10 +1,18 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { realpath, symlink } from 'node:fs/promises';
+import { join } from 'node:path';
 import { test } from 'node:test';
+import { folderOf } from '../../../../../tests/support/policy.ts';
 import { QUIET_KERNEL, quietProcess } from '../../../../../tests/support/process.ts';
 import type { GatewayError } from '../../errors.ts';
 import type { Condition } from './condition.ts';
 import { guardProcess, processConditions } from './guard.ts';
 import type { ProcessFacts } from './process-facts.ts';
+
+/** A script that prints what it takes for the program of its process. */
+const PROGRAM_TOLD = `import(${JSON.stringify(new URL('process-facts.ts', import.meta.url).href)}).then(({ ownProcess }) =>
+  console.log(JSON.stringify(ownProcess({}).program)));\n`;
 
 /** What the refusal says, all of it. */
 async function refusal(facts: ProcessFacts): Promise<string> {
@@ -152,6 +160,30 @@ test('a tracer is refused; what only the system can forbid is told', async () =>
     assert.deepEqual(await guardProcess(quietProcess({}, kernel(scope, text))), []);
   const [root = ''] = await guardProcess(quietProcess({ user: 0 }));
   assert.match(root, /^user: runs as root/);
+});
+
+test('a script besides the command line that was measured is refused by name, and so is none', async () => {
+  const { program } = quietProcess();
+  assert.match(program ?? '', /cli\/bin\/cmcp\.js$/);
+  for (const other of ['/srv/a10.mjs', `${program}x`, 'cmcp.js', null]) {
+    const detail = await refusal(quietProcess({ program: other }));
+    assert.match(detail, /^program: .*nothing measured what it does\. Start `cmcp` itself/);
+    assert.ok(detail.includes(other || 'Node.js was given no script'), detail);
+  }
+});
+
+test('the program of a process is the script that Node.js was given, links followed', async (t) => {
+  const folder = await folderOf(t, { 'real.mjs': PROGRAM_TOLD });
+  await symlink('real.mjs', join(folder, 'link.mjs'));
+  // A link that is named as Node.js names a script from standard input.
+  await symlink('real.mjs', join(folder, '-'));
+  const told = (args: string[], input = ''): unknown =>
+    JSON.parse(
+      execFileSync(process.execPath, ['--conditions=cmcp-source', ...args], { cwd: folder, input }).toString(),
+    );
+  const real = await realpath(join(folder, 'real.mjs'));
+  for (const name of ['real.mjs', 'link.mjs', join(folder, 'link.mjs')]) assert.equal(told([name]), real, name);
+  for (const args of [['-'], [], ['--input-type=module', '-']]) assert.equal(told(args, PROGRAM_TOLD), null, args[0]);
 });
 
 test('all problems are told at once, one a line, each with what to do', async () => {

@@ -1,4 +1,5 @@
 import { dirname, join } from 'node:path';
+import { ownScript } from '../measurement/program.ts';
 import { type Condition, ok, problem } from './condition.ts';
 import { unsafeFlags } from './launch-flags.ts';
 import { unsafeVariables } from './launch-variables.ts';
@@ -9,7 +10,21 @@ const PRELOAD_FILE = '/etc/ld.so.preload';
 
 /** Whether this process was started with nothing that makes it run other code than its files hold. */
 export async function launchConditions(facts: ProcessFacts): Promise<Condition[]> {
-  return [flags(facts), variables(facts), await preloaded(facts), await globalFolders(facts)];
+  return [program(facts), flags(facts), variables(facts), await preloaded(facts), await globalFolders(facts)];
+}
+
+/** The script has run before anything could be measured, so it must be one that is. */
+function program({ program: given }: ProcessFacts): Condition {
+  const about = 'program';
+  const measured = ownScript();
+  if (given !== null && given === measured) return ok(about, `${given}, which is measured`);
+  const found = given === null ? 'Node.js was given no script that can be found' : `Node.js was given ${given}`;
+  const fix = `Start \`cmcp\` itself${measured === null ? ', installed beside the gateway' : `, which is ${measured}`}.`;
+  return problem(
+    about,
+    `${found}, which is not the command line of the gateway, so nothing measured what it does`,
+    fix,
+  );
 }
 
 function flags({ flags: given }: ProcessFacts): Condition {

@@ -1,5 +1,7 @@
+import { realpathSync } from 'node:fs';
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import { url as inspectorUrl } from 'node:inspector';
+import { isAbsolute } from 'node:path';
 
 /** What the guards may see of the process and its kernel, and touch. */
 export interface ProcessFacts {
@@ -9,6 +11,8 @@ export interface ProcessFacts {
   variables: Readonly<Record<string, string>>;
   /** The path of the Node.js binary, as the kernel shows it. */
   executable: string;
+  /** The script that Node.js was given, absolute, links followed; null when it was given none that can be found. */
+  program: string | null;
   /** Effective user id; null where there is none. */
   user: number | null;
   /** Where a debugger could connect; undefined when nowhere. */
@@ -30,6 +34,7 @@ export function ownProcess(variables: Readonly<Record<string, string>>): Process
     flags: process.execArgv,
     variables,
     executable: process.execPath,
+    program: scriptOf(process.argv[1]),
     user: process.geteuid?.() ?? null,
     inspectorUrl,
     ignoreSignal: (signal) => void (process.listenerCount(signal) > 0 || process.on(signal, () => {})),
@@ -37,6 +42,17 @@ export function ownProcess(variables: Readonly<Record<string, string>>): Process
     exists,
     write: async (path, text) => void (await unlessRefused(writeFile(path, text))),
   };
+}
+
+/** Node.js makes the path of a script absolute; what it names otherwise, such as `-` for standard input, is none. */
+function scriptOf(named: string | undefined): string | null {
+  if (named === undefined || !isAbsolute(named)) return null;
+  try {
+    return realpathSync(named);
+  } catch (error) {
+    if (error instanceof Error && 'syscall' in error) return null;
+    throw error;
+  }
 }
 
 /** null when the system refuses: what is not there, or not allowed, is a fact to judge and no error. */
