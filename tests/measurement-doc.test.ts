@@ -67,6 +67,22 @@ test('every command in docs/measurement.md that can run here runs, and does what
   }
 });
 
+test('the unit of the measured loader is the same on both pages, and takes the machine down when it fails', async () => {
+  const deploy = await readFile(new URL('../docs/deploy/README.md', import.meta.url), 'utf8');
+  const [here, there] = [doc, deploy].map((text) =>
+    [...text.matchAll(/^```ini\n([^`]*)^```$/gm)]
+      .map(([, unit = '']) => unit)
+      .filter((unit) => /--extend$/m.test(unit)),
+  );
+  assert.equal(here?.length, 1);
+  assert.deepEqual(there, here);
+  const [unit = ''] = here ?? [];
+  assert.match(unit, /^FailureAction=poweroff-force$/m);
+  const named = (key: string): string[] => new RegExp(`^${key}=(.*)$`, 'm').exec(unit)?.[1]?.split(' ') ?? [];
+  assert.ok(named('Before').includes('systemd-user-sessions.service'));
+  for (const before of named('Before')) assert.ok(named('RequiredBy').includes(before), before);
+});
+
 test('docs/measurement.md names no option that its commands do not have', () => {
   const known = new Set(
     [measureAction, connectCommand, doctorCommand, verifyCommand].flatMap(({ options }) => Object.keys(options)),
