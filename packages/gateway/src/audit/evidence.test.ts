@@ -171,6 +171,17 @@ test('a recovered session is vouched for under the new key, and what the old key
   assert.match(trusted.checks.find((check) => check.id === 'chain.extent')?.detail ?? '', /not pinned/);
 });
 
+test('a root that the relying party does not accept proves nothing of what was before a recovery', async (t) => {
+  const { open } = setup(t);
+  const id = randomUUID();
+  await (await open()).openSession(opening(id));
+  const { file } = (await open()).recovered[0] ?? {};
+  const { acceptOperatorRoot: _, ...strict } = PINS;
+  const report = await verify(readFileSync(file ?? ''), strict);
+  assert.equal(outcome(report, 'hardware.earlier'), 'asserted');
+  assert.match(report.checks.find((check) => check.id === 'chain.extent')?.detail ?? '', /not pinned/);
+});
+
 test('evidence of a machine that is not trusted proves nothing of what was before a recovery', async (t) => {
   const { open } = setup(t);
   const id = randomUUID();

@@ -211,3 +211,42 @@ test('registers that the quote does not cover are not taken from beside it', asy
   assert.notEqual(report.verdict, 'verified');
   assert.notDeepEqual(outcomes(report, 'gateway.measurement'), ['proven']);
 });
+
+test('values that do not hash to what was quoted show no register, of a software TPM either', async () => {
+  const session = await tpmSession(key, [], { ...SWTPM, launch: pcr(OTHER) });
+  const beside = session.file.evidence.find(({ role }) => role === 'tpm/second_pcrs');
+  assert.ok(beside);
+  beside.data = Buffer.from(JSON.stringify({ sha256: { '13': pcr(GATEWAY_MEASUREMENT) } })).toString('base64');
+  const report = await check(session.file, asked(session, { acceptSoftwareTpm: true }));
+  assert.deepEqual(outcomes(report, 'gateway.measurement'), ['asserted']);
+});
+
+test('on Azure a register counts only where the quote selects it', async () => {
+  const pcrs = { sha256: { '0': '00'.repeat(32), '11': LAUNCH_PCR, '13': pcr(GATEWAY_MEASUREMENT) } };
+  const session = await azureSession(key, [], { selection: 'sha256:0,11', pcrs });
+  const beside = session.file.evidence.find(({ role }) => role === 'azure-cvm/pcrs');
+  assert.ok(beside);
+  beside.data = Buffer.from(JSON.stringify(pcrs)).toString('base64');
+  const evidencePolicy = { tpm: { pcrs: { sha256: { '11': [LAUNCH_PCR] } } } };
+  const report = await check(session.file, asked(session, { evidencePolicy }));
+  assert.deepEqual(outcomes(report, 'gateway.measurement', 'gateway.code'), ['asserted', 'asserted']);
+});
+
+test('evidence that is not shown to be authentic neither proves nor contradicts a gateway', async () => {
+  const session = await tpmSession(key, [], { launch: pcr(OTHER) });
+  const report = await check(session.file, asked(session, { anchors: [] }));
+  assert.deepEqual(outcomes(report, 'gateway.measurement'), ['asserted']);
+});
+
+test('an immutable image does not excuse a register that holds another program', async () => {
+  const session = await tpmSession(key, [], { launch: pcr(OTHER) });
+  const evidencePolicy = { tpm: { pcrs: { sha256: { '11': [LAUNCH_PCR] } } } };
+  const report = await check(session.file, asked(session, { evidencePolicy, immutableImage: true }));
+  assert.deepEqual(outcomes(report, 'gateway.measurement', 'gateway.code'), ['failed', 'failed']);
+});
+
+test('a gateway that names no measurement is not the expected one', async () => {
+  const session = await snpSession(key, [], {}, { measurement: null });
+  const report = await check(session.file, asked(session));
+  assert.deepEqual(outcomes(report, 'gateway.measurement'), ['asserted']);
+});
