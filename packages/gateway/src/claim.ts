@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import {
+  boundBytes,
   encodeBase64Url,
   type GatewayClaim,
   isObject,
@@ -9,7 +10,7 @@ import {
   member,
 } from '@cmcp/evidence';
 import { isPrintable } from './audit/drafts.ts';
-import { boundBytes, type SessionEvidence } from './audit/evidence.ts';
+import type { SessionEvidence } from './audit/evidence.ts';
 import type { Tally } from './audit/tally.ts';
 import { formatTimestamp } from './audit/timestamp.ts';
 import { GatewayError } from './errors.ts';

@@ -4,7 +4,10 @@ import type { GatewayComponents } from '@cmcp/evidence';
 export const PROVIDERS = ['sev-snp', 'tdx', 'azure-cvm', 'tpm', 'software-only'] as const;
 export type ProviderKind = (typeof PROVIDERS)[number];
 
-/** What looking for a platform found, in plain words: nothing is opened, changed or asked of a device. */
+/**
+ * What looking for a platform found, in plain words. Looking asks for no evidence and leaves nothing behind: it reads what a TPM says
+ * of itself, and makes and removes one empty entry of the kernel's report interface.
+ */
 export interface Detection {
   kind: ProviderKind;
   available: boolean;

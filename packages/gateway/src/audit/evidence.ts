@@ -1,5 +1,4 @@
-import { createHash } from 'node:crypto';
-import { canonicalSorted, decodeHex, digest, type JsonObject, jwkThumbprint, stringifyJson } from '@cmcp/evidence';
+import { canonicalSorted, digest, type JsonObject, stringifyJson } from '@cmcp/evidence';
 import type { CollectedEvidence, EvidenceFile } from '../attestation/types.ts';
 
 /** Evidence for one session, and when it was made. Plain values: it is stored and crosses threads. */
@@ -12,20 +11,6 @@ export interface SessionEvidence extends CollectedEvidence {
 
 /** Asks the platform for evidence that carries 64 bytes. Rejects with GatewayError ATTESTATION_FAILED. */
 export type Attest = (bound: Uint8Array) => Promise<SessionEvidence>;
-
-/**
- * The 64 bytes that evidence of a session carries (wire-formats section 10): SHA-256 thumbprint of the claim key, then SHA-256 of
- * the 32 bytes of the chain root.
- *
- * @param publicKey raw Ed25519 key, base64url
- * @param root hash of session_start, lower-case hex
- */
-export function boundBytes(publicKey: string, root: string): Uint8Array<ArrayBuffer> {
-  const bound = new Uint8Array(64);
-  bound.set(jwkThumbprint(publicKey), 0);
-  bound.set(createHash('sha256').update(decodeHex(root)).digest(), 32);
-  return bound;
-}
 
 /** What the chain says of evidence that was stored beside it: its digest, so that no other can take its place unnoticed. */
 export function refreshDetail(evidence: SessionEvidence): JsonObject {

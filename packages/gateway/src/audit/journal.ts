@@ -1,18 +1,18 @@
-import { type Checkpoint, claimDigest, type EntryDraft, SESSION_FORMAT, type SessionFile } from '@cmcp/evidence';
+import {
+  boundBytes,
+  type Checkpoint,
+  claimDigest,
+  type EntryDraft,
+  SESSION_FORMAT,
+  type SessionFile,
+} from '@cmcp/evidence';
 import { buildClaim, type Commitment, readCommitment } from '../claim.ts';
 import type { Clock } from '../clock.ts';
 import { GatewayError } from '../errors.ts';
 import { type AnchorPosition, anchorText } from './anchor.ts';
 import { type LinkContext, SessionChain } from './chain.ts';
 import { attestationRefresh, draftProblem, outcomeUnknown, recovered, sessionEnd, sessionStart } from './drafts.ts';
-import {
-  type Attest,
-  boundBytes,
-  earlierEvidence,
-  refreshDetail,
-  type SessionEvidence,
-  SharedFiles,
-} from './evidence.ts';
+import { type Attest, earlierEvidence, refreshDetail, type SessionEvidence, SharedFiles } from './evidence.ts';
 import { ExposureTable } from './exposure-table.ts';
 import { GroupCommit, type Schedule } from './group-commit.ts';
 import { examine, recoveredDetail, signedCheckpoints } from './recovery.ts';
