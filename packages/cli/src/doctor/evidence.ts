@@ -1,4 +1,13 @@
-import { type Condition, type Config, type Detection, GatewayError, ok, problem, warning } from '@cmcp/gateway';
+import {
+  type Condition,
+  type Config,
+  type Detection,
+  type EvidenceProvider,
+  GatewayError,
+  ok,
+  problem,
+  warning,
+} from '@cmcp/gateway';
 import type { DoctorSystem } from './system.ts';
 
 /** What can vouch for this machine, and whether it convinces. */
@@ -10,7 +19,7 @@ export async function evidenceConditions(system: DoctorSystem, config: Config): 
   const usable = wanted.some(({ available }) => available);
   const conditions = detections.map((each) => detected(each, each.kind === provider, usable));
   if (!usable) return [...conditions, nothing(config)];
-  return [...conditions, await convincing(system, config)];
+  return [...conditions, ...(await convincing(system, config))];
 }
 
 function detected({ kind, available, reason, remedy }: Detection, named: boolean, usable: boolean): Condition {
@@ -32,14 +41,29 @@ function nothing({ dev }: Config): Condition {
 }
 
 /** Asks for evidence as starting does, and lets the gateway's own verification judge it. */
-async function convincing(system: DoctorSystem, config: Config): Promise<Condition> {
+async function convincing(system: DoctorSystem, config: Config): Promise<Condition[]> {
   try {
     const { provider, trustLevel, why } = await system.tryEvidence(config);
     await provider?.close();
-    if (provider === null) return warning('evidence', why, null);
-    return ok('evidence', `was asked for and verified: trust level ${trustLevel} (${why})`);
+    if (provider === null) return [warning('evidence', why, null)];
+    const verified = ok('evidence', `was asked for and verified: trust level ${trustLevel} (${why})`);
+    return [verified, able(provider, config)];
   } catch (error) {
     if (!(error instanceof GatewayError)) throw error;
-    return problem('evidence', error.detail, `docs/errors.md explains ${error.code}.`);
+    return [problem('evidence', error.detail, `docs/errors.md explains ${error.code}.`)];
   }
+}
+
+/** What the platform can do besides evidence, and whether the configured launch needs more. */
+function able({ kind, capabilities }: EvidenceProvider, { attestation }: Config): Condition {
+  if (attestation.launch === 'ML1' && !capabilities.runtimeExtend)
+    return problem(
+      'platform',
+      `\`attestation.launch\` is ML1, and ${kind} has no register here that a launch could be recorded in`,
+      'Set ML3 if the measurement covers the whole image, otherwise ML0; docs/attestation.md explains both.',
+    );
+  const said = (can: boolean) => (can ? 'yes' : 'no');
+  const { runtimeExtend, sealing, rollbackCounter } = capabilities;
+  const found = `records a launch: ${said(runtimeExtend)}; seals keys: ${said(sealing)}; counts against older copies: ${said(rollbackCounter)}`;
+  return ok('platform', `${kind} ${found}`);
 }

@@ -4,7 +4,14 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, test } from 'node:test';
-import { type Condition, type Detection, GatewayError, type Platform, readEnvironment } from '@cmcp/gateway';
+import {
+  type Condition,
+  type Detection,
+  type EvidenceProvider,
+  GatewayError,
+  type Platform,
+  readEnvironment,
+} from '@cmcp/gateway';
 import { quietProcess } from '../../../../tests/support/process.ts';
 import { issueCertificate, issueCrl, newKeyPair } from '../../../evidence/src/testing/pki.ts';
 import { examine } from './examine.ts';
@@ -72,9 +79,15 @@ function machine(changes: Partial<DoctorSystem> = {}, files: Record<string, stri
     ask: async () => 'yes\n',
     process: quietProcess(),
     detect: async () => withTpm,
-    tryEvidence: async () => ({ ...PLATFORM, provider: { close: async () => {} } as Platform['provider'] }),
+    tryEvidence: async () => ({ ...PLATFORM, provider: withCapabilities({ runtimeExtend: true }) }),
     ...changes,
   };
+}
+
+/** A provider of which the doctor asks nothing more. */
+function withCapabilities(given: Partial<EvidenceProvider['capabilities']>, close = async (): Promise<void> => {}) {
+  const capabilities = { runtimeExtend: false, sealing: false, rollbackCounter: false, ...given };
+  return { kind: 'tpm', capabilities, close } as EvidenceProvider;
 }
 
 async function found(system: DoctorSystem, folder: string, environment = production): Promise<Condition[]> {
@@ -160,7 +173,7 @@ test('evidence is asked for once, and what the gateway itself would say of it is
   const close = async (): Promise<void> => {
     closed += 1;
   };
-  const provider = { close } as Platform['provider'];
+  const provider = withCapabilities({}, close);
   const good = await about('evidence', machine({ tryEvidence: async () => ({ ...PLATFORM, provider }) }), folder);
   assert.match(good.found, /verified: trust level operator-root/);
   assert.equal(closed, 1, 'the device is let go');
@@ -171,6 +184,21 @@ test('evidence is asked for once, and what the gateway itself would say of it is
   assert.deepEqual([refused.status, refused.found], ['problem', 'it would convince nobody']);
   const worthless = machine({ tryEvidence: async () => PLATFORM });
   assert.equal((await about('evidence', worthless, folder)).status, 'warning');
+});
+
+test('what the platform can do besides evidence is told, and a launch that it cannot record is a problem', async () => {
+  const plain = await configured();
+  const capable = await about('platform', machine(), plain);
+  assert.equal(capable.status, 'ok');
+  assert.match(capable.found, /^tpm records a launch: yes; seals keys: no; counts against older copies: no$/);
+  const provider = withCapabilities({ sealing: true, rollbackCounter: true });
+  const unable = machine({ tryEvidence: async () => ({ ...PLATFORM, provider }) });
+  assert.match((await about('platform', unable, plain)).found, /launch: no; seals keys: yes; .* copies: yes$/);
+  const measured = await configured('attestation: { provider: auto, launch: ML1 }\n');
+  assert.equal((await about('platform', machine(), measured)).status, 'ok');
+  const refused = await about('platform', unable, measured);
+  assert.equal(refused.status, 'problem');
+  assert.match(refused.found, /ML1, and tpm has no register/);
 });
 
 /** An authority of 2020 to 2040 for this file, its list, and its key as PEM. */
