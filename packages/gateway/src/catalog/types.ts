@@ -1,4 +1,6 @@
 import type { JsonObject } from '@cmcp/evidence';
+import type { AskKind } from '../mcp/asks.ts';
+import type { UriTemplate } from './uri-template.ts';
 
 /** How a server is reached. What runs is said by the catalog; credentials and limits by the config. */
 export type ServerTransport =
@@ -12,18 +14,32 @@ export interface CatalogServer {
   transport: ServerTransport;
   /** Written to entries as `server_identity`: the URL, `""` for stdio. */
   identity: string;
+  /** Approved instructions: what agents are shown of the server's own; null: none were approved. */
+  instructions: string | null;
+  /** What the server may ask of the agent's side while it serves a request. It is offered nothing else. */
+  asks: readonly AskKind[];
 }
 
 export type DestinationClass = 'internal' | 'external';
 export type Effects = 'read' | 'write';
 
-export interface CatalogTool {
-  /** The catalog's name: what Cedar and entries use. */
+/** What the catalog says of anything that an agent may use; the policy sees it. */
+export interface Labels {
+  /** The catalog's name: what Cedar and entries use. Unique among its kind. */
   name: string;
+  server: CatalogServer;
+  sensitivity: string;
+  /** Rank of `sensitivity` in the vocabulary that the catalog was loaded with. */
+  sensitivityRank: number;
+  complianceDomain: string;
+  destinationClass: DestinationClass;
+  requiresBaa: boolean;
+}
+
+export interface CatalogTool extends Labels {
   /** What agents see: alias, else the name if unique and valid for clients, else `<server>__<tool>`. */
   exposedName: string;
   upstreamName: string;
-  server: CatalogServer;
   /** The definition that agents are shown, exactly as approved (MCP Tool object without `name`). */
   definition: JsonObject;
   /** The approved input schema, `definition.inputSchema`; an empty object where none was approved. */
@@ -31,12 +47,27 @@ export interface CatalogTool {
   /** Digests compared with the live definition; see catalog/drift.ts. */
   pin: ToolPin;
   effects: Effects;
-  sensitivity: string;
-  /** Rank of `sensitivity` in the vocabulary that the catalog was loaded with. */
-  sensitivityRank: number;
-  complianceDomain: string;
-  destinationClass: DestinationClass;
-  requiresBaa: boolean;
+}
+
+/** A resource, or a pattern of resources. Approved by URI; its content is pinned too where it is fixed. */
+export interface CatalogResource extends Labels {
+  pattern: { kind: 'uri'; uri: string } | { kind: 'template'; template: UriTemplate };
+  /** The Resource or ResourceTemplate object that agents are shown, exactly as approved. */
+  definition: JsonObject;
+  /** `sha256:` over the canonical form of `contents`, for a resource whose content is fixed; null: it is not. */
+  contentDigest: string | null;
+}
+
+export interface CatalogPrompt extends Labels {
+  /** What agents see, chosen as for tools. */
+  exposedName: string;
+  upstreamName: string;
+  /** MCP Prompt object without `name`, exactly as approved. */
+  definition: JsonObject;
+  /** Digest of the whole definition, compared with the live one. */
+  pin: { kind: 'whole'; digest: string };
+  /** `sha256:` over the canonical form of `messages`, for a prompt whose text is fixed; null: it is not. */
+  contentDigest: string | null;
 }
 
 /** `whole`: digest over every member the server advertises. `reference`: the reference's drift digest, for its own form. */
@@ -49,9 +80,17 @@ export interface Catalog {
   servers: CatalogServer[];
   /** Sorted by exposed name. */
   tools: CatalogTool[];
+  /** Sorted by URI or template. */
+  resources: CatalogResource[];
+  /** Sorted by exposed name. */
+  prompts: CatalogPrompt[];
   /**
    * The tool that an agent means by `name`: an exposed name, or, for the reference's form, a catalog name. Exact: no case
    * folding, no trimming, no normalisation (defect D-14).
    */
   resolve(name: string): CatalogTool | null;
+  /** The entry that approves this URI: the exact one before a pattern. Null where none does, or where the URI is not canonical. */
+  resolveResource(uri: string): CatalogResource | null;
+  /** Exact, like tools. */
+  resolvePrompt(name: string): CatalogPrompt | null;
 }

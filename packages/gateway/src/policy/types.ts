@@ -1,15 +1,66 @@
 import type { JsonObject } from '@cmcp/evidence';
 import type { Caller } from '../caller.ts';
-import type { CatalogTool } from '../catalog/types.ts';
+import type { CatalogPrompt, CatalogResource, CatalogServer, CatalogTool } from '../catalog/types.ts';
 
 export type Mode = 'enforcing' | 'advisory';
+
+/** Actions of the policy schema besides those of tools, each of which is in `call_tool` (contracts section 7). */
+export type OtherAction =
+  | 'read_resource'
+  | 'subscribe'
+  | 'get_prompt'
+  | 'complete'
+  | 'elicit'
+  | 'sample'
+  | 'list_roots'
+  | 'get_task'
+  | 'update_task'
+  | 'cancel_task';
+
+/** What is asked for: the action, the entity that it is about, and what is particular to it. */
+export type Asked =
+  /** `arguments`: parsed, exactly those that would be sent. */
+  | { action: 'call_tool'; tool: CatalogTool; arguments: JsonObject }
+  | { action: 'read_resource' | 'subscribe'; resource: CatalogResource; uri: string }
+  | { action: 'get_prompt'; prompt: CatalogPrompt; arguments: Readonly<Record<string, string>> }
+  | { action: 'complete'; of: CatalogPrompt | CatalogResource; argument: { name: string; value: string } }
+  | { action: 'get_task' | 'update_task' | 'cancel_task'; tool: CatalogTool }
+  /** What a server asks of the user, while it serves `during` (the name of a tool, resource or prompt in the catalog). */
+  | {
+      action: 'elicit';
+      server: CatalogServer;
+      during: string;
+      mode: 'form' | 'url';
+      message: string;
+      /** Names of the fields of a form. */
+      fields: readonly string[];
+      /** Host that a URL leads to; null for a form. */
+      host: string | null;
+    }
+  /** What a server asks of the model. */
+  | {
+      action: 'sample';
+      server: CatalogServer;
+      during: string;
+      maxTokens: number;
+      messages: number;
+      /** `none`, `thisServer` or `allServers`. */
+      includeContext: string;
+      systemPrompt: boolean;
+      tools: boolean;
+    }
+  | { action: 'list_roots'; server: CatalogServer; during: string };
+
+/** What a caller could ask for, without the particulars. */
+export type Askable =
+  | { action: 'call_tool'; tool: CatalogTool }
+  | { action: 'read_resource'; resource: CatalogResource }
+  | { action: 'get_prompt'; prompt: CatalogPrompt };
 
 /** What is decided. The same members at both stages; at egress `response` is added. */
 export interface DecisionInput {
   caller: Caller;
-  tool: CatalogTool;
-  /** Parsed arguments, exactly those that would be sent. */
-  arguments: JsonObject;
+  asked: Asked;
   session: {
     /** Exposure class before this call. */
     class: string;
@@ -52,6 +103,11 @@ export interface PolicyEngine {
    * @throws GatewayError ARGUMENTS_REFUSED for argument names that Cedar would read as its own escapes (ATK-13)
    */
   decide(input: DecisionInput): Decision;
+  /**
+   * Whether any request for this by the caller could be allowed: exact where no condition looks at the context, else in the
+   * caller's favour. What is false here is denied whatever the arguments, so lists leave it out.
+   */
+  couldAllow(caller: Caller, askable: Askable): boolean;
   /** Gives the engine's memory back. A closed engine denies everything. Idempotent. */
   close(): void;
 }

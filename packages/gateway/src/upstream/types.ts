@@ -1,28 +1,60 @@
 import type { JsonObject, JsonValue } from '@cmcp/evidence';
+import type { Ask, ClientAbilities } from '../mcp/asks.ts';
+import type { LogLevel } from '../mcp/log-level.ts';
+import type { ChangeKind, ListKind, Notice } from '../mcp/types.ts';
 
-/** A tool as a live server advertises it, every member kept. */
-export interface LiveTool {
-  name: string;
+/** A tool, resource, resource template or prompt as a live server advertises it, every member kept. */
+export interface Listed {
+  /** `name`; for resources and templates their URI or URI template. Unique in a list. */
+  key: string;
   definition: JsonObject;
 }
 
-export interface UpstreamCall {
+/** What can be sent to a server for an agent. */
+export type UpstreamMethod =
+  | 'tools/call'
+  | 'resources/read'
+  | 'prompts/get'
+  | 'completion/complete'
+  | 'tasks/get'
+  | 'tasks/update'
+  | 'tasks/cancel';
+
+/** One request as decided, in no particular revision. */
+export interface UpstreamRequest {
   callId: string;
-  /** The server's own name of the tool. */
-  tool: string;
-  arguments: JsonObject;
-  /** The approved input schema: parameter headers (x-mcp-header) are built from it, never from live text. */
-  inputSchema: JsonObject;
+  method: UpstreamMethod;
+  /** Names and URIs are the server's own. Without `_meta`. */
+  params: JsonObject;
+  /** `tools/call`: the approved input schema; parameter headers (x-mcp-header) are built from it, never from live text. */
+  inputSchema: JsonObject | null;
+  /** Trace context that travels in `_meta`. */
+  trace: JsonObject;
   signal: AbortSignal;
+  /** What the client of this request can be asked; the catalog's approval is applied by the upstream. */
+  abilities: ClientAbilities;
+  wantsProgress: boolean;
+  logLevel: LogLevel | null;
+  onNotice: (notice: Notice) => void;
+  /**
+   * A server of the handshake revisions asks while its request waits. The result goes to the server; a GatewayError becomes a
+   * JSON-RPC error that says no more than that it was refused.
+   */
+  onAsk: (ask: Ask) => Promise<JsonObject>;
+  /** A server of 2026-07-28 is sent its request again, with what it asked for. */
+  round: { responses: JsonObject; state: string | null } | null;
 }
 
 /**
- * A neutral `tools/call` result: what the server sent as `result`, revision bookkeeping (`resultType`) removed,
- * everything else (content of every kind, structuredContent, isError, `_meta`) unaltered.
+ * A neutral result: what the server sent as `result`, revision bookkeeping (`resultType`, `ttlMs`, `cacheScope`) removed, everything
+ * else (content of every kind, structuredContent, isError, `_meta`) unaltered. Shapes are checked for the method.
  */
-export interface UpstreamResult {
-  result: JsonObject;
-}
+export type UpstreamResult =
+  | { kind: 'complete'; result: JsonObject }
+  /** Only from servers of 2026-07-28, only asks that were declared and approved. `state` is the server's `requestState`. */
+  | { kind: 'input_required'; asks: Record<string, Ask>; state: string | null }
+  /** Only when `abilities.tasks`. `result` holds the server's own `taskId`. */
+  | { kind: 'task'; result: JsonObject };
 
 /** A JSON-RPC error that the server answered with; thrown as the `cause` of UPSTREAM_TOOL_ERROR. */
 export class UpstreamRpcError extends Error {
@@ -44,20 +76,29 @@ export class UpstreamRpcError extends Error {
  */
 export interface Upstream {
   readonly serverId: string;
-  /** All pages, bounded in pages, tools and time. */
-  listTools(signal: AbortSignal): Promise<LiveTool[]>;
-  callTool(call: UpstreamCall): Promise<UpstreamResult>;
-  /** `changed`: the server says its tool list changed, or it was restarted, so that definitions must be compared anew. */
-  onChanged(listener: () => void): void;
+  /** All pages, bounded in pages, items and time; empty where the server does not offer the kind. */
+  list(kind: ListKind, signal: AbortSignal): Promise<Listed[]>;
+  /** The server's own `instructions` as it states them now, or null. Connects if need be. */
+  instructions(signal: AbortSignal): Promise<string | null>;
+  send(request: UpstreamRequest): Promise<UpstreamResult>;
+  /**
+   * Asks the server to announce changes of a resource, and keeps asking after a reconnection. One subscription upstream serves
+   * any number of listeners. Resolves with what ends it, or null where the server does not offer subscriptions.
+   */
+  subscribe(uri: string, onUpdated: () => void, signal: AbortSignal): Promise<(() => void) | null>;
+  /** The server says that a list changed, or it was restarted, so that definitions must be compared anew. */
+  onChanged(listener: (kind: ChangeKind) => void): void;
   /** Child gone, sockets closed, pending calls rejected. Idempotent. */
   close(): Promise<void>;
 }
 
 /** Limits and credentials of one server, from the config. */
 export interface UpstreamSettings {
-  /** Milliseconds until a call is given up; progress cannot extend it. */
+  /** Milliseconds until a call is given up; progress cannot extend it. Time that a person takes to answer is not counted. */
   timeoutMs: number;
   maxResponseBytes: number;
+  /** Calls that the server is sent at once; more wait, for no longer than `timeoutMs`. */
+  concurrency: number;
   /** Added to the allow-listed environment of a child. */
   env: Record<string, string>;
   /** Added to HTTP requests, e.g. Authorization. Never the agent's. */
