@@ -26,6 +26,9 @@ export const ERRORS = {
   UNKNOWN_DATA_CLASS: policy('The declared data class is not in the vocabulary.', 4009),
   SESSION_UNKNOWN: policy('The session handle is unknown or has ended.', 4010),
   TOO_MANY_SESSIONS: policy('Too many sessions are open; try again later.', 4011),
+  RESOURCE_NOT_IN_CATALOG: policy('This resource is not in the approved catalog.', -32602),
+  PROMPT_NOT_IN_CATALOG: policy('This prompt is not in the approved catalog.', -32602),
+  ASK_REFUSED: policy('The server asked for something that it may not ask.', 4012),
   METHOD_NOT_GOVERNED: { message: 'This method is not offered by the gateway.', rpc: -32601, status: 404 },
   // Something failed on the way.
   UPSTREAM_UNAVAILABLE: policy('The tool server cannot be reached.', 5001),
@@ -36,6 +39,7 @@ export const ERRORS = {
   RESPONSE_SIZE_EXCEEDED: policy('The response is larger than allowed.', 5006),
   RESPONSE_ENCODING_INVALID: policy('The response is not valid UTF-8 JSON.', 5007),
   CALL_CANCELLED: policy('The call was cancelled.', 5008),
+  ASK_UNANSWERED: policy('What the server asked was not answered.', 5014),
   AUDIT_UNAVAILABLE: policy('The audit log cannot record, so nothing is served.', 5009),
   SHUTTING_DOWN: policy('The gateway is shutting down.', 5010),
   ATTESTATION_FAILED: {

@@ -2,30 +2,42 @@ import { isObject, type JsonObject, member } from '@cmcp/evidence';
 import type { GatewayChain } from './audit/gateway-chain.ts';
 import type { Authority } from './authority.ts';
 import type { Caller } from './caller.ts';
-import { toolPage } from './catalog/listing.ts';
+import { listPage } from './catalog/listing.ts';
+import type { ListChanges } from './list-changes.ts';
 import type { GovernedGateway } from './mcp/types.ts';
+import { mayUse, offerTo } from './offer.ts';
 import type { PathDeps } from './pipeline/deps.ts';
-import { callTool, refuseMethod } from './pipeline.ts';
+import { subscribe } from './pipeline/subscribe.ts';
+import { refuseMethod, serve } from './pipeline.ts';
 
 /** What the protocol rooms see of the gateway. All governed requests go down the one path of pipeline.ts. */
-export function governedGateway(path: PathDeps, authority: () => Authority, chain: GatewayChain): GovernedGateway {
+export function governedGateway(
+  path: PathDeps,
+  authority: () => Authority,
+  chain: GatewayChain,
+  changes: ListChanges,
+): GovernedGateway {
   return {
     openSession: (caller) => {
       chain.count('initialized');
       return path.sessions.openTransport(caller);
     },
-    callTool: (request) => callTool(path, request),
+    request: (request) => serve(path, request),
     refuseMethod: (request) => refuseMethod(path, request),
-    listTools: async (_caller, cursor) => {
+    subscribe: (request) => subscribe(path, request),
+    offer: (caller) => offerTo(authority(), caller),
+    list: async (kind, caller, cursor) => {
       if (path.log.failure !== null) throw path.log.failure;
       chain.count('listed');
-      return toolPage(authority().catalog, cursor);
+      return listPage(authority().catalog, kind, mayUse(authority(), caller), cursor);
     },
-    inputSchema: (_caller: Caller, name: string): JsonObject | null => {
-      const definition = authority().catalog.resolve(name)?.definition;
-      const schema = definition === undefined ? undefined : member(definition, 'inputSchema');
+    inputSchema: (caller: Caller, name: string): JsonObject | null => {
+      const tool = authority().catalog.resolve(name);
+      if (tool === null || !mayUse(authority(), caller)(tool)) return null;
+      const schema = member(tool.definition, 'inputSchema');
       return isObject(schema) ? schema : null;
     },
+    onListChanged: (listener) => changes.listen(listener),
     endSession: async (session, reason) => {
       await path.sessions.closeTransport(session, reason);
     },

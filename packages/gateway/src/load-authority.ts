@@ -32,6 +32,7 @@ export function upstreamSettings(config: Config, server: CatalogServer): Upstrea
   return {
     timeoutMs: own?.timeoutMs ?? config.limits.upstreamTimeoutMs,
     maxResponseBytes: config.limits.responseBytes,
+    concurrency: config.limits.upstreamConcurrency,
     env: own?.env ?? {},
     headers: own?.headers ?? {},
   };

@@ -1,38 +1,80 @@
 import { GatewayError } from './errors.ts';
-import type { CallOutcome, RefusedMethod, ToolCall } from './mcp/types.ts';
+import type { GovernedRequest, Outcome, RefusedMethod } from './mcp/types.ts';
 import { admit } from './pipeline/admit.ts';
 import { decide } from './pipeline/decide.ts';
 import type { PathDeps } from './pipeline/deps.ts';
 import { failureOf } from './pipeline/exits.ts';
 import { forward } from './pipeline/forward.ts';
 import { inspect } from './pipeline/inspect.ts';
+import { type CallRecord, callMeta, requestName, requestPayload } from './pipeline/record.ts';
 import { refuse } from './pipeline/refuse.ts';
 import { release } from './pipeline/release.ts';
 import { resolve } from './pipeline/resolve.ts';
+import { type Arrival, arrival, type Returning } from './pipeline/returning.ts';
+import { liveSide, type Side } from './pipeline/side.ts';
 
 /**
- * THE PATH of a tool call (architecture rule 1): admit → resolve → decide → forward → inspect → release. Every exit leaves
- * exactly one entry, durable before the reply as contracts section 2 says. Rejects only when the log cannot record.
+ * THE PATH of everything that an agent asks for (architecture rule 1): admit → resolve → decide → forward → inspect → release.
+ * Every exit leaves exactly one entry, durable before the reply as contracts section 2 says. Rejects only when the log cannot
+ * record, or the caller is given no session.
  */
-export async function callTool(deps: PathDeps, request: ToolCall): Promise<CallOutcome> {
-  const record = await admit(deps, request, request.name, request.arguments);
+export async function serve(deps: PathDeps, request: GovernedRequest): Promise<Outcome> {
+  const { ask } = request.client;
+  const arrived = arrival(deps, request);
+  if (arrived.kind === 'awaited') return await arrived.call.resume(request);
+  if (ask !== null) return await walk(deps, request, arrived, liveSide(request, ask), () => {});
+  return await deps.parked.start(request, (call) =>
+    walk(deps, request, arrived, call, (record) => {
+      call.meta = callMeta(record, null);
+    }),
+  );
+}
+
+async function walk(
+  deps: PathDeps,
+  request: GovernedRequest,
+  arrived: Arrival,
+  side: Side,
+  admitted: (record: CallRecord) => void,
+): Promise<Outcome> {
+  const record = await admit(deps, request, {
+    entryType: request.method === 'tools/call' ? 'tool_call' : 'mcp_request',
+    name: requestName(request),
+    payload: requestPayload(request),
+  });
+  admitted(record);
   try {
-    const tool = resolve(deps, record, request);
-    decide(deps, record, tool, request);
-    const answer = await forward(deps, record, tool, request);
-    inspect(deps, record, tool, request, answer);
-    return await release(deps, record, answer);
+    if (arrived.kind === 'refused') throw arrived.failure;
+    const plan = resolve(deps, record, request);
+    decide(deps, record, plan, request);
+    const answer = await forward(deps, record, plan, request, side, returningOf(arrived));
+    return await release(deps, record, plan, request, inspect(deps, record, plan, request, answer));
   } catch (thrown) {
-    return await refuse(deps, record, 'call_tool', failureOf(thrown));
+    return await refuse(deps, record, ACTIONS[request.method], failureOf(thrown));
   } finally {
     deps.exposures.drop(record.session.caller.subject, record.callId);
     deps.sessions.leave(record.session);
   }
 }
 
-/** Any other method: not governed yet, hence refused, and entered as such. */
-export async function refuseMethod(deps: PathDeps, request: RefusedMethod): Promise<CallOutcome> {
-  const record = await admit(deps, { ...request, workflow: null }, request.method, request.params);
+const returningOf = (arrived: Arrival): Returning | null => (arrived.kind === 'returning' ? arrived.returning : null);
+
+/** The policy's action for each method, which entries name. */
+const ACTIONS = {
+  'tools/call': 'call_tool',
+  'resources/read': 'read_resource',
+  'prompts/get': 'get_prompt',
+  'completion/complete': 'complete',
+  'tasks/get': 'get_task',
+  'tasks/update': 'update_task',
+  'tasks/cancel': 'cancel_task',
+} as const satisfies Record<GovernedRequest['method'], string>;
+
+/** Any other method: not governed, hence refused, and entered as such. */
+export async function refuseMethod(deps: PathDeps, request: RefusedMethod): Promise<Outcome> {
+  const { method, params } = request;
+  const admission = { entryType: 'mcp_request', name: method, payload: params } as const;
+  const record = await admit(deps, { ...request, workflow: null }, admission);
   try {
     return await refuse(deps, record, record.name, new GatewayError('METHOD_NOT_GOVERNED', `method ${record.name}`));
   } finally {

@@ -1,4 +1,5 @@
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
+import type { JsonObject } from '@cmcp/evidence';
 import type { OwnStatement } from './attestation/live.ts';
 import type { Attestation } from './attestation/types.ts';
 import { GatewayChain } from './audit/gateway-chain.ts';
@@ -9,10 +10,15 @@ import type { Clock } from './clock.ts';
 import type { Config } from './config/types.ts';
 import { GatewayError } from './errors.ts';
 import { governedGateway } from './governed.ts';
+import { ListChanges } from './list-changes.ts';
 import { type Approved, loadApproved, upstreamSettings } from './load-authority.ts';
-import type { GovernedGateway } from './mcp/types.ts';
+import type { ChangeKind, GovernedGateway } from './mcp/types.ts';
 import type { PathDeps } from './pipeline/deps.ts';
+import { ParkedCalls } from './pipeline/parked.ts';
+import { RequestStates } from './pipeline/request-states.ts';
+import { TaskHandles } from './pipeline/task-handles.ts';
 import type { Ranks } from './policy/sensitivity.ts';
+import { SealedBox } from './sealed-box.ts';
 import { commitment, ownStatement } from './session/commitment.ts';
 import { Exposures } from './session/exposure.ts';
 import type { Freshness, Monotonic } from './session/freshness.ts';
@@ -43,21 +49,24 @@ export interface RuntimeDeps {
 
 const SWEEP_MS = 1_000;
 const FLUSH_MS = 60_000;
+const ALL_LISTS: readonly ChangeKind[] = ['tools', 'resources', 'prompts'];
 
 /** Builds the runtime on an open log and opens the gateway chain. */
 export async function createRuntime(deps: RuntimeDeps, approved: Approved): Promise<Runtime> {
   const { config, log } = deps;
   const exposures = new Exposures(deps.exposures, config.sessions.carryOverMs);
   const chain = new GatewayChain(log, randomUUID());
-  const authority = connect(deps, chain, approved);
+  const changes = new ListChanges();
+  const authority = connect(deps, chain, changes, approved);
   const root = await openChain(deps, chain, authority);
   await enterRecovered(deps, chain);
-  return new Runtime(deps, { chain, root, authority, exposures, lastSessions: await latestSessions(log) });
+  return new Runtime(deps, { chain, changes, root, authority, exposures, lastSessions: await latestSessions(log) });
 }
 
 /** What a runtime begins with. */
 interface Beginning {
   chain: GatewayChain;
+  changes: ListChanges;
   /** Hash of the chain's first entry. */
   root: string;
   authority: Authority;
@@ -74,17 +83,19 @@ export class Runtime {
   readonly #deps: RuntimeDeps;
   readonly #stopTimers: (() => void)[];
   readonly #root: string;
+  readonly #changes: ListChanges;
   #authority: Authority;
   #closing = false;
   /** Resolves, whatever becomes of it, when the last activation that was asked for is over. */
   #activation: Promise<unknown> = Promise.resolve();
 
-  constructor(deps: RuntimeDeps, { chain, root, authority, exposures, lastSessions }: Beginning) {
+  constructor(deps: RuntimeDeps, { chain, changes, root, authority, exposures, lastSessions }: Beginning) {
     const { log, config, attestation, clock, timers, freshness, monotonic, report } = deps;
     this.#deps = deps;
     this.#authority = authority;
     this.chain = chain;
     this.#root = root;
+    this.#changes = changes;
     this.exposures = exposures;
     this.sessions = new Sessions({
       log,
@@ -98,7 +109,7 @@ export class Runtime {
       authority: () => this.#authority,
       lastSessions,
     });
-    this.governed = governedGateway(this.#path(), () => this.#authority, chain);
+    this.governed = governedGateway(this.#path(), () => this.#authority, chain, changes);
     const renewal = freshness === null ? null : new Renewal({ log, freshness, chain, report });
     // None minds running again before it is done: a session closes once, a count is taken once, evidence is asked for once.
     this.#stopTimers = [
@@ -154,7 +165,7 @@ export class Runtime {
 
   async #activate(): Promise<void> {
     const { config, ranks } = this.#deps;
-    const next = connect(this.#deps, this.chain, await loadApproved(config, ranks));
+    const next = connect(this.#deps, this.chain, this.#changes, await loadApproved(config, ranks));
     try {
       await enterAuthority(this.chain, next);
     } catch (error) {
@@ -167,15 +178,24 @@ export class Runtime {
     await this.sessions.closeAll('activation').catch((error) => this.#unrecorded(error));
     await release(before);
     next.live.contact();
+    // LIFE-08: what is offered may be other things than before.
+    for (const kind of ALL_LISTS) this.#changes.announce(kind);
   }
 
   #path(): PathDeps {
-    const { log, config, attestation, clock, ranks, report } = this.#deps;
+    const { log, config, attestation, clock, timers, ranks, report } = this.#deps;
+    const box = new SealedBox(randomBytes(32), randomBytes);
+    // A state that waits longer than its call may wait would bring nothing back.
+    const states = new RequestStates(box, clock, randomUUID, config.limits.inputTimeoutMs);
     return {
       log,
       sessions: this.sessions,
       exposures: this.exposures,
+      states,
+      parked: new ParkedCalls(states, randomUUID),
+      tasks: new TaskHandles(box),
       clock,
+      timers,
       config,
       ranks,
       platform: attestation.platform,
@@ -190,16 +210,30 @@ export class Runtime {
   }
 }
 
-function connect(deps: RuntimeDeps, chain: GatewayChain, { catalog, policy }: Approved): Authority {
+function connect(
+  deps: RuntimeDeps,
+  chain: GatewayChain,
+  changes: ListChanges,
+  { catalog, policy }: Approved,
+): Authority {
   const { clock, config, report } = deps;
+  const enterDrift = (detail: JsonObject): void => {
+    chain.enterAs('catalog_drift', detail).catch((error: unknown) => report('AUDIT_UNAVAILABLE', String(error)));
+  };
   const live = new LiveCatalog(catalog, {
     clock,
     connect: (server) => deps.connect(server, upstreamSettings(config, server)),
-    onDrift: (tool, { kind, classification }) => {
-      report('CATALOG_DRIFT', `${tool.name}: ${kind} (${classification})`);
-      const detail = { tool: tool.name, server: tool.server.id, kind, classification, source: 'upstream' };
-      chain.enterAs('catalog_drift', detail).catch((error: unknown) => report('AUDIT_UNAVAILABLE', String(error)));
+    onDrift: (item, { kind, classification }) => {
+      report('CATALOG_DRIFT', `${item.name}: ${kind} (${classification})`);
+      const what = 'inputSchema' in item ? { tool: item.name } : { prompt: item.name };
+      enterDrift({ ...what, server: item.server.id, kind, classification, source: 'upstream' });
     },
+    onInstructionsDrift: (server) => {
+      report('CATALOG_DRIFT', `${server.displayName}: definition_changed (instructions)`);
+      const drift = { kind: 'definition_changed', classification: 'instructions' };
+      enterDrift({ server: server.id, ...drift, source: 'upstream' });
+    },
+    announced: (kind) => changes.announce(kind),
     onUnanswered: (server, error) => report('UPSTREAM_UNAVAILABLE', `${server.displayName}: ${String(error)}`),
   });
   return { catalog, policy, live };

@@ -50,7 +50,8 @@ export function outcomeUnknown(intent: Intent, sensitivity: string): EntryDraft 
   return {
     ...intent.draft,
     call_id: intent.callId,
-    entry_type: 'fault',
+    // Only calls of tools are counted (contracts section 3), and a fault counts as one.
+    entry_type: intent.draft.entry_type === 'mcp_request' ? 'mcp_request' : 'fault',
     policy_decision: 'fault',
     session_sensitivity_after: sensitivity,
     detail: { ...intent.draft.detail, decision: intent.decision, error_code: 'OUTCOME_UNKNOWN' },

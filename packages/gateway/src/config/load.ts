@@ -168,6 +168,8 @@ function assemble(file: string, settings: Settings, environment: Environment, re
       depth: settings.limits.depth,
       responseBytes: settings.limits.response_bytes,
       upstreamTimeoutMs: settings.limits.upstream_timeout,
+      upstreamConcurrency: settings.limits.upstream_concurrency,
+      inputTimeoutMs: settings.limits.input_timeout,
     },
     vocabulary: settings.sensitivity.vocabulary,
     upstreams: Object.fromEntries(

@@ -318,7 +318,21 @@ export const CONFIG_SCHEMA = section('the configuration', {
       body_bytes: setting(integer(1_024, 104_857_600), '1000000', 'Largest request body.'),
       depth: setting(integer(8, 512), '64', 'Deepest nesting of JSON.'),
       response_bytes: setting(integer(1_024, 104_857_600), '2097152', 'Largest answer of a server.'),
-      upstream_timeout: setting(duration('100ms', '1h'), '30s', 'Time after which a call to a server is given up.'),
+      upstream_timeout: setting(
+        duration('100ms', '1h'),
+        '30s',
+        'Time after which a call to a server is given up. The time that a person takes to answer the server does not count.',
+      ),
+      upstream_concurrency: setting(
+        integer(1, 10_000),
+        '64',
+        'Calls that one server is sent at once; more wait, as long as their time lasts.',
+      ),
+      input_timeout: setting(
+        duration('1s', '24h'),
+        '5m',
+        'How long an agent has to answer what a server asks during a call: its user, its model, or for its roots.',
+      ),
     }),
     '{}',
     'Bounds on what is read.',

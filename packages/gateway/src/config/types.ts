@@ -37,8 +37,11 @@ export interface Config {
     bodyBytes: number;
     depth: number;
     responseBytes: number;
-    /** Concurrent calls per gateway; beyond it callers wait. */
     upstreamTimeoutMs: number;
+    /** Calls that one server is sent at once. */
+    upstreamConcurrency: number;
+    /** Milliseconds that a client has to answer what a server asks. */
+    inputTimeoutMs: number;
   };
   /** Extra labels: label → rank ≥ 0. Built-ins win. */
   vocabulary: Record<string, number>;

@@ -1,5 +1,6 @@
 import { isObject, type JsonObject, member, stringifyJson } from '@cmcp/evidence';
 import type { GatewayError } from '../errors.ts';
+import { type Ask, askMethod } from '../mcp/asks.ts';
 import type { UpstreamRpcError } from '../upstream/types.ts';
 
 /** Members under this prefix are the gateway's own; what an upstream puts there could forge a receipt. */
@@ -9,7 +10,7 @@ const OWN_META = 'io.cmcp/';
  * What a server answered, as it may be released. An error is an answer too: its text is the server's and may hold what the
  * tool's results hold, so it is decided on, recorded and counted as seen like a result.
  */
-export type Answer = ReleasableResult | ReleasableError;
+export type Answer = ReleasableResult | ReleasableError | ReleasableAsks;
 
 interface Released {
   /** The JSON that will be sent of the answer, without the gateway's own members; what its digest covers. */
@@ -19,13 +20,22 @@ interface Released {
 
 interface ReleasableResult extends Released {
   kind: 'result';
+  type: 'complete' | 'task';
   result: JsonObject;
+}
+
+/** Not the answer yet: what the client is asked before the server goes on. */
+interface ReleasableAsks extends Released {
+  kind: 'asks';
+  asks: ReadonlyMap<string, Ask>;
+  /** What the server wants back; null: nothing. */
+  state: string | null;
 }
 
 interface ReleasableError extends Released {
   kind: 'error';
   failure: GatewayError;
-  /** The server's code and message. */
+  /** The server's code, message and data. */
   upstream: JsonObject;
 }
 
@@ -33,19 +43,32 @@ interface ReleasableError extends Released {
  * Removes what only the gateway may say of a call from an upstream's result: its own `_meta` members, a `_meta` left empty,
  * and the reference's `_cmcp`. Everything else is kept as it came. The content is not inspected here, and entries say so.
  */
-export function releasable(upstream: JsonObject): ReleasableResult {
+export function releasable(upstream: JsonObject, type: ReleasableResult['type'] = 'complete'): ReleasableResult {
   const { _meta: given, _cmcp: _, ...others } = upstream;
   const meta = isObject(given) ? ownMembersRemoved(given) : {};
   const result = Object.keys(meta).length === 0 ? others : { ...others, _meta: meta };
-  const text = stringifyJson(result);
-  return { kind: 'result', result, text, sizeBytes: Buffer.byteLength(text) };
+  return { kind: 'result', type, result, ...measured(result) };
 }
 
-/** A JSON-RPC error of the server: its code and message are passed on, its `data` is not. */
-export function releasableError(failure: GatewayError, { rpcCode, message }: UpstreamRpcError): ReleasableError {
-  const upstream: JsonObject = { code: rpcCode, message };
-  const text = stringifyJson(upstream);
-  return { kind: 'error', failure, upstream, text, sizeBytes: Buffer.byteLength(text) };
+/** A JSON-RPC error of the server, as it came. */
+export function releasableError(failure: GatewayError, { rpcCode, message, data }: UpstreamRpcError): ReleasableError {
+  const upstream: JsonObject = { code: rpcCode, message, ...(data === undefined ? {} : { data }) };
+  return { kind: 'error', failure, upstream, ...measured(upstream) };
+}
+
+/** Questions to the client; what the server wants back is no part of them. */
+export function asking(asks: ReadonlyMap<string, Ask>, state: string | null): ReleasableAsks {
+  return { kind: 'asks', asks, state, ...measured(inputRequests(asks)) };
+}
+
+/** As MCP 2026-07-28 writes asks. */
+export function inputRequests(asks: ReadonlyMap<string, Ask>): JsonObject {
+  return Object.fromEntries([...asks].map(([key, { kind, params }]) => [key, { method: askMethod(kind), params }]));
+}
+
+function measured(sent: JsonObject): Released {
+  const text = stringifyJson(sent);
+  return { text, sizeBytes: Buffer.byteLength(text) };
 }
 
 function ownMembersRemoved(meta: JsonObject): JsonObject {

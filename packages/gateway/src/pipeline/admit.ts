@@ -7,12 +7,19 @@ import type { Session, SessionRequest } from '../session/sessions.ts';
 import type { PathDeps } from './deps.ts';
 import { type CallRecord, requestDigest } from './record.ts';
 
-/** Finds the caller's session, enters it, and begins the record. `payload`: what the request digest covers. */
+/** What a record begins with. */
+export interface Admission {
+  entryType: CallRecord['entryType'];
+  name: string;
+  /** What the request digest covers. */
+  payload: JsonObject;
+}
+
+/** Finds the caller's session, enters it, and begins the record. */
 export async function admit(
   deps: PathDeps,
   request: SessionRequest,
-  name: string,
-  payload: JsonObject,
+  { entryType, name, payload }: Admission,
 ): Promise<CallRecord> {
   // Architecture rule 3: a tool marked read-only would otherwise ask nothing of the log until its answer is there.
   if (deps.log.failure !== null) throw deps.log.failure;
@@ -28,6 +35,7 @@ export async function admit(
   return {
     callId,
     session,
+    entryType,
     name: asked,
     workflow: request.workflow === null ? null : asciiName(request.workflow),
     startedMicros,
@@ -35,12 +43,14 @@ export async function admit(
     salt,
     before: seen,
     generation: seen.generation,
-    tool: null,
+    plan: null,
     drift: null,
     effective: null,
     decision: null,
     wouldHaveDenied: false,
     responseHash: null,
+    notices: { relayed: 0, withheld: 0 },
+    withheldLinks: 0,
   };
 }
 

@@ -1,28 +1,37 @@
-import type { CatalogTool } from '../catalog/types.ts';
 import { GatewayError } from '../errors.ts';
-import type { ToolCall } from '../mcp/types.ts';
-import type { Decision, DecisionInput } from '../policy/types.ts';
+import type { GovernedRequest } from '../mcp/types.ts';
+import type { Asked, Decision, DecisionInput } from '../policy/types.ts';
 import { higher } from '../session/exposure.ts';
 import type { PathDeps } from './deps.ts';
+import type { Plan } from './plan.ts';
 import type { CallRecord } from './record.ts';
 
 /** Decides and reserves in one turn: a parallel call is decided as if this one had been answered (contracts section 7). */
-export function decide(deps: PathDeps, record: CallRecord, tool: CatalogTool, request: ToolCall): void {
+export function decide(
+  deps: PathDeps,
+  record: CallRecord,
+  plan: Plan,
+  { workflow }: Pick<GovernedRequest, 'workflow'>,
+): void {
   const { subject } = record.session.caller;
-  const decision = record.session.authority.policy.decide(decisionInput(deps, record, tool, request));
+  const decision = record.session.authority.policy.decide(decisionInput(deps, record, plan.asked, workflow));
   record.decision = decision;
   enforce(deps, record, decision, 'ingress');
   if (record.effective !== null) deps.exposures.reserve(subject, record.callId, record.effective);
 }
 
 /** The same request at both stages; only `response` is added at egress. */
-export function decisionInput(deps: PathDeps, record: CallRecord, tool: CatalogTool, request: ToolCall): DecisionInput {
+export function decisionInput(
+  deps: PathDeps,
+  record: CallRecord,
+  asked: Asked,
+  workflow: string | null,
+): DecisionInput {
   const { seen, reserved, inFlight, generation } = deps.exposures.current(record.session.caller.subject, record.callId);
   const max = higher(reserved, record.effective ?? seen);
   return {
     caller: record.session.caller,
-    tool,
-    arguments: request.arguments,
+    asked,
     session: {
       class: seen.class,
       classRank: seen.rank,
@@ -31,7 +40,7 @@ export function decisionInput(deps: PathDeps, record: CallRecord, tool: CatalogT
       inFlight,
       generation,
     },
-    workflow: request.workflow,
+    workflow,
     platform: deps.platform,
     trustLevel: deps.trustLevel,
   };

@@ -6,13 +6,21 @@ import type { Config } from '../config/types.ts';
 import type { Ranks } from '../policy/sensitivity.ts';
 import type { Exposures } from '../session/exposure.ts';
 import type { Sessions } from '../session/sessions.ts';
+import type { Timers } from '../timers.ts';
+import type { ParkedCalls } from './parked.ts';
+import type { RequestStates } from './request-states.ts';
+import type { TaskHandles } from './task-handles.ts';
 
 /** What the path works with; everything that has an effect is passed in. */
 export interface PathDeps {
   log: AuditLog;
   sessions: Sessions;
   exposures: Exposures;
+  states: RequestStates;
+  parked: ParkedCalls;
+  tasks: TaskHandles;
   clock: Clock;
+  timers: Timers;
   config: Config;
   ranks: Ranks;
   platform: string;

@@ -1,25 +1,42 @@
+import { type JsonObject, member } from '@cmcp/evidence';
 import { blankEntry } from '../audit/blank.ts';
-import type { CatalogTool } from '../catalog/types.ts';
+import { contentDigestOf } from '../catalog/digests.ts';
+import type { Drift } from '../catalog/live.ts';
 import { GatewayError } from '../errors.ts';
 import type { PathDeps } from './deps.ts';
+import type { Plan } from './plan.ts';
 import type { CallRecord } from './record.ts';
 
-/** @throws GatewayError CATALOG_DRIFT when the tool is known to have departed from what was approved */
-export function requireUnchanged(record: CallRecord, tool: CatalogTool): void {
-  const drift = record.session.authority.live.drift(tool);
-  if (drift === null) return;
-  record.drift = drift;
-  throw new GatewayError('CATALOG_DRIFT', `${drift.kind}: ${drift.classification}`);
+/** @throws GatewayError CATALOG_DRIFT when what is asked for is known to have departed from what was approved */
+export function requireUnchanged(record: CallRecord, { pinned }: Plan): void {
+  const drift = pinned === null ? null : record.session.authority.live.drift(pinned);
+  if (drift !== null) throw drifted(record, drift);
 }
 
-/** A chain says once that a tool drifted, before the first call that was refused for it. */
-export async function recordDrift(deps: PathDeps, { session, tool, drift, before }: CallRecord): Promise<void> {
-  if (tool === null || drift === null || session.driftRecorded.has(tool.name)) return;
-  session.driftRecorded.add(tool.name);
+/** @throws GatewayError CATALOG_DRIFT when the content of an answer is pinned, and is not the pinned one */
+export function requirePinnedContent(record: CallRecord, plan: Plan, result: JsonObject): void {
+  if (plan.contentDigest === null) return;
+  const content = member(result, plan.method === 'prompts/get' ? 'messages' : 'contents');
+  if (content !== undefined && contentDigestOf(content) === plan.contentDigest) return;
+  throw drifted(record, { kind: 'definition_changed', classification: 'content' });
+}
+
+function drifted(record: CallRecord, drift: Drift): GatewayError {
+  record.drift = drift;
+  return new GatewayError('CATALOG_DRIFT', `${drift.kind}: ${drift.classification}`);
+}
+
+/** A chain says once that something drifted, before the first call that was refused for it. */
+export async function recordDrift(deps: PathDeps, { session, plan, drift, before }: CallRecord): Promise<void> {
+  if (plan === null || drift === null) return;
+  const { action } = plan.asked;
+  const what = `${action} ${plan.item.name}`;
+  if (session.driftRecorded.has(what)) return;
+  session.driftRecorded.add(what);
   await deps.log.append(session.id, {
-    ...blankEntry('catalog_drift', 'call_tool'),
-    tool_name: tool.name,
-    server_identity: tool.server.identity,
+    ...blankEntry('catalog_drift', action),
+    tool_name: plan.item.name,
+    server_identity: plan.item.server.identity,
     policy_rule_matched: 'catalog_drift',
     session_sensitivity_before: before.class,
     session_sensitivity_after: before.class,

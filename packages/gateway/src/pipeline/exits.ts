@@ -15,6 +15,10 @@ const FAULT: Exit = { entryType: 'fault', decision: 'fault', inspection: 'n/a' }
 const EXITS: Partial<Record<ErrorCode, Exit>> = {
   METHOD_NOT_GOVERNED: { ...DENIED, entryType: 'mcp_request' },
   TOOL_NOT_IN_CATALOG: DENIED,
+  RESOURCE_NOT_IN_CATALOG: DENIED,
+  PROMPT_NOT_IN_CATALOG: DENIED,
+  INVALID_PARAMS: DENIED,
+  ASK_REFUSED: DENIED,
   ARGUMENTS_REFUSED: DENIED,
   UNKNOWN_DATA_CLASS: DENIED,
   CATALOG_DRIFT: DENIED,

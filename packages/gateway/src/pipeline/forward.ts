@@ -1,65 +1,163 @@
+import { isObject, type JsonObject, member } from '@cmcp/evidence';
 import type { Intent } from '../audit/types.ts';
-import type { CatalogTool } from '../catalog/types.ts';
 import { GatewayError } from '../errors.ts';
-import { type Answer, releasable, releasableError } from '../inspection/response.ts';
-import type { ToolCall } from '../mcp/types.ts';
+import { type Answer, asking, releasable, releasableError } from '../inspection/response.ts';
+import type { GovernedRequest } from '../mcp/types.ts';
 import { higher } from '../session/exposure.ts';
-import { type UpstreamResult, UpstreamRpcError } from '../upstream/types.ts';
+import { type UpstreamRequest, type UpstreamResult, UpstreamRpcError } from '../upstream/types.ts';
+import { Asks } from './asks.ts';
 import type { PathDeps } from './deps.ts';
 import { requireUnchanged } from './drift.ts';
 import { exitOf } from './exits.ts';
+import { Notices } from './notices.ts';
+import type { Plan } from './plan.ts';
 import { type CallRecord, entryOf } from './record.ts';
+import type { Returning } from './returning.ts';
+import type { Side } from './side.ts';
+import { governTaskAsks } from './task-asks.ts';
+
+/** How often a server may ask for more in one call before that counts as no answer. */
+const MAX_ROUNDS = 32;
 
 /** Sends the decided values to the pinned server, after what must be durable before it is (contracts section 2). */
 export async function forward(
   deps: PathDeps,
   record: CallRecord,
-  tool: CatalogTool,
-  request: ToolCall,
+  plan: Plan,
+  request: GovernedRequest,
+  side: Side,
+  returning: Returning | null,
 ): Promise<Answer> {
   const strict = deps.config.audit.durability === 'strict';
-  if (strict && tool.effects !== 'read') await deps.log.intent(intentOf(deps, record, tool));
-  // From this look at the server's definitions to the first byte of the call, nothing is awaited.
-  const upstream = await record.session.authority.live.compared(tool);
-  requireUnchanged(record, tool);
-  if (request.signal.aborted) throw new GatewayError('CALL_CANCELLED', 'before it was sent');
-  const answered = upstream.callTool({
+  const intent = once(() => deps.log.intent(intentOf(deps, record, plan)));
+  const show = async (): Promise<void> => {
+    // Nothing of a call is shown before what it may show is on record, also for tools that only read.
+    const { subject } = record.session.caller;
+    deps.exposures.show(subject, record.effective ?? record.before);
+    await intent();
+  };
+  const asks = new Asks(deps, record, side, show);
+  const notices = new Notices(deps, record, side, show);
+  let round = await answersOf(asks, returning);
+  let brought = returning === null ? (request.round?.responses ?? null) : null;
+  if (strict && plan.effects !== 'read') await intent();
+  for (let rounds = 0; rounds < MAX_ROUNDS; rounds += 1) {
+    // From this look at the server's definitions to the first byte of the call, nothing is awaited.
+    const upstream = await record.session.authority.live.compared(plan.item.server);
+    requireUnchanged(record, plan);
+    if (side.signal.aborted) throw new GatewayError('CALL_CANCELLED', 'before it was sent');
+    const answered = upstream.send(upstreamRequest(record, plan, request, side, { notices, asks, round }));
+    // Batched durability syncs the intent while the server works; both must be done before a reply.
+    const intended = strict ? null : intent();
+    const [answer] = await Promise.all([answerOf(answered), intended]);
+    await notices.passedOn();
+    if (answer.kind === 'result' && request.method === 'tasks/get') {
+      await governTaskAsks(deps.tasks, asks, request.taskId, answer.result);
+    }
+    if (answer.kind !== 'asks') return answer;
+    round = side.comesBack ? await interim(asks, answer, brought) : await putAll(asks, answer);
+    brought = null;
+    if (round === null) return answer;
+  }
+  throw new GatewayError('UPSTREAM_PROTOCOL_ERROR', `the server asked more than ${MAX_ROUNDS} times`);
+}
+
+type AskingAnswer = Extract<Answer, { kind: 'asks' }>;
+
+async function putAll(asks: Asks, answer: AskingAnswer): Promise<UpstreamRequest['round']> {
+  const taken = await Promise.all([...answer.asks].map(async ([key, ask]) => [key, await asks.put(ask)] as const));
+  return { responses: Object.fromEntries(taken), state: answer.state };
+}
+
+/**
+ * Null when the client has to go and find the answers. One that knows what it is going to be asked may bring them along; what
+ * was not asked is left aside.
+ */
+async function interim(
+  asks: Asks,
+  answer: AskingAnswer,
+  brought: JsonObject | null,
+): Promise<UpstreamRequest['round']> {
+  for (const ask of answer.asks.values()) await asks.permit(ask);
+  const responses: JsonObject = {};
+  for (const [key, ask] of answer.asks) {
+    const given = brought === null ? undefined : member(brought, key);
+    if (!isObject(given)) return null;
+    responses[key] = await asks.take(ask, given);
+  }
+  return { responses, state: answer.state };
+}
+
+/** What the client came back with, decided as what then flows to the server. */
+async function answersOf(asks: Asks, returning: Returning | null): Promise<UpstreamRequest['round']> {
+  if (returning === null) return null;
+  const responses: JsonObject = {};
+  for (const [key, { ask, answer }] of returning.answered) responses[key] = await asks.take(ask, answer);
+  return { responses, state: returning.state };
+}
+
+function upstreamRequest(
+  record: CallRecord,
+  plan: Plan,
+  request: GovernedRequest,
+  side: Side,
+  live: { notices: Notices; asks: Asks; round: UpstreamRequest['round'] },
+): UpstreamRequest {
+  const { round } = live;
+  // What answers a task is a parameter; only what was decided of it is sent.
+  const answers = plan.method === 'tasks/update' ? { inputResponses: round?.responses ?? {} } : {};
+  return {
     callId: record.callId,
-    tool: tool.upstreamName,
-    arguments: request.arguments,
-    inputSchema: tool.inputSchema,
-    signal: request.signal,
-  });
-  // Batched durability syncs the intent while the server works; both must be done before a reply.
-  const intended = strict ? null : deps.log.intent(intentOf(deps, record, tool));
-  const [answer] = await Promise.all([answerOf(answered), intended]);
-  return answer;
+    method: plan.method,
+    params: { ...plan.params, ...answers },
+    inputSchema: plan.inputSchema,
+    trace: request.trace,
+    signal: side.signal,
+    abilities: side.abilities,
+    wantsProgress: side.wantsProgress,
+    logLevel: side.logLevel,
+    onNotice: (notice) => live.notices.take(notice),
+    onAsk: (ask) => live.asks.put(ask),
+    round: plan.method === 'tasks/update' ? null : round,
+  };
 }
 
 async function answerOf(answered: Promise<UpstreamResult>): Promise<Answer> {
   try {
-    return releasable((await answered).result);
+    const result = await answered;
+    if (result.kind === 'input_required') return asking(new Map(Object.entries(result.asks)), result.state);
+    return releasable(result.result, result.kind);
   } catch (thrown) {
     if (!(thrown instanceof GatewayError) || !(thrown.cause instanceof UpstreamRpcError)) throw thrown;
     return releasableError(thrown, thrown.cause);
   }
 }
 
-function intentOf(deps: PathDeps, record: CallRecord, tool: CatalogTool): Intent {
+function once(work: () => Promise<void>): () => Promise<void> {
+  let begun: Promise<void> | null = null;
+  return () => {
+    begun ??= work();
+    return begun;
+  };
+}
+
+function intentOf(deps: PathDeps, record: CallRecord, plan: Plan): Intent {
   const { subject } = record.session.caller;
   const effective = record.effective ?? record.before;
   const row = deps.exposures.row(subject);
   const after = higher(row, effective);
+  const unknown = exitOf('OUTCOME_UNKNOWN');
   return {
     callId: record.callId,
     sessionId: record.session.id,
-    method: 'tools/call',
-    name: tool.name,
+    method: plan.method,
+    name: plan.item.name,
     requestDigest: record.requestHash,
     decision: record.wouldHaveDenied ? 'advisory_deny' : 'allow',
     timeMicros: record.startedMicros,
-    draft: entryOf(record, 'call_tool', {
-      ...exitOf('OUTCOME_UNKNOWN'),
+    draft: entryOf(record, plan.asked.action, {
+      ...unknown,
+      entryType: record.entryType === 'mcp_request' ? 'mcp_request' : unknown.entryType,
       rule: 'upstream:OUTCOME_UNKNOWN',
       after,
       latencyMicros: 0,

@@ -1,13 +1,14 @@
-import { canonicalSorted, type EntryDraft, type JsonObject, type PolicyDecision } from '@cmcp/evidence';
+import { canonicalSorted, type EntryDraft, type JsonObject, type JsonValue, type PolicyDecision } from '@cmcp/evidence';
 import { blankEntry } from '../audit/blank.ts';
 import type { CallSalt, EntryReceipt } from '../audit/types.ts';
 import type { Drift } from '../catalog/live.ts';
-import type { CatalogTool } from '../catalog/types.ts';
 import type { Clock } from '../clock.ts';
+import type { GovernedRequest } from '../mcp/types.ts';
 import type { Decision } from '../policy/types.ts';
 import type { Sensitivity } from '../session/exposure.ts';
 import type { Session } from '../session/sessions.ts';
 import { payloadDigest } from './payload-digest.ts';
+import type { Plan } from './plan.ts';
 
 /**
  * Everything known so far of one governed call, from which its one entry is made (architecture rule 2). Each stage of the
@@ -16,6 +17,8 @@ import { payloadDigest } from './payload-digest.ts';
 export interface CallRecord {
   readonly callId: string;
   readonly session: Session;
+  /** The type of its entry unless it ends as an egress denial or a fault, which only tool calls do by type. */
+  readonly entryType: 'tool_call' | 'mcp_request';
   /** Printable form of the name that was asked for. */
   readonly name: string;
   readonly workflow: string | null;
@@ -25,8 +28,8 @@ export interface CallRecord {
   readonly salt: CallSalt | null;
   readonly before: Sensitivity;
   readonly generation: number;
-  tool: CatalogTool | null;
-  /** Why the tool is refused, when it is for having changed. */
+  plan: Plan | null;
+  /** Why it is refused, when it is for having changed. */
   drift: Drift | null;
   /** What the answer may reveal: the catalog's level and the caller's declaration. */
   effective: Sensitivity | null;
@@ -34,6 +37,10 @@ export interface CallRecord {
   /** A deny that advisory mode let through. */
   wouldHaveDenied: boolean;
   responseHash: string | null;
+  /** What the server said before its answer. */
+  readonly notices: { relayed: number; withheld: number };
+  /** Links to resources, and contents of resources, that were taken out of the answer. */
+  withheldLinks: number;
 }
 
 /** How a call ended, in the words of an entry. */
@@ -50,13 +57,14 @@ export interface Ending {
 
 /** The entry of a call, without its place in the chain. Strings, integers and nulls only. */
 export function entryOf(record: CallRecord, action: string, ending: Ending): EntryDraft {
-  const { session, tool } = record;
+  const { session } = record;
+  const item = record.plan?.item ?? null;
   return {
     ...blankEntry(ending.entryType, action),
     call_id: record.callId,
     // Contracts section 8: entries use the catalog's name, whatever the agent knows the tool by.
-    tool_name: tool === null ? record.name : tool.name,
-    server_identity: tool === null ? null : tool.server.identity,
+    tool_name: item === null ? record.name : item.name,
+    server_identity: item === null ? null : item.server.identity,
     policy_decision: ending.decision,
     policy_rule_matched: ending.rule,
     latency_us: ending.latencyMicros,
@@ -65,7 +73,11 @@ export function entryOf(record: CallRecord, action: string, ending: Ending): Ent
     response_inspection_result: ending.inspection,
     session_sensitivity_before: record.before.class,
     session_sensitivity_after: ending.after.class,
-    detail: { compliance_domain: tool === null ? 'unknown' : tool.complianceDomain, ...ending.detail },
+    detail: {
+      compliance_domain: item === null ? 'unknown' : item.complianceDomain,
+      ...counted(record),
+      ...ending.detail,
+    },
     workflow_id: record.workflow,
     effective_data_class: record.effective === null ? null : record.effective.class,
     caller: session.caller.subject,
@@ -75,9 +87,52 @@ export function entryOf(record: CallRecord, action: string, ending: Ending): Ent
   };
 }
 
-/** Digest of request arguments as an entry records them: over their sorted canonical form (wire-formats section 7.1). */
-export function requestDigest(salt: CallSalt | null, args: JsonObject): string {
-  return payloadDigest(salt, canonicalSorted(args));
+/** What is worth saying of a call only where there was any. */
+function counted({ notices, withheldLinks }: CallRecord): JsonObject {
+  return {
+    ...(notices.relayed > 0 ? { notices_relayed: notices.relayed } : {}),
+    ...(notices.withheld > 0 ? { notices_withheld: notices.withheld } : {}),
+    ...(withheldLinks > 0 ? { links_withheld: withheldLinks } : {}),
+  };
+}
+
+/** Digest of a request as an entry records it: over its sorted canonical form (wire-formats section 7.1). */
+export function requestDigest(salt: CallSalt | null, payload: JsonValue): string {
+  return payloadDigest(salt, canonicalSorted(payload));
+}
+
+/** What a request asks for beside its method: of a tool, its arguments. */
+export function requestPayload(request: GovernedRequest): JsonObject {
+  switch (request.method) {
+    case 'tools/call':
+      return request.arguments;
+    case 'resources/read':
+      return { uri: request.uri };
+    case 'prompts/get':
+      return { name: request.name, arguments: { ...request.arguments } };
+    case 'completion/complete':
+      return { ref: { ...request.ref }, argument: { ...request.argument }, context: { ...request.context } };
+    case 'tasks/update':
+      return { taskId: request.taskId, responses: request.responses };
+    default:
+      return { taskId: request.taskId };
+  }
+}
+
+/** What a request is about, as it names it. */
+export function requestName(request: GovernedRequest): string {
+  switch (request.method) {
+    case 'tools/call':
+    case 'prompts/get':
+      return request.name;
+    case 'resources/read':
+      return request.uri;
+    case 'completion/complete':
+      return request.ref.kind === 'prompt' ? request.ref.name : request.ref.uri;
+    default:
+      // A handle says nothing to a reader; the tool is named once it is known.
+      return request.method;
+  }
 }
 
 /** What decided, as an entry says it. */

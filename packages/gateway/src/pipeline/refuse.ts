@@ -1,30 +1,32 @@
-import type { JsonObject } from '@cmcp/evidence';
+import { isObject, type JsonObject, member } from '@cmcp/evidence';
 import type { EntryReceipt } from '../audit/types.ts';
 import { ERRORS, type GatewayError } from '../errors.ts';
-import type { CallOutcome } from '../mcp/types.ts';
+import type { Outcome } from '../mcp/types.ts';
 import type { PathDeps } from './deps.ts';
 import { recordDrift } from './drift.ts';
 import { exitOf } from './exits.ts';
 import { type CallRecord, callMeta, type Ending, elapsed, entryOf, ruleOf } from './record.ts';
 
 /**
- * Enters the refusal or fault, then tells the caller a code, ids, and the policy's advice. `shown`: what else the caller may
- * see; by the time it is given here, it has been inspected and counts as seen.
+ * Enters the refusal or fault, then tells the caller a code, ids, and the policy's advice. `upstream`: the server's own error; by
+ * the time it is given here, it has been inspected and counts as seen.
  */
 export async function refuse(
   deps: PathDeps,
   record: CallRecord,
   action: string,
   failure: GatewayError,
-  shown: JsonObject = {},
-): Promise<CallOutcome> {
+  upstream: JsonObject | null = null,
+): Promise<Outcome> {
   const { code } = failure;
   deps.report(code, record.callId, failure.detail);
   await recordDrift(deps, record);
   const exit = exitOf(code);
+  const entryType = record.entryType === 'mcp_request' ? 'mcp_request' : exit.entryType;
   const exposure = deps.exposures.row(record.session.caller.subject);
   const draft = entryOf(record, action, {
     ...exit,
+    entryType,
     rule: ruleFor(record, failure, exit.entryType),
     after: exposure,
     latencyMicros: elapsed(deps.clock, record),
@@ -34,8 +36,39 @@ export async function refuse(
     exposure,
     ...(record.salt === null ? {} : { salt: record.salt }),
   });
-  const data = { ...errorData(record, failure, receipt), ...shown };
-  return { kind: 'error', code, message: messageOf(failure), data };
+  const data = errorData(record, failure, receipt);
+  if (code === 'ARGUMENTS_REFUSED' && record.entryType === 'tool_call') return badInput(failure, data);
+  return upstream === null
+    ? { kind: 'error', code, message: ERRORS[code].message, data }
+    : passedOn(failure, upstream, data);
+}
+
+/**
+ * MCP25-15: what does not fit the tool's schema is the model's to mend, so it is told as a result of the tool. What is wrong is
+ * named: its own names, never values.
+ */
+function badInput({ code, detail }: GatewayError, { 'io.cmcp/call': call, ...data }: JsonObject): Outcome {
+  const text = `${ERRORS[code].message} ${detail}`;
+  const meta = isObject(call) ? { ...call, ...data } : data;
+  return {
+    kind: 'result',
+    type: 'complete',
+    result: { content: [{ type: 'text', text }], isError: true, _meta: { 'io.cmcp/call': meta } },
+  };
+}
+
+/** The server's error reaches the client as if there were nothing in between, with the call's ids beside its data. */
+function passedOn({ code }: GatewayError, upstream: JsonObject, data: JsonObject): Outcome {
+  const rpc = member(upstream, 'code');
+  const message = member(upstream, 'message');
+  const given = member(upstream, 'data');
+  return {
+    kind: 'error',
+    code,
+    message: typeof message === 'string' ? message : ERRORS[code].message,
+    data: { ...(isObject(given) ? given : {}), ...data, upstream },
+    ...(typeof rpc === 'number' ? { rpc } : {}),
+  };
 }
 
 function ruleFor(record: CallRecord, failure: GatewayError, entryType: Ending['entryType']): string {
@@ -53,12 +86,9 @@ function errorData(record: CallRecord, failure: GatewayError, receipt: EntryRece
     call_id: record.callId,
     'io.cmcp/call': callMeta(record, receipt),
   };
+  // The 2026-07-28 revision names the resource that was not found.
+  if (failure.code === 'RESOURCE_NOT_IN_CATALOG') data.uri = record.name;
   const advice = record.decision?.effect === 'allow' ? {} : (record.decision?.advice ?? {});
   if (Object.keys(advice).length > 0) data.advice = { ...advice };
   return data;
-}
-
-/** What does not fit the approved schema is named, so that the caller can mend it: its own names, never values. */
-function messageOf({ code, detail }: GatewayError): string {
-  return code === 'ARGUMENTS_REFUSED' ? `${ERRORS[code].message} ${detail}` : ERRORS[code].message;
 }

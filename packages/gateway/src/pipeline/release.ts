@@ -1,33 +1,70 @@
-import type { JsonObject } from '@cmcp/evidence';
+import { type JsonObject, member } from '@cmcp/evidence';
 import type { EntryReceipt } from '../audit/types.ts';
-import { type Answer, withMeta } from '../inspection/response.ts';
-import type { CallOutcome } from '../mcp/types.ts';
+import { type Answer, inputRequests, withMeta } from '../inspection/response.ts';
+import type { GovernedRequest, Outcome } from '../mcp/types.ts';
 import type { PathDeps } from './deps.ts';
+import type { Plan } from './plan.ts';
 import { type CallRecord, callMeta, type Ending, elapsed, entryOf, ruleOf } from './record.ts';
 import { refuse } from './refuse.ts';
+import { withTaskId } from './task-handles.ts';
 
 /** Raises the exposure, enters the call, and only then answers. */
-export async function release(deps: PathDeps, record: CallRecord, answer: Answer): Promise<CallOutcome> {
+export async function release(
+  deps: PathDeps,
+  record: CallRecord,
+  plan: Plan,
+  request: GovernedRequest,
+  answer: Answer,
+): Promise<Outcome> {
   const { subject } = record.session.caller;
   const exposure = deps.exposures.raise(subject, record.callId, record.effective ?? record.before);
-  if (answer.kind === 'error') return refuse(deps, record, 'call_tool', answer.failure, { upstream: answer.upstream });
+  if (answer.kind === 'error') return refuse(deps, record, plan.asked.action, answer.failure, answer.upstream);
+  // First: what cannot be shown is no success, and the entry is written once.
+  const shown = shownResult(deps, request, answer);
   const ending: Ending = {
-    entryType: 'tool_call',
-    decision: record.wouldHaveDenied ? 'advisory_deny' : 'allow',
+    entryType: record.entryType,
+    decision: record.wouldHaveDenied ? 'advisory_deny' : record.withheldLinks > 0 ? 'redact' : 'allow',
     rule: ruleOf(record.decision),
     inspection: 'not_inspected',
     after: exposure,
     latencyMicros: elapsed(deps.clock, record),
-    detail: { response_bytes: answer.sizeBytes },
+    detail: { response_bytes: answer.sizeBytes, ...unfinished(answer) },
   };
-  const entered = deps.log.append(record.session.id, entryOf(record, 'call_tool', ending), {
+  const entered = deps.log.append(record.session.id, entryOf(record, plan.asked.action, ending), {
     exposure,
     ...(record.salt === null ? {} : { salt: record.salt }),
   });
   const receipt = deps.config.audit.durability === 'strict' ? await entered : unawaited(deps, record, entered);
-  const result = withMeta(answer.result, 'io.cmcp/call', callMeta(record, receipt));
-  if (deps.config.compat === 'none') return { kind: 'result', result };
-  return { kind: 'result', result: { ...result, _cmcp: referenceMeta(record, receipt, ending.latencyMicros) } };
+  const result = withMeta(shown, 'io.cmcp/call', callMeta(record, receipt));
+  const type = answer.kind === 'asks' ? 'input_required' : answer.type;
+  if (deps.config.compat === 'none') return { kind: 'result', type, result };
+  return { kind: 'result', type, result: { ...result, _cmcp: referenceMeta(record, receipt, ending.latencyMicros) } };
+}
+
+/** A result that is not the last word says so in its entry. */
+function unfinished(answer: Exclude<Answer, { kind: 'error' }>): JsonObject {
+  if (answer.kind === 'asks') return { result_type: 'input_required', asks: answer.asks.size };
+  return answer.type === 'task' ? { result_type: 'task' } : {};
+}
+
+/** The result as this client may hold it: states and task ids are sealed for it. */
+function shownResult(deps: PathDeps, request: GovernedRequest, answer: Exclude<Answer, { kind: 'error' }>): JsonObject {
+  if (answer.kind === 'asks') {
+    const { asks, state } = answer;
+    return {
+      inputRequests: inputRequests(asks),
+      requestState: deps.states.seal(request, { kind: 'passed', state, asks }),
+    };
+  }
+  if (answer.type === 'task' && request.method === 'tools/call') {
+    const id = member(answer.result, 'taskId');
+    if (typeof id === 'string') {
+      return withTaskId(answer.result, deps.tasks.seal({ id, tool: request.name }, request.caller));
+    }
+  }
+  return 'taskId' in request && Object.hasOwn(answer.result, 'taskId')
+    ? withTaskId(answer.result, request.taskId)
+    : answer.result;
 }
 
 /** The reference's object beside the content (wire-formats section 17.2), with the hash of this call's own entry. */

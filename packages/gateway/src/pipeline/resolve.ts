@@ -1,25 +1,149 @@
-import type { CatalogTool } from '../catalog/types.ts';
+import type { Catalog, CatalogResource, Labels } from '../catalog/types.ts';
 import { asciiName } from '../claim.ts';
 import { GatewayError } from '../errors.ts';
-import type { ToolCall } from '../mcp/types.ts';
+import type { GovernedRequest } from '../mcp/types.ts';
 import { type Ranks, rankOf } from '../policy/sensitivity.ts';
 import { higher, type Sensitivity } from '../session/exposure.ts';
 import type { PathDeps } from './deps.ts';
 import { requireUnchanged } from './drift.ts';
+import type { Plan } from './plan.ts';
 import type { CallRecord } from './record.ts';
 
+type Of<M extends GovernedRequest['method']> = Extract<GovernedRequest, { method: M }>;
+
 /** Against the approved catalog only: no traffic before the policy has decided (defect W-32). */
-export function resolve(deps: PathDeps, record: CallRecord, request: ToolCall): CatalogTool {
-  const tool = record.session.authority.catalog.resolve(request.name);
-  if (tool === null) throw new GatewayError('TOOL_NOT_IN_CATALOG', `no tool ${record.name}`);
-  record.tool = tool;
-  record.effective = effectiveClass(deps.ranks, tool, request.dataClass);
-  requireUnchanged(record, tool);
-  return tool;
+export function resolve(deps: PathDeps, record: CallRecord, request: GovernedRequest): Plan {
+  const plan = planOf(deps, record.session.authority.catalog, request);
+  record.plan = plan;
+  record.effective = effectiveClass(deps.ranks, plan.item, request.dataClass);
+  requireUnchanged(record, plan);
+  return plan;
 }
 
-function effectiveClass(ranks: Ranks, tool: CatalogTool, declared: string | null): Sensitivity {
-  const approved: Sensitivity = { class: tool.sensitivity, rank: rankOf(ranks, tool.sensitivity) };
+function planOf(deps: PathDeps, catalog: Catalog, request: GovernedRequest): Plan {
+  switch (request.method) {
+    case 'tools/call':
+      return toolPlan(catalog, request);
+    case 'resources/read':
+      return resourcePlan(catalog, request);
+    case 'prompts/get':
+      return promptPlan(catalog, request);
+    case 'completion/complete':
+      return completionPlan(catalog, request);
+    default:
+      return taskPlan(deps, catalog, request);
+  }
+}
+
+function toolPlan(catalog: Catalog, { name, arguments: args }: Of<'tools/call'>): Plan {
+  const tool = catalog.resolve(name);
+  if (tool === null) throw new GatewayError('TOOL_NOT_IN_CATALOG', `no tool ${asciiName(name)}`);
+  return {
+    asked: { action: 'call_tool', tool, arguments: args },
+    item: tool,
+    pinned: tool,
+    effects: tool.effects,
+    method: 'tools/call',
+    params: { name: tool.upstreamName, arguments: args },
+    inputSchema: tool.inputSchema,
+    contentDigest: null,
+  };
+}
+
+function resourcePlan(catalog: Catalog, { uri }: Of<'resources/read'>): Plan {
+  const resource = resourceOf(catalog, uri);
+  return {
+    asked: { action: 'read_resource', resource, uri },
+    item: resource,
+    pinned: null,
+    effects: 'read',
+    method: 'resources/read',
+    params: { uri },
+    inputSchema: null,
+    contentDigest: resource.contentDigest,
+  };
+}
+
+/** @throws GatewayError RESOURCE_NOT_IN_CATALOG */
+export function resourceOf(catalog: Catalog, uri: string): CatalogResource {
+  const resource = catalog.resolveResource(uri);
+  if (resource === null) throw new GatewayError('RESOURCE_NOT_IN_CATALOG', `no resource ${asciiName(uri)}`);
+  return resource;
+}
+
+function promptPlan(catalog: Catalog, { name, arguments: args }: Of<'prompts/get'>): Plan {
+  const prompt = catalog.resolvePrompt(name);
+  if (prompt === null) throw new GatewayError('PROMPT_NOT_IN_CATALOG', `no prompt ${asciiName(name)}`);
+  return {
+    asked: { action: 'get_prompt', prompt, arguments: args },
+    item: prompt,
+    pinned: prompt,
+    effects: 'read',
+    method: 'prompts/get',
+    params: { name: prompt.upstreamName, arguments: { ...args } },
+    inputSchema: null,
+    contentDigest: prompt.contentDigest,
+  };
+}
+
+function completionPlan(catalog: Catalog, { ref, argument, context }: Of<'completion/complete'>): Plan {
+  const completed = completionTarget(catalog, ref);
+  return {
+    asked: { action: 'complete', of: completed.item, argument },
+    ...completed,
+    effects: 'read',
+    method: 'completion/complete',
+    params: {
+      ref: completed.ref,
+      argument: { ...argument },
+      ...(Object.keys(context).length === 0 ? {} : { context: { arguments: { ...context } } }),
+    },
+    inputSchema: null,
+    contentDigest: null,
+  };
+}
+
+function completionTarget(catalog: Catalog, ref: Of<'completion/complete'>['ref']) {
+  if (ref.kind === 'prompt') {
+    const prompt = catalog.resolvePrompt(ref.name);
+    if (prompt === null) throw new GatewayError('PROMPT_NOT_IN_CATALOG', `no prompt ${asciiName(ref.name)}`);
+    return { item: prompt, pinned: prompt, ref: { type: 'ref/prompt', name: prompt.upstreamName } };
+  }
+  const template = catalog.resources.find(
+    ({ pattern }) => pattern.kind === 'template' && pattern.template.text === ref.uri,
+  );
+  return { item: template ?? resourceOf(catalog, ref.uri), pinned: null, ref: { type: 'ref/resource', uri: ref.uri } };
+}
+
+const TASK_ACTIONS = {
+  'tasks/get': 'get_task',
+  'tasks/update': 'update_task',
+  'tasks/cancel': 'cancel_task',
+} as const;
+
+/** A task belongs to whoever's call made it (MCP25-16), and is governed as its tool. */
+function taskPlan(
+  { tasks }: PathDeps,
+  catalog: Catalog,
+  request: Of<'tasks/get' | 'tasks/update' | 'tasks/cancel'>,
+): Plan {
+  const task = tasks.open(request.taskId, request.caller);
+  const tool = catalog.resolve(task.tool);
+  if (tool === null) throw new GatewayError('TOOL_NOT_IN_CATALOG', `no tool ${asciiName(task.tool)} any more`);
+  return {
+    asked: { action: TASK_ACTIONS[request.method], tool },
+    item: tool,
+    pinned: tool,
+    effects: request.method === 'tasks/get' ? 'read' : tool.effects,
+    method: request.method,
+    params: { taskId: task.id },
+    inputSchema: null,
+    contentDigest: null,
+  };
+}
+
+function effectiveClass(ranks: Ranks, item: Labels, declared: string | null): Sensitivity {
+  const approved: Sensitivity = { class: item.sensitivity, rank: rankOf(ranks, item.sensitivity) };
   if (declared === null) return approved;
   if (!ranks.has(declared)) throw new GatewayError('UNKNOWN_DATA_CLASS', `label ${asciiName(declared)}`);
   return higher(approved, { class: declared, rank: rankOf(ranks, declared) });

@@ -76,11 +76,16 @@ export class Exposures {
     this.#state(subject).reserved.delete(callId);
   }
 
+  /** Something of a call's answer is about to be shown while the call goes on. */
+  show(subject: string, sensitivity: Sensitivity): void {
+    const state = this.#state(subject);
+    state.seen = higher(state.seen, sensitivity);
+  }
+
   /** The call's answer is about to be shown. Returns what to store. */
   raise(subject: string, callId: string, sensitivity: Sensitivity): Exposure {
-    const state = this.#state(subject);
-    state.reserved.delete(callId);
-    state.seen = higher(state.seen, sensitivity);
+    this.show(subject, sensitivity);
+    this.drop(subject, callId);
     return this.row(subject);
   }
 

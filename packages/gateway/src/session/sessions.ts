@@ -19,7 +19,7 @@ export interface Session {
   readonly workflow: string | null;
   readonly authority: Authority;
   readonly openedMicros: number;
-  /** Tools whose drift this chain already records. */
+  /** What this chain already records the drift of. */
   readonly driftRecorded: Set<string>;
 }
 
@@ -41,6 +41,8 @@ interface LiveSession extends Session {
   opening: Promise<void> | null;
   /** Set from the turn in which no call may enter any more. */
   closing: Promise<ClosedSession> | null;
+  /** Told in that turn. */
+  readonly onClosing: Set<() => void>;
 }
 
 export interface SessionDeps {
@@ -132,6 +134,14 @@ export class Sessions {
     live.activeCalls -= 1;
     live.lastUsedMicros = this.#deps.clock.nowMicros();
     if (live.activeCalls === 0) live.drained?.();
+  }
+
+  /** `listener` is told when no call may enter the session any more: what only waits should then end. Returns what takes it away. */
+  onClosing(session: Session, listener: () => void): () => void {
+    const live = this.#open.get(session.id);
+    if (live === undefined || live.closing !== null) listener();
+    else live.onClosing.add(listener);
+    return () => void live?.onClosing.delete(listener);
   }
 
   /** Closes once the calls in flight are done; the same promise for every caller. Null when there is no such session. */
@@ -234,6 +244,7 @@ export class Sessions {
       drained: null,
       opening: null,
       closing: null,
+      onClosing: new Set(),
     };
     // In the turn that counted the others and read the authority: neither the bound nor an activation misses it.
     this.#open.set(session.id, session);
@@ -291,6 +302,7 @@ export class Sessions {
   async #finish(session: LiveSession, reason: CloseReason): Promise<ClosedSession> {
     // Before anything is awaited: the next request must not be given this session.
     if (this.#current.get(session.line) === session) this.#current.delete(session.line);
+    for (const listener of session.onClosing) listener();
     try {
       await session.opening;
       if (session.activeCalls > 0) {

@@ -1,0 +1,158 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { type JsonObject, stringifyJson } from '@cmcp/evidence';
+import { GatewayError } from '../errors.ts';
+import { type AskView, requireAbility, viewAsk } from '../inspection/ask.ts';
+import { checkAnswer } from '../inspection/ask-answer.ts';
+import type { Ask } from '../mcp/asks.ts';
+import type { Decision } from '../policy/types.ts';
+import { decisionInput, enforce } from './decide.ts';
+import type { PathDeps } from './deps.ts';
+import { exitOf, failureOf } from './exits.ts';
+import { payloadDigest } from './payload-digest.ts';
+import { type CallRecord, elapsed, entryOf, ruleOf } from './record.ts';
+import type { Side } from './side.ts';
+
+/** At what point an ask is entered: as asked and answered at once, or, where the client goes away in between, one by one. */
+type Stage = 'whole' | 'asked' | 'answered';
+
+/**
+ * What a server asks of the user or the model while it serves a call. Decided like any request, with the server as what it is
+ * about; the answer is decided as what then flows to the server; every ask leaves its entry beside the call's.
+ */
+export class Asks {
+  readonly #deps: PathDeps;
+  readonly #call: CallRecord;
+  readonly #side: Side;
+  /** Makes durable what showing something of the server's to the client presumes. */
+  readonly #show: () => Promise<void>;
+
+  constructor(deps: PathDeps, call: CallRecord, side: Side, show: () => Promise<void>) {
+    this.#deps = deps;
+    this.#call = call;
+    this.#side = side;
+    this.#show = show;
+  }
+
+  /** Asks the client and resolves with an answer that may be passed on. Rejects with ASK_REFUSED or ASK_UNANSWERED. */
+  put(ask: Ask): Promise<JsonObject> {
+    return this.#entered('whole', ask, async (own, view) => {
+      this.#decide(own, view, null);
+      await this.#show();
+      return this.#taken(own, view, ask, await this.#asked(ask));
+    });
+  }
+
+  /** Rejects with ASK_REFUSED when the client may not be asked this. */
+  async permit(ask: Ask): Promise<void> {
+    await this.#entered('asked', ask, async (own, view) => {
+      this.#decide(own, view, null);
+      await this.#show();
+      return {};
+    });
+  }
+
+  /** The answer that a client came back with, as it may be passed on. Rejects with ASK_REFUSED or ASK_UNANSWERED. */
+  take(ask: Ask, answer: JsonObject): Promise<JsonObject> {
+    return this.#entered('answered', ask, async (own, view) => this.#taken(own, view, ask, answer));
+  }
+
+  #decide(own: CallRecord, view: AskView, answer: string | null): Decision {
+    const { class: label, rank } = own.effective ?? own.before;
+    const response = { sizeBytes: Buffer.byteLength(answer ?? ''), findings: 0, class: label, classRank: rank };
+    const input = decisionInput(this.#deps, own, view, own.workflow);
+    const decision = own.session.authority.policy.decide(answer === null ? input : { ...input, response });
+    own.decision = decision;
+    enforce(this.#deps, own, decision, answer === null ? 'ingress' : 'egress');
+    return decision;
+  }
+
+  #taken(own: CallRecord, view: AskView, ask: Ask, answer: JsonObject): JsonObject {
+    const checked = checkAnswer(ask, answer);
+    const text = stringifyJson(checked);
+    own.responseHash = payloadDigest(own.salt, text);
+    this.#decide(own, view, text);
+    return checked;
+  }
+
+  /** For as long as a person may take, the call lasts, and its session stays. */
+  async #asked(ask: Ask): Promise<JsonObject> {
+    const { sessions, timers, config } = this.#deps;
+    const over = new AbortController();
+    const end = (): void => over.abort();
+    const letGo = sessions.onClosing(this.#call.session, end);
+    const stop = timers.after(config.limits.inputTimeoutMs, end);
+    this.#side.signal.addEventListener('abort', end, { once: true });
+    if (this.#side.signal.aborted) end();
+    try {
+      return await this.#side.ask(ask, over.signal);
+    } finally {
+      this.#side.signal.removeEventListener('abort', end);
+      stop();
+      letGo();
+    }
+  }
+
+  async #entered(
+    stage: Stage,
+    ask: Ask,
+    work: (own: CallRecord, view: AskView) => Promise<JsonObject>,
+  ): Promise<JsonObject> {
+    const own = this.#begin(ask);
+    try {
+      const { item } = this.#planned();
+      const view = viewAsk(ask, item.server, item.name);
+      requireAbility(view, this.#side.abilities);
+      const result = await work(own, view);
+      await this.#enter(own, ask, stage, null);
+      return result;
+    } catch (thrown) {
+      const failure = failureOf(thrown);
+      await this.#enter(own, ask, stage, failure);
+      if (failure.code === 'ASK_UNANSWERED') throw failure;
+      throw new GatewayError('ASK_REFUSED', `${failure.code}: ${failure.detail}`, { cause: failure });
+    }
+  }
+
+  #planned(): NonNullable<CallRecord['plan']> {
+    const { plan } = this.#call;
+    if (plan === null) throw new GatewayError('INTERNAL_ERROR', 'an ask outside any plan');
+    return plan;
+  }
+
+  #begin({ params }: Ask): CallRecord {
+    const callId = randomUUID();
+    const salt = this.#call.salt === null ? null : { callId, salt: randomBytes(16) };
+    return {
+      ...this.#call,
+      callId,
+      salt,
+      entryType: 'mcp_request',
+      startedMicros: this.#deps.clock.nowMicros(),
+      requestHash: payloadDigest(salt, stringifyJson(params)),
+      responseHash: null,
+      decision: null,
+      wouldHaveDenied: false,
+    };
+  }
+
+  async #enter(own: CallRecord, ask: Ask, stage: Stage, failure: GatewayError | null): Promise<void> {
+    const { log, clock, exposures, report } = this.#deps;
+    if (failure !== null) report(failure.code, own.callId, failure.detail);
+    const exposure = exposures.row(own.session.caller.subject);
+    const allowed = own.wouldHaveDenied ? 'advisory_deny' : 'allow';
+    const draft = entryOf(own, ask.kind, {
+      entryType: 'mcp_request',
+      decision: failure === null ? allowed : exitOf(failure.code).decision,
+      rule: failure !== null && own.decision?.effect !== 'deny' ? failure.code.toLowerCase() : ruleOf(own.decision),
+      inspection: 'not_inspected',
+      after: exposure,
+      latencyMicros: elapsed(clock, own),
+      detail: {
+        during_call: this.#call.callId,
+        stage,
+        ...(failure === null ? {} : { error_code: failure.code }),
+      },
+    });
+    await log.append(own.session.id, draft, { exposure, ...(own.salt === null ? {} : { salt: own.salt }) });
+  }
+}

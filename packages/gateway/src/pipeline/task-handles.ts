@@ -1,0 +1,72 @@
+import {
+  encodeBase64Url,
+  encodeUtf8,
+  isObject,
+  type JsonObject,
+  member,
+  parseJson,
+  readBase64Url,
+  stringifyJson,
+} from '@cmcp/evidence';
+import type { Caller } from '../caller.ts';
+import { GatewayError } from '../errors.ts';
+import type { Ask } from '../mcp/asks.ts';
+import type { SealedBox } from '../sealed-box.ts';
+
+/** A task as its server knows it. */
+export interface Task {
+  /** The server's own id. */
+  id: string;
+  /** Exposed name of the tool whose call made it. */
+  tool: string;
+}
+
+const MAX_HANDLE = 8192;
+/** Tasks whose open questions are remembered; the one that asked longest ago is forgotten first. */
+const MAX_REMEMBERED = 10_000;
+
+/**
+ * The task ids that clients are shown (MCP25-16): unguessable, bound to the subject whose call made the task, and nothing of the
+ * server's in them. They end with the process, like the key that they are sealed under.
+ */
+export class TaskHandles {
+  readonly #box: SealedBox;
+  readonly #asked = new Map<string, ReadonlyMap<string, Ask>>();
+
+  constructor(box: SealedBox) {
+    this.#box = box;
+  }
+
+  seal(task: Task, caller: Caller): string {
+    return encodeBase64Url(this.#box.seal(binding(caller), encodeUtf8(stringifyJson({ ...task }))));
+  }
+
+  /** @throws GatewayError INVALID_PARAMS for a task that was not made by this caller, or by an earlier process */
+  open(handle: string, caller: Caller): Task {
+    const bytes = handle.length > MAX_HANDLE ? null : readBase64Url(handle);
+    const opened = bytes === null ? null : this.#box.open(binding(caller), bytes);
+    const task = opened === null ? null : parseJson(opened);
+    const [id, tool] = isObject(task) ? [member(task, 'id'), member(task, 'tool')] : [];
+    if (typeof id !== 'string' || typeof tool !== 'string') throw new GatewayError('INVALID_PARAMS', 'no such task');
+    return { id, tool };
+  }
+
+  /** What a task waits for, so that the answers can be decided as what they are. */
+  remember(handle: string, asks: ReadonlyMap<string, Ask>): void {
+    this.#asked.delete(handle);
+    if (asks.size > 0) this.#asked.set(handle, asks);
+    const [oldest] = this.#asked.size > MAX_REMEMBERED ? this.#asked.keys() : [];
+    if (oldest !== undefined) this.#asked.delete(oldest);
+  }
+
+  asked(handle: string, key: string): Ask | null {
+    return this.#asked.get(handle)?.get(key) ?? null;
+  }
+}
+
+const binding = ({ subject }: Caller): string => `cmcp-task-v1|${subject}`;
+
+/** The same result under the id that clients know it by. */
+export function withTaskId(result: JsonObject, taskId: string): JsonObject {
+  return { ...result, taskId };
+}
