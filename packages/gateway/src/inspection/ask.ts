@@ -10,7 +10,7 @@ export type AskView = Extract<Asked, { action: Ask['kind'] }>;
 const MAX_FIELDS = 100;
 /** What a form may not ask for: whoever answers it would hand a secret to a server (MCP25-12). */
 const SECRET =
-  /pass(?:word|wd|phrase|code)|\bpwd\b|secret|credential|(?:api|access|private|signing|encryption)[\s_-]*key|(?:access|auth|bearer|refresh|session)[\s_-]*token|\b(?:cvv|cvc|pin|otp)\b/i;
+  /pass(?:wd|[\s-]*(?:word|phrase|code))|\bpwd\b|secret|credential|(?:api|access|private|signing|encryption)[\s_-]*key|(?:access|auth|bearer|refresh|session)[\s_-]*token|\b(?:cvv|cvc|pin|otp)\b/i;
 
 /**
  * What a server asks, read as strictly as it is going to be shown.
