@@ -1,4 +1,4 @@
-import { ProtocolError, type Tool } from '@modelcontextprotocol/client';
+import { ProtocolError, SdkError, SdkErrorCode, type Tool } from '@modelcontextprotocol/client';
 import type { Connection } from './connection.ts';
 import { sampleObject } from './sample.ts';
 
@@ -33,12 +33,16 @@ export async function visit(connection: Connection, asked?: readonly AskedCall[]
   }
 }
 
-/** An error that the server answers with is an answer too: what it makes of a call is for the scenario to judge. */
+/**
+ * An error that the server answers with is an answer too, and so is a result that the SDK refuses: what to make of a call is
+ * for the scenario to judge.
+ */
 async function heard(request: Promise<unknown>): Promise<void> {
   try {
     await request;
   } catch (error) {
-    if (!(error instanceof ProtocolError)) throw error;
+    const refused = error instanceof SdkError && error.code === SdkErrorCode.InvalidResult;
+    if (!(error instanceof ProtocolError) && !refused) throw error;
   }
 }
 
