@@ -11,19 +11,18 @@ const MAX_AUTHORIZATIONS = 2;
 export class Connection {
   readonly client: Client;
   readonly #authorization: Authorization;
-  #transport: StreamableHTTPClientTransport;
+  readonly #target: Target;
+  #transport: StreamableHTTPClientTransport | null = null;
 
   static async open(target: Target, revision: string, known?: KnownClient): Promise<Connection> {
-    const connection = new Connection(target, revision, new Authorization(known));
-    await connection.do(async () => {
-      await connection.client.connect(connection.#fresh(target));
-    });
+    const connection = new Connection(target, revision, known);
+    await connection.do(() => connection.#connect());
     return connection;
   }
 
-  private constructor(target: Target, revision: string, authorization: Authorization) {
-    this.#authorization = authorization;
-    this.#transport = this.#fresh(target);
+  private constructor(target: Target, revision: string, known?: KnownClient) {
+    this.#target = target;
+    this.#authorization = new Authorization(known);
     this.client = createClient(revision);
   }
 
@@ -34,23 +33,24 @@ export class Connection {
         return await request();
       } catch (error) {
         if (!(error instanceof UnauthorizedError) || authorizations === MAX_AUTHORIZATIONS) throw error;
-        await this.#transport.finishAuth(await this.#authorization.callback());
+        await this.#transport?.finishAuth(await this.#authorization.callback());
       }
     }
   }
 
   async close(): Promise<void> {
-    await this.#transport.terminateSession();
+    await this.#transport?.terminateSession();
     await this.client.close();
   }
 
-  /** A transport serves one attempt to connect. */
-  #fresh({ url, headers }: Target): StreamableHTTPClientTransport {
+  /** Each attempt has a transport of its own: one that failed to connect is of no further use. */
+  #connect(): Promise<void> {
+    const { url, headers } = this.#target;
     this.#transport = new StreamableHTTPClientTransport(new URL(url), {
       authProvider: this.#authorization,
       requestInit: { headers: { ...headers } },
     });
-    return this.#transport;
+    return this.client.connect(this.#transport);
   }
 }
 

@@ -1,8 +1,8 @@
 import {
   CLIENT_CAPABILITIES_META_KEY,
   type ClientCapabilities,
+  type McpRequestContext,
   McpServer,
-  type McpServerFactory,
   type ServerContext,
   type ServerEvent,
 } from '@modelcontextprotocol/server';
@@ -20,7 +20,7 @@ import { serveTools } from './tool.ts';
 const LIST = { ttlMs: 60_000, cacheScope: 'public' as const };
 
 /** Makes the instances of one everything-server, for either family of revisions. */
-export function everythingFactory(shared: Shared): McpServerFactory {
+export function everythingFactory(shared: Shared): (context: McpRequestContext) => McpServer {
   return ({ era }) => {
     const modern = era === 'modern';
     const server = new McpServer(
@@ -55,13 +55,14 @@ export function everythingFactory(shared: Shared): McpServerFactory {
  * The same for connections that last: their instance tells its client of changes, as long as it is connected. An instance
  * that serves one request needs none of it, because `createMcpHandler` listens for those.
  */
-export function lastingFactory(shared: Shared): McpServerFactory {
+export function lastingFactory(shared: Shared): (context: McpRequestContext) => McpServer {
   const make = everythingFactory(shared);
-  return async (context) => {
-    const server = (await make(context)) as McpServer;
+  return (context) => {
+    const server = make(context);
     const subscriptions = context.era === 'legacy' ? new Subscriptions(server) : null;
     const leave = shared.changes.subscribe((event) => {
-      if (server.isConnected() && (subscriptions?.wants(event) ?? true)) void announce(server, event);
+      if (!server.isConnected() || subscriptions?.wants(event) === false) return;
+      announce(server, event).catch((error: unknown) => console.error('a client did not hear of a change:', error));
     });
     server.server.onclose = leave;
     return server;

@@ -1,5 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { type McpServerFactory, WebStandardStreamableHTTPServerTransport } from '@modelcontextprotocol/server';
+import {
+  type McpRequestContext,
+  type McpServer,
+  WebStandardStreamableHTTPServerTransport,
+} from '@modelcontextprotocol/server';
 import { EventLog } from './event-log.ts';
 
 const SESSION = 'mcp-session-id';
@@ -7,10 +11,10 @@ const RETRY_MS = 100;
 
 /** The handshake family over Streamable HTTP: sessions, whose streams can be resumed. */
 export class Sessions {
-  readonly #make: McpServerFactory;
+  readonly #make: (context: McpRequestContext) => McpServer;
   readonly #open = new Map<string, WebStandardStreamableHTTPServerTransport>();
 
-  constructor(make: McpServerFactory) {
+  constructor(make: (context: McpRequestContext) => McpServer) {
     this.#make = make;
   }
 
@@ -40,7 +44,7 @@ export class Sessions {
         this.#open.delete(id);
       },
     });
-    const server = await this.#make({ era: 'legacy', requestInfo: request });
+    const server = this.#make({ era: 'legacy', requestInfo: request });
     await server.connect(transport);
     const response = await transport.handleRequest(request);
     if (transport.sessionId === undefined) await server.close();
