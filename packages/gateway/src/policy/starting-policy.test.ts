@@ -2,7 +2,14 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type JsonObject, stringifyJson } from '@cmcp/evidence';
 import fc from 'fast-check';
-import { catalogOf, catalogRecord, decisionOn, folderOf, toolRecord } from '../../../../tests/support/policy.ts';
+import {
+  catalogOf,
+  catalogRecord,
+  decisionOn,
+  folderOf,
+  toolRecord,
+  withOthers,
+} from '../../../../tests/support/policy.ts';
 import { parseCatalog } from '../catalog/load.ts';
 import { loadBundle } from './bundle.ts';
 import { createEngine } from './engine.ts';
@@ -87,7 +94,7 @@ test('whatever tools and schemas a catalog approves, its starting bundle loads',
   await fc.assert(
     fc.asyncProperty(fc.dictionary(name, property, { maxKeys: 4 }), async (properties) => {
       const text = stringifyJson(catalogRecord([toolRecord('tool.x/y"z\\', {}, properties)]));
-      const catalog = parseCatalog(text, 'catalog.json');
+      const catalog = withOthers(parseCatalog(text, 'catalog.json'));
       const bundle = await loadBundle(await folderOf(t, startingPolicy(catalog)));
       createEngine(bundle, catalog).close();
     }),
