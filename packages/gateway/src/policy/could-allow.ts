@@ -23,20 +23,22 @@ export class CouldAllow {
   /** Ids of permits that lost conditions. */
   readonly #loosened: ReadonlySet<string>;
   readonly #remembered = new Map<string, boolean>();
+  readonly #maxRemembered: number;
 
   /** @throws GatewayError POLICY_INVALID */
-  constructor(bundle: Bundle, requests: RequestBuilder) {
+  constructor(bundle: Bundle, requests: RequestBuilder, maxRemembered: number = MAX_REMEMBERED) {
     const { policies, loosened } = withoutContext(bundle.policies);
     this.#prepared = prepare(policies, bundle.request === 'native' ? schemaWithoutContexts(bundle.schema) : null);
     this.#requests = requests;
     this.#loosened = loosened;
+    this.#maxRemembered = maxRemembered;
   }
 
   ask(caller: Caller, asked: Askable): boolean {
     const key = JSON.stringify([caller.subject, asked.action, nameOf(asked)]);
     const known = this.#remembered.get(key);
     if (known !== undefined) return known;
-    if (this.#remembered.size >= MAX_REMEMBERED) this.#remembered.clear();
+    if (this.#remembered.size >= this.#maxRemembered) this.#remembered.clear();
     const answer = this.#evaluate(caller, asked);
     this.#remembered.set(key, answer);
     return answer;

@@ -1,5 +1,5 @@
 import type { CedarValueJson } from '@cedar-policy/cedar-wasm/nodejs';
-import { cedarRecord, cedarText } from './cedar-value.ts';
+import { cedarLong, cedarRecord, cedarText } from './cedar-value.ts';
 import type { Asked, DecisionInput } from './types.ts';
 
 type Context = Record<string, CedarValueJson>;
@@ -56,8 +56,8 @@ function particulars(asked: Asked): Context {
     case 'sample':
       return {
         during: cedarText(asked.during),
-        max_tokens: asked.maxTokens,
-        messages: asked.messages,
+        max_tokens: cedarLong(asked.maxTokens),
+        messages: cedarLong(asked.messages),
         include_context: cedarText(asked.includeContext),
         system_prompt: asked.systemPrompt,
         tools: asked.tools,

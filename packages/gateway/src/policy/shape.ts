@@ -121,7 +121,7 @@ function firstOf(checks: readonly (() => string | null)[]): string | null {
 
 function leafMatches(value: CedarValueJson | undefined, type: string): boolean {
   if (type === 'String') return typeof value === 'string';
-  if (type === 'Long') return Number.isSafeInteger(value);
+  if (type === 'Long') return typeof value === 'number';
   if (type === 'Bool' || type === 'Boolean') return typeof value === 'boolean';
   return true;
 }
