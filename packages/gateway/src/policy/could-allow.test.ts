@@ -133,6 +133,15 @@ test('what the bundle does not declare, or the catalog does not hold, could not 
   assert.equal(engine.couldAllow(AGENT, { action: 'get_prompt', prompt: promptOf(LOCAL, 'greet') }), true);
 });
 
+test('an agent that the schema does not have could not be allowed anything', async (t) => {
+  const schema = SCHEMA.replace('entity Agent;', 'entity Agent enum ["agent-1"];');
+  const engine = await engineOf(t, CATALOG, `${CALLS};`, schema);
+  assert.deepEqual(
+    [AGENT, OTHER].map((caller) => engine.couldAllow(caller, call('pay'))),
+    [true, false],
+  );
+});
+
 test('a compatibility bundle is asked about its own action and resource', async (t) => {
   const catalog = withOthers(
     referenceCatalog(referenceEntry('crm_get'), referenceEntry('send'), referenceEntry('no::entity')),
@@ -170,7 +179,7 @@ test('an answer is remembered for its agent and item, and the number of those is
     evaluated.push(`${caller.subject} ${asked.action}`);
     return requests.scope(caller, asked);
   };
-  const could = new CouldAllow(bundle, { build: () => null, scope, explain: () => "" }, 2);
+  const could = new CouldAllow(bundle, { build: () => null, scope, explain: () => '' }, 2);
   const [prompt] = askables(CATALOG).toReversed();
   assert.ok(prompt);
   const answers = () => [could.ask(AGENT, call('pay')), could.ask(AGENT, prompt)];

@@ -16,3 +16,11 @@ test('a released place is taken again, so that loading for ever needs no more pl
   assert.equal(ids.has(held.policySetId), false);
   held.release();
 });
+
+test('no policy of a bundle can make its place look free', () => {
+  const held = prepare({ free: PERMIT_ALL, policy0: PERMIT_ALL, 'free-place': PERMIT_ALL }, null);
+  const other = prepare({ policy0: PERMIT_ALL }, null);
+  assert.notEqual(other.policySetId, held.policySetId);
+  other.release();
+  held.release();
+});

@@ -105,13 +105,13 @@ export function startingPolicy(catalog: Catalog): Record<string, string> {
     'manifest.json': `${stringifyJson(manifest)}\n`,
     'schema.cedarschema': nativeSchema(catalog),
     '10-allow-catalogued-tools.cedar': ALLOW_TOOLS,
-    ...Object.fromEntries(OTHERS.map((file) => [file.name, fileText(file, tools)])),
+    ...Object.fromEntries(OTHERS.flatMap((file) => fileOf(file, tools))),
     '20-no-external-writes-after-sensitive-data.cedar': NO_EXTERNAL_WRITES,
   };
 }
 
 /** An action that a tool has taken the name of is left out: the schema does not declare it. */
-function fileText({ comment, permits }: StartingFile, tools: ReadonlySet<string>): string {
+function fileOf({ name, comment, permits }: StartingFile, tools: ReadonlySet<string>): [string, string][] {
   const texts = permits.flatMap(({ id, actions, when }) => {
     const free = actions.filter((action) => !tools.has(action)).map((action) => `Action::"${action}"`);
     if (free.length === 0) return [];
@@ -119,5 +119,5 @@ function fileText({ comment, permits }: StartingFile, tools: ReadonlySet<string>
     const condition = when === undefined ? '' : `\nwhen { ${when} }`;
     return [`@id("${id}")\npermit (\n  principal,\n  ${scope},\n  resource\n)${condition};\n`];
   });
-  return comment + texts.join('\n');
+  return texts.length === 0 ? [] : [[name, comment + texts.join('\n')]];
 }
