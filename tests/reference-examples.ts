@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { loadCatalog } from '../packages/gateway/src/catalog/load.ts';
+import type { CatalogTool } from '../packages/gateway/src/catalog/types.ts';
 import { loadBundle } from '../packages/gateway/src/policy/bundle.ts';
 import { createEngine } from '../packages/gateway/src/policy/engine.ts';
-import { decisionOn } from './support/policy.ts';
+import { decisionAbout, decisionOn, toolOf } from './support/policy.ts';
 
 /*
  * Run by hand where someone has the reference's own examples, which are not part of this repository:
@@ -47,12 +48,15 @@ test("the reference's bfsi example denies health data to uncovered tools [C-21]"
   const catalog = await loadCatalog(join(folder, 'catalog.json'));
   const engine = createEngine(await loadBundle(join(folder, 'policies')), catalog);
   t.after(() => engine.close());
-  const input = decisionOn(catalog, 'crm.query', { session: { maxClass: 'hipaa_phi', maxClassRank: 3 } });
-  const uncovered = { ...input, tool: { ...input.tool, requiresBaa: true } };
-  assert.equal(engine.decide(input).effect, 'allow');
-  assert.deepEqual(engine.decide(uncovered).policyIds, ['policy2']);
-  const sending = { ...input, tool: { ...input.tool, name: 'communication.send' } };
-  const mnpi = { ...sending, session: { ...input.session, maxClass: 'mnpi' } };
-  assert.equal(engine.decide(sending).effect, 'allow');
-  assert.deepEqual(engine.decide(mnpi).policyIds, ['policy1']);
+  const session = { maxClass: 'hipaa_phi', maxClassRank: 3 };
+  const query = toolOf(catalog, 'crm.query');
+  const on = (changes: Partial<CatalogTool>, seen = session) => {
+    const asked = { action: 'call_tool' as const, tool: { ...query, ...changes }, arguments: {} };
+    return engine.decide(decisionAbout(asked, { session: seen }));
+  };
+  assert.equal(on({}).effect, 'allow');
+  assert.deepEqual(on({ requiresBaa: true }).policyIds, ['policy2']);
+  const sending = { name: 'communication.send' };
+  assert.equal(on(sending).effect, 'allow');
+  assert.deepEqual(on(sending, { ...session, maxClass: 'mnpi' }).policyIds, ['policy1']);
 });

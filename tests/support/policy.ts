@@ -4,10 +4,16 @@ import { dirname, join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { type JsonObject, type JsonValue, stringifyJson } from '@cmcp/evidence';
 import { parseCatalog } from '../../packages/gateway/src/catalog/load.ts';
-import type { Catalog } from '../../packages/gateway/src/catalog/types.ts';
+import type {
+  Catalog,
+  CatalogPrompt,
+  CatalogResource,
+  CatalogServer,
+  CatalogTool,
+} from '../../packages/gateway/src/catalog/types.ts';
 import { loadBundle } from '../../packages/gateway/src/policy/bundle.ts';
 import { createEngine } from '../../packages/gateway/src/policy/engine.ts';
-import type { DecisionInput, PolicyEngine } from '../../packages/gateway/src/policy/types.ts';
+import type { Asked, DecisionInput, PolicyEngine } from '../../packages/gateway/src/policy/types.ts';
 
 /** A folder that is gone when the test is. */
 export async function temporaryFolder(t: TestContext): Promise<string> {
@@ -58,7 +64,58 @@ export function catalogRecord(tools: JsonValue[]): JsonObject {
 }
 
 export function catalogOf(...tools: JsonObject[]): Catalog {
-  return parseCatalog(stringifyJson(catalogRecord(tools)), 'catalog.json');
+  return withOthers(parseCatalog(stringifyJson(catalogRecord(tools)), 'catalog.json'));
+}
+
+/** The catalog with these resources and prompts, written by hand. */
+export function withOthers(catalog: Catalog, others: Partial<Pick<Catalog, 'resources' | 'prompts'>> = {}): Catalog {
+  return { ...catalog, resources: [], prompts: [], ...others };
+}
+
+const LABELS = {
+  sensitivity: 'public',
+  sensitivityRank: 0,
+  complianceDomain: 'public',
+  destinationClass: 'internal',
+  requiresBaa: false,
+} as const;
+
+/** A resource of `server` with one URI, public unless said otherwise. */
+export function resourceOf(
+  server: CatalogServer,
+  name: string,
+  uri: string,
+  members: Partial<CatalogResource> = {},
+): CatalogResource {
+  const pattern = { kind: 'uri' as const, uri };
+  return { ...LABELS, name, server, pattern, definition: { uri, name }, contentDigest: null, ...members };
+}
+
+/** A prompt of `server`, public unless said otherwise. */
+export function promptOf(server: CatalogServer, name: string, members: Partial<CatalogPrompt> = {}): CatalogPrompt {
+  return {
+    ...LABELS,
+    name,
+    server,
+    exposedName: name,
+    upstreamName: name,
+    definition: {},
+    pin: { kind: 'whole', digest: `sha256:${'0'.repeat(64)}` },
+    contentDigest: null,
+    ...members,
+  };
+}
+
+export function serverOf(catalog: Catalog, id: string): CatalogServer {
+  const server = catalog.servers.find((candidate) => candidate.id === id);
+  if (server === undefined) throw new Error(`the test's catalog has no server ${id}`);
+  return server;
+}
+
+export function toolOf(catalog: Catalog, name: string): CatalogTool {
+  const tool = catalog.tools.find((candidate) => candidate.name === name);
+  if (tool === undefined) throw new Error(`the test's catalog has no tool ${name}`);
+  return tool;
 }
 
 /** One entry of the reference's form. The definition hash of the fixed definition is fixed too. */
@@ -80,7 +137,7 @@ export function referenceEntry(name: string, members: JsonObject = {}): JsonObje
 }
 
 export function referenceCatalog(...entries: JsonObject[]): Catalog {
-  return parseCatalog(stringifyJson(entries), '/etc/cmcp/catalog.json');
+  return withOthers(parseCatalog(stringifyJson(entries), '/etc/cmcp/catalog.json'));
 }
 
 export const COMPAT_MANIFEST = {
@@ -108,17 +165,14 @@ export async function engineOf(
   return engine;
 }
 
-type InputChanges = Partial<Omit<DecisionInput, 'tool' | 'session'>> & { session?: Partial<DecisionInput['session']> };
+type InputChanges = Partial<Omit<DecisionInput, 'asked' | 'session'>> & { session?: Partial<DecisionInput['session']> };
 
-/** What is decided when an unexposed agent calls the catalog's tool `name`. */
-export function decisionOn(catalog: Catalog, name: string, changes: InputChanges = {}): DecisionInput {
-  const tool = catalog.tools.find((candidate) => candidate.name === name);
-  if (tool === undefined) throw new Error(`the test's catalog has no tool ${name}`);
+/** What is decided when an unexposed agent, or a server while it serves one, asks for `asked`. */
+export function decisionAbout(asked: Asked, changes: InputChanges = {}): DecisionInput {
   const { session, ...rest } = changes;
   return {
     caller: { subject: 'agent-1', source: 'bearer' },
-    tool,
-    arguments: {},
+    asked,
     session: {
       class: 'public',
       classRank: 0,
@@ -133,4 +187,12 @@ export function decisionOn(catalog: Catalog, name: string, changes: InputChanges
     trustLevel: 'software',
     ...rest,
   };
+}
+
+type CallChanges = InputChanges & { arguments?: JsonObject };
+
+/** What is decided when an unexposed agent calls the catalog's tool `name`. */
+export function decisionOn(catalog: Catalog, name: string, changes: CallChanges = {}): DecisionInput {
+  const { arguments: given = {}, ...rest } = changes;
+  return decisionAbout({ action: 'call_tool', tool: toolOf(catalog, name), arguments: given }, rest);
 }

@@ -141,12 +141,22 @@ test('an action compared with the group of all tools is refused, wherever it sta
     `forbid (principal, action, resource) unless { context.platform == "x" || ${group} == action };`,
     `forbid (principal, action, resource) when { if action != ${group} then true else false };`,
     `forbid (principal, action == Action::"call\\u{5f}tool", resource);`,
+    `forbid (principal, action, resource) when { [Action::"read_file", ${group}].contains(action) };`,
+    `forbid (principal, action, resource) when { [${group}].containsAny([Action::"read_file", action]) };`,
+    `forbid (principal, action, resource) unless { [${group}].containsAll([action]) };`,
+    `forbid (principal, action, resource) unless { [action] == [${group}] };`,
   ];
   for (const policy of bad) {
     await refused(t, { ...NATIVE, 'p.cedar': `${PERMIT}\n// why\n${policy}` }, 'p.cedar:4', `action in ${group}`);
   }
-  const good = `forbid (principal, action in ${group}, resource) when { action in ${group} };`;
-  await loadBundle(await folderOf(t, { ...NATIVE, 'p.cedar': good }));
+  const good = [
+    `forbid (principal, action in ${group}, resource) when { action in ${group} };`,
+    `forbid (principal, action in [${group}, Action::"read_resource"], resource);`,
+    `forbid (principal, action, resource) when { action in [Action::"sample", ${group}] };`,
+    `forbid (principal, action, resource) when { [Action::"read_file"].contains(action) };`,
+    `forbid (principal, action == Action::"read_resource", resource) when { action == Action::"read_resource" };`,
+  ];
+  for (const policy of good) await loadBundle(await folderOf(t, { ...NATIVE, 'p.cedar': policy }));
 });
 
 test('what can never match is a warning with file and line', async (t) => {

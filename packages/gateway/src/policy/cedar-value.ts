@@ -33,6 +33,12 @@ export function cedarText(text: string): string {
   return text;
 }
 
+/** A count in the request. @throws NotEvaluable for what is no safe integer: policies would see another number */
+export function cedarLong(count: number): number {
+  if (!Number.isSafeInteger(count)) throw new NotEvaluable('the request holds a count that is no safe integer');
+  return count;
+}
+
 function convert(value: Exclude<JsonValue, null>, numbers: NumberText, depth: number): CedarValueJson {
   if (typeof value === 'string') return cedarText(value);
   if (typeof value === 'boolean' || typeof value === 'number') return value;

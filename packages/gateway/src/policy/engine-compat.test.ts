@@ -160,6 +160,8 @@ test('a policy whose scope no request can meet is refused at load, with what to 
     'forbid (principal, action in [Action::"Echo", cMCP::Action::"call_tool"], resource);',
     'forbid (principal, action, resource is cMCP::Resource);',
     'forbid (principal, action, resource in Server::"crm");',
+    'forbid (principal, action in [Action::"Echo"], resource is McpResource);',
+    'forbid (principal, action, resource == Prompt::"greet");',
   ];
   for (const policy of foreign) {
     const refused = { code: 'POLICY_INVALID', detail: /policy1 is about .*never match/ };

@@ -220,7 +220,7 @@ test('hints of a server are no part of the request [MCP26-36] [MCP25-17]', async
       effects: 'write',
     }),
   );
-  const policy = `${PERMIT}forbid (principal, action, resource) when { resource.effects == "write" };`;
+  const policy = `${PERMIT}forbid (principal, action in Action::"call_tool", resource) when { resource.effects == "write" };`;
   const engine = await engineOf(t, hinted, policy, nativeSchema(hinted));
   assert.equal(engine.decide(decisionOn(hinted, 'read_file')).effect, 'deny');
 });

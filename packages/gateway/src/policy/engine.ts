@@ -1,21 +1,19 @@
-import {
-  type AuthorizationAnswer,
-  type AuthorizationError,
-  statefulIsAuthorized,
-} from '@cedar-policy/cedar-wasm/nodejs';
+import type { AuthorizationAnswer, AuthorizationError } from '@cedar-policy/cedar-wasm/nodejs';
+import type { Caller } from '../caller.ts';
 import type { Catalog } from '../catalog/types.ts';
 import { deniedAs, mergeAdvice } from './advice.ts';
 import type { Bundle } from './bundle.ts';
 import { NotEvaluable } from './cedar-value.ts';
+import { CouldAllow } from './could-allow.ts';
 import { type Prepared, prepare } from './prepared.ts';
 import type { CedarRequest, RequestBuilder } from './request.ts';
 import { compatRequests } from './request-compat.ts';
 import { nativeRequests } from './request-native.ts';
 import { refuseForeignScopes } from './scope-compat.ts';
-import type { Decision, DecisionInput, PolicyEngine } from './types.ts';
+import type { Askable, Decision, DecisionInput, PolicyEngine } from './types.ts';
 
 /**
- * A Cedar engine for the tools of `catalog` under the policies of `bundle`.
+ * A Cedar engine for what `catalog` approves, under the policies of `bundle`.
  *
  * @throws GatewayError POLICY_INVALID when the bundle's schema and the catalog do not fit each other
  */
@@ -33,7 +31,8 @@ class CedarEngine implements PolicyEngine {
   readonly #requests: RequestBuilder;
   /** Annotations and place of each policy, by id. */
   readonly #policies: ReadonlyMap<string, { index: number; annotations: Record<string, string> }>;
-  #prepared: Prepared | null;
+  readonly #prepared: Prepared;
+  readonly #couldAllow: CouldAllow;
 
   constructor(bundle: Bundle, requests: RequestBuilder) {
     this.bundleHash = bundle.hash;
@@ -41,45 +40,40 @@ class CedarEngine implements PolicyEngine {
     this.request = bundle.request;
     this.#requests = requests;
     this.#policies = new Map(bundle.policies.map(({ id, annotations }, index) => [id, { index, annotations }]));
-    this.#prepared = prepare(bundle);
+    const policies = Object.fromEntries(bundle.policies.map(({ id, text }) => [id, text]));
+    this.#prepared = prepare(policies, bundle.request === 'native' ? bundle.schema : null);
+    this.#couldAllow = new CouldAllow(bundle, requests);
   }
 
   decide(input: DecisionInput): Decision {
     try {
       const request = this.#requests.build(input);
-      return this.#read(this.#ask(request), request, input.response !== undefined);
+      if (request === null) return denied(null);
+      return this.#read(this.#prepared.ask(request), request, input.response !== undefined);
     } catch (error) {
-      if (error instanceof NotEvaluable) return failed(error.message);
+      if (error instanceof NotEvaluable) return denied(error.message);
       throw error;
     }
   }
 
-  close(): void {
-    this.#prepared?.release();
-    this.#prepared = null;
+  couldAllow(caller: Caller, askable: Askable): boolean {
+    return this.#couldAllow.ask(caller, askable);
   }
 
-  #ask({ entities, ...request }: CedarRequest): AuthorizationAnswer {
-    if (this.#prepared === null) throw new NotEvaluable('the policy engine is closed');
-    const { policySetId, schemaName } = this.#prepared;
-    const schema = schemaName === null ? {} : { preparsedSchemaName: schemaName, validateRequest: true };
-    try {
-      return statefulIsAuthorized({ ...request, entities, preparsedPolicySetId: policySetId, ...schema });
-    } catch (cause) {
-      // Cedar's binding throws a plain Error for what it cannot read: one more way to say no.
-      throw new NotEvaluable('Cedar could not read the request', { cause });
-    }
+  close(): void {
+    this.#prepared.release();
+    this.#couldAllow.close();
   }
 
   #read(answer: AuthorizationAnswer, request: CedarRequest, egress: boolean): Decision {
-    if (answer.type === 'failure') return { ...failed(this.#requests.explain(request)), unfit: true };
+    if (answer.type === 'failure') return { ...denied(this.#requests.explain(request)), unfit: true };
     const { decision, diagnostics } = answer.response;
     const reasons = this.#inOrder(diagnostics.reason);
     if (diagnostics.errors.length > 0) {
       // D-13: Cedar skips a policy that errors. A forbid that was skipped forbids.
       const erring = diagnostics.errors.map(({ policyId }) => policyId);
       const policyIds = this.#inOrder([...erring, ...(decision === 'deny' ? reasons : [])]);
-      return { ...failed(describe(diagnostics.errors)), policyIds };
+      return { ...denied(describe(diagnostics.errors)), policyIds };
     }
     if (decision === 'allow') return { effect: 'allow', policyIds: reasons, advice: {}, error: null, unfit: false };
     const advice = mergeAdvice(reasons.map((id) => this.#policies.get(id)?.annotations ?? {}));
@@ -94,7 +88,7 @@ class CedarEngine implements PolicyEngine {
   }
 }
 
-function failed(error: string): Decision {
+function denied(error: string | null): Decision {
   return { effect: 'deny', policyIds: [], advice: {}, error, unfit: false };
 }
 

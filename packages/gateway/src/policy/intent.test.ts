@@ -18,6 +18,13 @@ const EVERYTHING = [
   'permit(principal, action, resource) when { 1 < 2 && "a" != "b" && 3 >= 3 };',
   'permit(principal, action, resource) when { if true then true else context.egress };',
   'permit(principal, action, resource) when { if context.egress then true else true };',
+  'permit(principal, action in [Action::"call_tool"], resource);',
+  'permit(principal, action in [Action::"read_resource", Action::"call_tool", Action::"sample"], resource);',
+  'permit(principal, action, resource is Resource);',
+  'permit(principal, action, resource) when { action in Action::"call_tool" };',
+  'permit(principal, action, resource) when { action in [Action::"elicit", Action::"call_tool"] };',
+  'permit(principal, action, resource) when { principal is Agent && resource is Resource };',
+  'permit(principal, action, resource) unless { resource is McpResource || resource is Prompt || resource is Server };',
 ];
 
 const SOMETHING = [
@@ -25,6 +32,21 @@ const SOMETHING = [
   'permit(principal, action == Action::"read", resource);',
   'permit(principal, action in Action::"read_group", resource);',
   'permit(principal, action == Action::"call_tool", resource);',
+  'permit(principal, action in [Action::"read_resource", Action::"subscribe"], resource);',
+  'permit(principal, action == Action::"sample", resource);',
+  'permit(principal, action in [], resource);',
+  'permit(principal, action, resource is McpResource);',
+  'permit(principal is Agent in Agent::"team", action, resource);',
+  'permit(principal, action, resource is Resource in Server::"s");',
+  'permit(principal, action, resource) when { action in Action::"read_resource" };',
+  'permit(principal, action, resource) when { action in [Action::"read_resource"] };',
+  'permit(principal, action, resource) when { principal in Action::"call_tool" };',
+  'permit(principal, action, resource) when { resource is Prompt };',
+  'permit(principal, action, resource) when { resource is Resource in Server::"s" };',
+  'permit(principal, action, resource) when { resource is Robot };',
+  'permit(principal, action, resource) when { principal is Resource };',
+  'permit(principal, action, resource) when { action is Action };',
+  'permit(principal, action, resource) when { context.owner is Agent };',
   'permit(principal, action, resource in Server::"s");',
   'permit(principal, action, resource) when { false };',
   'permit(principal, action, resource) unless { true };',
@@ -77,6 +99,7 @@ test('a forbid that never holds takes nothing back', () => {
     'unless { true }',
     'when { 2 < 1 }',
     'when { context.egress } when { false }',
+    'when { resource is Server }',
   ]) {
     assert.equal(intent(`forbid(principal, action, resource) ${never};`).forbids, false, never);
   }

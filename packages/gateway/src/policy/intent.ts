@@ -1,11 +1,12 @@
+import { TOOL_GROUP } from './actions.ts';
 import type { Bundle } from './bundle.ts';
 import type { BundlePolicy } from './parse.ts';
 
 /** What a bundle's policies say about calls in general: the questions that a relying party asks of a policy before its hash says anything. */
 export interface PolicyIntent {
-  /** Ids of permits that hold for every call, in the order of the files. */
+  /** Ids of permits that hold for every call of a tool, whatever else they permit, in the order of the files. */
   unconditionalPermits: string[];
-  /** Whether any forbid exists that is not written so that it never holds. */
+  /** Whether any forbid exists that is not written so that it never holds for a call. */
   forbids: boolean;
   /** Whether any rule looks at where data goes or at what comes back. */
   decidesOnEgress: boolean;
@@ -23,19 +24,25 @@ const EGRESS_ATTRIBUTES = new Set([
 /** Reads the intent of a bundle. It looks at what is written, it does not prove what can be reached. */
 export function intentOf({ policies }: Pick<Bundle, 'policies'>): PolicyIntent {
   return {
-    unconditionalPermits: policies.filter(permitsEverything).map(({ id }) => id),
+    unconditionalPermits: policies.filter(permitsEveryCall).map(({ id }) => id),
     forbids: policies.some((policy) => policy.effect === 'forbid' && !neverHolds(policy)),
     decidesOnEgress: policies.some(({ json }) => mentions(json.conditions, EGRESS_ATTRIBUTES)),
   };
 }
 
-function permitsEverything({ effect, json }: BundlePolicy): boolean {
-  const scopes = [json.principal, json.action, json.resource] as {
-    op: string;
-    entity?: unknown;
-    entity_type?: string;
-  }[];
-  const open = scopes.every((scope) => scope.op === 'All' || isEveryOne(scope));
+interface Scope {
+  op: string;
+  entity?: unknown;
+  entities?: readonly unknown[];
+  entity_type?: string;
+  in?: unknown;
+}
+
+const CALLS = { type: 'Action', id: TOOL_GROUP };
+
+function permitsEveryCall({ effect, json }: BundlePolicy): boolean {
+  const scopes: Scope[] = [json.principal, json.action, json.resource];
+  const open = scopes.every((scope) => scope.op === 'All' || isEveryCall(scope));
   return effect === 'permit' && open && json.conditions.every(({ kind, body }) => constant(body) === (kind === 'when'));
 }
 
@@ -43,18 +50,20 @@ function neverHolds({ json }: BundlePolicy): boolean {
   return json.conditions.some(({ kind, body }) => constant(body) === (kind === 'unless'));
 }
 
-/** Scopes that name a type or a group of which every request is: agents, resources, calls. */
-function isEveryOne({ op, entity, entity_type }: { op: string; entity?: unknown; entity_type?: string }): boolean {
-  if (op === 'is') return entity_type === 'Agent' || entity_type === 'Resource';
-  return op === 'in' && JSON.stringify(entity) === JSON.stringify({ type: 'Action', id: 'call_tool' });
+/** Scopes that name a type or a group of which every call is: agents, tools, calls alone or among other actions. */
+function isEveryCall({ op, entity, entities = [], entity_type, ...scope }: Scope): boolean {
+  if (op === 'is') return !('in' in scope) && (entity_type === 'Agent' || entity_type === 'Resource');
+  return op === 'in' && [entity, ...entities].some((each) => JSON.stringify(each) === JSON.stringify(CALLS));
 }
 
-/** The value that an expression has in every request, where that can be read off it; else null. */
+/** The value that an expression has for every call, where that can be read off it; else null. */
 function constant(expression: unknown): boolean | null {
   if (typeof expression !== 'object' || expression === null) return null;
   const [[operator, operand] = ['', null]] = Object.entries(expression);
   if (operator === 'Value') return typeof operand === 'boolean' ? operand : null;
   const { left, right, arg, ...branches } = (operand ?? {}) as Record<string, unknown>;
+  if (operator === 'is') return isOfType(left, branches);
+  if (operator === 'in') return variable(left) === 'action' && namesCalls(right) ? true : null;
   if (operator === '!') return negated(constant(arg));
   if (operator === 'if-then-else') return chosen(branches);
   if (operator in COMPARES) return compared(operator, left, right);
@@ -62,6 +71,28 @@ function constant(expression: unknown): boolean | null {
   if (operator === '&&') return sides.includes(false) ? false : sides.includes(null) ? null : true;
   if (operator === '||') return sides.includes(true) ? true : sides.includes(null) ? null : false;
   return null;
+}
+
+/** In every call the principal is an Agent and the resource a tool, whose type is Resource. */
+function isOfType(left: unknown, { entity_type, in: parent }: Record<string, unknown>): boolean | null {
+  const type = new Map([
+    ['principal', 'Agent'],
+    ['resource', 'Resource'],
+  ]).get(variable(left));
+  if (type === undefined) return null;
+  if (type === entity_type) return parent === undefined ? true : null;
+  return entity_type === 'McpResource' || entity_type === 'Prompt' || entity_type === 'Server' ? false : null;
+}
+
+function variable(expression: unknown): string {
+  const { Var: name } = (expression ?? {}) as { Var?: unknown };
+  return typeof name === 'string' ? name : '';
+}
+
+/** The group of all calls as it stands in a condition, alone or in a list. */
+function namesCalls(expression: unknown): boolean {
+  const { Set: members = [expression] } = expression as { Set?: unknown[] };
+  return members.some((each) => JSON.stringify(each) === JSON.stringify({ Value: { __entity: CALLS } }));
 }
 
 /** A condition that is not constant leaves a constant all the same where both branches are it. */

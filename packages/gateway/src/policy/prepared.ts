@@ -1,40 +1,70 @@
-import { preparsePolicySet, preparseSchema, statefulIsAuthorized } from '@cedar-policy/cedar-wasm/nodejs';
-import type { Bundle } from './bundle.ts';
+import {
+  type AuthorizationAnswer,
+  preparsePolicySet,
+  preparseSchema,
+  type Schema,
+  statefulIsAuthorized,
+} from '@cedar-policy/cedar-wasm/nodejs';
+import { NotEvaluable } from './cedar-value.ts';
+import type { CedarRequest } from './request.ts';
 import { refuseBundle } from './text.ts';
 
 /** Policies and schema as Cedar keeps them. */
 export interface Prepared {
-  policySetId: string;
-  /** Name of the prepared schema; null for compat bundles, which are evaluated without one. */
-  schemaName: string | null;
+  readonly policySetId: string;
+  /** @throws NotEvaluable for what Cedar cannot read, and for everything once it is released */
+  ask(request: CedarRequest): AuthorizationAnswer;
+  /** Idempotent. */
   release(): void;
 }
 
-/** The one policy of a place that is free. Policies of bundles are named policy0, policy1, … */
-const FREE = 'free';
+/** The one policy of a place that is free. No policy of a bundle can have this name. */
+const FREE = 'free place';
 
 /**
- * Hands policies and schema to Cedar once. Cedar never forgets an id, so ids are reused: released places are overwritten
- * with next to nothing and taken again, and there are never more of them than engines alive at one time.
+ * Hands policies, by their ids, and a schema to Cedar once. Cedar never forgets an id, so places are reused: released ones are
+ * overwritten with next to nothing and taken again, and there are never more of them than are held at one time.
  *
+ * @param schema requests are held against it; null: they are evaluated without one
  * @throws GatewayError POLICY_INVALID
  */
-export function prepare(bundle: Bundle): Prepared {
-  const id = freeId();
-  const staticPolicies = Object.fromEntries(bundle.policies.map(({ id: policyId, text }) => [policyId, text]));
-  const native = bundle.request === 'native';
-  if (native) succeed('schema.cedarschema', preparseSchema(id, bundle.schema));
+export function prepare(staticPolicies: Record<string, string>, schema: Schema | null): Prepared {
+  const id = freePlace();
+  if (schema !== null) succeed('schema.cedarschema', preparseSchema(id, schema));
   succeed('the policies', preparsePolicySet(id, { staticPolicies }));
-  return { policySetId: id, schemaName: native ? id : null, release: () => release(id) };
+  return new Place(id, schema !== null);
 }
 
-function release(id: string): void {
-  preparsePolicySet(id, { staticPolicies: { [FREE]: 'permit (principal, action, resource);' } });
-  preparseSchema(id, 'entity Agent;');
+class Place implements Prepared {
+  readonly policySetId: string;
+  readonly #schema: { preparsedSchemaName?: string; validateRequest?: boolean };
+  #released = false;
+
+  constructor(id: string, hasSchema: boolean) {
+    this.policySetId = id;
+    this.#schema = hasSchema ? { preparsedSchemaName: id, validateRequest: true } : {};
+  }
+
+  ask(request: CedarRequest): AuthorizationAnswer {
+    if (this.#released) throw new NotEvaluable('the policy engine is closed');
+    try {
+      return statefulIsAuthorized({ ...request, preparsedPolicySetId: this.policySetId, ...this.#schema });
+    } catch (cause) {
+      // Cedar's binding throws a plain Error for what it cannot read: one more way to say no.
+      throw new NotEvaluable('Cedar could not read the request', { cause });
+    }
+  }
+
+  release(): void {
+    if (this.#released) return;
+    this.#released = true;
+    preparsePolicySet(this.policySetId, { staticPolicies: { [FREE]: 'permit (principal, action, resource);' } });
+    preparseSchema(this.policySetId, 'entity Agent;');
+  }
 }
 
-/** Cedar's own cache says which ids are in use: it is one per thread, and so needs no second bookkeeping here. */
-function freeId(): string {
+/** Cedar's own cache says which places are taken: it is one per thread, and so needs no second bookkeeping here. */
+function freePlace(): string {
   for (let index = 0; ; index += 1) {
     const id = `cmcp-${index}`;
     if (isFree(id)) return id;
@@ -42,10 +72,10 @@ function freeId(): string {
 }
 
 function isFree(id: string): boolean {
-  const nobody = { type: 'Agent', id: FREE };
+  const nobody = { type: 'Agent', id: 'nobody' };
   const answer = statefulIsAuthorized({
     principal: nobody,
-    action: { type: 'Action', id: FREE },
+    action: { type: 'Action', id: 'none' },
     resource: nobody,
     context: {},
     preparsedPolicySetId: id,

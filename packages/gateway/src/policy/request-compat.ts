@@ -1,22 +1,29 @@
 import type { CedarValueJson, TypeAndId } from '@cedar-policy/cedar-wasm/nodejs';
-import type { Catalog } from '../catalog/types.ts';
+import type { Catalog, CatalogTool } from '../catalog/types.ts';
 import { cedarRecord, cedarText, NotEvaluable } from './cedar-value.ts';
-import type { CedarRequest, RequestBuilder } from './request.ts';
+import type { CedarRequest, CedarScope, RequestBuilder } from './request.ts';
 import { refuseBundle } from './text.ts';
-import type { DecisionInput } from './types.ts';
+import type { Asked, DecisionInput } from './types.ts';
 
 /** `Type::"id"` as Cedar writes an entity; the id without escapes. */
 const ENTITY_UID = /^((?:[A-Za-z_][A-Za-z0-9_]*::)*[A-Za-z_][A-Za-z0-9_]*)::"([^"\\]*)"$/;
 
+type ToolCall = Extract<Asked, { action: 'call_tool' }>;
+
 /**
  * The request that the reference makes (wire-formats section 5), for bundles written for it. At egress the ingress members
- * stay, so that a forbid that reads them decides instead of failing (defect W-21).
+ * stay, so that a forbid that reads them decides instead of failing (defect W-21). The reference asks about calls of tools
+ * only, so nothing else can be permitted.
  *
  * @throws GatewayError POLICY_INVALID when two tools of the catalog would be one action
  */
 export function compatRequests(catalog: Catalog): RequestBuilder {
   refuseSharedActions(catalog);
-  return { build, explain: () => 'Cedar cannot read the request' };
+  return {
+    build: (input) => (input.asked.action === 'call_tool' ? build(input, input.asked) : null),
+    scope: (_caller, asked) => (asked.action === 'call_tool' ? scopeOf(asked.tool) : null),
+    explain: () => 'Cedar cannot read the request',
+  };
 }
 
 /** The reference's action of a tool: parts between `_` capitalised and joined. `crm_get_customer` is `CrmGetCustomer`. */
@@ -27,28 +34,28 @@ export function compatAction(tool: string): string {
     .join('');
 }
 
-function build(input: DecisionInput): CedarRequest {
-  const context: Record<string, CedarValueJson> = { ...ingressContext(input), ...egressContext(input) };
+function build(input: DecisionInput, call: ToolCall): CedarRequest {
+  const context: Record<string, CedarValueJson> = { ...ingressContext(input, call), ...egressContext(input) };
   if (input.workflow !== null) context.workflow_id = cedarText(input.workflow);
+  return { ...scopeOf(call.tool), context };
+}
+
+function scopeOf({ name }: CatalogTool): CedarScope {
   return {
     principal: { type: 'Agent', id: 'anonymous' },
-    action: { type: 'Action', id: compatAction(input.tool.name) },
-    resource: resourceOf(input.tool.name),
-    context,
+    action: { type: 'Action', id: compatAction(name) },
+    resource: resourceOf(name),
     entities: [],
   };
 }
 
-function ingressContext({
-  tool,
-  session,
-  response,
-  platform,
-  ...input
-}: DecisionInput): Record<string, CedarValueJson> {
+function ingressContext(
+  { session, response, platform }: DecisionInput,
+  { tool, arguments: given }: ToolCall,
+): Record<string, CedarValueJson> {
   const raised = response !== undefined && response.classRank > session.maxClassRank;
   return {
-    arguments: cedarRecord(input.arguments, 'python'),
+    arguments: cedarRecord(given, 'python'),
     server_identity: tool.server.identity,
     compliance_domain: tool.complianceDomain,
     baa_covered: !tool.requiresBaa,

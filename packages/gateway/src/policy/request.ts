@@ -1,21 +1,29 @@
 import type { CedarValueJson, EntityJson, TypeAndId } from '@cedar-policy/cedar-wasm/nodejs';
-import type { DecisionInput } from './types.ts';
+import type { Caller } from '../caller.ts';
+import type { Askable, DecisionInput } from './types.ts';
 
-/** A question to Cedar. */
-export interface CedarRequest {
+/** The part of a question to Cedar that is the same whatever the particulars. */
+export interface CedarScope {
   principal: TypeAndId;
   action: TypeAndId;
   resource: TypeAndId;
-  context: Record<string, CedarValueJson>;
   entities: EntityJson[];
 }
 
+/** A question to Cedar. */
+export interface CedarRequest extends CedarScope {
+  context: Record<string, CedarValueJson>;
+}
+
 /**
- * Turns what is decided into a Cedar request. One per request form.
- * May throw NotEvaluable, or GatewayError ARGUMENTS_REFUSED.
+ * Turns what is decided into a Cedar request. One per request form. Null stands for an action that the bundle does not know:
+ * no policy of it can be about that, and it is denied. May throw NotEvaluable.
  */
 export interface RequestBuilder {
-  build(input: DecisionInput): CedarRequest;
+  /** May throw GatewayError ARGUMENTS_REFUSED too. */
+  build(input: DecisionInput): CedarRequest | null;
+  /** What every request for this by the caller has in common. */
+  scope(caller: Caller, asked: Askable): CedarScope | null;
   /** Why Cedar may have refused to read `request`, without any of its values. */
   explain(request: CedarRequest): string;
 }

@@ -1,24 +1,39 @@
 import { isObject, type JsonObject, type JsonValue, member } from '@cmcp/evidence';
 import type { Catalog, CatalogTool } from '../catalog/types.ts';
+import { ACTION_FORMS, type ActionForm, COMMON_CONTEXT, type EntityType, type Member, TOOL_GROUP } from './actions.ts';
 import { CEDAR_ESCAPES } from './cedar-value.ts';
 
-/** Entities and context of contracts section 7, apart from the arguments. */
-const COMMON = `// What the gateway asks Cedar: may this agent call this tool with these arguments, now?
-// One action per tool lets Cedar type the tool's arguments. Write policies with: action in Action::"call_tool".
-
-entity Agent;
-entity Server;
-entity Resource in [Server] = {
-  "server": String,
+/** What the catalog says of anything that an agent may use. */
+const LABELS = `  "server": String,
   "compliance_domain": String,
   "sensitivity": String,
   "sensitivity_rank": Long,
   "destination_class": String,
+  "requires_baa": Bool,`;
+
+/** Entities and types of contracts section 7, apart from the arguments. */
+const COMMON = `// What the gateway asks Cedar: may this agent do this, now? Default deny: what no permit allows is refused.
+// One action per tool lets Cedar type the tool's arguments. Write policies with: action in Action::"call_tool".
+// Every other thing that an agent, or a server while it serves one, can ask for has an action of its own below.
+// A request whose action is not declared here is denied.
+
+entity Agent;
+entity Server;
+// A tool.
+entity Resource in [Server] = {
+${LABELS}
   "effects": String,
-  "requires_baa": Bool,
+};
+// A resource of MCP, or a template of resources.
+entity McpResource in [Server] = {
+${LABELS}
+  "template": Bool,
+};
+entity Prompt in [Server] = {
+${LABELS}
 };
 
-// What the agent has been shown (class) and may be shown by this call and those in flight (max_class).
+// What the agent has been shown (class) and may be shown by this request and those in flight (max_class).
 type Session = {
   "class": String,
   "class_rank": Long,
@@ -29,10 +44,11 @@ type Session = {
 };
 type Caller = { "subject": String, "source": String };
 type Workflow = { "id": String, "source": String };
-// Present when the answer of a tool is decided.
+// Present when the answer is decided.
 type Response = { "size": Long, "findings": Long, "class": String, "class_rank": Long };
+type Argument = { "name": String, "value": String };
 
-action "call_tool";
+action ${quoted(TOOL_GROUP)};
 `;
 
 const MAX_NESTING = 8;
@@ -41,26 +57,40 @@ const MAX_NESTING = 8;
 type Typed = { type: string } | { leftOut: string };
 
 /**
- * The Cedar schema of the native request for the tools of `catalog`, in Cedar's text form. Arguments are typed from the
- * approved input schemas where Cedar has a type; the rest is left out, with a comment that says why.
+ * The Cedar schema of the native request for `catalog`, in Cedar's text form. Arguments of tools are typed from the approved
+ * input schemas where Cedar has a type; the rest is left out, with a comment that says why.
  */
 export function nativeSchema(catalog: Catalog): string {
   const tools = catalog.tools.toSorted((a, b) => (a.name < b.name ? -1 : 1));
-  return [COMMON, ...tools.map(toolAction)].join('\n');
+  const names = new Set(tools.map(({ name }) => name));
+  return [COMMON, ...tools.map(toolAction), ...ACTION_FORMS.map((form) => otherActions(form, names))].join('\n');
 }
 
-function toolAction(tool: CatalogTool): string {
-  return `action ${quoted(tool.name)} in [Action::"call_tool"] appliesTo {
+function toolAction({ name, inputSchema }: CatalogTool): string {
+  const given: Member = { name: 'arguments', type: recordType(inputSchema, 2) };
+  return `action ${quoted(name)} in [Action::${quoted(TOOL_GROUP)}] ${appliesTo(['Resource'], [given])}`;
+}
+
+/** A tool of the same name keeps it, so that its policies go on to hold; the other action is then not declared. */
+function otherActions({ actions, about, entities, context }: ActionForm, tools: ReadonlySet<string>): string {
+  const taken = actions.filter((action) => tools.has(action));
+  const free = actions.filter((action) => !tools.has(action));
+  const comments = taken.map(
+    (action) => `// ${quoted(action)} is a tool of this catalog; rename the tool to have both.\n`,
+  );
+  if (free.length === 0) return comments.join('');
+  return `// ${about}\n${comments.join('')}action ${free.map(quoted).join(', ')} ${appliesTo(entities, context)}`;
+}
+
+function appliesTo(entities: readonly EntityType[], context: readonly Member[]): string {
+  const members = [...context, ...COMMON_CONTEXT].map(({ name, type, optional }) => {
+    return `    ${quoted(name)}${optional === true ? '?' : ''}: ${type},`;
+  });
+  return `appliesTo {
   principal: [Agent],
-  resource: [Resource],
+  resource: [${entities.join(', ')}],
   context: {
-    "arguments": ${recordType(tool.inputSchema, 2)},
-    "session": Session,
-    "caller": Caller,
-    "platform": String,
-    "trust_level": String,
-    "workflow"?: Workflow,
-    "response"?: Response,
+${members.join('\n')}
   },
 };
 `;

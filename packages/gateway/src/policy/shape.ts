@@ -1,9 +1,15 @@
 import type { CedarValueJson, SchemaJson, Type } from '@cedar-policy/cedar-wasm/nodejs';
 import { isObject, type JsonObject, member } from '@cmcp/evidence';
 
+/** Attributes by name. */
+export interface RecordShape {
+  kind: 'record';
+  attributes: ReadonlyMap<string, { shape: Shape; required: boolean }>;
+}
+
 /** A Cedar type with common types resolved, as far as building a request needs it. */
 export type Shape =
-  | { kind: 'record'; attributes: ReadonlyMap<string, { shape: Shape; required: boolean }> }
+  | RecordShape
   | { kind: 'set'; element: Shape }
   /** String, Long, Bool, an entity or an extension type. */
   | { kind: 'leaf'; type: string };
@@ -38,7 +44,15 @@ export function project(value: CedarValueJson, shape: Shape, described: Describe
     const items = isSchema(described) ? schemaAt(described, 'items') : described;
     return value.map((item) => project(item, shape.element, items));
   }
-  if (shape.kind !== 'record' || !isRecord(value)) return value;
+  return shape.kind === 'record' && isRecord(value) ? projectRecord(value, shape, described) : value;
+}
+
+/** As {@link project}, of a record. */
+export function projectRecord(
+  value: Record<string, CedarValueJson>,
+  shape: RecordShape,
+  described: Described,
+): Record<string, CedarValueJson> {
   const kept: [string, CedarValueJson][] = [];
   for (const [key, item] of Object.entries(value)) {
     const attribute = shape.attributes.get(key);

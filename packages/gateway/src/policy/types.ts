@@ -87,7 +87,10 @@ export interface Decision {
   advice: Record<string, string>;
   /** Set when an evaluation error denied; for operators and the entry's rule text, never for callers. */
   error: string | null;
-  /** The request does not fit the approved schema of its tool; `error` names the member, never its value. */
+  /**
+   * The request does not fit the approved schema of its tool, or what the bundle declares for its action; `error` names the
+   * member, never its value.
+   */
   unfit: boolean;
 }
 

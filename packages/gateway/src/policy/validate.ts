@@ -1,4 +1,5 @@
 import { checkParseSchema, type Expr, type PolicyJson, validate } from '@cedar-policy/cedar-wasm/nodejs';
+import { TOOL_GROUP } from './actions.ts';
 import { type BundlePolicy, cedarError } from './parse.ts';
 import { type BundleText, lineAt, refuseBundle } from './text.ts';
 
@@ -34,7 +35,10 @@ function validateFile(file: BundleText, schema: BundleText): string[] {
   });
 }
 
-/** `action == Action::"call_tool"` type-checks and never matches: requests name a tool, which is *in* call_tool. */
+/**
+ * `action == Action::"call_tool"` type-checks and never matches: requests name a tool, which is *in* call_tool. So does a list
+ * with the group in it, where membership of the list is equality.
+ */
 function refuseGroupEquality(file: BundleText, policies: readonly BundlePolicy[]): void {
   let from = 0;
   for (const policy of policies.filter(({ path }) => path === file.path)) {
@@ -60,17 +64,25 @@ function comparesGroupIn(expression: Expr): boolean {
   for (let node = nodes.pop(); node !== undefined; node = nodes.pop()) {
     if (typeof node !== 'object' || node === null) continue;
     for (const [operator, value] of Object.entries(node)) {
-      if ((operator === '==' || operator === '!=') && isGroupComparison(value)) return true;
+      if (COMPARES.includes(operator) && isGroupComparison(value)) return true;
       nodes.push(value);
     }
   }
   return false;
 }
 
+/** `in` is missing: it asks for membership of the group. */
+const COMPARES: readonly string[] = ['==', '!=', 'contains', 'containsAll', 'containsAny'];
+
 function isGroupComparison(value: unknown): boolean {
   if (typeof value !== 'object' || value === null || !('left' in value) || !('right' in value)) return false;
-  const sides = [value.left, value.right];
+  const sides = [...membersOf(value.left), ...membersOf(value.right)];
   return sides.some(isActionVariable) && sides.some((side) => isGroup(literalOf(side)));
+}
+
+/** The members of a list that is written out; anything else is its own only member. */
+function membersOf(side: unknown): unknown[] {
+  return typeof side === 'object' && side !== null && 'Set' in side && Array.isArray(side.Set) ? side.Set : [side];
 }
 
 function isActionVariable(side: unknown): boolean {
@@ -84,5 +96,5 @@ function literalOf(side: unknown): unknown {
 function isGroup(entity: unknown): boolean {
   if (typeof entity !== 'object' || entity === null) return false;
   if ('__entity' in entity) return isGroup(entity.__entity);
-  return 'type' in entity && 'id' in entity && entity.type === 'Action' && entity.id === 'call_tool';
+  return 'type' in entity && 'id' in entity && entity.type === 'Action' && entity.id === TOOL_GROUP;
 }

@@ -1,0 +1,76 @@
+import type { CedarValueJson } from '@cedar-policy/cedar-wasm/nodejs';
+import { cedarLong, cedarRecord, cedarText } from './cedar-value.ts';
+import type { Asked, DecisionInput } from './types.ts';
+
+type Context = Record<string, CedarValueJson>;
+
+/** The context of contracts section 7. @throws as `cedarRecord` and `cedarText` */
+export function nativeContext({ asked, session, caller, workflow, response, ...input }: DecisionInput): Context {
+  const context: Context = {
+    ...particulars(asked),
+    session: {
+      class: session.class,
+      class_rank: session.classRank,
+      max_class: session.maxClass,
+      max_class_rank: session.maxClassRank,
+      in_flight: session.inFlight,
+      generation: session.generation,
+    },
+    caller: { subject: caller.subject, source: caller.source },
+    platform: input.platform,
+    trust_level: input.trustLevel,
+  };
+  if (workflow !== null) context.workflow = { id: cedarText(workflow), source: 'asserted' };
+  if (response !== undefined) {
+    const { sizeBytes, findings, classRank } = response;
+    context.response = { size: sizeBytes, findings, class: response.class, class_rank: classRank };
+  }
+  return context;
+}
+
+/** What one kind of request has and others have not. Texts of peers are values here, never names of members (ATK-13). */
+function particulars(asked: Asked): Context {
+  switch (asked.action) {
+    case 'call_tool':
+      return { arguments: cedarRecord(asked.arguments, 'lexeme') };
+    case 'read_resource':
+    case 'subscribe':
+      return { uri: cedarText(asked.uri) };
+    case 'get_prompt': {
+      const given = Object.entries(asked.arguments);
+      return {
+        argument_names: given.map(([name]) => cedarText(name)),
+        arguments: given.map(([name, value]) => argument(name, value)),
+      };
+    }
+    case 'complete':
+      return { argument: argument(asked.argument.name, asked.argument.value) };
+    case 'elicit':
+      return {
+        during: cedarText(asked.during),
+        mode: asked.mode,
+        message: cedarText(asked.message),
+        fields: asked.fields.map(cedarText),
+        ...(asked.host === null ? {} : { host: cedarText(asked.host) }),
+      };
+    case 'sample':
+      return {
+        during: cedarText(asked.during),
+        max_tokens: cedarLong(asked.maxTokens),
+        messages: cedarLong(asked.messages),
+        include_context: cedarText(asked.includeContext),
+        system_prompt: asked.systemPrompt,
+        tools: asked.tools,
+      };
+    case 'list_roots':
+      return { during: cedarText(asked.during) };
+    case 'get_task':
+    case 'update_task':
+    case 'cancel_task':
+      return {};
+  }
+}
+
+function argument(name: string, value: string): Context {
+  return { name: cedarText(name), value: cedarText(value) };
+}

@@ -1,0 +1,151 @@
+import {
+  type ActionType,
+  type NamespaceDefinition,
+  type SchemaJson,
+  type SchemaToJsonAnswer,
+  schemaToJsonWithResolvedTypes,
+} from '@cedar-policy/cedar-wasm/nodejs';
+import type { Catalog } from '../catalog/types.ts';
+import { ACTION_FORMS, COMMON_CONTEXT, type EntityType, type Member, TOOL_GROUP } from './actions.ts';
+import { type RecordShape, shapeOf } from './shape.ts';
+import { refuseBundle } from './text.ts';
+import type { OtherAction } from './types.ts';
+
+export const SCHEMA_FILE = 'schema.cedarschema';
+
+/** What a bundle's schema says of the requests that the gateway makes. */
+export interface NativeSchema {
+  text: string;
+  /** Actions besides those of tools that are declared. The rest is denied. */
+  others: ReadonlySet<OtherAction>;
+  /** The context of each action that requests may have, by its name. */
+  contexts: ReadonlyMap<string, RecordShape>;
+  /** What requests may be about. */
+  entityTypes: ReadonlySet<EntityType>;
+  /** The attributes that entities of a type are declared with. */
+  attributesOf(type: EntityType): RecordShape;
+}
+
+/** An action as the gateway makes it. */
+interface Made {
+  name: string;
+  entities: readonly EntityType[];
+  context: readonly Member[];
+}
+
+interface Declared {
+  schema: SchemaJson<string>;
+  top: NamespaceDefinition<string>;
+}
+
+/**
+ * Reads a bundle's schema and holds it against `catalog` and the gateway's requests: each tool must have its action there, in
+ * `call_tool` and in nothing else. Other actions may be missing; those that are there must fit.
+ *
+ * @throws GatewayError POLICY_INVALID that says what to change
+ */
+export function readNativeSchema(text: string, catalog: Catalog): NativeSchema {
+  const schema = readSchema(schemaToJsonWithResolvedTypes(text));
+  const top = schema[''];
+  if (top === undefined) throw refuseBundle(SCHEMA_FILE, 'declares nothing outside namespaces');
+  const declared = { schema, top };
+  requireGroup(top);
+  const tools = catalog.tools.map(({ name }): [string, RecordShape] => [name, toolContext(declared, name)]);
+  const others = otherContexts(declared);
+  const about = ACTION_FORMS.filter(({ actions }) => actions.some((action) => others.has(action)));
+  return {
+    text,
+    others: new Set(others.keys()),
+    contexts: new Map([...tools, ...others]),
+    entityTypes: new Set(['Resource', ...about.flatMap(({ entities }) => entities)]),
+    attributesOf: (type) => attributesOf(declared, type),
+  };
+}
+
+/** @throws GatewayError POLICY_INVALID for what is no schema */
+export function readSchema(answer: SchemaToJsonAnswer): SchemaJson<string> {
+  if (answer.type === 'success') return answer.json;
+  throw refuseBundle(SCHEMA_FILE, answer.errors.map(({ message }) => message).join('; '));
+}
+
+function requireGroup(top: NamespaceDefinition<string>): void {
+  const group = actionOf(top, TOOL_GROUP);
+  if (group === undefined) throw refuseBundle(SCHEMA_FILE, 'declares no action "call_tool"; add: action "call_tool";');
+  if ((group.memberOf ?? []).length > 0)
+    throw refuseBundle(SCHEMA_FILE, 'Action::"call_tool" may not be in another action');
+}
+
+/** A tool outside `call_tool` would escape every `forbid (…, action in Action::"call_tool", …)`. */
+function toolContext(declared: Declared, tool: string): RecordShape {
+  const action = actionOf(declared.top, tool);
+  if (action === undefined) {
+    throw refuseBundle(
+      SCHEMA_FILE,
+      `declares no action "${tool}", which is a tool of the catalog; add it in Action::"call_tool"`,
+    );
+  }
+  const groups = groupsOf(action);
+  if (groups.length !== 1 || groups[0] !== TOOL_GROUP) {
+    throw refuseBundle(SCHEMA_FILE, `Action::"${tool}" must be in Action::"call_tool" and in nothing else`);
+  }
+  const context = [{ name: 'arguments', type: '' }];
+  return contextOf(declared, action, { name: tool, entities: ['Resource'], context });
+}
+
+function otherContexts(declared: Declared): ReadonlyMap<OtherAction, RecordShape> {
+  const found = new Map<OtherAction, RecordShape>();
+  for (const { actions, ...form } of ACTION_FORMS) {
+    for (const name of actions) {
+      const action = actionOf(declared.top, name);
+      // In the group of tools it is a tool's, of this catalog or of another: nothing is declared of the other action.
+      if (action === undefined || groupsOf(action).includes(TOOL_GROUP)) continue;
+      if (groupsOf(action).length > 0)
+        throw refuseBundle(SCHEMA_FILE, `Action::"${name}" may not be in another action`);
+      found.set(name, contextOf(declared, action, { name, ...form }));
+    }
+  }
+  return found;
+}
+
+function contextOf({ schema }: Declared, action: ActionType<string>, made: Made): RecordShape {
+  const { principalTypes = [], resourceTypes = [], context } = action.appliesTo ?? {};
+  if (!principalTypes.includes('Agent') || !made.entities.every((type) => resourceTypes.includes(type))) {
+    const resources = made.entities.join(' and ');
+    throw refuseBundle(SCHEMA_FILE, `Action::"${made.name}" must apply to principal Agent and resource ${resources}`);
+  }
+  const shape = context === undefined ? NOTHING : shapeOf(schema, context);
+  if (shape.kind !== 'record') {
+    throw refuseBundle(SCHEMA_FILE, `the context of Action::"${made.name}" must be a record`);
+  }
+  requireSent(shape, made);
+  return shape;
+}
+
+function requireSent(shape: RecordShape, { name, context }: Made): void {
+  const sent = new Set([...context, ...COMMON_CONTEXT].flatMap((member) => (member.optional ? [] : [member.name])));
+  for (const [key, { required }] of shape.attributes) {
+    if (!required || sent.has(key)) continue;
+    throw refuseBundle(
+      SCHEMA_FILE,
+      `Action::"${name}" requires context.${key}, which not every request has; write "${key}"?`,
+    );
+  }
+}
+
+const NOTHING: RecordShape = { kind: 'record', attributes: new Map() };
+
+function attributesOf({ schema, top }: Declared, type: EntityType): RecordShape {
+  const declared = Object.hasOwn(top.entityTypes, type) ? top.entityTypes[type] : undefined;
+  if (declared === undefined || !('shape' in declared) || declared.shape === undefined) return NOTHING;
+  const shape = shapeOf(schema, declared.shape);
+  return shape.kind === 'record' ? shape : NOTHING;
+}
+
+/** The actions that an action is in; an empty name for one of another namespace. */
+function groupsOf(action: ActionType<string>): string[] {
+  return (action.memberOf ?? []).map(({ id, type }) => (type === undefined || type === 'Action' ? id : ''));
+}
+
+function actionOf(top: NamespaceDefinition<string>, name: string): ActionType<string> | undefined {
+  return Object.hasOwn(top.actions, name) ? top.actions[name] : undefined;
+}
