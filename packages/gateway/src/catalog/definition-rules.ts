@@ -1,8 +1,8 @@
 import { isObject, JsonNumber, type JsonObject, type JsonValue, member } from '@cmcp/evidence';
 import type { Place } from './fields.ts';
 
-/** MCP26-35: an icon is fetched by the agent's side, so nothing but https and inline images. */
-const ICON_SOURCE = /^(?:https:\/\/|data:image\/)/i;
+/** MCP26-35: an icon is fetched by the agent's side, so nothing but https and what is inline. */
+const ICON_SOURCE = /^(?:https:\/\/|data:)/i;
 
 /** @throws GatewayError CATALOG_INVALID for icons that MCP does not allow, or that lead elsewhere than https or the text itself */
 export function checkIcons(definition: JsonObject, place: Place): void {
@@ -14,7 +14,7 @@ export function checkIcons(definition: JsonObject, place: Place): void {
     const src = isObject(icon) ? member(icon, 'src') : undefined;
     if (typeof src !== 'string') throw at.at(index).refuse('must be an object with "src"');
     if (!ICON_SOURCE.test(src)) {
-      throw at.at(index).at('src').refuse('must be an https URL or a data URI of an image; remove the icon');
+      throw at.at(index).at('src').refuse('must be an https URL or a data URI; remove the icon');
     }
   }
 }
