@@ -10,7 +10,8 @@ export const checkCommand: Command = {
   summary: 'check configuration, policy, catalog and servers; print the hashes to pin',
   description: [
     'Checks what starting would check, without serving: the configuration, the policy bundle against its schema, the catalog,',
-    'and with each server whether it still offers what was approved. Exit code 1 when anything is wrong.',
+    'and with each server whether it still offers what was approved: tools, prompts and instructions. Exit code 1 when anything',
+    'is wrong. What a server offers and nobody approved is listed, and nothing is wrong with that.',
   ],
   options: {
     config: CONFIG_OPTION,
@@ -38,6 +39,10 @@ export const checkCommand: Command = {
   },
 };
 
+const SERVER_COLUMNS = ['server', 'status', 'tools', 'resources', 'templates', 'prompts', 'remarks'];
+/** More names than this tell a person nothing; `--json` has all. */
+const MAX_NAMES = 10;
+
 function text(file: string, report: CheckReport): string {
   const { policy, catalog, servers, problems } = report;
   const blocks = [
@@ -47,15 +52,17 @@ function text(file: string, report: CheckReport): string {
         'policy',
         `${policy.path} (${policy.version === null ? 'not loaded' : `version ${policy.version}`}, hash ${policy.pin})`,
       ],
-      ['catalog', `${catalog.path} (${catalog.tools} tools, hash ${catalog.pin})`],
+      ['catalog', `${catalog.path} (${counts(catalog)}, hash ${catalog.pin})`],
     ]),
   ];
-  if (servers.length > 0) blocks.push(table(['server', 'status', 'tools', 'remarks'], servers.map(serverRow)));
+  if (servers.length > 0) blocks.push(table(SERVER_COLUMNS, servers.map(serverRow)));
   if (policy.warnings.length > 0) blocks.push(['Policy warnings:', ...policy.warnings.map(item)].join('\n'));
   if (policy.hash !== null && catalog.hash !== null) blocks.push(pins(policy.hash, catalog.hash));
   if (problems.length > 0)
     blocks.push(['Problems:', ...problems.map(({ code, detail }) => item(`${code}: ${detail}`))].join('\n'));
-  blocks.push(report.ok ? 'All is well.' : 'Not all is well: this would not start, or not serve every approved tool.');
+  blocks.push(
+    report.ok ? 'All is well.' : 'Not all is well: this would not start, or not serve everything that is approved.',
+  );
   return `${blocks.join('\n\n')}\n`;
 }
 
@@ -71,11 +78,33 @@ function pins(policy: string, catalog: string): string {
   ].join('\n');
 }
 
-function serverRow({ id, status, approved, changed, unapproved, detail }: ServerCheck): string[] {
-  const remarks = changed.map(({ tool, kind, classification }) =>
-    kind === 'withdrawn' ? `${tool} is no longer offered` : `${tool} changed (${classification})`,
-  );
-  if (unapproved.length > 0) remarks.push(`offered but not approved: ${unapproved.join(', ')}`);
-  if (detail !== null) remarks.push(detail);
-  return [id, status, String(approved), printable(remarks.join('; '))];
+function counts({ tools, resources, templates, prompts }: CheckReport['catalog']): string {
+  return `${tools} tools, ${resources} resources, ${templates} templates, ${prompts} prompts`;
+}
+
+function serverRow(check: ServerCheck): string[] {
+  const { id, status, approved, resources, templates, prompts, detail } = check;
+  const remarks = [
+    ...check.changed.map(({ tool, ...change }) => changeText(tool, change)),
+    ...prompts.changed.map(({ prompt, ...change }) => changeText(`prompt ${prompt}`, change)),
+    ...(check.instructions === 'changed' ? ['its instructions changed'] : []),
+    ...unapprovedText('', check.unapproved),
+    ...unapprovedText('resources ', resources.unapproved),
+    ...unapprovedText('templates ', templates.unapproved),
+    ...unapprovedText('prompts ', prompts.unapproved),
+    ...(check.instructions === 'not approved' ? ['its instructions are not approved'] : []),
+    ...(detail === null ? [] : [detail]),
+  ];
+  const approvals = [approved, resources.approved, templates.approved, prompts.approved].map(String);
+  return [id, status, ...approvals, printable(remarks.join('; '))];
+}
+
+function changeText(name: string, { kind, classification }: { kind: string; classification: string }): string {
+  return kind === 'withdrawn' ? `${name} is no longer offered` : `${name} changed (${classification})`;
+}
+
+function unapprovedText(kind: string, names: readonly string[]): string[] {
+  if (names.length === 0) return [];
+  const more = names.length > MAX_NAMES ? ` and ${names.length - MAX_NAMES} more` : '';
+  return [`${kind}offered but not approved: ${names.slice(0, MAX_NAMES).join(', ')}${more}`];
 }

@@ -14,8 +14,9 @@ export const initCommand: Command = {
   summary: 'turn the configuration of an MCP client into a gateway',
   description: [
     'Reads the servers of an existing client configuration (`mcpServers`, or `servers` of VS Code), contacts each, approves',
-    'what it offers now, and writes configuration, catalog, a starting policy and two tokens. What it suggests is for you to',
-    'review: effects come from what servers say of themselves. A server that does not answer is left out, and named.',
+    'what it offers now (tools, resources, prompts, instructions), and writes configuration, catalog, a starting policy and two',
+    'tokens. What it suggests is for you to review: effects come from what servers say of themselves. A server that does not',
+    'answer is left out, and named; so is what a catalog cannot hold.',
   ],
   options: {
     from: { value: 'FILE', help: 'The configuration of the client.' },
@@ -60,17 +61,50 @@ function clientSnippets({ config, agent }: InitResult, listen: string): { stdio:
   return { stdio: { mcpServers: { cmcp: stdio } }, http: { mcpServers: { cmcp: http } } };
 }
 
+/** More lines than this tell a person nothing; `--json` names all. */
+const MAX_LEFT_OUT = 20;
+const KINDS = {
+  tools: 'tool',
+  resources: 'resource',
+  resourceTemplates: 'template',
+  prompts: 'prompt',
+  instructions: 'instructions',
+};
+
 function tell(result: InitResult, listen: string, io: Io): void {
   const { servers, leftOut } = result;
-  if (servers.length > 0) {
-    const rows = servers.flatMap(({ id, tools }) =>
-      tools.map(({ name, effects }, index) => [index === 0 ? id : '', printable(name), effects]),
-    );
-    io.out(`${table(['server', 'tool', 'effects (suggested)'], rows)}\n\n`);
-  }
-  for (const { name, reason } of leftOut) io.err(`left out: ${printable(name)}: ${printable(reason)}\n`);
+  if (servers.length > 0) io.out(`${countsText(servers)}\n\n`);
+  if (servers.some(({ tools }) => tools.length > 0)) io.out(`${effectsText(servers)}\n\n`);
+  const reasons = [...leftOut.map(({ name, reason }) => `${name}: ${reason}`), ...leftOutItemsText(result)];
+  for (const reason of reasons) io.err(`left out: ${printable(reason)}\n`);
   if (result.config === null) io.err('cmcp: no server can be taken over, so nothing was written\n');
   else io.out(nextSteps(result, listen));
+}
+
+function countsText(servers: InitResult['servers']): string {
+  const header = ['server', 'tools', 'resources', 'templates', 'prompts', 'instructions'];
+  const rows = servers.map(({ id, tools, resources, templates, prompts, instructions }) => [
+    id,
+    ...[tools, resources, templates, prompts].map(({ length }) => String(length)),
+    instructions ? 'yes' : 'no',
+  ]);
+  return table(header, rows);
+}
+
+function effectsText(servers: InitResult['servers']): string {
+  const rows = servers.flatMap(({ id, tools }) =>
+    tools.map(({ name, effects }, index) => [index === 0 ? id : '', printable(name), effects]),
+  );
+  return table(['server', 'tool', 'effects (suggested)'], rows);
+}
+
+function leftOutItemsText({ leftOutItems }: InitResult): string[] {
+  const lines = leftOutItems.map(({ server, kind, key, reason }) => {
+    const what = key === null ? `all ${kind === 'instructions' ? kind : `${KINDS[kind]}s`}` : `${KINDS[kind]} ${key}`;
+    return `${server}: ${what}: ${reason}`;
+  });
+  const more = lines.length - MAX_LEFT_OUT;
+  return more > 0 ? [...lines.slice(0, MAX_LEFT_OUT), `and ${more} more, which --json names`] : lines;
 }
 
 function nextSteps(result: InitResult, listen: string): string {
@@ -83,6 +117,9 @@ function nextSteps(result: InitResult, listen: string): string {
     `Agent token:    ${agent?.token}`,
     `                ${agent?.file}`,
     `Operator token: ${operator?.file}`,
+    '',
+    'No server may ask your user, your model or for your folders while it serves a call. To allow one that needs it, give it',
+    'in catalog.json: "asks": ["elicit", "sample", "list_roots"], or those of the three that it needs.',
     '',
     'Next:',
     `  1. Review catalog.json and policy/, then: CMCP_DEV_MODE=1 cmcp check --config ${config}`,

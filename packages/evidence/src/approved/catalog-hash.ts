@@ -14,7 +14,15 @@ export function catalogHash(catalog: JsonValue[] | JsonObject): string {
     servers: sortedBy(member(catalog, 'servers'), 'id'),
     tools: sortedBy(member(catalog, 'tools'), 'name'),
   };
-  return digest(canonicalSorted({ ...catalog, ...lists }));
+  return digest(
+    canonicalSorted({ ...catalog, ...lists, ...named(catalog, 'resources'), ...named(catalog, 'prompts') }),
+  );
+}
+
+/** A list that a catalog may be without: then there is nothing of it in the hash either. */
+function named(catalog: JsonObject, key: string): JsonObject {
+  const items = member(catalog, key);
+  return Array.isArray(items) ? { [key]: sortedBy(items, 'name') } : {};
 }
 
 function sortedBy(items: JsonValue | undefined, key: string): JsonValue[] {

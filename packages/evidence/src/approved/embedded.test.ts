@@ -142,6 +142,13 @@ test('an embedded catalog is hashed in the order of its names, in the form of th
     assert.equal(found(said, 'file.policy'), undefined);
     assert.equal(said.verdict, 'verified');
   }
+  const more = (resources: string[], prompts: string[]): string =>
+    CATALOG.replace(/}$/, `,"resources":[${resources.join(',')}],"prompts":[${prompts.join(',')}]}`);
+  const items = ['{"name":"a","uri":"x:z"}', '{"name":"b","uri":"x:y"}'];
+  const sorted = `{"catalog":1,"prompts":[${items.join(',')}],"resources":[${items.join(',')}],${CATALOG.slice('{"catalog":1,'.length)}`;
+  for (const list of [items, items.toReversed()]) {
+    assert.equal(found(await withCatalog(more(list, list.toReversed()), sorted), 'file.catalog')?.outcome, 'proven');
+  }
   // Code points: U+FF5E comes before U+1F600, whose UTF-16 units begin lower.
   const listed = escaped(`[${[LISTED[2], LISTED[0], LISTED[1]].join(',')}]`);
   assert.equal(found(await withCatalog(`[${LISTED.join(',')}]`, listed), 'file.catalog')?.outcome, 'proven');

@@ -1,6 +1,9 @@
 import { type JsonObject, type JsonValue, member } from '@cmcp/evidence';
 import { digestOrNull, referenceView } from './digests.ts';
-import type { CatalogTool } from './types.ts';
+import type { CatalogPrompt, CatalogTool } from './types.ts';
+
+/** What a server advertises a definition of that it is held to. */
+export type Pinned = CatalogTool | CatalogPrompt;
 
 export type PinComparison = { kind: 'same' } | { kind: 'definition_changed' | 'withdrawn'; classification: string };
 
@@ -8,6 +11,7 @@ export type PinComparison = { kind: 'same' } | { kind: 'definition_changed' | 'w
 const NAMED_MEMBERS: ReadonlyMap<string, string> = new Map([
   ['_meta', '_meta'],
   ['annotations', 'annotations'],
+  ['arguments', 'arguments'],
   ['description', 'description'],
   ['execution', 'execution'],
   ['icons', 'icons'],
@@ -24,26 +28,26 @@ const NAMED_MEMBERS: ReadonlyMap<string, string> = new Map([
  * the reference's form, which approves description and schemas only, those are compared (wire-formats 6.2).
  * `classification` names the changed members, sorted; it is printable ASCII whatever the server sends.
  */
-export function comparePin(tool: CatalogTool, live: JsonObject | undefined): PinComparison {
+export function comparePin(item: Pinned, live: JsonObject | undefined): PinComparison {
   if (live === undefined) return { kind: 'withdrawn', classification: 'withdrawn' };
-  return tool.pin.kind === 'whole' ? compareWhole(tool, live) : compareReference(tool, live);
+  return item.pin.kind === 'whole' ? compareWhole(item, live) : compareReference(item, live);
 }
 
-function compareWhole(tool: CatalogTool, live: JsonObject): PinComparison {
-  const advertised = withName(tool, live);
-  if (digestOrNull(advertised) === tool.pin.digest) return { kind: 'same' };
-  return changed(changedMembers(withName(tool, tool.definition), advertised));
+function compareWhole(item: Pinned, live: JsonObject): PinComparison {
+  const advertised = withName(item, live);
+  if (digestOrNull(advertised) === item.pin.digest) return { kind: 'same' };
+  return changed(changedMembers(withName(item, item.definition), advertised));
 }
 
-function compareReference(tool: CatalogTool, live: JsonObject): PinComparison {
+function compareReference(item: Pinned, live: JsonObject): PinComparison {
   const advertised = referenceView(live);
-  if (digestOrNull(advertised) === tool.pin.digest) return { kind: 'same' };
-  return changed(changedMembers(referenceView(tool.definition), advertised));
+  if (digestOrNull(advertised) === item.pin.digest) return { kind: 'same' };
+  return changed(changedMembers(referenceView(item.definition), advertised));
 }
 
 /** A definition without its name is the listing's entry for that name; another name in it stays and is a change. */
-function withName(tool: CatalogTool, definition: JsonObject): JsonObject {
-  return Object.hasOwn(definition, 'name') ? definition : { ...definition, name: tool.upstreamName };
+function withName(item: Pinned, definition: JsonObject): JsonObject {
+  return Object.hasOwn(definition, 'name') ? definition : { ...definition, name: item.upstreamName };
 }
 
 function changedMembers(approved: JsonObject, live: JsonObject): string[] {

@@ -31,7 +31,7 @@ export interface TextRule {
 }
 
 const ANY_TEXT: TextRule = { pattern: /^/, expected: 'a string' };
-const MAX_TEXT = 64 * 1024;
+export const MAX_TEXT = 64 * 1024;
 
 /** Typed reading of a closed JSON object. Every method throws GatewayError CATALOG_INVALID that names the place. */
 export class Fields {

@@ -1,12 +1,12 @@
 import { dirname, resolve } from 'node:path';
 import { catalogHash, isObject, type JsonObject, type JsonValue } from '@cmcp/evidence';
 import type { Ranks } from '../policy/sensitivity.ts';
-import type { DraftTool, ParsedCatalog } from './assemble.ts';
 import { canonicalDigest, referenceView } from './digests.ts';
+import type { DraftTool, ParsedCatalog } from './draft.ts';
 import { Fields, type Place } from './fields.ts';
+import { COMPLIANCE_DOMAINS, MAX_ITEMS, readSensitivity } from './label-rules.ts';
 import { CATALOG_NAME, clientSafe } from './names.ts';
 import { FINGERPRINT, pinned, readSpawn, readUrl, SHA256 } from './server-rules.ts';
-import { COMPLIANCE_DOMAINS, MAX_TOOLS, readSensitivity } from './tool-rules.ts';
 import type { CatalogServer, ServerTransport } from './types.ts';
 
 const ENTRY_MEMBERS = [
@@ -26,10 +26,12 @@ const SPIFFE = { pattern: /^spiffe:\/\//, expected: 'a SPIFFE id ("spiffe://…"
 
 /** The reference's JSON array (wire-formats 6.1): a closed schema, hashed as the reference hashes it. */
 export function readReferenceForm(entries: JsonValue[], place: Place, ranks: Ranks): ParsedCatalog {
-  if (entries.length > MAX_TOOLS) throw place.refuse(`must not hold more than ${MAX_TOOLS} entries`);
+  if (entries.length > MAX_ITEMS) throw place.refuse(`must not hold more than ${MAX_ITEMS} entries`);
   const servers = new Map<string, CatalogServer>();
   const tools = entries.map((entry, index) => readEntry(entry, place.at(index), ranks, servers));
-  return { form: 'reference', hash: catalogHash(entries), servers: [...servers.values()], tools };
+  // The form knows tools only.
+  const none = { resources: [], prompts: [] };
+  return { form: 'reference', hash: catalogHash(entries), servers: [...servers.values()], tools, ...none };
 }
 
 function readEntry(raw: JsonValue, place: Place, ranks: Ranks, servers: Map<string, CatalogServer>): DraftTool {
@@ -91,7 +93,8 @@ function readServer(entry: Fields, tool: string, servers: Map<string, CatalogSer
   const id = canonicalDigest(fields.value);
   const known = servers.get(id);
   if (known !== undefined) return known;
-  const server = { id, displayName, transport, identity: transport.kind === 'http' ? transport.url : '' };
+  const identity = transport.kind === 'http' ? transport.url : '';
+  const server: CatalogServer = { id, displayName, transport, identity, instructions: null, asks: [] };
   servers.set(id, server);
   return server;
 }

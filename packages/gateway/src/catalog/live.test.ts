@@ -1,52 +1,22 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { JsonObject } from '@cmcp/evidence';
+import { type Approved, catalogWith, promptRecord, resourceRecord } from '../../../../tests/support/catalog.ts';
 import { ManualTime } from '../../../../tests/support/manual-time.ts';
-import { catalogOf, toolRecord } from '../../../../tests/support/policy.ts';
+import { listed, OfferingServer } from '../../../../tests/support/offering-server.ts';
+import { toolRecord } from '../../../../tests/support/policy.ts';
 import { GatewayError } from '../errors.ts';
-import type { LiveTool, Upstream } from '../upstream/types.ts';
 import { LiveCatalog } from './live.ts';
-import type { CatalogTool } from './types.ts';
-
-/** A server whose tool list a test changes, withholds, and announces. */
-class FakeServer {
-  tools: LiveTool[];
-  lists = 0;
-  /** Runs in the middle of each listing: after the tools were read, before they are answered. */
-  meanwhile: () => void | Promise<void> = () => undefined;
-  readonly #listeners: (() => void)[] = [];
-
-  constructor(tools: LiveTool[]) {
-    this.tools = tools;
-  }
-
-  announce(): void {
-    for (const listener of this.#listeners) listener();
-  }
-
-  connected(serverId: string): Upstream {
-    return {
-      serverId,
-      listTools: async () => {
-        this.lists += 1;
-        const read = this.tools;
-        await this.meanwhile();
-        return read;
-      },
-      callTool: () => assert.fail('nothing is called here'),
-      onChanged: (listener) => this.#listeners.push(listener),
-      close: async () => undefined,
-    };
-  }
-}
+import type { Catalog, CatalogPrompt, CatalogServer, CatalogTool } from './types.ts';
 
 interface Bench {
   live: LiveCatalog;
-  server: FakeServer;
+  /** The server `local`, as the catalog names it. */
+  local: CatalogServer;
+  server: OfferingServer;
   time: ManualTime;
-  tool: CatalogTool;
-  drifts: string[];
-  unanswered: string[];
+  /** Everything that was told, in the order in which it was. */
+  told: string[];
 }
 
 const definition = (description: string): JsonObject => ({
@@ -54,126 +24,298 @@ const definition = (description: string): JsonObject => ({
   description,
   inputSchema: { type: 'object' },
 });
-const listed = (description: string): LiveTool[] => [{ name: 'echo', definition: definition(description) }];
+const tools = (description: string) => listed('tools', definition(description));
+const prompts = (description: string) =>
+  listed('prompts', { name: 'greet', description, arguments: [{ name: 'topic', required: true }] });
 
-function bench(): Bench {
-  const catalog = catalogOf(toolRecord('echo', { definition: definition('approved') }));
-  const [tool] = catalog.tools;
-  assert.ok(tool);
-  const server = new FakeServer(listed('approved'));
+const ECHO = toolRecord('echo', { definition: definition('approved') });
+const GREET = promptRecord('greet');
+
+/** The server `local` offers the tool `echo` and the prompt `greet`, of which `approved` is approved. */
+function benchOf(approved: Approved): Bench & { catalog: Catalog; web: OfferingServer } {
+  const catalog = catalogWith(approved);
+  const local = catalog.servers.find(({ id }) => id === 'local');
+  assert.ok(local);
+  const [server, web] = [new OfferingServer(), new OfferingServer()];
+  server.offered.tools = tools('approved');
+  server.offered.prompts = prompts('Says greet.');
   const time = new ManualTime();
-  const drifts: string[] = [];
-  const unanswered: string[] = [];
+  const told: string[] = [];
   const live = new LiveCatalog(catalog, {
     clock: time,
-    connect: ({ id }) => (id === 'local' ? server : new FakeServer([])).connected(id),
-    onDrift: ({ name }, { kind }) => drifts.push(`${name} ${kind}`),
-    onUnanswered: ({ id }, error) => unanswered.push(`${id} ${String(error)}`),
+    connect: ({ id }) => (id === 'local' ? server : web).connected(id),
+    onDrift: ({ name }, { kind }) => told.push(`${name} ${kind}`),
+    onInstructionsDrift: ({ id }) => told.push(`${id} states other instructions`),
+    onUnanswered: ({ id }, error) => told.push(`${id} ${String(error)}`),
+    announced: (kind) => told.push(`announced ${kind}`),
   });
-  return { live, server, time, tool, drifts, unanswered };
+  return { live, local, server, time, told, catalog, web };
 }
 
+/** The tool is approved. */
+function bench(): Bench & { tool: CatalogTool } {
+  const { catalog, ...rest } = benchOf({ tools: [ECHO] });
+  const [tool] = catalog.tools;
+  assert.ok(tool);
+  return { ...rest, tool };
+}
+
+/** The prompt is approved, and nothing else. */
+function promptBench(): Bench & { prompt: CatalogPrompt } {
+  const { catalog, ...rest } = benchOf({ prompts: [GREET] });
+  const [prompt] = catalog.prompts;
+  assert.ok(prompt);
+  return { ...rest, prompt };
+}
+
+const NO_ANSWER = new GatewayError('UPSTREAM_TIMEOUT', 'no answer');
+const silent = (): never => {
+  throw NO_ANSWER;
+};
+
+/** Once the turns that are due have run. */
+const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
 test('definitions are compared on first contact, and not again while the comparison is fresh [D-22]', async () => {
-  const { live, server, time, tool } = bench();
-  await live.compared(tool);
-  await live.compared(tool);
+  const { live, local, server, time, tool } = bench();
+  await live.compared(local);
+  await live.compared(local);
   time.advance(9 * 60_000);
-  await live.compared(tool);
-  assert.equal(server.lists, 1);
+  await live.compared(local);
+  assert.equal(server.asked.tools, 1);
   assert.equal(live.drift(tool), null);
 });
 
 test('age makes a comparison due: a change without notice is found by the first call after ten minutes [D-22]', async () => {
-  const { live, server, time, tool, drifts } = bench();
-  await live.compared(tool);
-  server.tools = listed('changed');
+  const { live, local, server, time, tool, told } = bench();
+  await live.compared(local);
+  server.offered.tools = tools('changed');
   time.advance(10 * 60_000);
-  await live.compared(tool);
+  await live.compared(local);
   assert.deepEqual(live.drift(tool), { kind: 'definition_changed', classification: 'description' });
-  assert.deepEqual(drifts, ['echo definition_changed']);
+  assert.deepEqual(told, ['echo definition_changed']);
 });
 
 test('age counts from when the list was asked for, not from when the answer came', async () => {
-  const { live, server, time, tool } = bench();
+  const { live, local, server, time } = bench();
   server.meanwhile = () => time.advance(5 * 60_000);
-  await live.compared(tool);
+  await live.compared(local);
   server.meanwhile = () => undefined;
   time.advance(5 * 60_000);
-  await live.compared(tool);
-  assert.equal(server.lists, 2);
+  await live.compared(local);
+  assert.equal(server.asked.tools, 2);
 });
 
 test('a change notice is followed up at once, without a call [D-22]', async () => {
-  const { live, server, tool, drifts } = bench();
-  await live.compared(tool);
-  server.tools = [];
+  const { live, local, server, told } = bench();
+  await live.compared(local);
+  server.offered.tools = [];
   const answered = Promise.withResolvers<void>();
-  server.meanwhile = answered.resolve;
-  server.announce();
+  server.meanwhile = () => answered.resolve();
+  server.announce('tools');
   await answered.promise;
-  await live.compared(tool);
-  assert.equal(server.lists, 2);
-  assert.deepEqual(drifts, ['echo withdrawn']);
+  await live.compared(local);
+  assert.equal(server.asked.tools, 2);
+  assert.deepEqual(told, ['echo withdrawn', 'announced tools']);
 });
 
 test('a list that was read before a change notice does not count as read after it [D-22] [D-46]', async () => {
-  const { live, server, tool } = bench();
+  const { live, local, server, tool } = bench();
   server.meanwhile = () => {
     server.meanwhile = () => undefined;
-    server.tools = listed('changed');
-    server.announce();
+    server.offered.tools = tools('changed');
+    server.announce('tools');
   };
-  await live.compared(tool);
+  await live.compared(local);
   assert.notEqual(live.drift(tool), null);
-  assert.equal(server.lists, 2);
+  assert.equal(server.asked.tools, 2);
 });
 
 test('a server that keeps announcing changes is given up on, for this call [D-22]', async () => {
-  const { live, server, tool } = bench();
-  server.meanwhile = () => server.announce();
+  const { live, local, server } = bench();
+  server.meanwhile = () => server.announce('tools');
   await assert.rejects(
-    live.compared(tool),
+    live.compared(local),
     (error) => error instanceof GatewayError && error.code === 'UPSTREAM_UNAVAILABLE',
   );
   server.meanwhile = () => undefined;
-  await live.compared(tool);
+  await live.compared(local);
 });
 
 test('unanswered is not unchanged: the call is refused, and operators learn of it where nobody asked [D-22] [LIFE-03]', async () => {
-  const { live, server, tool, unanswered } = bench();
-  const failed = new GatewayError('UPSTREAM_TIMEOUT', 'no answer');
-  server.meanwhile = () => {
-    throw failed;
-  };
-  await assert.rejects(live.compared(tool), failed);
+  const { live, local, server, told } = bench();
+  server.meanwhile = silent;
+  await assert.rejects(live.compared(local), NO_ANSWER);
   live.contact();
-  await assert.rejects(live.compared(tool), failed);
-  assert.deepEqual(unanswered, [`local ${String(failed)}`]);
+  await assert.rejects(live.compared(local), NO_ANSWER);
+  assert.deepEqual(told, [`local ${String(NO_ANSWER)}`]);
   server.meanwhile = () => undefined;
-  await live.compared(tool);
-  server.meanwhile = () => {
-    throw failed;
-  };
-  server.announce();
-  await assert.rejects(live.compared(tool), failed, 'what was compared before the notice no longer counts');
+  await live.compared(local);
+  server.meanwhile = silent;
+  server.announce('tools');
+  await assert.rejects(live.compared(local), NO_ANSWER, 'what was compared before the notice no longer counts');
 });
 
 test('calls that wait for a comparison wait for the same one', async () => {
-  const { live, server, tool } = bench();
-  await Promise.all([live.compared(tool), live.compared(tool), live.compared(tool)]);
-  assert.equal(server.lists, 1);
+  const { live, local, server } = bench();
+  await Promise.all([live.compared(local), live.compared(local), live.compared(local)]);
+  assert.equal(server.asked.tools, 1);
 });
 
 test('a drifted tool stays drifted when the server changes back, and is told of once [W-17]', async () => {
-  const { live, server, time, tool, drifts } = bench();
-  server.tools = listed('changed');
-  await live.compared(tool);
-  server.tools = listed('approved');
+  const { live, local, server, time, tool, told } = bench();
+  server.offered.tools = tools('changed');
+  await live.compared(local);
+  server.offered.tools = tools('approved');
   time.advance(10 * 60_000);
-  await live.compared(tool);
-  server.tools = [];
-  server.announce();
-  await live.compared(tool);
+  await live.compared(local);
+  server.offered.tools = [];
+  server.announce('tools');
+  await live.compared(local);
   assert.deepEqual(live.drift(tool), { kind: 'definition_changed', classification: 'description' });
-  assert.deepEqual(drifts, ['echo definition_changed']);
+  assert.deepEqual(told, ['echo definition_changed', 'announced tools']);
+});
+
+test('prompts are held to their pins as tools are [G16] [ATK-03]', async () => {
+  const { live, local, server, time, prompt, told } = promptBench();
+  await live.compared(local);
+  assert.equal(live.drift(prompt), null);
+  server.offered.prompts = listed('prompts', { name: 'greet', description: 'Says greet.' });
+  server.announce('prompts');
+  await live.compared(local);
+  assert.deepEqual(live.drift(prompt), { kind: 'definition_changed', classification: 'arguments' });
+  server.offered.prompts = prompts('Says greet.');
+  time.advance(10 * 60_000);
+  await live.compared(local);
+  assert.deepEqual(live.drift(prompt), { kind: 'definition_changed', classification: 'arguments' });
+  assert.deepEqual(told, ['greet definition_changed', 'announced prompts']);
+});
+
+test('a server that offers no prompts any more has withdrawn them', async () => {
+  const { live, local, server, prompt } = promptBench();
+  server.offered.prompts = [];
+  await live.compared(local);
+  assert.deepEqual(live.drift(prompt), { kind: 'withdrawn', classification: 'withdrawn' });
+});
+
+test('a tool and a prompt of one name drift apart', async () => {
+  const { live, local, server, catalog } = benchOf({
+    tools: [ECHO],
+    prompts: [promptRecord('echo', { upstream_name: 'greet' })],
+  });
+  server.offered.tools = [];
+  server.offered.prompts = listed('prompts', {
+    name: 'greet',
+    description: 'Says echo.',
+    arguments: [{ name: 'topic', required: true }],
+  });
+  await live.compared(local);
+  const [[tool], [prompt]] = [catalog.tools, catalog.prompts];
+  assert.ok(tool && prompt);
+  assert.equal(live.drift(tool)?.kind, 'withdrawn');
+  assert.equal(live.drift(prompt), null);
+});
+
+test('instructions other than the approved ones are told of once, and count as withdrawn for good [MCP26-21] [W-17]', async () => {
+  const { live, local, server, time, told } = benchOf({ servers: { local: { instructions: 'Be kind.' } } });
+  server.stated = 'Be kind.';
+  await live.compared(local);
+  assert.equal(live.instructionsDrifted(local), false);
+  server.stated = null;
+  time.advance(10 * 60_000);
+  await live.compared(local);
+  assert.equal(live.instructionsDrifted(local), true);
+  server.stated = 'Be kind.';
+  time.advance(10 * 60_000);
+  await live.compared(local);
+  assert.equal(live.instructionsDrifted(local), true);
+  assert.deepEqual(told, ['local states other instructions']);
+});
+
+test('a server is asked only for what is approved of it', async () => {
+  const asked = async (approved: Approved): Promise<Record<string, number>> => {
+    const { live, local, server } = benchOf(approved);
+    live.contact();
+    await live.compared(local);
+    return Object.fromEntries(Object.entries(server.asked).filter(([, times]) => times > 0));
+  };
+  assert.deepEqual(await asked({}), {});
+  assert.deepEqual(await asked({ resources: [resourceRecord('a', 'x:a')] }), {});
+  assert.deepEqual(await asked({ tools: [ECHO] }), { tools: 1 });
+  assert.deepEqual(await asked({ prompts: [GREET] }), { prompts: 1 });
+  assert.deepEqual(await asked({ servers: { local: { instructions: 'x' } } }), { instructions: 1 });
+});
+
+test('what one kind shows is known although another was not answered, and the call is refused all the same', async () => {
+  const { live, local, server, told } = benchOf({ tools: [ECHO], prompts: [GREET] });
+  server.offered.tools = [];
+  server.meanwhile = (question) => (question === 'prompts' ? silent() : undefined);
+  await assert.rejects(live.compared(local), NO_ANSWER);
+  assert.deepEqual(told, ['echo withdrawn']);
+});
+
+test('an announcement is passed on once it is known what changed [MCP26-30]', async () => {
+  const { live, local, server, told } = benchOf({ tools: [ECHO], prompts: [GREET] });
+  await live.compared(local);
+  const listing = Promise.withResolvers<void>();
+  server.offered.tools = tools('changed');
+  server.meanwhile = () => listing.promise;
+  server.announce('tools');
+  server.announce('tools');
+  await settled();
+  assert.deepEqual(told, []);
+  listing.resolve();
+  await live.compared(local);
+  assert.deepEqual(told, ['echo definition_changed', 'announced tools']);
+  server.announce('prompts');
+  await live.compared(local);
+  assert.deepEqual(told.slice(2), ['announced prompts']);
+});
+
+test('an announcement that could not be followed up is passed on when it was [MCP26-30]', async () => {
+  const { live, local, server, told } = bench();
+  await live.compared(local);
+  server.meanwhile = silent;
+  server.announce('tools');
+  await settled();
+  assert.deepEqual(told, [`local ${String(NO_ANSWER)}`]);
+  server.meanwhile = () => undefined;
+  await live.compared(local);
+  assert.deepEqual(told.slice(1), ['announced tools']);
+  await live.compared(local);
+  assert.equal(told.length, 2);
+});
+
+test('resources are not compared: their announcement is passed on at once, and a flood in one turn is one', async () => {
+  const { server, told } = benchOf({ resources: [resourceRecord('a', 'x:a')] });
+  for (let times = 0; times < 1000; times += 1) server.announce('resources');
+  await settled();
+  assert.deepEqual(told, ['announced resources']);
+  server.announce('resources');
+  await settled();
+  assert.deepEqual(told, ['announced resources', 'announced resources']);
+  assert.deepEqual(Object.values(server.asked), [0, 0, 0, 0, 0]);
+});
+
+test('an announcement of what nothing is approved of is not passed on, and what is approved is compared all the same', async () => {
+  const { live, local, server, told } = bench();
+  await live.compared(local);
+  server.announce('resources');
+  server.announce('prompts');
+  await settled();
+  await live.compared(local);
+  assert.deepEqual(told, []);
+  assert.equal(server.asked.tools, 2);
+});
+
+test('a server that is silent affects its own items only [LIFE-03]', async () => {
+  const { live, local, web, catalog, told } = benchOf({ tools: [ECHO, toolRecord('search', { server: 'web' })] });
+  web.meanwhile = () => new Promise(() => undefined);
+  const other = catalog.servers.find(({ id }) => id === 'web');
+  assert.ok(other);
+  const waiting = live.compared(other).then(() => assert.fail('a silent server was compared'));
+  live.contact();
+  assert.equal((await live.compared(local)).serverId, 'local');
+  assert.equal(await Promise.race([waiting, settled().then(() => 'still waiting')]), 'still waiting');
+  assert.deepEqual(told, []);
 });

@@ -1,8 +1,9 @@
 import type { Clock } from '../clock.ts';
 import { GatewayError } from '../errors.ts';
-import type { LiveTool, Upstream } from '../upstream/types.ts';
-import { comparePin } from './drift.ts';
-import type { Catalog, CatalogServer, CatalogTool } from './types.ts';
+import type { ChangeKind } from '../mcp/types.ts';
+import type { Upstream } from '../upstream/types.ts';
+import { comparePin, type Pinned } from './drift.ts';
+import type { Catalog, CatalogPrompt, CatalogServer, CatalogTool } from './types.ts';
 
 /** How a live definition departed from the approved one. */
 export interface Drift {
@@ -13,10 +14,14 @@ export interface Drift {
 export interface LiveCatalogDeps {
   clock: Clock;
   connect: (server: CatalogServer) => Upstream;
-  /** Told once of each tool that drifted. */
-  onDrift: (tool: CatalogTool, drift: Drift) => void;
+  /** Told once of each tool and prompt that drifted. */
+  onDrift: (item: Pinned, drift: Drift) => void;
+  /** Told once of each server whose instructions are no longer those that were approved. */
+  onInstructionsDrift: (server: CatalogServer) => void;
   /** A server could not be compared when it was due: the next call compares again, or is refused. */
   onUnanswered: (server: CatalogServer, error: unknown) => void;
+  /** A server announced a change of something approved, and what it changed is known by now (MCP26-30). */
+  announced: (kind: ChangeKind) => void;
 }
 
 /** Definitions compared longer ago than this are compared again before the next call (defect D-22). */
@@ -28,6 +33,11 @@ interface ServerState {
   server: CatalogServer;
   upstream: Upstream;
   tools: CatalogTool[];
+  prompts: CatalogPrompt[];
+  /** Kinds that the catalog approves something of: announcements of others change nothing that agents see. */
+  kinds: ReadonlySet<ChangeKind>;
+  /** Announced, and not passed on yet. */
+  pending: Set<ChangeKind>;
   /** Raised by each change notice, so that a list read before it does not count as read after it. */
   epoch: number;
   /** When the definitions that were compared last were asked for. */
@@ -36,29 +46,35 @@ interface ServerState {
 }
 
 /**
- * Holds the live servers to the approved catalog. A drifted tool stays refused for as long as this catalog is active:
- * neither a closed session nor a server that changes back clears it, only an approval does (defect W-17).
+ * Holds the live servers to the approved catalog: tools, prompts and instructions. Resources are pinned by URI and digest
+ * instead. What drifted stays refused for as long as this catalog is active: neither a closed session nor a server that
+ * changes back clears it, only an approval does (defect W-17).
  */
 export class LiveCatalog {
   readonly #servers = new Map<string, ServerState>();
-  readonly #drifted = new Map<string, Drift>();
+  readonly #drifted = new Map<Pinned, Drift>();
+  readonly #otherInstructions = new Set<string>();
   readonly #deps: LiveCatalogDeps;
 
   /** Connects what the catalog names. Nothing is sent before {@link contact} or the first call. */
   constructor(catalog: Catalog, deps: LiveCatalogDeps) {
     this.#deps = deps;
     for (const server of catalog.servers) {
-      const tools = catalog.tools.filter((tool) => tool.server.id === server.id);
       const upstream = deps.connect(server);
-      const state: ServerState = { server, upstream, tools, epoch: 0, comparedMicros: null, checking: null };
+      const state = stateOf(catalog, server, upstream);
       this.#servers.set(server.id, state);
-      upstream.onChanged(() => this.#changed(state));
+      upstream.onChanged((kind) => this.#changed(state, kind));
     }
   }
 
-  /** What is already known of a tool, without any traffic. */
-  drift(tool: CatalogTool): Drift | null {
-    return this.#drifted.get(tool.name) ?? null;
+  /** What is already known of a tool or prompt of this catalog, without any traffic. */
+  drift(item: Pinned): Drift | null {
+    return this.#drifted.get(item) ?? null;
+  }
+
+  /** Whether the server is known to state other instructions than the approved ones, which then count as withdrawn (MCP26-21). */
+  instructionsDrifted(server: CatalogServer): boolean {
+    return this.#otherInstructions.has(server.id);
   }
 
   /** Compares every server now, so that drift is known before it is asked for. */
@@ -67,12 +83,12 @@ export class LiveCatalog {
   }
 
   /**
-   * The tool's server, once it was compared recently; first contact, a change notice and age make it due. Rejects with the
+   * The server, once it was compared recently; first contact, a change notice and age make it due. Rejects with the
    * upstream's error when the server does not answer: unanswered is not unchanged.
    */
-  async compared(tool: CatalogTool): Promise<Upstream> {
-    const state = this.#servers.get(tool.server.id);
-    if (state === undefined) throw new GatewayError('INTERNAL_ERROR', `server ${tool.server.id} is not in the catalog`);
+  async compared(server: CatalogServer): Promise<Upstream> {
+    const state = this.#servers.get(server.id);
+    if (state === undefined) throw new GatewayError('INTERNAL_ERROR', `server ${server.id} is not in the catalog`);
     await this.#refresh(state);
     return state.upstream;
   }
@@ -82,11 +98,22 @@ export class LiveCatalog {
     await Promise.all([...this.#servers.values()].map(({ upstream }) => upstream.close()));
   }
 
-  /** The server says that its list changed: what was compared, or is being compared, no longer counts. */
-  #changed(state: ServerState): void {
-    state.epoch += 1;
-    state.comparedMicros = null;
-    this.#follow(state);
+  /** The server says that a list changed: what was compared, or is being compared, no longer counts. */
+  #changed(state: ServerState, kind: ChangeKind): void {
+    const first = !state.pending.has(kind);
+    if (state.kinds.has(kind)) state.pending.add(kind);
+    if (kind !== 'resources') {
+      state.epoch += 1;
+      state.comparedMicros = null;
+      this.#follow(state);
+    } else if (first) {
+      // In a later turn: a flood in one turn is one announcement. There is nothing to compare.
+      queueMicrotask(() => this.#announce(state, kind));
+    }
+  }
+
+  #announce(state: ServerState, kind: ChangeKind): void {
+    if (state.pending.delete(kind)) this.#deps.announced(kind);
   }
 
   #follow(state: ServerState): void {
@@ -95,7 +122,7 @@ export class LiveCatalog {
 
   async #refresh(state: ServerState): Promise<void> {
     for (let attempt = 0; !this.#isFresh(state); attempt += 1) {
-      if (attempt === COMPARE_ATTEMPTS) throw new GatewayError('UPSTREAM_UNAVAILABLE', 'the tool list keeps changing');
+      if (attempt === COMPARE_ATTEMPTS) throw new GatewayError('UPSTREAM_UNAVAILABLE', 'the lists keep changing');
       await this.#check(state);
     }
   }
@@ -117,15 +144,48 @@ export class LiveCatalog {
   async #compare(state: ServerState): Promise<void> {
     const { epoch } = state;
     const askedMicros = this.#deps.clock.nowMicros();
-    const listed = await state.upstream.listTools(AbortSignal.timeout(LIST_TIMEOUT_MS));
-    const live = new Map<string, LiveTool>(listed.map((tool) => [tool.name, tool]));
-    for (const tool of state.tools) {
-      const found = comparePin(tool, live.get(tool.upstreamName)?.definition);
-      if (found.kind === 'same' || this.#drifted.has(tool.name)) continue;
-      const drift: Drift = { kind: found.kind, classification: found.classification };
-      this.#drifted.set(tool.name, drift);
-      this.#deps.onDrift(tool, drift);
-    }
-    if (epoch === state.epoch) state.comparedMicros = askedMicros;
+    const outcomes = await Promise.allSettled([
+      this.#compareList(state, 'tools'),
+      this.#compareList(state, 'prompts'),
+      this.#compareInstructions(state),
+    ]);
+    for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
+    if (epoch !== state.epoch) return;
+    state.comparedMicros = askedMicros;
+    for (const kind of ['tools', 'prompts'] as const) this.#announce(state, kind);
   }
+
+  async #compareList({ upstream, ...state }: ServerState, kind: 'tools' | 'prompts'): Promise<void> {
+    if (!state.kinds.has(kind)) return;
+    const listed = await upstream.list(kind, AbortSignal.timeout(LIST_TIMEOUT_MS));
+    const live = new Map(listed.map(({ key, definition }) => [key, definition]));
+    for (const item of state[kind]) {
+      const found = comparePin(item, live.get(item.upstreamName));
+      if (found.kind === 'same' || this.#drifted.has(item)) continue;
+      const drift: Drift = { kind: found.kind, classification: found.classification };
+      this.#drifted.set(item, drift);
+      this.#deps.onDrift(item, drift);
+    }
+  }
+
+  async #compareInstructions({ server, upstream }: ServerState): Promise<void> {
+    if (server.instructions === null || this.#otherInstructions.has(server.id)) return;
+    const live = await upstream.instructions(AbortSignal.timeout(LIST_TIMEOUT_MS));
+    if (live === server.instructions) return;
+    this.#otherInstructions.add(server.id);
+    this.#deps.onInstructionsDrift(server);
+  }
+}
+
+function stateOf(catalog: Catalog, server: CatalogServer, upstream: Upstream): ServerState {
+  const own = (item: { server: CatalogServer }): boolean => item.server.id === server.id;
+  const approved = {
+    tools: catalog.tools.filter(own),
+    resources: catalog.resources.filter(own),
+    prompts: catalog.prompts.filter(own),
+  };
+  const kinds = (['tools', 'resources', 'prompts'] as const).filter((kind) => approved[kind].length > 0);
+  const { tools, prompts } = approved;
+  const nothing = { pending: new Set<ChangeKind>(), epoch: 0, comparedMicros: null, checking: null };
+  return { server, upstream, tools, prompts, kinds: new Set(kinds), ...nothing };
 }

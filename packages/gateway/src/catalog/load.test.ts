@@ -243,7 +243,7 @@ test('our form is closed: what is wrong, where, and what to do are said', () => 
   const record = catalogRecord([]);
   refused(() => parse({ ...record, catalog: 2 }), '/catalog', 'must be 1');
   refused(() => parse({ ...record, tool: [] }), '/tool', 'did you mean "tools"');
-  refused(() => parse({ ...record, prompts: [{}] }), '/prompts', 'tools only');
+  refused(() => parse({ ...record, prompts: {} }), '/prompts', 'array');
   refused(() => parse({ ...record, tools: 1 }), '/tools', 'array');
   for (const value of [1, null, 'x', true]) refused(() => parse(value), 'catalog.json');
 });
@@ -267,12 +267,6 @@ test('a server of our form says what runs, absolutely, and holds no credentials 
   for (const [server, says] of cases) refused(() => parse({ ...catalogRecord([]), servers: [server] }), says);
   const twice = { id: 's', transport: 'stdio', spawn };
   refused(() => parse({ ...catalogRecord([]), servers: [twice, twice] }), '/servers/1/id', 'twice');
-});
-
-test('the names of policy actions cannot be names of tools', () => {
-  for (const name of ['call_tool', 'read_resource', 'sample']) {
-    refused(() => catalogOf(toolRecord(name)), '/tools/0/name', 'upstream_name');
-  }
 });
 
 test('an unknown sensitivity is refused, a configured one is ranked [D-27]', () => {

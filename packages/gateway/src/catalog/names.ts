@@ -10,6 +10,9 @@ export const CATALOG_NAME = {
     '1 to 128 printable ASCII characters without spaces; give other names an ASCII "name" and an "upstream_name"',
 };
 
+/** What a server calls a tool or prompt of its own. */
+export const UPSTREAM_NAME = { pattern: /^.{1,256}$/su, expected: '1 to 256 characters' };
+
 /** What every MCP client accepts as a tool name (MCP26-43). */
 export const CLIENT_NAME = { pattern: /^[a-zA-Z0-9_-]{1,64}$/, expected: '1 to 64 letters, digits, "_" or "-"' };
 
@@ -17,15 +20,20 @@ export const CLIENT_NAME = { pattern: /^[a-zA-Z0-9_-]{1,64}$/, expected: '1 to 6
 export const RESERVED_NAMES: readonly string[] = [
   'call_tool',
   'read_resource',
+  'subscribe',
   'get_prompt',
   'complete',
-  'sample',
   'elicit',
+  'sample',
+  'list_roots',
+  'get_task',
+  'update_task',
+  'cancel_task',
 ];
 
 const MAX_CLIENT_NAME = 64;
 
-/** What a tool is known by before its exposed name is chosen. */
+/** What a tool, resource or prompt is known by before its exposed name is chosen. */
 export interface Named {
   name: string;
   alias: string | null;
@@ -47,7 +55,7 @@ export function lookalikeKeys(name: string): string[] {
   return [`case:${name.toLowerCase()}`, `shape:${shape}`];
 }
 
-/** The first pair of tools that answer to names an agent or a person could take for one another; null when there is none. */
+/** The first pair that answers to names an agent or a person could take for one another; null when there is none. */
 export function findCollision(tools: readonly Named[]): { index: number; name: string; other: string } | null {
   const taken = new Map<string, { index: number; name: string }>();
   for (const [index, tool] of tools.entries()) {

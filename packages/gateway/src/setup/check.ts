@@ -1,6 +1,5 @@
-import { comparePin } from '../catalog/drift.ts';
 import { loadCatalog } from '../catalog/load.ts';
-import type { Catalog, CatalogServer } from '../catalog/types.ts';
+import type { Catalog } from '../catalog/types.ts';
 import type { Environment } from '../config/environment.ts';
 import { nearest } from '../config/nearest.ts';
 import type { Config } from '../config/types.ts';
@@ -9,39 +8,27 @@ import { upstreamSettings } from '../load-authority.ts';
 import { type Bundle, loadBundle } from '../policy/bundle.ts';
 import { createEngine } from '../policy/engine.ts';
 import { sensitivityRanks } from '../policy/sensitivity.ts';
-import type { Upstream } from '../upstream/types.ts';
+import { checkServer, type ServerCheck, uncheckedServer } from './check-server.ts';
 import { quietUpstream } from './quiet-upstream.ts';
 
 /** How a hash on disk stands to the one that was approved. */
 export type PinState = 'matches' | 'differs' | 'not pinned';
 
-/** A tool whose live definition is not the approved one. */
-export interface ChangedTool {
-  tool: string;
-  kind: 'definition_changed' | 'withdrawn';
-  /** Which members changed. */
-  classification: string;
-}
-
-export interface ServerCheck {
-  id: string;
-  name: string;
-  status: 'as approved' | 'changed' | 'unreachable' | 'not asked';
-  approved: number;
-  changed: ChangedTool[];
-  /** Tools that the server offers and nobody approved: agents do not see them. */
-  unapproved: string[];
-  /** Why it could not be asked. */
-  detail: string | null;
-}
-
 /** What `cmcp check` found. Nothing was served and nothing was written. */
 export interface CheckReport {
   ok: boolean;
   policy: { path: string; hash: string | null; pin: PinState; version: string | null; warnings: string[] };
-  catalog: { path: string; hash: string | null; pin: PinState; tools: number };
+  catalog: { path: string; hash: string | null; pin: PinState } & CatalogCounts;
   servers: ServerCheck[];
   problems: { code: ErrorCode; detail: string }[];
+}
+
+/** How much is approved, of each kind. */
+export interface CatalogCounts {
+  tools: number;
+  resources: number;
+  templates: number;
+  prompts: number;
 }
 
 export interface CheckDeps {
@@ -49,8 +36,6 @@ export interface CheckDeps {
   /** Ask no server anything. */
   offline: boolean;
 }
-
-const LIST_TIMEOUT_MS = 30_000;
 
 /**
  * Checks everything that starting would check, and that the servers still offer what was approved. Goes on after a
@@ -86,10 +71,21 @@ export async function checkSetup(config: Config, deps: CheckDeps): Promise<Check
       path: config.catalog.path,
       hash: catalog?.hash ?? null,
       pin: pinState(config.catalog.pin, catalog?.hash ?? null),
-      tools: catalog?.tools.length ?? 0,
+      ...counted(catalog),
     },
     servers,
     problems,
+  };
+}
+
+function counted(catalog: Catalog | null): CatalogCounts {
+  const resources = catalog?.resources ?? [];
+  const templates = resources.filter(({ pattern }) => pattern.kind === 'template').length;
+  return {
+    tools: catalog?.tools.length ?? 0,
+    resources: resources.length - templates,
+    templates,
+    prompts: catalog?.prompts.length ?? 0,
   };
 }
 
@@ -133,7 +129,7 @@ function unknownUpstreams(config: Config, catalog: Catalog | null): CheckReport[
 }
 
 async function checkServers(config: Config, catalog: Catalog, deps: CheckDeps): Promise<ServerCheck[]> {
-  if (deps.offline) return catalog.servers.map((server) => blankCheck(catalog, server, 'not asked', null));
+  if (deps.offline) return catalog.servers.map((server) => uncheckedServer(catalog, server, 'not asked', null));
   const connect = quietUpstream(deps.environment);
   const checks = catalog.servers.map(async (server) => {
     const upstream = connect(server, upstreamSettings(config, server));
@@ -144,33 +140,4 @@ async function checkServers(config: Config, catalog: Catalog, deps: CheckDeps): 
     }
   });
   return await Promise.all(checks);
-}
-
-function blankCheck(
-  catalog: Catalog,
-  { id, displayName }: CatalogServer,
-  status: ServerCheck['status'],
-  detail: string | null,
-): ServerCheck {
-  const approved = catalog.tools.filter(({ server }) => server.id === id).length;
-  return { id, name: displayName, status, approved, changed: [], unapproved: [], detail };
-}
-
-async function checkServer(catalog: Catalog, server: CatalogServer, upstream: Upstream): Promise<ServerCheck> {
-  try {
-    const offered = await upstream.listTools(AbortSignal.timeout(LIST_TIMEOUT_MS));
-    const live = new Map(offered.map((tool) => [tool.name, tool.definition]));
-    const approved = catalog.tools.filter((tool) => tool.server.id === server.id);
-    const changed = approved.flatMap((tool): ChangedTool[] => {
-      const found = comparePin(tool, live.get(tool.upstreamName));
-      return found.kind === 'same' ? [] : [{ tool: tool.name, kind: found.kind, classification: found.classification }];
-    });
-    const names = new Set(approved.map(({ upstreamName }) => upstreamName));
-    const unapproved = offered.map(({ name }) => name).filter((name) => !names.has(name));
-    const status = changed.length > 0 ? 'changed' : 'as approved';
-    return { ...blankCheck(catalog, server, status, null), changed, unapproved };
-  } catch (error) {
-    if (!(error instanceof GatewayError)) throw error;
-    return blankCheck(catalog, server, 'unreachable', `${error.code}: ${error.detail}`);
-  }
 }

@@ -3,8 +3,9 @@ import { readFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { encodeBase64Url, sha256Hex } from '@cmcp/evidence';
 import { parseCatalog } from '../catalog/load.ts';
+import type { LeftOutItem, ListedServer } from '../catalog/offer.ts';
 import type { Catalog, CatalogServer, Effects } from '../catalog/types.ts';
-import { catalogFromListings, type ListedServer } from '../catalog/write.ts';
+import { catalogFromListings } from '../catalog/write.ts';
 import type { Environment } from '../config/environment.ts';
 import { expandReferences } from '../config/expand.ts';
 import { readConfig } from '../config/load.ts';
@@ -18,6 +19,7 @@ import { startingPolicy } from '../policy/starting-policy.ts';
 import { type FoundServer, type LeftOut, readClientConfig } from './client-config.ts';
 import { configText } from './config-text.ts';
 import { putFilesAside, refuseOverwriting, writeNew } from './init-files.ts';
+import { offeredBy } from './offered.ts';
 import { prettyJson } from './pretty-json.ts';
 import { quietUpstream } from './quiet-upstream.ts';
 
@@ -47,14 +49,32 @@ export interface InitResult {
   catalogHash: string | null;
   agent: NewCredential | null;
   operator: NewCredential | null;
-  servers: { id: string; name: string; transport: 'stdio' | 'http'; tools: { name: string; effects: Effects }[] }[];
+  servers: InitServer[];
   leftOut: LeftOut[];
+  /** What the servers that were taken over offer and the catalog does not approve. */
+  leftOutItems: LeftOutItem[];
   /** Earlier files that were put aside. */
   putAside: string[];
 }
 
+/** What was approved of a server. None may ask the agent's side anything: that is for a person to allow. */
+export interface InitServer {
+  id: string;
+  name: string;
+  transport: 'stdio' | 'http';
+  /** As agents see them. */
+  tools: { name: string; effects: Effects }[];
+  resources: { name: string; uri: string }[];
+  templates: { name: string; uriTemplate: string }[];
+  prompts: { name: string }[];
+  instructions: boolean;
+}
+
+/** A server's answer to what it offers. */
+type Answer = ListedServer & { untold: LeftOutItem[] };
+
 const LIST_TIMEOUT_MS = 60_000;
-const LIST_SETTINGS = { timeoutMs: LIST_TIMEOUT_MS, maxResponseBytes: 8 * 1024 * 1024 };
+const LIST_SETTINGS = { timeoutMs: LIST_TIMEOUT_MS, maxResponseBytes: 8 * 1024 * 1024, concurrency: 4 };
 
 /**
  * Turns the configuration of an MCP client into one of a gateway: contacts each server, approves what it offers now, and
@@ -67,7 +87,7 @@ export async function initialise(options: InitOptions, environment: Environment)
   if (!options.force) await refuseOverwriting(out);
   const found = await readFound(resolve(options.from), environment);
   const asked = await Promise.all(found.servers.map((server) => ask(server, environment)));
-  const listed = asked.filter((answer) => 'tools' in answer);
+  const listed = asked.filter((answer) => 'offered' in answer);
   const leftOut = [...found.leftOut, ...asked.filter((answer) => 'reason' in answer)];
   if (listed.length === 0) {
     return {
@@ -78,6 +98,7 @@ export async function initialise(options: InitOptions, environment: Environment)
       operator: null,
       servers: [],
       leftOut,
+      leftOutItems: [],
       putAside: [],
     };
   }
@@ -100,7 +121,7 @@ async function readFound(file: string, environment: Environment): ReturnType<typ
 }
 
 /** Asks a server what it offers. Everything that can go wrong with one server leaves the others alone. */
-async function ask(server: FoundServer, environment: Environment): Promise<ListedServer | LeftOut> {
+async function ask(server: FoundServer, environment: Environment): Promise<Answer | LeftOut> {
   const { id, name } = server;
   try {
     const record = { id, displayName: name, transport: transportOf(server) };
@@ -110,12 +131,13 @@ async function ask(server: FoundServer, environment: Environment): Promise<Liste
       headers: expanded(server.headers, environment),
     };
     const identity = server.transport.kind === 'http' ? server.transport.url : '';
-    const upstream = quietUpstream(environment)({ ...record, identity }, settings);
+    const upstream = quietUpstream(environment)({ ...record, identity, instructions: null, asks: [] }, settings);
     try {
-      const listed = { ...record, tools: await upstream.listTools(AbortSignal.timeout(LIST_TIMEOUT_MS)) };
+      const { offered, instructions, untold } = await offeredBy(upstream, LIST_TIMEOUT_MS);
+      const listed = { ...record, offered, instructions };
       // Alone first, so that what one server offers cannot spoil the catalog of the others.
       catalogOf([listed], 'catalog.json');
-      return listed;
+      return { ...listed, untold: untold.map((item) => ({ server: id, key: null, ...item })) };
     } finally {
       await upstream.close();
     }
@@ -139,10 +161,14 @@ function expanded(values: Record<string, string>, environment: Environment): Rec
   return Object.fromEntries(pairs);
 }
 
-function catalogOf(listed: ListedServer[], file: string): { text: string; catalog: Catalog } {
+function catalogOf(
+  listed: ListedServer[],
+  file: string,
+): { text: string; catalog: Catalog; leftOutItems: LeftOutItem[] } {
+  const { catalog, leftOut } = catalogFromListings(listed);
   // Lexemes of numbers in schemas survive: the catalog is hashed as written.
-  const text = `${prettyJson(catalogFromListings(listed))}\n`;
-  return { text, catalog: parseCatalog(text, file, sensitivityRanks()) };
+  const text = `${prettyJson(catalog)}\n`;
+  return { text, catalog: parseCatalog(text, file, sensitivityRanks()), leftOutItems: leftOut };
 }
 
 /** Writes the files, the configuration last: what is incomplete does not start. */
@@ -150,11 +176,11 @@ async function write(
   out: string,
   options: InitOptions,
   servers: FoundServer[],
-  listed: ListedServer[],
+  listed: Answer[],
   environment: Environment,
 ): Promise<Omit<InitResult, 'leftOut'>> {
   const putAside = await putFilesAside(out);
-  const { text, catalog } = catalogOf(listed, join(out, 'catalog.json'));
+  const { text, catalog, leftOutItems } = catalogOf(listed, join(out, 'catalog.json'));
   await writeNew(out, { 'catalog.json': text }, 0o644);
   await writeNew(join(out, 'policy'), startingPolicy(catalog), 0o644);
   const bundle = await loadBundle(join(out, 'policy'));
@@ -174,6 +200,7 @@ async function write(
     agent: { subject: agent.subject, token: agent.token, file: join(secrets, 'agent.token') },
     operator: { subject: operator.subject, token: operator.token, file: join(secrets, 'operator.token') },
     servers: listed.map((server) => described(server, catalog)),
+    leftOutItems: [...listed.flatMap(({ untold }) => untold), ...leftOutItems],
     putAside,
   };
 }
@@ -183,12 +210,19 @@ function newCredential(subject: string): Credential & { token: string } {
   return { subject, token, tokenSha256: sha256Hex(token) };
 }
 
-function described({ id, displayName, transport }: ListedServer, catalog: Catalog): InitResult['servers'][number] {
-  const tools = catalog.tools.filter(({ server }) => server.id === id);
+function described({ id, displayName, transport }: ListedServer, catalog: Catalog): InitServer {
+  const own = (item: { server: CatalogServer }): boolean => item.server.id === id;
+  const resources = catalog.resources.filter(own);
   return {
     id,
     name: displayName ?? id,
     transport: transport.kind,
-    tools: tools.map(({ exposedName, effects }) => ({ name: exposedName, effects })),
+    tools: catalog.tools.filter(own).map(({ exposedName, effects }) => ({ name: exposedName, effects })),
+    resources: resources.flatMap(({ name, pattern }) => (pattern.kind === 'uri' ? [{ name, uri: pattern.uri }] : [])),
+    templates: resources.flatMap(({ name, pattern }) =>
+      pattern.kind === 'template' ? [{ name, uriTemplate: pattern.template.text }] : [],
+    ),
+    prompts: catalog.prompts.filter(own).map(({ exposedName }) => ({ name: exposedName })),
+    instructions: catalog.servers.some((server) => server.id === id && server.instructions !== null),
   };
 }
