@@ -1,5 +1,5 @@
 import { isObject, type JsonObject, type JsonValue, member } from '@cmcp/evidence';
-import { linkedResource } from '../catalog/linked-resource.ts';
+import { linkedResource } from '../catalog/resources.ts';
 import { GatewayError } from '../errors.ts';
 import { rankOf } from '../policy/sensitivity.ts';
 import { higher } from '../session/exposure.ts';
