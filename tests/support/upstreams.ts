@@ -12,7 +12,15 @@ import { fileURLToPath } from 'node:url';
 import type { JsonObject } from '@cmcp/evidence';
 import type { CatalogServer } from '../../packages/gateway/src/catalog/types.ts';
 import { type ErrorCode, GatewayError } from '../../packages/gateway/src/errors.ts';
-import type { Upstream, UpstreamSettings } from '../../packages/gateway/src/upstream/types.ts';
+import { type AskKind, type ClientAbilities, NO_ABILITIES } from '../../packages/gateway/src/mcp/asks.ts';
+import type { ListKind } from '../../packages/gateway/src/mcp/types.ts';
+import type {
+  Upstream,
+  UpstreamMethod,
+  UpstreamRequest,
+  UpstreamResult,
+  UpstreamSettings,
+} from '../../packages/gateway/src/upstream/types.ts';
 import { createUpstream, type UpstreamDeps } from '../../packages/gateway/src/upstream/upstream.ts';
 
 /** What a test needs of its context. */
@@ -31,23 +39,32 @@ export interface TestUpstream {
   log: LogLine[];
   /** Resolves when the next line with `event` is logged, or at once when it has been. */
   logged(event: string): Promise<LogLine>;
-  call(name: string, args?: JsonObject, more?: Partial<CallOptions>): Promise<JsonObject>;
-}
-
-interface CallOptions {
-  callId: string;
-  signal: AbortSignal;
-  inputSchema: JsonObject;
+  /** A tool call that ends with a result. */
+  call(name: string, args?: JsonObject, more?: Partial<UpstreamRequest>): Promise<JsonObject>;
+  send(method: UpstreamMethod, params: JsonObject, more?: Partial<UpstreamRequest>): Promise<UpstreamResult>;
+  /** The keys of a list. */
+  list(kind?: ListKind): Promise<string[]>;
 }
 
 const NEVER = new AbortController().signal;
 let calls = 0;
 
+/** Everything that a client can be asked or can take. */
+export const ABLE: ClientAbilities = {
+  elicitForm: true,
+  elicitUrl: true,
+  sample: true,
+  sampleTools: true,
+  sampleContext: true,
+  roots: true,
+  tasks: true,
+};
+
 export function connect(
   t: Cleanup,
   transport: CatalogServer['transport'],
   settings: Partial<UpstreamSettings> = {},
-  deps: Partial<UpstreamDeps> = {},
+  deps: Partial<UpstreamDeps> & { asks?: AskKind[] } = {},
 ): TestUpstream {
   const log: LogLine[] = [];
   const waiting = new Set<() => void>();
@@ -55,10 +72,14 @@ export function connect(
     log.push(line);
     for (const look of [...waiting]) look();
   };
-  const whole = { timeoutMs: 20_000, maxResponseBytes: 1_000_000, env: {}, headers: {}, ...settings };
-  const server = { id: 'test', displayName: 'test', identity: '', transport };
-  const upstream = createUpstream(server, whole, note, { baseEnv: process.env, graceMs: 200, ...deps });
+  const limits = { timeoutMs: 20_000, maxResponseBytes: 1_000_000, concurrency: 16 };
+  const whole = { ...limits, env: {}, headers: {}, ...settings };
+  const { asks = [], ...own } = deps;
+  const server = { id: 'test', displayName: 'test', identity: '', transport, instructions: null, asks };
+  const upstream = createUpstream(server, whole, note, { baseEnv: process.env, graceMs: 200, ...own });
   t.after(() => upstream.close());
+  const send: TestUpstream['send'] = (method, params, more = {}) =>
+    upstream.send({ ...requestOf(method, params), ...more });
   return {
     upstream,
     log,
@@ -74,10 +95,31 @@ export function connect(
         look();
       }),
     call: async (name, args = {}, more = {}) => {
-      calls += 1;
-      const call = { callId: `call-${calls}`, tool: name, arguments: args, inputSchema: {}, signal: NEVER, ...more };
-      return (await upstream.callTool(call)).result;
+      const outcome = await send('tools/call', { name, arguments: args }, { inputSchema: {}, ...more });
+      if (outcome.kind !== 'complete') throw new Error(`the call ended as ${outcome.kind}`);
+      return outcome.result;
     },
+    send,
+    list: async (kind = 'tools') => (await upstream.list(kind, NEVER)).map(({ key }) => key),
+  };
+}
+
+/** A request of a client that can be asked nothing and wants to hear nothing. */
+function requestOf(method: UpstreamMethod, params: JsonObject): UpstreamRequest {
+  calls += 1;
+  return {
+    callId: `call-${calls}`,
+    method,
+    params,
+    inputSchema: null,
+    trace: {},
+    signal: NEVER,
+    abilities: NO_ABILITIES,
+    wantsProgress: false,
+    logLevel: null,
+    onNotice: () => {},
+    onAsk: () => Promise.reject(new Error('nobody can be asked')),
+    round: null,
   };
 }
 
@@ -91,7 +133,7 @@ export const packageFile = (name: string): string =>
 
 /**
  * A stdio server of the handshake family whose behaviour `script` changes: CommonJS with `send`, `raw`, `ok(id, result)`
- * and `text(string)` at hand, and `on.call`, `on.list`, `on.discover`, `on.initialize` to replace.
+ * and `text(string)` at hand, and `on.call`, `on.list`, `on.discover`, `on.initialize` to replace; `on.other` takes the rest.
  */
 export function scripted(script: string): CatalogServer['transport'] {
   return nodeServer('-e', `${PRELUDE}\n${script}`);
@@ -155,8 +197,19 @@ export interface Received {
 export interface Message {
   id?: string;
   method?: string;
-  params?: { name?: string; arguments?: Record<string, unknown>; requestId?: string; cursor?: string };
+  params?: {
+    name?: string;
+    arguments?: Record<string, unknown>;
+    requestId?: unknown;
+    cursor?: string;
+    uri?: string;
+    notifications?: Record<string, unknown>;
+    capabilities?: Record<string, unknown>;
+    _meta?: Record<string, unknown>;
+    [name: string]: unknown;
+  };
   result?: unknown;
+  error?: unknown;
 }
 
 /** An HTTP server that does with each request what a test says; closed with the test. */

@@ -5,6 +5,11 @@ import { SseError, SseParser } from './sse.ts';
 
 export type HeaderFields = Record<string, string | string[] | undefined>;
 
+/** Of an event id that comes back as a header field: what is longer is not kept. */
+const MAX_ID_BYTES = 1024;
+/** What a header field can carry exactly, as the bytes of UTF-8. */
+const FIELD_VALUE = /^[!-~\x80-\xff](?:[ -~\x80-\xff]*[!-~\x80-\xff])?$/;
+
 export class AnswerBody {
   readonly kind: 'json' | 'stream' | 'other';
   readonly #whole: ByteBuffer;
@@ -34,6 +39,18 @@ export class AnswerBody {
           if (name === 'message' && data.length > 0) onMessage(data);
         })
       : null;
+  }
+
+  /** The stream's last event id as a header field sends it back; null when it gave none, or none that a field can carry. */
+  get lastEventId(): string | null {
+    const bytes = Buffer.from(this.#stream?.lastEventId ?? '', 'utf8');
+    const field = bytes.toString('latin1');
+    return bytes.length <= MAX_ID_BYTES && FIELD_VALUE.test(field) ? field : null;
+  }
+
+  /** Milliseconds that the stream wants between its end and the next attempt; null: it does not say. */
+  get retryMs(): number | null {
+    return this.#stream?.retryMs ?? null;
   }
 
   /** @throws GatewayError RESPONSE_SIZE_EXCEEDED, RESPONSE_ENCODING_INVALID, and what `onMessage` throws */

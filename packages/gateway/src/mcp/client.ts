@@ -1,41 +1,93 @@
 /**
- * What the upstream room needs of MCP as a client, free of revisions: framing of what servers send, the shapes of results,
- * and the dialect that a revision family speaks. The families are in modern/client.ts and handshake/client.ts.
+ * What the upstream room needs of MCP as a client, free of revisions: framing of what servers send, and the dialect that a
+ * revision family speaks. The families are in modern/client.ts and handshake/client.ts.
  */
 import { isUtf8 } from 'node:buffer';
-import { isObject, JsonError, type JsonObject, type JsonValue, member, parseJson } from '@cmcp/evidence';
+import { isObject, JsonError, JsonNumber, type JsonObject, type JsonValue, member, parseJson } from '@cmcp/evidence';
 import { GatewayError } from '../errors.ts';
-import { UpstreamRpcError } from '../upstream/types.ts';
+import type { UpstreamRequest, UpstreamResult } from '../upstream/types.ts';
+import { type ClientAbilities, NO_ABILITIES } from './asks.ts';
+import type { LogLevel } from './log-level.ts';
+import type { ServerProfile } from './server-profile.ts';
+import type { ChangeKind } from './types.ts';
+
+/** What a request carries beside its params; each family has its own place for it. */
+export interface RequestTerms {
+  /** Trace context for `_meta`. */
+  trace: JsonObject;
+  /** What the server may ask of the client while it serves the request. */
+  offer: ClientAbilities;
+  /** Under which the server may report progress; null: nobody wants to hear of it. */
+  progressToken: string | null;
+  logLevel: LogLevel | null;
+  round: UpstreamRequest['round'];
+}
+
+/** The terms of what the gateway asks on its own behalf. */
+export const OWN_TERMS: RequestTerms = {
+  trace: {},
+  offer: NO_ABILITIES,
+  progressToken: null,
+  logLevel: null,
+  round: null,
+};
+
+/** What a server is asked to announce. */
+export interface Wanted {
+  kinds: ChangeKind[];
+  uris: string[];
+}
+
+/** How a family has a server announce changes: on a stream of its own, or unasked, with one request per resource. */
+export type Announcing =
+  | {
+      by: 'listening';
+      method: string;
+      params(wanted: Wanted): JsonObject;
+      /** What the server agrees to announce on stream `id`; null when the message does not acknowledge it. */
+      acknowledged(message: ServerMessage, id: string): Wanted | null;
+      /** The stream that a notification says it belongs to; null: it does not say. */
+      streamOf(params: JsonObject): string | null;
+    }
+  | { by: 'request'; subscribe: string; unsubscribe: string };
 
 /** How one revision family wants to be spoken to. */
 export interface ClientDialect {
-  /** Params of a request, with what this family adds to each. */
-  params(params: JsonObject): JsonObject;
+  readonly profile: ServerProfile;
+  /** The request that makes the server state its profile anew; null where it does so once for each connection. */
+  readonly restate: string | null;
+  /**
+   * Params of a request, with what this family adds to each.
+   * @throws GatewayError UPSTREAM_UNAVAILABLE when the family has no way to say what `terms` hold
+   */
+  params(params: JsonObject, terms: RequestTerms): JsonObject;
   /**
    * Header fields of a POST, beside those of HTTP itself. `inputSchema` is the approved one of the tool that is called.
    * @throws GatewayError ARGUMENTS_REFUSED or CATALOG_INVALID when a parameter header cannot be built
    */
   headers(method: string, params: JsonObject, inputSchema: JsonObject | null): [string, string][];
+  /**
+   * What a result means for the request that it answers, its shape checked and the family's bookkeeping removed.
+   * @throws GatewayError UPSTREAM_PROTOCOL_ERROR
+   */
+  outcome(sent: { method: string; params: JsonObject }, result: JsonObject, offer: ClientAbilities): UpstreamResult;
   /** Over HTTP a call is taken back by closing its stream (`close`) or by telling the server as well (`notify`). */
   readonly httpCancel: 'close' | 'notify';
   /** May the server send requests that want an answer? */
   readonly serverRequests: boolean;
-  /** The server says that it announces changes of its tool list. */
-  readonly announcesChanges: boolean;
-  /** The request that asks for those announcements, or null where they come unasked. */
-  readonly listen: { method: string; params: JsonObject } | null;
+  /** Can a stream that broke off be taken up again where it ended? */
+  readonly resumable: boolean;
+  /** The request that makes the server send log messages, once for each connection; null: none is needed. */
+  readonly logging: { method: string; params: JsonObject } | null;
+  readonly announcing: Announcing;
 }
 
 export type ServerMessage =
   | { kind: 'response'; id: string; message: JsonObject }
-  | { kind: 'request'; id: JsonValue; method: string }
-  | { kind: 'notification'; method: string }
+  | { kind: 'request'; id: JsonValue; method: string; params: JsonObject }
+  | { kind: 'notification'; method: string; params: JsonObject }
   /** Valid JSON that is no message we could have asked for; never an answer. */
   | { kind: 'other' };
-
-const TOOL_LIST_CHANGED = 'notifications/tools/list_changed';
-export const isToolListChange = (message: ServerMessage): boolean =>
-  message.kind === 'notification' && message.method === TOOL_LIST_CHANGED;
 
 /**
  * Parses the bytes of one message from a server.
@@ -57,78 +109,14 @@ export function readServerMessage(value: JsonValue): ServerMessage {
   if (!isObject(value)) return { kind: 'other' };
   const method = member(value, 'method');
   const id = member(value, 'id');
-  if (typeof method === 'string') {
-    return id === undefined ? { kind: 'notification', method } : { kind: 'request', id, method };
+  if (typeof method !== 'string') {
+    return typeof id === 'string' ? { kind: 'response', id, message: value } : { kind: 'other' };
   }
-  return typeof id === 'string' ? { kind: 'response', id, message: value } : { kind: 'other' };
-}
-
-/**
- * The `result` of a response.
- * @throws GatewayError UPSTREAM_TOOL_ERROR (cause UpstreamRpcError) for an error answer, UPSTREAM_PROTOCOL_ERROR for a bad one
- */
-export function readResult(message: JsonObject): JsonObject {
-  const result = member(message, 'result');
-  const error = member(message, 'error');
-  if (member(message, 'jsonrpc') !== '2.0') throw bad('the response is not JSON-RPC 2.0');
-  if ((result === undefined) === (error === undefined)) throw bad('the response needs exactly one of result and error');
-  if (error !== undefined) throw readError(error);
-  if (!isObject(result)) throw bad('the result is not an object');
-  return complete(result);
-}
-
-/** MCP26-18: absent counts as complete, complete is bookkeeping and removed, everything else is not understood. */
-function complete(result: JsonObject): JsonObject {
-  const type = member(result, 'resultType');
-  if (type === undefined) return result;
-  if (type !== 'complete') throw bad('the result is of a type that the gateway does not accept');
-  const { resultType: _, ...rest } = result;
-  return rest;
-}
-
-function readError(error: JsonValue): GatewayError {
-  const code = isObject(error) ? member(error, 'code') : undefined;
-  const message = isObject(error) ? member(error, 'message') : undefined;
-  if (!isObject(error) || typeof code !== 'number' || typeof message !== 'string') return bad('the error is malformed');
-  const cause = new UpstreamRpcError(code, message, member(error, 'data'));
-  return new GatewayError('UPSTREAM_TOOL_ERROR', `the server answered with error ${code}`, { cause });
-}
-
-/**
- * A `tools/call` result, unaltered, when it has the shape of one (LIFE-05: `{}` is no success).
- * @throws GatewayError UPSTREAM_PROTOCOL_ERROR
- */
-export function checkToolResult(result: JsonObject): JsonObject {
-  const content = member(result, 'content');
-  const isError = member(result, 'isError');
-  const meta = member(result, '_meta');
-  if (content === undefined && member(result, 'structuredContent') === undefined)
-    throw bad('the result holds no content');
-  const blocks = content === undefined ? [] : content;
-  if (
-    !Array.isArray(blocks) ||
-    !blocks.every((block) => isObject(block) && typeof member(block, 'type') === 'string')
-  ) {
-    throw bad('content is not a list of content blocks');
-  }
-  if (isError !== undefined && typeof isError !== 'boolean') throw bad('isError is not a boolean');
-  if (meta !== undefined && !isObject(meta)) throw bad('_meta is not an object');
-  return result;
-}
-
-/** One page of `tools/list`: its tools as they came, and the cursor of the next page (MCP26-24: `""` is a cursor). */
-export function readToolPage(result: JsonObject): { tools: JsonValue[]; nextCursor: string | null } {
-  const tools = member(result, 'tools');
-  const cursor = member(result, 'nextCursor') ?? null;
-  if (!Array.isArray(tools)) throw bad('tools is not a list');
-  if (cursor !== null && typeof cursor !== 'string') throw bad('nextCursor is not a string');
-  return { tools, nextCursor: cursor };
-}
-
-/** True when a capability object of `discover` or `initialize` promises tool list announcements. */
-export function promisesToolChanges(capabilities: JsonValue | undefined): boolean {
-  const tools = isObject(capabilities) ? member(capabilities, 'tools') : undefined;
-  return isObject(tools) && member(tools, 'listChanged') === true;
+  const given = member(value, 'params');
+  const params = isObject(given) ? given : {};
+  if (id === undefined) return { kind: 'notification', method, params };
+  const named = typeof id === 'string' || typeof id === 'number' || id instanceof JsonNumber;
+  return named ? { kind: 'request', id, method, params } : { kind: 'other' };
 }
 
 export const request = (id: string, method: string, params: JsonObject): JsonObject => ({
@@ -144,12 +132,11 @@ export const cancelled = (requestId: string): JsonObject => ({
   params: { requestId },
 });
 
-/** What the gateway, which offers servers nothing, says to a request of theirs: ping is answered, the rest is unknown. */
-export function answerServerRequest(id: JsonValue, method: string): JsonObject {
-  if (method === 'ping') return { jsonrpc: '2.0', id, result: {} };
-  return { jsonrpc: '2.0', id, error: { code: -32601, message: 'Method not found' } };
-}
+/** An answer to a request of the server's, under its own id, exactly (MCP26-16). */
+export const answerTo = (id: JsonValue, result: JsonObject): JsonObject => ({ jsonrpc: '2.0', id, result });
 
-function bad(detail: string): GatewayError {
-  return new GatewayError('UPSTREAM_PROTOCOL_ERROR', detail);
-}
+export const refusalOf = (id: JsonValue, code: number, message: string): JsonObject => ({
+  jsonrpc: '2.0',
+  id,
+  error: { code, message },
+});

@@ -26,6 +26,9 @@ const NAMED_BY = new Map([
   ['tools/call', 'name'],
   ['resources/read', 'uri'],
   ['prompts/get', 'name'],
+  ['tasks/get', 'taskId'],
+  ['tasks/update', 'taskId'],
+  ['tasks/cancel', 'taskId'],
 ]);
 
 export type ParameterType = 'string' | 'integer' | 'boolean';

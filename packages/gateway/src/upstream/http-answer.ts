@@ -1,6 +1,6 @@
 import type { JsonObject } from '@cmcp/evidence';
 import { GatewayError } from '../errors.ts';
-import { readResult } from '../mcp/client.ts';
+import { readResult } from '../mcp/server-results.ts';
 import type { PostAnswer } from './http-post.ts';
 
 /** A proxy in between speaks: whether the server ran the call is not known. */

@@ -1,32 +1,50 @@
+import type { LookupFunction } from 'node:net';
 import type { JsonObject } from '@cmcp/evidence';
 import { GatewayError } from '../errors.ts';
-import { request } from '../mcp/client.ts';
+import type { AskKind } from '../mcp/asks.ts';
+import { type ClientDialect, OWN_TERMS, request } from '../mcp/client.ts';
 import { refusesRevision } from '../mcp/modern/client.ts';
-import { ChangeStream } from './change-stream.ts';
+import { Announcements, type Link } from './announcements.ts';
 import type { Channel, ChannelRequest } from './channel.ts';
 import type { EventLog } from './event-log.ts';
+import { openEventStream } from './event-stream.ts';
+import type { Hearing } from './hearing.ts';
 import { resultOf } from './http-answer.ts';
 import { checkConfiguredHeaders, HttpEndpoint } from './http-endpoint.ts';
 import { negotiateHttp } from './http-negotiation.ts';
 import type { PostAnswer } from './http-post.ts';
-import { HttpSender, sessionField, type Terms } from './http-sender.ts';
+import { HttpSender, sessionFields, type Terms } from './http-sender.ts';
 import type { MonotonicTimers } from './monotonic.ts';
+import type { News } from './news.ts';
+import { OwnRequests } from './own-requests.ts';
 import { pinnedPeer } from './pinned-peer.ts';
-import { Scope } from './scope.ts';
-import type { UpstreamSettings } from './types.ts';
+import { Revival } from './revival.ts';
+import type { Scope } from './scope.ts';
+import { StandingStream } from './standing-stream.ts';
+import type { UpstreamResult, UpstreamSettings } from './types.ts';
+
+/** For what the gateway sends beside the calls: streams, answers, cancellations. */
+const SPARE_CONNECTIONS = 16;
+const OVERLOADED = 429;
 
 export interface HttpChannelOptions {
   target: { url: string; tlsFingerprint: string | null };
+  /** What the catalog lets the server ask. */
+  asks: readonly AskKind[];
   settings: UpstreamSettings;
   ca: string[] | null;
+  lookup: LookupFunction | null;
   log: EventLog;
   timers: MonotonicTimers;
-  onChanged: () => void;
+  hearing: Hearing;
+  news: News;
 }
 
 /** What was agreed with the server; for handshake revisions, one session. */
 interface Agreement extends Terms {
-  changes: ChangeStream | null;
+  standing: StandingStream | null;
+  /** The server was told to send log messages. */
+  logging: Promise<void> | null;
 }
 
 interface Connected {
@@ -36,42 +54,72 @@ interface Connected {
 
 /** A Streamable HTTP server of either revision family. */
 export class HttpChannel implements Channel {
+  /** What a server asks over HTTP comes on the stream of the request that it belongs to. */
+  readonly exclusive = false;
+  readonly spacesStarts = false;
   readonly #options: HttpChannelOptions;
   readonly #headers: Record<string, string>;
+  readonly #own: OwnRequests;
+  readonly #announcements: Announcements;
+  readonly #revival: Revival;
   #connected: Connected | null = null;
   #agreement: Agreement | null = null;
   #opening: Promise<Agreement> | null = null;
   #closing: Promise<void> | null = null;
-  #ids = 0;
   #agreedBefore = false;
 
   /** @throws GatewayError CONFIG_INVALID */
   constructor(options: HttpChannelOptions) {
+    const { settings, timers, log, hearing, news } = options;
     this.#options = options;
-    this.#headers = checkConfiguredHeaders(options.settings.headers);
+    this.#headers = checkConfiguredHeaders(settings.headers);
+    this.#own = new OwnRequests(timers, log);
+    this.#announcements = new Announcements({
+      own: this.#own,
+      timers,
+      log,
+      onMessage: (message) => void hearing.heard(message, null, null),
+      onMissed: (wanted) => news.missed(wanted),
+    });
+    const again = () => this.#own.within(settings.timeoutMs, (scope) => this.connect(scope));
+    this.#revival = new Revival(timers, again, () => this.#announcements.wanted);
   }
 
-  async exchange(sent: ChannelRequest, scope: Scope): Promise<JsonObject> {
-    sent.admit(0);
+  async connect(scope: Scope): Promise<ClientDialect> {
+    this.#connect();
+    return (await this.#agreed(scope)).dialect;
+  }
+
+  async exchange(sent: ChannelRequest, scope: Scope): Promise<UpstreamResult> {
     const { sender } = this.#connect();
-    let agreement = await this.#agreed(scope);
-    let answer = await sender.request(sent, agreement, scope);
+    let agreement = this.#agreement ?? (await this.#agreed(scope));
+    let answer = await this.#send(sender, sent, agreement, scope);
     if (isSessionEnd(answer, agreement)) {
       // LIFE-04: 404 says that the session, and with it this request, was not known; once more in a new session.
       this.#forget(agreement);
       agreement = await this.#agreed(scope);
-      answer = await sender.request(sent, agreement, scope);
+      answer = await this.#send(sender, sent, agreement, scope);
     }
     if (isSessionEnd(answer, agreement)) {
       this.#forget(agreement);
       throw unavailable('the server ended two sessions in a row');
     }
     try {
-      return resultOf(answer);
+      return agreement.dialect.outcome(sent, resultOf(answer), sent.terms.offer);
     } catch (error) {
       if (error instanceof GatewayError && refusesRevision(error.cause)) this.#forget(agreement);
       throw error;
     }
+  }
+
+  async subscribe(uri: string, scope: Scope): Promise<boolean> {
+    const dialect = await this.connect(scope);
+    return this.#announcements.add(uri, dialect, this.#requester(scope));
+  }
+
+  async unsubscribe(uri: string, scope: Scope): Promise<void> {
+    const dialect = await this.connect(scope);
+    await this.#announcements.remove(uri, dialect, this.#requester(scope));
   }
 
   close(): Promise<void> {
@@ -81,21 +129,32 @@ export class HttpChannel implements Channel {
 
   async #close(): Promise<void> {
     const agreement = this.#agreement;
-    agreement?.changes?.close();
+    this.#revival.close();
+    this.#announcements.detach();
+    agreement?.standing?.close();
     if (agreement !== null && agreement.session !== null) await this.#connected?.sender.endSession(agreement);
     await this.#connected?.endpoint.close();
     await Promise.allSettled([this.#opening]);
+  }
+
+  async #send(sender: HttpSender, sent: ChannelRequest, agreement: Agreement, scope: Scope): Promise<PostAnswer> {
+    const { logging, profile } = agreement.dialect;
+    if (logging !== null && sent.terms.logLevel !== null) await scope.race(this.#logged(agreement, logging));
+    sent.admit(0, profile);
+    return sender.request(sent, agreement, scope);
   }
 
   /** @throws GatewayError UPSTREAM_UNAVAILABLE when the catalog's URL or pin is not acceptable, or after close */
   #connect(): Connected {
     if (this.#closing !== null) throw unavailable('the connection to the server is closed');
     if (this.#connected === null) {
-      const { target, ca, settings, log, timers, onChanged } = this.#options;
-      const endpoint = new HttpEndpoint(target.url, this.#headers, pinnedPeer(target.tlsFingerprint, ca));
+      const { target, ca, lookup, settings, log, timers, hearing } = this.#options;
+      const endpoint = new HttpEndpoint(target.url, this.#headers, pinnedPeer(target.tlsFingerprint, ca), {
+        connections: settings.concurrency + SPARE_CONNECTIONS,
+        ...(lookup === null ? {} : { lookup }),
+      });
       const { maxResponseBytes } = settings;
-      const sender = new HttpSender({ endpoint, maxResponseBytes, log, timers, onToolListChange: onChanged });
-      this.#connected = { endpoint, sender };
+      this.#connected = { endpoint, sender: new HttpSender({ endpoint, maxResponseBytes, log, timers, hearing }) };
     }
     return this.#connected;
   }
@@ -109,54 +168,101 @@ export class HttpChannel implements Channel {
   }
 
   async #open(): Promise<Agreement> {
-    const { settings, timers, log, onChanged } = this.#options;
-    const scope = new Scope(new AbortController().signal, settings.timeoutMs, timers);
+    const { settings, asks, log, news } = this.#options;
     try {
       const { sender } = this.#connect();
-      const terms = await negotiateHttp(sender, () => this.#nextId(), scope);
-      const agreement = { ...terms, changes: this.#watch(terms) };
+      const negotiation = { sender, own: this.#own, asks };
+      const terms = await this.#own.within(settings.timeoutMs, (scope) => negotiateHttp(negotiation, scope));
+      const agreement: Agreement = { ...terms, standing: null, logging: null };
       this.#agreement = agreement;
+      agreement.standing = this.#stand(agreement);
+      await this.#announcements.attach(this.#linkOf(agreement));
       log.write('connected', agreement.session === null ? 'stateless' : 'new session');
       // A new session may be with another server than the one whose definitions were compared.
-      if (this.#agreedBefore) onChanged();
+      if (this.#agreedBefore) news.everyListChanged();
       this.#agreedBefore = true;
       return agreement;
     } catch (error) {
       if (!(error instanceof GatewayError)) throw error;
       log.write('connect_failed', error.detail);
       throw unavailable(error.detail, error);
-    } finally {
-      scope.dispose();
     }
   }
 
-  #watch({ dialect, session }: Terms): ChangeStream | null {
-    const { endpoint } = this.#connect();
-    if (!dialect.announcesChanges) return null;
-    const { listen } = dialect;
-    const params = dialect.params(listen?.params ?? {});
-    return new ChangeStream({
+  /** Where the family has a stream on which the server speaks unasked, and the server something to say on it. */
+  #stand(agreement: Agreement): StandingStream | null {
+    const { settings, asks, timers, log, hearing, news } = this.#options;
+    const { announcing, profile } = agreement.dialect;
+    const speaks = profile.announces.length > 0 || profile.subscribes || asks.length > 0;
+    if (announcing.by !== 'request' || !speaks) return null;
+    const { endpoint, sender } = this.#connect();
+    return new StandingStream({
       endpoint,
-      body: () => (listen === null ? null : request(this.#nextId(), listen.method, params)),
-      fields: [...dialect.headers(listen?.method ?? '', params, null), ...sessionField(session)],
-      timers: this.#options.timers,
-      onChanged: this.#options.onChanged,
+      fields: sessionFields(agreement),
+      maxEventBytes: settings.maxResponseBytes,
+      timers,
+      log,
+      onMessage: (message) => {
+        if (message.kind !== 'response') hearing.heard(message, null, sender.answering(agreement));
+      },
+      onMissed: () => news.missed({ kinds: [...profile.announces], uris: this.#announcements.uris }),
+      onSessionOver: () => this.#forget(agreement),
     });
   }
 
-  #forget(agreement: Agreement): void {
-    agreement.changes?.close();
-    if (this.#agreement === agreement) this.#agreement = null;
+  #linkOf(agreement: Agreement): Link {
+    const { settings, log } = this.#options;
+    const { endpoint, sender } = this.#connect();
+    const { dialect } = agreement;
+    return {
+      dialect,
+      request: (method, params) =>
+        this.#own.briefly(async (scope) =>
+          resultOf(await sender.request(this.#own.message(method, params), agreement, scope)),
+        ),
+      openStream: (id, wanted, events) => {
+        if (dialect.announcing.by !== 'listening') return () => {};
+        const { method } = dialect.announcing;
+        const params = dialect.params(dialect.announcing.params(wanted), OWN_TERMS);
+        return openEventStream({
+          endpoint,
+          body: request(id, method, params),
+          fields: dialect.headers(method, params, null),
+          maxEventBytes: settings.maxResponseBytes,
+          log,
+          onOpen: () => {},
+          onMessage: events.message,
+          onEnd: ({ status }) => events.ended(isRefusal(status)),
+        });
+      },
+    };
   }
 
-  #nextId(): string {
-    this.#ids += 1;
-    return `cmcp-${this.#ids}`;
+  #forget(agreement: Agreement): void {
+    agreement.standing?.close();
+    if (this.#agreement !== agreement) return;
+    this.#agreement = null;
+    this.#announcements.detach();
+    this.#revival.start();
+  }
+
+  /** Once for each connection, and only when somebody wants to hear log messages. */
+  #logged(agreement: Agreement, { method, params }: { method: string; params: JsonObject }): Promise<void> {
+    agreement.logging ??= this.#own.attempt(this.#linkOf(agreement).request(method, params), 'not_logging');
+    return agreement.logging;
+  }
+
+  /** For requests of the gateway's own that belong to the connection, whichever it is by then. */
+  #requester(scope: Scope): Link['request'] {
+    return (method, params) => this.exchange(this.#own.message(method, params), scope);
   }
 }
 
 const isSessionEnd = (answer: PostAnswer, agreement: Agreement): boolean =>
   answer.status === 404 && agreement.session !== null;
+
+/** An answer that is no stream, from the server itself: it has none. */
+const isRefusal = (status: number | null): boolean => status !== null && status < 500 && status !== OVERLOADED;
 
 function unavailable(detail: string, cause?: unknown): GatewayError {
   return new GatewayError('UPSTREAM_UNAVAILABLE', detail, { cause });

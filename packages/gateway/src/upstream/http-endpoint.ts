@@ -1,4 +1,5 @@
-import { isIP, type Socket, connect as tcpConnect } from 'node:net';
+import { lookup as resolveName } from 'node:dns';
+import { isIP, type LookupFunction, type Socket, connect as tcpConnect } from 'node:net';
 import { TLSSocket, connect as tlsConnect } from 'node:tls';
 import { type buildConnector, type Dispatcher, Pool } from 'undici';
 import { GatewayError } from '../errors.ts';
@@ -18,6 +19,8 @@ export interface Peer {
    * key, and `refuse` alone judges that.
    */
   authorities: string[] | null | 'none';
+  /** Looks at an address before it is connected to: why it is not to be used, or null. Absent: any address will do. */
+  refuseAddress?(address: string): Error | null;
   /** Looks at a connection over which nothing was sent yet: why it is not to be used, or null. */
   refuse(socket: Socket | TLSSocket): Error | null;
 }
@@ -40,6 +43,13 @@ export interface HttpRequest {
   resume(): void;
 }
 
+export interface EndpointOptions {
+  /** Connections at once; further requests wait for one. */
+  connections?: number;
+  /** Finds the addresses of a name. */
+  lookup?: LookupFunction;
+}
+
 /** Connections to one URL. Never follows a redirect, and adds no credential but the configured header fields. */
 export class HttpEndpoint {
   readonly #connector: Connector;
@@ -48,15 +58,15 @@ export class HttpEndpoint {
   readonly #headers: Record<string, string>;
 
   /** @throws GatewayError UPSTREAM_UNAVAILABLE when the URL is not acceptable */
-  constructor(address: string, headers: Record<string, string>, peer: Peer) {
+  constructor(address: string, headers: Record<string, string>, peer: Peer, options: EndpointOptions = {}) {
     const url = readUrl(address);
     this.#path = `${url.pathname}${url.search}`;
     this.#headers = headers;
-    this.#connector = new Connector(peer);
+    this.#connector = new Connector(peer, options.lookup ?? resolveName);
     this.#pool = new Pool(url.origin, {
       connect: (options, callback) => this.#connector.connect(options, callback),
       allowH2: false,
-      connections: CONNECTIONS,
+      connections: options.connections ?? CONNECTIONS,
       pipelining: 1,
       // The scope of each call is the time limit; an idle stream is not a failure.
       headersTimeout: 0,
@@ -150,15 +160,23 @@ function isLoopback(address: string): boolean {
 /** Opens connections, looks at the peer before the first application byte, and can give up those not yet open. */
 class Connector {
   readonly #peer: Peer;
+  readonly #lookup: LookupFunction;
   readonly #opening = new Set<Socket>();
 
-  constructor(peer: Peer) {
+  constructor(peer: Peer, lookup: LookupFunction) {
     this.#peer = peer;
+    this.#lookup = this.#guarded(lookup);
   }
 
   connect(options: buildConnector.Options, callback: buildConnector.Callback): void {
-    const secure = options.protocol === 'https:';
-    const socket = secure ? this.#openTls(options) : openTcp(options.hostname, Number(options.port || 80));
+    const { hostname, protocol } = options;
+    const refused = isIP(hostname) === 0 ? null : this.#refuseAddress(hostname);
+    if (refused !== null) {
+      callback(refused, null);
+      return;
+    }
+    const secure = protocol === 'https:';
+    const socket = secure ? this.#openTls(options) : this.#openTcp(options);
     this.#opening.add(socket);
     const timer = setTimeout(() => socket.destroy(new Error('no connection in time')), CONNECT_MS);
     let failure: Error | null = null;
@@ -188,11 +206,32 @@ class Connector {
     return refusePlain(socket) ?? this.#peer.refuse(socket);
   }
 
+  #refuseAddress(address: string): Error | null {
+    return this.#peer.refuseAddress?.(address) ?? null;
+  }
+
+  /** A name that leads to a refused address is not connected to at all, whatever else it leads to. */
+  #guarded(lookup: LookupFunction): LookupFunction {
+    return (hostname, options, callback) =>
+      lookup(hostname, options, (error, found, family) => {
+        const addresses = typeof found === 'string' ? [found] : (found ?? []).map(({ address }) => address);
+        const refused = addresses.map((address) => this.#refuseAddress(address)).find((reason) => reason !== null);
+        callback(error ?? refused ?? null, found, family);
+      });
+  }
+
+  #openTcp({ hostname, port }: buildConnector.Options): Socket {
+    return tcpConnect({ host: hostname, port: Number(port || 80), lookup: this.#lookup })
+      .setNoDelay(true)
+      .setKeepAlive(true);
+  }
+
   #openTls({ hostname, port }: buildConnector.Options): TLSSocket {
     const { authorities } = this.#peer;
     return tlsConnect({
       host: hostname,
       port: Number(port || 443),
+      lookup: this.#lookup,
       ALPNProtocols: ['http/1.1'],
       // Only TLS 1.3 has no renegotiation, in which a peer whose key alone was judged could present another one.
       minVersion: authorities === 'none' ? 'TLSv1.3' : 'TLSv1.2',
@@ -205,8 +244,6 @@ class Connector {
       .setKeepAlive(true);
   }
 }
-
-const openTcp = (host: string, port: number): Socket => tcpConnect({ host, port }).setNoDelay(true).setKeepAlive(true);
 
 /** Why a connection without TLS is not to be used, or null. A name is judged by the address that it led to. */
 export function refusePlain(socket: Socket | TLSSocket): Error | null {

@@ -1,4 +1,5 @@
 import { GatewayError } from '../errors.ts';
+import type { AskKind } from '../mcp/asks.ts';
 import type { ClientDialect } from '../mcp/client.ts';
 import {
   HANDSHAKE_VERSIONS,
@@ -13,21 +14,29 @@ import { DISCOVER, modernDialect, readDiscovery, readDiscoveryError } from '../m
 import { isRedirect, resultOf } from './http-answer.ts';
 import type { PostAnswer } from './http-post.ts';
 import type { HttpSender, Terms } from './http-sender.ts';
+import type { OwnRequests } from './own-requests.ts';
 import type { Scope } from './scope.ts';
 import { UpstreamRpcError } from './types.ts';
+
+export interface HttpNegotiationOptions {
+  sender: HttpSender;
+  own: OwnRequests;
+  /** What the catalog lets the server ask. */
+  asks: readonly AskKind[];
+}
 
 /**
  * Agrees on a revision family with a server (MCP26-41): `server/discover` first, and `initialize` where its answer is none
  * that a modern server gives.
  * @throws GatewayError when the server speaks neither family
  */
-export async function negotiateHttp(sender: HttpSender, nextId: () => string, scope: Scope): Promise<Terms> {
-  const modern = await discover(sender, nextId(), scope);
-  return modern === null ? initialize(sender, nextId(), scope) : { dialect: modern, session: null };
+export async function negotiateHttp(options: HttpNegotiationOptions, scope: Scope): Promise<Terms> {
+  const modern = await discover(options, scope);
+  return modern === null ? initialize(options, scope) : { dialect: modern, session: null };
 }
 
-async function discover(sender: HttpSender, id: string, scope: Scope): Promise<ClientDialect | null> {
-  const answer = await askDiscovery(sender, id, scope);
+async function discover(options: HttpNegotiationOptions, scope: Scope): Promise<ClientDialect | null> {
+  const answer = await askDiscovery(options, scope);
   if (answer === null) return null;
   const { status } = answer;
   // Not a question of revision: no other one gets past these either.
@@ -42,18 +51,17 @@ async function discover(sender: HttpSender, id: string, scope: Scope): Promise<C
 }
 
 /** Null when the answer makes no sense to this family, which an older server's need not. */
-async function askDiscovery(sender: HttpSender, id: string, scope: Scope): Promise<PostAnswer | null> {
-  const message = { id, method: DISCOVER, params: {}, inputSchema: null };
+async function askDiscovery({ sender, own }: HttpNegotiationOptions, scope: Scope): Promise<PostAnswer | null> {
   try {
-    return await sender.request(message, { dialect: modernDialect(), session: null }, scope);
+    return await sender.request(own.message(DISCOVER, {}), { dialect: modernDialect(), session: null }, scope);
   } catch (error) {
     if (error instanceof GatewayError && error.code === 'UPSTREAM_PROTOCOL_ERROR') return null;
     throw error;
   }
 }
 
-async function initialize(sender: HttpSender, id: string, scope: Scope): Promise<Terms> {
-  const message = { id, method: INITIALIZE, params: initializeParams(), inputSchema: null };
+async function initialize({ sender, own, asks }: HttpNegotiationOptions, scope: Scope): Promise<Terms> {
+  const message = own.message(INITIALIZE, initializeParams(asks));
   const answer = await sender.request(message, { dialect: openingDialect(), session: null }, scope);
   const terms = { dialect: readInitialize(resultOf(answer)), session: readSessionId(answer.headers) };
   const noted = await sender.notify(initialized(), terms, scope);

@@ -4,7 +4,7 @@ import { AnswerBody, type HeaderFields } from '../mcp/answer-body.ts';
 import { parseServerBytes, readServerMessage, type ServerMessage } from '../mcp/client.ts';
 import { claimedIds } from './claimed-ids.ts';
 import type { EventLog } from './event-log.ts';
-import type { HttpEndpoint, HttpRequest } from './http-endpoint.ts';
+import type { HttpEndpoint, HttpHandlers, HttpRequest } from './http-endpoint.ts';
 import type { MonotonicTimers } from './monotonic.ts';
 import { type Scope, unsent } from './scope.ts';
 
@@ -12,6 +12,10 @@ import { type Scope, unsent } from './scope.ts';
 const ERROR_BODY_BYTES = 64 * 1024;
 /** After the response, time for the server to end its stream so that the connection can be used again. */
 const LINGER_MS = 1000;
+/** Before a stream that broke off is taken up again, where the server does not say how long to wait. */
+const RETRY_MS = 1000;
+/** However short the server wants the wait to be. */
+const SHORTEST_RETRY_MS = 100;
 
 export interface PostOptions {
   endpoint: HttpEndpoint;
@@ -19,9 +23,13 @@ export interface PostOptions {
   log: EventLog;
   timers: MonotonicTimers;
   /** A request or notification that came on the stream before the response. */
-  onMessage: (message: ServerMessage) => void;
+  onMessage: (message: Exclude<ServerMessage, { kind: 'response' }>) => void;
+  /** The response is there, or nothing is waited for any more; what comes now belongs to nobody. */
+  onSettled: () => void;
   /** The scope ended after the request was sent. */
   onGivenUp: () => void;
+  /** Header fields of the GET that takes up a stream which broke off; null where the family does not have that. */
+  resume: (() => [string, string][]) | null;
 }
 
 /** How a POST was answered: by a response to the request's id, or by a status alone. */
@@ -57,7 +65,10 @@ class PostExchange {
   #status = 0;
   #headers: HeaderFields = {};
   #body: AnswerBody | null = null;
-  #stopLinger: () => void = () => {};
+  /** Where the stream can be taken up again; null: nowhere. */
+  #lastEventId: string | null = null;
+  #resumed = false;
+  #stopTimer: () => void = () => {};
 
   constructor(
     id: string | null,
@@ -79,17 +90,22 @@ class PostExchange {
       ['accept', 'application/json, text/event-stream'],
       ...fields,
     ];
-    this.#request = this.#options.endpoint.send('POST', headers, body, {
-      head: (status, answer) => this.#guarded(() => this.#onHead(status, answer)),
-      data: (chunk) => this.#guarded(() => this.#onData(chunk)),
-      end: () => this.#guarded(() => this.#onEnd()),
-      fail: (error, sent) => this.#fail(sent ? lost(error) : unreachable(error)),
-    });
+    const onHead = (status: number, answer: HeaderFields) => this.#onAnswer(status, answer);
+    this.#request = this.#options.endpoint.send('POST', headers, body, this.#handlers(onHead));
     if (!this.#settled) this.#off = this.#scope.onEnd((error) => this.#giveUp(error));
   }
 
+  #handlers(onHead: (status: number, headers: HeaderFields) => void): HttpHandlers {
+    return {
+      head: (status, answer) => this.#guarded(() => onHead(status, answer)),
+      data: (chunk) => this.#guarded(() => this.#onData(chunk)),
+      end: () => this.#guarded(() => this.#onEnd()),
+      fail: (error, sent) => this.#guarded(() => this.#onFailure(error, sent)),
+    };
+  }
+
   #giveUp(error: GatewayError): void {
-    const sent = this.#request?.sent === true;
+    const sent = this.#resumed || this.#request?.sent === true;
     this.#fail(sent ? error : unsent(error));
     if (sent) this.#options.onGivenUp();
   }
@@ -104,9 +120,13 @@ class PostExchange {
     }
   }
 
-  #onHead(status: number, headers: HeaderFields): void {
+  #onAnswer(status: number, headers: HeaderFields): void {
     this.#status = status;
     this.#headers = headers;
+    this.#read(status, headers);
+  }
+
+  #read(status: number, headers: HeaderFields): void {
     const answers = status === 200 && this.#id !== null;
     const { maxResponseBytes } = this.#options;
     this.#body = answers
@@ -130,19 +150,51 @@ class PostExchange {
       if (this.#id !== null && claimedIds(data).includes(this.#id)) throw error;
       return;
     }
-    if (message.kind === 'response' && message.id === this.#id) this.#succeed(message.message);
-    else if (message.kind === 'response' || message.kind === 'other') {
-      this.#options.log.count('unknown_response', 'an answer to no request of ours was dropped');
-    } else this.#options.onMessage(message);
+    if (message.kind !== 'response') this.#options.onMessage(message);
+    else if (message.id === this.#id) this.#succeed(message.message);
+    else this.#options.log.count('unknown_response', 'an answer to no request of ours was dropped');
   }
 
   #onEnd(): void {
-    this.#stopLinger();
+    this.#stopTimer();
     if (this.#settled) return;
-    // MCP25-13: a stream that ends early says nothing about the call.
-    if (this.#body?.kind === 'stream') throw new GatewayError('OUTCOME_UNKNOWN', 'the stream ended without a response');
-    if (this.#id === null || this.#body?.kind !== 'json') this.#succeed(null);
+    if (this.#body?.kind === 'stream') this.#streamEnded('the stream ended without a response');
+    else if (this.#id === null || this.#body?.kind !== 'json') this.#succeed(null);
     else this.#succeed(this.#readBody(this.#body.take()));
+  }
+
+  #onFailure(error: Error, sent: boolean): void {
+    if (this.#settled) this.#stopTimer();
+    else if (this.#resumed || this.#body?.kind === 'stream')
+      this.#streamEnded(`the connection was lost: ${error.message}`);
+    else this.#fail(sent ? lost(error) : unreachable(error));
+  }
+
+  /** MCP25-13: a stream that ends early says nothing about the call; where it can be, it is taken up again. */
+  #streamEnded(detail: string): void {
+    const { resume, timers } = this.#options;
+    this.#lastEventId = this.#body?.lastEventId ?? this.#lastEventId;
+    if (resume === null || this.#lastEventId === null) throw new GatewayError('OUTCOME_UNKNOWN', detail);
+    const waitMs = Math.max(SHORTEST_RETRY_MS, this.#body?.retryMs ?? RETRY_MS);
+    const fields: [string, string][] = [...resume(), ['last-event-id', this.#lastEventId]];
+    this.#stopTimer = timers.after(waitMs, () => this.#takeUp(fields));
+  }
+
+  #takeUp(fields: [string, string][]): void {
+    const { endpoint } = this.#options;
+    const headers: [string, string][] = [['accept', 'text/event-stream'], ...fields];
+    const onHead = (status: number, answer: HeaderFields) => this.#onTakenUp(status, answer);
+    this.#resumed = true;
+    this.#request = endpoint.send('GET', headers, null, this.#handlers(onHead));
+  }
+
+  #onTakenUp(status: number, headers: HeaderFields): void {
+    if (status === 200) this.#read(status, headers);
+    if (status === 200 && this.#body?.kind === 'stream') return;
+    this.#request?.abort();
+    // Whoever answers so may be a proxy in between: the server is asked again.
+    if (status >= 500) this.#streamEnded(`HTTP ${status}`);
+    else throw new GatewayError('OUTCOME_UNKNOWN', 'the stream ended without a response and cannot be taken up again');
   }
 
   #readBody(bytes: Buffer): JsonObject | null {
@@ -167,20 +219,25 @@ class PostExchange {
 
   #succeed(response: JsonObject | null): void {
     if (this.#settled) return;
-    this.#settled = true;
-    this.#off();
-    if (this.#body?.kind === 'stream')
-      this.#stopLinger = this.#options.timers.after(LINGER_MS, () => this.#request?.abort());
+    this.#settle();
+    if (this.#body?.kind === 'stream') {
+      this.#stopTimer = this.#options.timers.after(LINGER_MS, () => this.#request?.abort());
+    }
     this.#resolve({ status: this.#status, headers: this.#headers, response });
   }
 
   #fail(error: GatewayError): void {
-    this.#stopLinger();
+    this.#stopTimer();
     if (this.#settled) return;
-    this.#settled = true;
-    this.#off();
+    this.#settle();
     this.#request?.abort();
     this.#reject(error);
+  }
+
+  #settle(): void {
+    this.#settled = true;
+    this.#off();
+    this.#options.onSettled();
   }
 }
 

@@ -1,17 +1,12 @@
 import type { JsonObject } from '@cmcp/evidence';
 import { GatewayError } from '../errors.ts';
-import {
-  answerServerRequest,
-  type ClientDialect,
-  cancelled,
-  isToolListChange,
-  request,
-  type ServerMessage,
-} from '../mcp/client.ts';
+import { type ClientDialect, cancelled, type RequestTerms, request } from '../mcp/client.ts';
 import type { EventLog } from './event-log.ts';
+import type { Hearing } from './hearing.ts';
 import type { HttpEndpoint } from './http-endpoint.ts';
 import { type PostAnswer, post } from './http-post.ts';
 import type { MonotonicTimers } from './monotonic.ts';
+import type { Answering, RequestSide } from './request-side.ts';
 import { Scope } from './scope.ts';
 
 /** For messages that nobody waits for: cancellations, answers to the server, the end of a session. */
@@ -30,6 +25,8 @@ export interface HttpRequestMessage {
   method: string;
   params: JsonObject;
   inputSchema: JsonObject | null;
+  terms: RequestTerms;
+  side: RequestSide | null;
 }
 
 export interface SenderOptions {
@@ -37,7 +34,7 @@ export interface SenderOptions {
   maxResponseBytes: number;
   log: EventLog;
   timers: MonotonicTimers;
-  onToolListChange: () => void;
+  hearing: Hearing;
 }
 
 /** Sends MCP messages to one endpoint, and deals with what a server says beside its response. */
@@ -51,27 +48,37 @@ export class HttpSender {
 
   /** Sends a request and waits for its answer. */
   request(sent: HttpRequestMessage, terms: Terms, scope: Scope): Promise<PostAnswer> {
-    const params = terms.dialect.params(sent.params);
-    const fields = terms.dialect.headers(sent.method, params, sent.inputSchema);
-    return this.#post(request(sent.id, sent.method, params), sent.id, fields, terms, scope);
+    const { dialect } = terms;
+    const params = dialect.params(sent.params, sent.terms);
+    const fields = dialect.headers(sent.method, params, sent.inputSchema);
+    return this.#post(request(sent.id, sent.method, params), sent.id, fields, terms, scope, sent.side);
   }
 
   /** Sends a notification, or an answer to the server, and waits until it is accepted. */
   notify(message: JsonObject, terms: Terms, scope: Scope): Promise<PostAnswer> {
-    return this.#post(message, null, terms.dialect.headers('', {}, null), terms, scope);
+    return this.#post(message, null, terms.dialect.headers('', {}, null), terms, scope, null);
+  }
+
+  /** How the server's requests are answered; null where it must not send any. */
+  answering(terms: Terms): Answering | null {
+    if (!terms.dialect.serverRequests) return null;
+    return {
+      short: (message) => this.#aside(message, terms),
+      // Their number is bounded by the asks that a request may have open.
+      full: (message) => this.#send(message, terms),
+    };
   }
 
   /** Tells the server that a session is over; resolves also when it does not care. */
   endSession(terms: Terms): Promise<void> {
     const { endpoint, timers } = this.#options;
-    const fields = [...terms.dialect.headers('', {}, null), ...sessionField(terms.session)];
     return new Promise((resolve) => {
       const stop = timers.after(ASIDE_MS, resolve);
       const done = () => {
         stop();
         resolve();
       };
-      endpoint.send('DELETE', fields, null, { head: done, data: () => {}, end: done, fail: done });
+      endpoint.send('DELETE', sessionFields(terms), null, { head: done, data: () => {}, end: done, fail: done });
     });
   }
 
@@ -81,42 +88,46 @@ export class HttpSender {
     fields: [string, string][],
     terms: Terms,
     scope: Scope,
+    side: RequestSide | null,
   ): Promise<PostAnswer> {
     return post(message, id, [...fields, ...sessionField(terms.session)], scope, {
       ...this.#options,
-      onMessage: (received) => this.#onMessage(received, terms),
+      onMessage: (received) => this.#options.hearing.heard(received, side, this.answering(terms)),
+      onSettled: () => side?.end(),
       onGivenUp: () => {
         if (id !== null && terms.dialect.httpCancel === 'notify') this.#aside(cancelled(id), terms);
       },
+      resume: terms.dialect.resumable && id !== null ? () => sessionFields(terms) : null,
     });
-  }
-
-  #onMessage(message: ServerMessage, terms: Terms): void {
-    const { log, onToolListChange } = this.#options;
-    if (isToolListChange(message)) onToolListChange();
-    else if (message.kind === 'request') {
-      // MCP26-25: never relayed to the agent.
-      log.count('server_request', 'the server sent a request');
-      if (terms.dialect.serverRequests) this.#aside(answerServerRequest(message.id, message.method), terms);
-    } else log.count('notification', 'a notification was ignored');
   }
 
   /** A message that nobody waits for. Bounded, so that a server cannot make the gateway send without end. */
   #aside(message: JsonObject, terms: Terms): void {
     if (this.#asides >= MAX_ASIDES) return;
     this.#asides += 1;
+    void this.#send(message, terms).finally(() => {
+      this.#asides -= 1;
+    });
+  }
+
+  async #send(message: JsonObject, terms: Terms): Promise<void> {
     const scope = new Scope(new AbortController().signal, ASIDE_MS, this.#options.timers);
-    this.notify(message, terms, scope)
-      .catch((error: unknown) => {
-        if (!(error instanceof GatewayError)) throw error;
-        this.#options.log.count('aside_failed', error.detail);
-      })
-      .finally(() => {
-        scope.dispose();
-        this.#asides -= 1;
-      });
+    try {
+      await this.notify(message, terms, scope);
+    } catch (error) {
+      if (!(error instanceof GatewayError)) throw error;
+      this.#options.log.count('aside_failed', error.detail);
+    } finally {
+      scope.dispose();
+    }
   }
 }
+
+/** The header fields of a request that carries no message. */
+export const sessionFields = ({ dialect, session }: Terms): [string, string][] => [
+  ...dialect.headers('', {}, null),
+  ...sessionField(session),
+];
 
 export const sessionField = (session: string | null): [string, string][] =>
   session === null ? [] : [['mcp-session-id', session]];

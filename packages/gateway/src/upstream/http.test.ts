@@ -27,7 +27,6 @@ import { refusePlain } from './http-endpoint.ts';
 import { UpstreamRpcError } from './types.ts';
 
 const LIMITS = { timeout: 30_000 };
-const never = new AbortController().signal;
 const json = (text: string): JsonObject => parseJson(text) as JsonObject;
 const FAMILIES = ['modern', 'handshake'] as const;
 
@@ -55,9 +54,8 @@ test(
   LIMITS,
   async (t) => {
     const transport = await everything(t);
-    const { upstream, call, log } = connect(t, transport);
-    const listed = await upstream.listTools(never);
-    assert.ok(listed.some(({ name }) => name === 'echo'));
+    const { call, log, list } = connect(t, transport);
+    assert.ok((await list()).includes('echo'));
     assert.equal(textOf(await call('echo', { message: 'héllo' })), 'Echo: héllo');
     assert.ok(((await call('get-tiny-image')).content as JsonObject[]).some(({ type }) => type === 'image'));
     assert.ok('structuredContent' in (await call('get-structured-content', { location: 'Chicago' })));
@@ -91,12 +89,9 @@ test(
       '{"type":"object","properties":{"region":{"type":"string","x-mcp-header":"Region"},"n":{"type":"integer","x-mcp-header":"N"}}}',
     );
     const { transport, handler } = await sdkServer(t, inputSchema);
-    const { upstream, call, log } = connect(t, transport);
-    const changed = new Promise<void>((resolve) => upstream.onChanged(resolve));
-    assert.deepEqual(
-      (await upstream.listTools(never)).map(({ name }) => name),
-      ['wörk'],
-    );
+    const { upstream, call, log, list } = connect(t, transport);
+    const changed = new Promise((resolve) => upstream.onChanged(resolve));
+    assert.deepEqual(await list(), ['wörk']);
     for (const region of ['us-west1', 'Zürich\r\nX: 1', '', '=?base64?x?=']) {
       const seen = JSON.parse(textOf(await call('wörk', { region, n: 7 }, { inputSchema })));
       assert.deepEqual(seen.arguments, { region, n: 7 });
@@ -268,13 +263,11 @@ test('an expired session leads to one new one, and a second 404 to a clear error
     else answerJson(response, resultFor(message, textResult('ran')));
   });
   const { call, upstream } = connect(t, server.transport);
-  let changes = 0;
-  upstream.onChanged(() => {
-    changes += 1;
-  });
+  const changes: string[] = [];
+  upstream.onChanged((kind) => void changes.push(kind));
   const calls = () => server.received.filter(({ message }) => message.method === 'tools/call').length;
   assert.equal(textOf(await call('t')), 'ran');
-  assert.deepEqual([calls(), changes], [2, 1]);
+  assert.deepEqual([calls(), changes], [2, ['tools', 'resources', 'prompts']]);
   expired = new Set(['session-2', 'session-3']);
   await assert.rejects(call('t'), failsWith('UPSTREAM_UNAVAILABLE', /two sessions/));
   assert.equal(calls(), 4);
@@ -353,10 +346,10 @@ test(
       });
       let held: Received['response'] | undefined;
       let call: Received['message'] = {};
-      const { call: callTool, upstream } = connect(t, server.transport);
+      const { call: callTool, list } = connect(t, server.transport);
       assert.equal(textOf(await callTool('t')), 'done');
       // Time for answers that should not come.
-      for (let i = 0; i < 5; i += 1) await upstream.listTools(never);
+      for (let i = 0; i < 5; i += 1) await list();
       const answers = server.received.filter(
         ({ message, method }) => message.method === undefined && method === 'POST',
       );
@@ -536,8 +529,8 @@ test(
         );
         response.on('close', () => clearInterval(progress));
       });
-      const { call, upstream } = connect(t, server.transport, { timeoutMs: 500 });
-      await upstream.listTools(never);
+      const { call, upstream, list } = connect(t, server.transport, { timeoutMs: 500 });
+      await list();
       await assert.rejects(call('t', {}, { callId: 'slow' }), failsWith('UPSTREAM_TIMEOUT'));
       await closed;
       await upstream.close();
@@ -585,12 +578,12 @@ test(
       streams.push(request.response);
       opened();
     });
-    const { upstream } = connect(t, server.transport);
+    const { upstream, list } = connect(t, server.transport);
     const next = () => new Promise<void>((resolve) => (notify = resolve));
     let notify = () => {};
     upstream.onChanged(() => notify());
     const first = new Promise<void>((resolve) => (opened = resolve));
-    await upstream.listTools(never);
+    await list();
     await first;
     const announced = next();
     streams[0]?.write('data: {"jsonrpc":"2.0","method":"notifications/tools/list_changed"}\n\n');

@@ -3,6 +3,7 @@ import { TLSSocket } from 'node:tls';
 import { encodeUtf8, equalBytes, sha256 } from '@cmcp/evidence';
 import { GatewayError } from '../errors.ts';
 import type { Peer } from './http-endpoint.ts';
+import { refuseAddress } from './refused-address.ts';
 
 /** `SHA256:` and 43 times `A` with or without padding: the reference's way to write "no pin" (wire-formats 6.3). */
 const UNPINNED = /^SHA256:A{43}=?$/;
@@ -16,6 +17,7 @@ export function pinnedPeer(tlsFingerprint: string | null, authorities: string[] 
   const pin = readPin(tlsFingerprint);
   return {
     authorities,
+    refuseAddress,
     refuse(socket) {
       if (pin === null || !(socket instanceof TLSSocket)) return null;
       const certificate: X509Certificate | undefined = socket.getPeerX509Certificate();

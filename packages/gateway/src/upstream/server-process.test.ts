@@ -12,7 +12,6 @@ import type { CatalogServer } from '../catalog/types.ts';
 import { childEnvironment } from './child-environment.ts';
 
 const LIMITS = { timeout: 30_000 };
-const never = new AbortController().signal;
 const STUBBORN = `
   process.on('SIGTERM', () => {});
   process.stdin.on('end', () => {});
@@ -88,10 +87,14 @@ test('a stubborn child is gone after kill -9 of the gateway [G28] [D-48]', LIMIT
   const gateway = `
     import { createUpstream } from ${JSON.stringify(import.meta.resolve('./upstream.ts'))};
     const transport = ${JSON.stringify(scripted(STUBBORN))};
-    const settings = { timeoutMs: 20000, maxResponseBytes: 100000, env: {}, headers: {} };
-    const upstream = createUpstream({ id: 's', transport }, settings, () => {}, { baseEnv: process.env, graceMs: 100 });
-    const call = { callId: 'c', tool: 't', arguments: {}, inputSchema: {}, signal: new AbortController().signal };
-    console.log((await upstream.callTool(call)).result.content[0].text);`;
+    const settings = { timeoutMs: 20000, maxResponseBytes: 100000, concurrency: 1, env: {}, headers: {} };
+    const server = { id: 's', transport, asks: [] };
+    const upstream = createUpstream(server, settings, () => {}, { baseEnv: process.env, graceMs: 100 });
+    const call = {
+      callId: 'c', method: 'tools/call', params: { name: 't' }, inputSchema: {}, trace: {}, abilities: {}, round: null,
+      signal: new AbortController().signal, wantsProgress: false, logLevel: null, onNotice() {}, onAsk() {},
+    };
+    console.log((await upstream.send(call)).result.content[0].text);`;
   const process_ = spawn(process.execPath, ['--conditions=cmcp-source', '--input-type=module', '-e', gateway]);
   const [line] = (await once(process_.stdout, 'data')) as [Buffer];
   const pid = Number(line.toString());
@@ -143,7 +146,7 @@ test(
       scripted(`on.call = (m) => m.params.name === 'die' ? process.exit(3) : ok(m.id, text(String(process.pid)));`),
     );
     const first = textOf(await call('pid'));
-    const changed = new Promise<void>((resolve) => upstream.onChanged(resolve));
+    const changed = new Promise((resolve) => upstream.onChanged(resolve));
     await assert.rejects(call('die'), failsWith('OUTCOME_UNKNOWN', /exit code 3/));
     await changed;
     assert.notEqual(textOf(await call('pid')), first);
@@ -152,14 +155,14 @@ test(
 );
 
 test('a restarted server is not called before its definitions were listed again [LIFE-12]', LIMITS, async (t) => {
-  const { call, upstream } = connect(
+  const { call, list } = connect(
     t,
     scripted(`on.call = (m) => m.params.name === 'die' ? process.exit(3) : ok(m.id, text('done'));`),
   );
-  await upstream.listTools(never);
+  await list();
   await assert.rejects(call('die'), failsWith('OUTCOME_UNKNOWN'));
   await assert.rejects(call('t'), failsWith('UPSTREAM_UNAVAILABLE', /not compared/));
-  await upstream.listTools(never);
+  await list();
   assert.equal(textOf(await call('t')), 'done');
 });
 

@@ -1,60 +1,107 @@
 import type { JsonObject } from '@cmcp/evidence';
 import type { ServerTransport } from '../catalog/types.ts';
 import { GatewayError } from '../errors.ts';
+import type { AskKind } from '../mcp/asks.ts';
+import { type ClientDialect, OWN_TERMS } from '../mcp/client.ts';
+import { Announcements, type Link } from './announcements.ts';
 import { Backoff } from './backoff.ts';
 import type { Channel, ChannelRequest } from './channel.ts';
 import { childEnvironment } from './child-environment.ts';
 import { type EventLog, printable } from './event-log.ts';
+import type { Hearing } from './hearing.ts';
 import { checkServerFile } from './measure-server.ts';
 import type { MonotonicTimers } from './monotonic.ts';
+import type { News } from './news.ts';
+import { OwnRequests } from './own-requests.ts';
+import { Revival } from './revival.ts';
 import { type Scope, unsent } from './scope.ts';
 import { startServerProcess } from './server-process.ts';
 import { StdioConnection } from './stdio-connection.ts';
 import { negotiateStdio } from './stdio-negotiation.ts';
-import type { UpstreamSettings } from './types.ts';
+import type { UpstreamResult, UpstreamSettings } from './types.ts';
 
 export interface StdioChannelOptions {
   spawn: Extract<ServerTransport, { kind: 'stdio' }>;
+  /** What the catalog lets the server ask. */
+  asks: readonly AskKind[];
   settings: UpstreamSettings;
   baseEnv: Readonly<Record<string, string | undefined>>;
   /** Milliseconds between closed input, SIGTERM and SIGKILL. */
   graceMs: number;
   log: EventLog;
   timers: MonotonicTimers;
-  onChanged: () => void;
+  hearing: Hearing;
+  news: News;
 }
 
 interface Live {
   connection: StdioConnection;
+  dialect: ClientDialect;
   number: number;
+  /** The server was told to send log messages. */
+  logging: Promise<void> | null;
 }
 
 /** A stdio server that is started when it is needed, and again when it is needed after it died. */
 export class StdioChannel implements Channel {
+  readonly spacesStarts = true;
   readonly #options: StdioChannelOptions;
   readonly #backoff: Backoff;
+  readonly #own: OwnRequests;
+  readonly #announcements: Announcements;
+  readonly #revival: Revival;
   #live: Live | null = null;
   #starting: Promise<Live> | null = null;
   #closing: Promise<void> | null = null;
   #starts = 0;
-  #ids = 0;
   /** The newest process, also while it is being asked who it is. */
   #current: StdioConnection | null = null;
   /** False once the server has died of being asked by `server/discover`. */
   #probe = true;
 
   constructor(options: StdioChannelOptions) {
+    const { settings, timers, log, hearing, news } = options;
     this.#options = options;
-    this.#backoff = new Backoff(options.timers);
+    this.#backoff = new Backoff(timers);
+    this.#own = new OwnRequests(timers, log);
+    this.#announcements = new Announcements({
+      own: this.#own,
+      timers,
+      log,
+      onMessage: (message) => void hearing.heard(message, null, null),
+      onMissed: (wanted) => news.missed(wanted),
+    });
+    const again = () => this.#own.within(settings.timeoutMs, (scope) => this.#connected(scope));
+    this.#revival = new Revival(timers, again, () => this.#announcements.wanted);
   }
 
-  async exchange(request: ChannelRequest, scope: Scope): Promise<JsonObject> {
-    const { connection, number } = await this.#connected(scope);
+  /** One pipe for everything: only with one request in flight is it clear for whom the server asks. */
+  get exclusive(): boolean {
+    return this.#options.asks.length > 0 && this.#live?.dialect.serverRequests !== false;
+  }
+
+  async connect(scope: Scope): Promise<ClientDialect> {
+    return (await this.#connected(scope)).dialect;
+  }
+
+  async exchange(sent: ChannelRequest, scope: Scope): Promise<UpstreamResult> {
+    const live = await this.#connected(scope);
+    const { connection, dialect, number } = live;
+    const { logging } = dialect;
+    if (logging !== null && sent.terms.logLevel !== null) await scope.race(this.#logged(live, logging));
     if (scope.ended !== null) throw unsent(scope.ended);
-    request.admit(number);
-    const { dialect } = connection;
-    if (dialect === null) throw new GatewayError('INTERNAL_ERROR', 'a connection without a dialect');
-    return connection.exchange(request, dialect, scope);
+    sent.admit(number, dialect.profile);
+    return dialect.outcome(sent, await connection.exchange(sent, dialect, scope), sent.terms.offer);
+  }
+
+  async subscribe(uri: string, scope: Scope): Promise<boolean> {
+    const { dialect } = await this.#connected(scope);
+    return this.#announcements.add(uri, dialect, this.#requester(scope));
+  }
+
+  async unsubscribe(uri: string, scope: Scope): Promise<void> {
+    const { dialect } = await this.#connected(scope);
+    await this.#announcements.remove(uri, dialect, this.#requester(scope));
   }
 
   close(): Promise<void> {
@@ -63,6 +110,8 @@ export class StdioChannel implements Channel {
   }
 
   async #close(): Promise<void> {
+    this.#revival.close();
+    this.#announcements.detach();
     this.#backoff.release();
     // A server that is still being asked who it is ends the start with it.
     await this.#current?.stop();
@@ -101,18 +150,19 @@ export class StdioChannel implements Channel {
   }
 
   async #launch(): Promise<Live> {
-    const { spawn, settings, baseEnv, graceMs, timers, log, onChanged } = this.#options;
+    const { spawn, settings, baseEnv, graceMs, timers, log, hearing } = this.#options;
     await checkServerFile(spawn, settings.env);
     this.#requireOpen();
     const env = childEnvironment(baseEnv, settings.env);
     const request = { command: spawn.command, args: spawn.args, env, graceMs };
     const process = await startServerProcess(request, timers);
     const { maxResponseBytes } = settings;
-    const connection = new StdioConnection(process, { maxResponseBytes, log, timers, onToolListChange: onChanged });
+    const connection = new StdioConnection(process, { maxResponseBytes, log, timers, hearing });
     this.#current = connection;
+    let dialect: ClientDialect;
     try {
       this.#requireOpen();
-      await this.#agree(connection);
+      dialect = await this.#agree(connection);
     } catch (error) {
       await connection.stop();
       if (!(error instanceof GatewayError)) throw error;
@@ -120,27 +170,50 @@ export class StdioChannel implements Channel {
     }
     log.write('started', `pid ${process.pid}`);
     this.#starts += 1;
-    const live = { connection, number: this.#starts };
+    const live: Live = { connection, dialect, number: this.#starts, logging: null };
     this.#live = live;
     connection.died.then((reason) => this.#onDeath(live, `${reason} ${process.stderrTail()}`));
+    await this.#announcements.attach(this.#linkOf(live));
     return live;
   }
 
-  async #agree(connection: StdioConnection): Promise<void> {
-    const { settings, timers } = this.#options;
-    const nextId = () => `cmcp-${++this.#ids}`;
+  async #agree(connection: StdioConnection): Promise<ClientDialect> {
+    const { settings, asks } = this.#options;
     const { timeoutMs } = settings;
     try {
-      connection.dialect = await negotiateStdio(connection, { nextId, timeoutMs, timers, probe: this.#probe });
+      const dialect = await negotiateStdio(connection, { own: this.#own, asks, timeoutMs, probe: this.#probe });
+      connection.dialect = dialect;
+      return dialect;
     } catch (error) {
       const died = error instanceof GatewayError && error.code === 'OUTCOME_UNKNOWN';
       if (died && connection.dialect === null) this.#probe = false;
       throw error;
     }
-    const { dialect } = connection;
-    if (dialect.announcesChanges && dialect.listen !== null) {
-      connection.subscribe(nextId(), dialect.listen.method, dialect.listen.params, dialect);
-    }
+  }
+
+  #linkOf({ connection, dialect }: Live): Link {
+    return {
+      dialect,
+      request: (method, params) =>
+        this.#own.briefly((scope) => connection.exchange(this.#own.message(method, params), dialect, scope)),
+      openStream: (id, wanted, events) => {
+        if (dialect.announcing.by !== 'listening') return () => {};
+        const { method } = dialect.announcing;
+        const params = dialect.params(dialect.announcing.params(wanted), OWN_TERMS);
+        return connection.openStream(id, method, params, events);
+      },
+    };
+  }
+
+  /** Once for each connection, and only when somebody wants to hear log messages. */
+  #logged(live: Live, { method, params }: { method: string; params: JsonObject }): Promise<void> {
+    live.logging ??= this.#own.attempt(this.#linkOf(live).request(method, params), 'not_logging');
+    return live.logging;
+  }
+
+  /** For requests of the gateway's own that belong to the connection, whichever it is by then. */
+  #requester(scope: Scope): Link['request'] {
+    return (method, params) => this.exchange(this.#own.message(method, params), scope);
   }
 
   #requireOpen(): void {
@@ -149,10 +222,13 @@ export class StdioChannel implements Channel {
 
   #onDeath(live: Live, reason: string): void {
     if (this.#live === live) this.#live = null;
+    this.#announcements.detach();
     this.#backoff.ended();
     this.#options.log.write('ended', reason.trim());
+    if (this.#closing !== null) return;
     // What was compared belongs to a process that no longer exists.
-    if (this.#closing === null) this.#options.onChanged();
+    this.#options.news.everyListChanged();
+    this.#revival.start();
   }
 }
 

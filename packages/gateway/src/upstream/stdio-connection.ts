@@ -1,19 +1,23 @@
-import { type JsonObject, stringifyJson } from '@cmcp/evidence';
+import { isObject, type JsonObject, member, stringifyJson } from '@cmcp/evidence';
 import { GatewayError } from '../errors.ts';
 import {
-  answerServerRequest,
   type ClientDialect,
   cancelled,
-  isToolListChange,
   parseServerBytes,
-  readResult,
+  type RequestTerms,
   readServerMessage,
   request,
+  type ServerMessage,
 } from '../mcp/client.ts';
+import { CANCELLED } from '../mcp/server-notices.ts';
+import { readResult } from '../mcp/server-results.ts';
 import { claimedIds } from './claimed-ids.ts';
 import type { EventLog } from './event-log.ts';
+import type { Hearing } from './hearing.ts';
 import { LineReader } from './line-reader.ts';
+import type { StreamEvents } from './listening.ts';
 import type { MonotonicTimers } from './monotonic.ts';
+import type { Answering, RequestSide } from './request-side.ts';
 import type { Scope } from './scope.ts';
 import type { ServerProcess } from './server-process.ts';
 
@@ -21,6 +25,8 @@ import type { ServerProcess } from './server-process.ts';
 const MAX_BACKLOG = 16 * 1024 * 1024;
 /** After the exit, time for what is left in the pipe. */
 const DRAIN_MS = 1000;
+/** Requests that were given up and may still be worked on; of more nothing more is kept. */
+const MAX_ABANDONED = 1000;
 const OPEN_BRACE = 0x7b;
 
 /**
@@ -33,15 +39,24 @@ function oneLine(message: JsonObject): string {
 }
 
 interface Pending {
+  side: RequestSide | null;
   resolve(message: JsonObject): void;
   reject(error: GatewayError): void;
+}
+
+export interface StdioRequestMessage {
+  id: string;
+  method: string;
+  params: JsonObject;
+  terms: RequestTerms;
+  side: RequestSide | null;
 }
 
 export interface ConnectionOptions {
   maxResponseBytes: number;
   log: EventLog;
   timers: MonotonicTimers;
-  onToolListChange: () => void;
+  hearing: Hearing;
 }
 
 /** One life of a stdio server: requests out, answers matched by id, everything else contained (ATK-26). */
@@ -49,11 +64,21 @@ export class StdioConnection {
   readonly #process: ServerProcess;
   readonly #options: ConnectionOptions;
   readonly #pending = new Map<string, Pending>();
+  /** Requests that stay open to carry announcements. */
+  readonly #streams = new Map<string, StreamEvents>();
+  readonly #abandoned = new Set<string>();
+  /** How the server's requests are answered. */
+  readonly #answering: Answering = {
+    short: (message) => void this.#write(oneLine(message)),
+    full: (message) => void this.#write(oneLine(message)),
+  };
   /** Set by the negotiation; before it the server is owed no answers. */
   dialect: ClientDialect | null = null;
   /** Resolves with a reason when no answer can come any more; all pending requests are rejected by then. */
   readonly died: Promise<string>;
   #dead: string | null = null;
+  /** The server asked on behalf of nobody who can be told apart: it is replaced as soon as nobody needs it. */
+  #unclear = false;
 
   constructor(process: ServerProcess, options: ConnectionOptions) {
     this.#process = process;
@@ -66,8 +91,8 @@ export class StdioConnection {
     this.died = this.#waitForEnd().then((reason) => {
       this.#dead = reason;
       const error = new GatewayError('OUTCOME_UNKNOWN', `the server ended during the call: ${reason}`);
-      for (const pending of this.#pending.values()) pending.reject(error);
-      this.#pending.clear();
+      for (const id of [...this.#pending.keys()]) this.#settle(id)?.reject(error);
+      this.#streams.clear();
       return reason;
     });
   }
@@ -81,29 +106,30 @@ export class StdioConnection {
    * longer wanted. `cancel` is false for requests that a server must not be asked to cancel.
    */
   async exchange(
-    message: { id: string; method: string; params: JsonObject },
+    { id, method, params, terms, side }: StdioRequestMessage,
     dialect: ClientDialect,
     scope: Scope,
     cancel = true,
   ): Promise<JsonObject> {
-    const { id } = message;
     // MCP26-17: two requests under one id could receive each other's answer.
     if (this.#pending.has(id)) throw new GatewayError('INTERNAL_ERROR', 'a request id was used twice at once');
-    this.#send(request(id, message.method, dialect.params(message.params)));
-    const answer = new Promise<JsonObject>((resolve, reject) => this.#pending.set(id, { resolve, reject }));
+    this.#send(request(id, method, dialect.params(params, terms)));
+    const answer = new Promise<JsonObject>((resolve, reject) => this.#pending.set(id, { side, resolve, reject }));
     const off = scope.onEnd((error) => {
-      const pending = this.#pending.get(id);
-      this.#pending.delete(id);
-      if (cancel) this.#offer(cancelled(id));
+      const pending = this.#settle(id);
+      if (cancel) this.#abandon(id);
       pending?.reject(error);
     });
     return readResult(await answer.finally(off));
   }
 
-  /** Sends a request whose answer nobody waits for: a subscription ends when the process does. */
-  subscribe(id: string, method: string, params: JsonObject, dialect: ClientDialect): void {
-    this.#pending.set(id, { resolve: () => {}, reject: () => {} });
-    this.#offer(request(id, method, dialect.params(params)));
+  /** Sends a request that stays open to carry announcements; what is returned ends it. */
+  openStream(id: string, method: string, params: JsonObject, events: StreamEvents): () => void {
+    this.#streams.set(id, events);
+    this.#write(oneLine(request(id, method, params)));
+    return () => {
+      if (this.#streams.delete(id)) this.#write(oneLine(cancelled(id)));
+    };
   }
 
   /** Sends a notification; throws UPSTREAM_UNAVAILABLE when the server is gone or stuck. */
@@ -121,16 +147,17 @@ export class StdioConnection {
     }
   }
 
-  /** Sends what may be dropped when the server is gone or does not read. */
-  #offer(message: JsonObject): void {
-    this.#write(oneLine(message));
-  }
-
+  /** False, and nothing sent, when the server is gone or does not read. */
   #write(line: string): boolean {
     const { stdin } = this.#process;
     if (this.#dead !== null || !stdin.writable || stdin.writableLength > MAX_BACKLOG) return false;
     stdin.write(line);
     return true;
+  }
+
+  #abandon(id: string): void {
+    if (this.#abandoned.size < MAX_ABANDONED) this.#abandoned.add(id);
+    this.#write(oneLine(cancelled(id)));
   }
 
   #waitForEnd(): Promise<string> {
@@ -165,28 +192,65 @@ export class StdioConnection {
     }
   }
 
-  #onMessage(message: ReturnType<typeof readServerMessage>): void {
-    const { log, onToolListChange } = this.#options;
-    if (message.kind === 'response') {
-      const pending = this.#pending.get(message.id);
-      this.#pending.delete(message.id);
-      if (pending === undefined) log.count('unknown_response', 'an answer to no request of ours was dropped');
-      else pending.resolve(message.message);
-    } else if (message.kind === 'request') {
-      log.count('server_request', 'the server sent a request');
-      if (this.dialect?.serverRequests) this.#offer(answerServerRequest(message.id, message.method));
-    } else if (isToolListChange(message)) {
-      onToolListChange();
-    } else {
-      log.count(message.kind === 'notification' ? 'notification' : 'stdout_noise', 'a message was ignored');
+  #onMessage(message: ServerMessage): void {
+    const { log, hearing } = this.#options;
+    if (message.kind === 'response') this.#onResponse(message);
+    else if (message.kind === 'other') log.count('stdout_noise', 'a message was ignored');
+    else if (!this.#onStream(message)) {
+      const answering = this.dialect?.serverRequests ? this.#answering : null;
+      const attributed = hearing.heard(message, this.#soleRequest(), answering);
+      // A fresh process has nothing left of what was given up, so that it can ask again.
+      if (!attributed && this.#abandoned.size > 0) this.#unclear = true;
+      this.#stopWhenIdle();
     }
+  }
+
+  #onResponse(message: Extract<ServerMessage, { kind: 'response' }>): void {
+    const pending = this.#settle(message.id);
+    const stream = this.#streams.get(message.id);
+    if (pending !== null) pending.resolve(message.message);
+    else if (stream !== undefined) {
+      this.#streams.delete(message.id);
+      stream.ended(isObject(member(message.message, 'error')));
+    } else {
+      // A late answer to what was given up; past the bound it is no longer known what is still out.
+      if (this.#abandoned.size < MAX_ABANDONED) this.#abandoned.delete(message.id);
+      this.#options.log.count('unknown_response', 'an answer to no request of ours was dropped');
+    }
+  }
+
+  /** Takes an announcement to the stream that it belongs to. */
+  #onStream(message: Extract<ServerMessage, { kind: 'request' | 'notification' }>): boolean {
+    if (message.kind !== 'notification' || this.dialect?.announcing.by !== 'listening') return false;
+    const closes = message.method === CANCELLED ? member(message.params, 'requestId') : undefined;
+    const id = typeof closes === 'string' ? closes : this.dialect.announcing.streamOf(message.params);
+    const stream = id === null ? undefined : this.#streams.get(id);
+    stream?.message(message);
+    return stream !== undefined;
+  }
+
+  /** The request that whatever the server says now must belong to; null when it could be another, even one given up. */
+  #soleRequest(): RequestSide | null {
+    if (this.#pending.size !== 1 || this.#abandoned.size > 0) return null;
+    for (const { side } of this.#pending.values()) return side;
+    return null;
+  }
+
+  #stopWhenIdle(): void {
+    if (this.#unclear && this.#pending.size === 0) void this.stop();
+  }
+
+  /** Takes a request out: what the server says of it from now on belongs to nobody. */
+  #settle(id: string): Pending | null {
+    const pending = this.#pending.get(id) ?? null;
+    this.#pending.delete(id);
+    pending?.side?.end();
+    this.#stopWhenIdle();
+    return pending;
   }
 
   #failClaimed(part: Buffer, error: GatewayError): void {
     this.#options.log.count('unreadable_message', error.detail);
-    for (const id of claimedIds(part)) {
-      this.#pending.get(id)?.reject(error);
-      this.#pending.delete(id);
-    }
+    for (const id of claimedIds(part)) this.#settle(id)?.reject(error);
   }
 }

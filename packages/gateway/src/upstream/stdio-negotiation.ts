@@ -1,5 +1,6 @@
 import type { JsonObject } from '@cmcp/evidence';
 import { GatewayError } from '../errors.ts';
+import type { AskKind } from '../mcp/asks.ts';
 import type { ClientDialect } from '../mcp/client.ts';
 import {
   HANDSHAKE_VERSIONS,
@@ -10,8 +11,7 @@ import {
   readInitialize,
 } from '../mcp/handshake/client.ts';
 import { DISCOVER, modernDialect, readDiscovery, readDiscoveryError } from '../mcp/modern/client.ts';
-import type { MonotonicTimers } from './monotonic.ts';
-import { Scope } from './scope.ts';
+import type { OwnRequests } from './own-requests.ts';
 import type { StdioConnection } from './stdio-connection.ts';
 import { UpstreamRpcError } from './types.ts';
 
@@ -19,11 +19,11 @@ import { UpstreamRpcError } from './types.ts';
 const PROBE_MS = 3000;
 
 export interface NegotiationOptions {
-  /** Fresh request ids. */
-  nextId: () => string;
+  own: OwnRequests;
+  /** What the catalog lets the server ask. */
+  asks: readonly AskKind[];
   /** For the whole start. */
   timeoutMs: number;
-  timers: MonotonicTimers;
   /** False for a server that died of the probe before. */
   probe: boolean;
 }
@@ -36,8 +36,9 @@ export interface NegotiationOptions {
 export async function negotiateStdio(connection: StdioConnection, options: NegotiationOptions): Promise<ClientDialect> {
   const modern = options.probe ? await probe(connection, options) : null;
   if (modern !== null) return modern;
-  connection.dialect = openingDialect();
-  const result = await ask(connection, INITIALIZE, initializeParams(), openingDialect(), options, options.timeoutMs);
+  const opening = openingDialect();
+  connection.dialect = opening;
+  const result = await ask(connection, INITIALIZE, initializeParams(options.asks), opening, options, options.timeoutMs);
   const dialect = readInitialize(result);
   connection.notify(initialized());
   return dialect;
@@ -56,18 +57,13 @@ async function probe(connection: StdioConnection, options: NegotiationOptions): 
 }
 
 /** One request of the opening; these cannot be cancelled. */
-async function ask(
+function ask(
   connection: StdioConnection,
   method: string,
   params: JsonObject,
   dialect: ClientDialect,
-  options: NegotiationOptions,
+  { own }: NegotiationOptions,
   timeoutMs: number,
 ): Promise<JsonObject> {
-  const scope = new Scope(new AbortController().signal, timeoutMs, options.timers);
-  try {
-    return await connection.exchange({ id: options.nextId(), method, params }, dialect, scope, false);
-  } finally {
-    scope.dispose();
-  }
+  return own.within(timeoutMs, (scope) => connection.exchange(own.message(method, params), dialect, scope, false));
 }

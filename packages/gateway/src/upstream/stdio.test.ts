@@ -15,8 +15,8 @@ test(
   LIMITS,
   async (t) => {
     const { upstream, call } = connect(t, nodeServer(packageFile('server-everything/dist/index.js')));
-    const tools = await upstream.listTools(never);
-    const sum = tools.find(({ name }) => name === 'get-sum');
+    const tools = await upstream.list('tools', never);
+    const sum = tools.find(({ key }) => key === 'get-sum');
     assert.ok(sum);
     assert.deepEqual(Object.keys(sum.definition).includes('inputSchema'), true);
     assert.equal(textOf(await call('echo', { message: 'héllo\nwörld' })), 'Echo: héllo\nwörld');
@@ -63,15 +63,12 @@ serveStdio(() => {
 `;
 
 test('a modern server (SDK v2) over stdio is found by discover and announces changes [MCP26-41]', LIMITS, async (t) => {
-  const { upstream, call } = connect(t, nodeServer('--input-type=module', '-e', MODERN));
-  const changed = new Promise<void>((resolve) => upstream.onChanged(resolve));
-  assert.deepEqual(
-    (await upstream.listTools(never)).map(({ name }) => name),
-    ['seen'],
-  );
+  const { upstream, call, list } = connect(t, nodeServer('--input-type=module', '-e', MODERN));
+  const changed = new Promise((resolve) => upstream.onChanged(resolve));
+  assert.deepEqual(await list(), ['seen']);
   assert.match(textOf(await call('seen', { a: 1 })), /"arguments":\{"a":1\}/);
   await call('change');
-  await changed;
+  assert.equal(await changed, 'tools');
 });
 
 test(
@@ -190,9 +187,9 @@ test('answers go to the call with the same id, in whatever order they come [MCP2
 });
 
 test('an id that is in flight cannot be used again [MCP26-17]', LIMITS, async (t) => {
-  const { call, upstream } = connect(t, scripted('on.call = () => {};'));
+  const { call, upstream, list } = connect(t, scripted('on.call = () => {};'));
   const first = call('t', {}, { callId: 'same' });
-  await upstream.listTools(never);
+  await list();
   await assert.rejects(call('t', {}, { callId: 'same' }), failsWith('INTERNAL_ERROR'));
   await upstream.close();
   await assert.rejects(first, failsWith('OUTCOME_UNKNOWN'));
@@ -272,8 +269,8 @@ test(
       if (m.params.name === 'asked') return ok(m.id, text(cancelled));
       setInterval(() => send({ jsonrpc: '2.0', method: 'notifications/progress', params: { progressToken: m.id, progress: 1 } }), 5);
     };`;
-    const { call, upstream } = connect(t, scripted(script), { timeoutMs: 1000 });
-    await upstream.listTools(never);
+    const { call, list } = connect(t, scripted(script), { timeoutMs: 1000 });
+    await list();
     await assert.rejects(call('slow', {}, { callId: 'slow-call' }), failsWith('UPSTREAM_TIMEOUT'));
     assert.equal(textOf(await call('asked')), 'slow-call');
   },
@@ -284,11 +281,11 @@ test('a cancelled call ends at once and the server is told [MCP26-26]', LIMITS, 
     let cancelled = 'none';
     on.other = (m) => { if (m.method === 'notifications/cancelled') cancelled = m.params.requestId; };
     on.call = (m) => { if (m.params.name === 'asked') ok(m.id, text(cancelled)); };`;
-  const { call, upstream } = connect(t, scripted(script));
-  await upstream.listTools(never);
+  const { call, list } = connect(t, scripted(script));
+  await list();
   const controller = new AbortController();
   const pending = call('slow', {}, { callId: 'mine', signal: controller.signal });
-  await upstream.listTools(never);
+  await list();
   controller.abort();
   await assert.rejects(pending, failsWith('CALL_CANCELLED'));
   assert.equal(textOf(await call('asked')), 'mine');
@@ -316,29 +313,24 @@ test(
   },
 );
 
-test('notifications/tools/list_changed is announced and other notifications are not [W-29]', LIMITS, async (t) => {
+test('the change of each list is announced and other notifications are not [W-29]', LIMITS, async (t) => {
   const script = `
     on.call = (m) => {
       send({ jsonrpc: '2.0', method: 'notifications/' + m.params.name });
       ok(m.id, text('sent'));
     };`;
   const { call, upstream } = connect(t, scripted(script));
-  let changes = 0;
-  upstream.onChanged(() => {
-    changes += 1;
-  });
-  await call('resources/list_changed');
-  assert.equal(changes, 0);
-  await call('tools/list_changed');
-  assert.equal(changes, 1);
+  const changes: string[] = [];
+  upstream.onChanged((kind) => void changes.push(kind));
+  for (const name of ['tools', 'resources', 'other', 'prompts']) await call(`${name}/list_changed`);
+  assert.deepEqual(changes, ['tools', 'resources', 'prompts']);
 });
 
 test(
   'all pages are read, an empty cursor is a cursor, and endless lists are refused [MCP26-24] [W-27]',
   LIMITS,
   async (t) => {
-    const names = async (script: string) =>
-      (await connect(t, scripted(script)).upstream.listTools(never)).map(({ name }) => name);
+    const names = (script: string) => connect(t, scripted(script)).list();
     const paged = `
     on.list = (m) => {
       const { cursor } = m.params;
@@ -350,7 +342,7 @@ test(
     const endless = `let n = 0; on.list = (m) => ok(m.id, { tools: [tool('t' + n++)], nextCursor: 'more' });`;
     await assert.rejects(names(endless), failsWith('UPSTREAM_PROTOCOL_ERROR', /pages/));
     const many = `on.list = (m) => ok(m.id, { tools: Array.from({ length: 10001 }, (_, n) => tool('t' + n)) });`;
-    await assert.rejects(names(many), failsWith('UPSTREAM_PROTOCOL_ERROR', /tools/));
+    await assert.rejects(names(many), failsWith('UPSTREAM_PROTOCOL_ERROR', /items/));
   },
 );
 
@@ -361,11 +353,8 @@ test(
     const script = `
     const bad = { name: 'bad\\n', inputSchema: { type: 'object', properties: { a: { type: 'number', 'x-mcp-header': 'A' } } } };
     on.list = (m) => ok(m.id, { tools: [tool('good'), bad, { name: 'bare' }, 'text', tool('twice'), tool('twice')] });`;
-    const { upstream, logged } = connect(t, scripted(script));
-    assert.deepEqual(
-      (await upstream.listTools(never)).map(({ name }) => name),
-      ['good'],
-    );
+    const { list, logged } = connect(t, scripted(script));
+    assert.deepEqual(await list(), ['good']);
     const { detail } = await logged('tools_left_out');
     assert.match(detail, /^4: bad\\u000a: x-mcp-header at a /);
     assert.match(detail, /bare: no input schema; a tool without a name; twice: listed twice$/);
@@ -400,11 +389,11 @@ test('one dead, one silent and one garbage server do not disturb a good one [LIF
 });
 
 test('a server that does not read its input is sent no more than a bound [D-06] [W-29]', LIMITS, async (t) => {
-  const { call, upstream } = connect(
+  const { call, upstream, list } = connect(
     t,
     scripted('on.list = (m) => { ok(m.id, { tools: [] }); process.stdin.pause(); };'),
   );
-  await upstream.listTools(never);
+  await list();
   const big = { blob: 'x'.repeat(6 << 20) };
   const sent = [1, 2, 3].map(() => assert.rejects(call('t', big), failsWith('OUTCOME_UNKNOWN')));
   await assert.rejects(call('t', big), failsWith('UPSTREAM_UNAVAILABLE', /does not read/));

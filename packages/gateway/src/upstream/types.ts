@@ -38,9 +38,10 @@ export interface UpstreamRequest {
   onNotice: (notice: Notice) => void;
   /**
    * A server of the handshake revisions asks while its request waits. The result goes to the server; a GatewayError becomes a
-   * JSON-RPC error that says no more than that it was refused.
+   * JSON-RPC error that says no more than that it was refused. The signal says that the answer is no longer wanted: the server
+   * took the ask back, or the request is over.
    */
-  onAsk: (ask: Ask) => Promise<JsonObject>;
+  onAsk: (ask: Ask, signal: AbortSignal) => Promise<JsonObject>;
   /** A server of 2026-07-28 is sent its request again, with what it asked for. */
   round: { responses: JsonObject; state: string | null } | null;
 }

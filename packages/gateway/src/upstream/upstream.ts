@@ -1,28 +1,58 @@
-import { isObject, type JsonObject, type JsonValue, member } from '@cmcp/evidence';
+import type { LookupFunction } from 'node:net';
+import type { JsonObject, JsonValue } from '@cmcp/evidence';
 import type { CatalogServer } from '../catalog/types.ts';
 import { GatewayError } from '../errors.ts';
-import { checkToolResult, readToolPage } from '../mcp/client.ts';
-import { parameterHeaders } from '../mcp/headers.ts';
-import type { Channel } from './channel.ts';
+import type { AskKind } from '../mcp/asks.ts';
+import { LISTS, readPage } from '../mcp/server-lists.ts';
+import { readInstructions, type ServerProfile } from '../mcp/server-profile.ts';
+import type { ChangeKind, ListKind } from '../mcp/types.ts';
+import { Breaker } from './breaker.ts';
+import { Bulkhead } from './bulkhead.ts';
+import type { Channel, ChannelRequest } from './channel.ts';
 import { EventLog } from './event-log.ts';
+import { Hearing } from './hearing.ts';
 import { HttpChannel } from './http-channel.ts';
+import { usableItems } from './live-items.ts';
 import { type MonotonicTimers, monotonicTimers } from './monotonic.ts';
+import { News } from './news.ts';
+import { OwnRequests } from './own-requests.ts';
+import { RequestSide } from './request-side.ts';
 import { Scope } from './scope.ts';
 import { StdioChannel } from './stdio-channel.ts';
-import type { LiveTool, Upstream, UpstreamCall, UpstreamLog, UpstreamResult, UpstreamSettings } from './types.ts';
+import { Subscriptions } from './subscriptions.ts';
+import {
+  type Listed,
+  type Upstream,
+  type UpstreamLog,
+  type UpstreamMethod,
+  type UpstreamRequest,
+  type UpstreamResult,
+  UpstreamRpcError,
+  type UpstreamSettings,
+} from './types.ts';
 
 const GRACE_MS = 2000;
 const MAX_PAGES = 100;
-const MAX_TOOLS = 10_000;
-/** Of tools that are left out, so many are named in the log, each so long. */
+const MAX_ITEMS = 10_000;
+/** Of items that are left out, so many are named in the log, each so long. */
 const MAX_NAMED = 20;
 const MAX_REASON = 200;
+const METHOD_NOT_FOUND = -32601;
+
+/** The lists that must have been compared with the catalog before a method is sent. */
+const COMPARED: Partial<Record<UpstreamMethod, readonly ListKind[]>> = {
+  'tools/call': ['tools'],
+  'resources/read': ['resources', 'resourceTemplates'],
+  'prompts/get': ['prompts'],
+};
 
 export interface UpstreamDeps {
   /** Environment that the allow-listed variables of a child are taken from. */
   baseEnv: Readonly<Record<string, string | undefined>>;
   /** Certificates (PEM) that HTTPS servers must chain to; absent: those that Node trusts. */
   ca?: string[];
+  /** Finds the addresses of a server's name; absent: the system does. */
+  lookup?: LookupFunction;
   timers?: MonotonicTimers;
   /** Milliseconds that a child is given after its input is closed, and again after SIGTERM. */
   graceMs?: number;
@@ -39,146 +69,224 @@ export function createUpstream(
   log: UpstreamLog,
   deps: UpstreamDeps,
 ): Upstream {
-  const listeners: (() => void)[] = [];
-  const timers = deps.timers ?? monotonicTimers;
-  const events = new EventLog(server.id, log);
-  const onChanged = () => {
-    for (const listener of listeners) listener();
-  };
-  const { transport } = server;
-  const common = { settings, log: events, timers, onChanged };
-  const channel: Channel =
-    transport.kind === 'stdio'
-      ? new StdioChannel({ ...common, spawn: transport, baseEnv: deps.baseEnv, graceMs: deps.graceMs ?? GRACE_MS })
-      : new HttpChannel({ ...common, target: transport, ca: deps.ca ?? null });
-  return new ServerUpstream(server.id, channel, listeners, settings.timeoutMs, timers, events);
+  return new ServerUpstream(server, settings, new EventLog(server.id, log), deps);
 }
 
 class ServerUpstream implements Upstream {
   readonly serverId: string;
   readonly #channel: Channel;
-  readonly #listeners: (() => void)[];
+  readonly #asks: readonly AskKind[];
+  readonly #hearing: Hearing;
+  readonly #news: News;
+  readonly #subscriptions: Subscriptions;
+  readonly #breaker: Breaker;
+  readonly #bulkhead: Bulkhead;
+  readonly #own: OwnRequests;
+  readonly #listeners: ((kind: ChangeKind) => void)[] = [];
   readonly #timeoutMs: number;
   readonly #timers: MonotonicTimers;
   readonly #log: EventLog;
-  /** Connection whose definitions were read last; null before the first listing. */
-  #listed: number | null = null;
-  #lists = 0;
+  /** For each list, the connection whose definitions were read last. */
+  readonly #listed = new Map<ListKind, number>();
+  #again = 0;
 
-  constructor(
-    id: string,
-    channel: Channel,
-    listeners: (() => void)[],
-    timeoutMs: number,
-    timers: MonotonicTimers,
-    log: EventLog,
-  ) {
-    this.serverId = id;
-    this.#channel = channel;
-    this.#listeners = listeners;
-    this.#timeoutMs = timeoutMs;
+  constructor(server: CatalogServer, settings: UpstreamSettings, log: EventLog, deps: UpstreamDeps) {
+    const timers = deps.timers ?? monotonicTimers;
+    this.serverId = server.id;
+    this.#asks = server.asks;
+    this.#timeoutMs = settings.timeoutMs;
     this.#timers = timers;
     this.#log = log;
-  }
-
-  callTool(call: UpstreamCall): Promise<UpstreamResult> {
-    const params: JsonObject = { name: call.tool, arguments: call.arguments };
-    const request = { id: call.callId, method: 'tools/call', params, inputSchema: call.inputSchema };
-    return this.#scoped(call.signal, async (scope) => {
-      const admit = (connection: number) => this.#requireListed(connection);
-      return { result: checkToolResult(await this.#channel.exchange({ ...request, admit }, scope)) };
+    this.#own = new OwnRequests(timers, log);
+    this.#subscriptions = new Subscriptions({
+      timers,
+      subscribe: (uri) => this.#subscribe(uri),
+      unsubscribe: (uri) => void this.#own.attempt(this.#unsubscribe(uri), 'not_unsubscribed'),
     });
+    this.#news = new News({
+      timers,
+      log,
+      onListChanged: (kind) => {
+        for (const listener of this.#listeners) listener(kind);
+      },
+      onUpdated: (uri) => this.#subscriptions.updated(uri),
+    });
+    this.#hearing = new Hearing({
+      approved: server.asks,
+      log,
+      onListChanged: (kind) => this.#news.listChanged(kind),
+      onUpdated: (uri) => this.#news.updated(uri),
+    });
+    const { transport, asks } = server;
+    const common = { asks, settings, log, timers, hearing: this.#hearing, news: this.#news };
+    const channel: Channel =
+      transport.kind === 'stdio'
+        ? new StdioChannel({ ...common, spawn: transport, baseEnv: deps.baseEnv, graceMs: deps.graceMs ?? GRACE_MS })
+        : new HttpChannel({ ...common, target: transport, ca: deps.ca ?? null, lookup: deps.lookup ?? null });
+    this.#channel = channel;
+    this.#breaker = new Breaker(timers, log);
+    this.#bulkhead = new Bulkhead(() => (channel.exclusive ? 1 : settings.concurrency));
   }
 
-  listTools(signal: AbortSignal): Promise<LiveTool[]> {
-    return this.#scoped(signal, async (scope) => {
-      const found: JsonValue[] = [];
-      let connection: number | null = null;
-      // Pages of a process that ended meanwhile do not count for its successor.
-      const admit = (number: number) => {
-        connection ??= number;
-      };
-      let cursor: string | null = null;
-      for (let pages = 1; ; pages += 1) {
-        const params: JsonObject = cursor === null ? {} : { cursor };
-        const id = `cmcp-list-${++this.#lists}`;
-        const page = readToolPage(
-          await this.#channel.exchange({ id, method: 'tools/list', params, inputSchema: null, admit }, scope),
-        );
-        found.push(...page.tools);
-        cursor = page.nextCursor;
-        if (found.length > MAX_TOOLS) throw endless(`more than ${MAX_TOOLS} tools`);
-        if (cursor === null) break;
-        if (pages === MAX_PAGES) throw endless(`more than ${MAX_PAGES} pages of tools`);
+  send(request: UpstreamRequest): Promise<UpstreamResult> {
+    const { method, params, inputSchema, callId, round } = request;
+    return this.#governed(request.signal, async (scope, admitted) => {
+      const side = new RequestSide(request, this.#asks, scope, this.#timers, this.#log);
+      const { terms } = side;
+      // A request that is sent again is another request (MCP26-28).
+      const id = round === null ? callId : `${callId}/${++this.#again}`;
+      const admit = (connection: number, profile: ServerProfile) =>
+        admitted(() => this.#requireReady(method, connection, profile));
+      const stop = this.#hearing.listenFor(callId, side);
+      try {
+        return await this.#channel.exchange({ id, method, params, inputSchema, terms, side, admit }, scope);
+      } finally {
+        stop();
+        side.end();
       }
-      this.#listed = connection;
-      return this.#usable(found);
     });
   }
 
-  onChanged(listener: () => void): void {
-    this.#listeners.push(listener);
+  list(kind: ListKind, signal: AbortSignal): Promise<Listed[]> {
+    return this.#governed(signal, async (scope, admitted) => {
+      const read: { connection: number | null; offered: boolean } = { connection: null, offered: true };
+      const admit = (connection: number, profile: ServerProfile) => {
+        // Pages of a process that ended meanwhile do not count for its successor.
+        read.connection ??= connection;
+        admitted(() => {
+          read.offered = profile.lists(kind);
+          if (!read.offered) throw notOffered(LISTS[kind].method);
+        });
+      };
+      let found: JsonValue[] = [];
+      try {
+        found = await this.#pages(kind, scope, admit);
+      } catch (error) {
+        // A server that promised tools and no longer knows the method is in trouble, not without tools.
+        if (read.offered && (kind === 'tools' || !saysNotOffered(error))) throw error;
+      }
+      if (read.connection !== null) this.#listed.set(kind, read.connection);
+      return this.#usable(kind, found);
+    });
   }
 
-  close(): Promise<void> {
-    return this.#channel.close();
+  instructions(signal: AbortSignal): Promise<string | null> {
+    return this.#governed(signal, async (scope, admitted) => {
+      const { restate, profile } = await this.#channel.connect(scope);
+      if (restate === null) return profile.instructions;
+      const admit = () => admitted(() => {});
+      return readInstructions(await this.#ask({ ...this.#own.message(restate, {}), admit }, scope));
+    });
   }
 
-  /** A restarted server may offer other tools under the same names: no call before they were listed anew. */
-  #requireListed(connection: number): void {
-    if (this.#listed !== null && this.#listed !== connection) {
-      throw unavailable('the server was restarted and its definitions were not compared yet');
-    }
-  }
-
-  async #scoped<T>(signal: AbortSignal, work: (scope: Scope) => Promise<T>): Promise<T> {
+  async subscribe(uri: string, onUpdated: () => void, signal: AbortSignal): Promise<(() => void) | null> {
     const scope = new Scope(signal, this.#timeoutMs, this.#timers);
     try {
-      return await work(scope);
+      return await this.#subscriptions.add(uri, onUpdated, scope);
     } finally {
       scope.dispose();
     }
   }
 
-  /** MCP26-33: a tool that cannot be called as the protocol demands is left out, with a warning; the others stay. */
-  #usable(found: JsonValue[]): LiveTool[] {
-    const byName = new Map<string, LiveTool | null>();
-    const leftOut: string[] = [];
-    for (const value of found) {
-      const tool = readTool(value);
-      if (typeof tool === 'string') {
-        leftOut.push(tool);
-        continue;
+  onChanged(listener: (kind: ChangeKind) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  close(): Promise<void> {
+    this.#news.close();
+    this.#subscriptions.close();
+    return this.#channel.close();
+  }
+
+  /**
+   * Runs what is sent to the server: within its time, in its turn, and not while the server fails everything. `admitted` runs
+   * the check that is due before anything is sent.
+   */
+  async #governed<T>(
+    signal: AbortSignal,
+    work: (scope: Scope, admitted: (check: () => void) => void) => Promise<T>,
+  ): Promise<T> {
+    const scope = new Scope(signal, this.#timeoutMs, this.#timers);
+    let sent: boolean | null = null;
+    const admitted = (check: () => void) => {
+      sent = false;
+      check();
+      sent = true;
+    };
+    try {
+      this.#breaker.check();
+      if (!this.#bulkhead.tryEnter()) await this.#bulkhead.enter(scope);
+      try {
+        // What was refused before it was sent tells nothing; a connection that was not made does, unless that is spaced out.
+        const tells = (failed: boolean) => sent ?? (failed && !this.#channel.spacesStarts);
+        return await this.#breaker.run(() => work(scope, admitted), tells);
+      } finally {
+        this.#bulkhead.leave();
       }
-      // Which of two is meant by a call cannot be known, so neither is offered.
-      if (byName.has(tool.name)) leftOut.push(`${tool.name}: listed twice`);
-      byName.set(tool.name, byName.has(tool.name) ? null : tool);
+    } finally {
+      scope.dispose();
     }
+  }
+
+  #requireReady(method: UpstreamMethod, connection: number, profile: ServerProfile): void {
+    if (!profile.offers(method)) throw notOffered(method);
+    // A restarted server may offer others under the same names: nothing is asked of it before they were listed anew.
+    for (const kind of COMPARED[method] ?? []) {
+      if ((this.#listed.get(kind) ?? connection) === connection) continue;
+      throw unavailable('the server was restarted and its definitions were not compared yet');
+    }
+  }
+
+  async #pages(kind: ListKind, scope: Scope, admit: ChannelRequest['admit']): Promise<JsonValue[]> {
+    const found: JsonValue[] = [];
+    for (let params: JsonObject = {}, pages = 1; ; pages += 1) {
+      const sent = { ...this.#own.message(LISTS[kind].method, params), admit };
+      const page = readPage(kind, await this.#ask(sent, scope));
+      found.push(...page.items);
+      if (found.length > MAX_ITEMS) throw endless(kind, `more than ${MAX_ITEMS} items`);
+      if (page.nextCursor === null) return found;
+      if (pages === MAX_PAGES) throw endless(kind, `more than ${MAX_PAGES} pages`);
+      params = { cursor: page.nextCursor };
+    }
+  }
+
+  /** What the gateway asks on its own behalf is answered by a result, or not at all. */
+  async #ask(sent: ChannelRequest, scope: Scope): Promise<JsonObject> {
+    const outcome = await this.#channel.exchange(sent, scope);
+    return outcome.kind === 'complete' ? outcome.result : {};
+  }
+
+  #usable(kind: ListKind, found: JsonValue[]): Listed[] {
+    const { items, leftOut } = usableItems(kind, found);
     if (leftOut.length > 0) {
       const named = leftOut.slice(0, MAX_NAMED).map((reason) => reason.slice(0, MAX_REASON));
-      this.#log.write('tools_left_out', `${leftOut.length}: ${named.join('; ')}`);
+      this.#log.write(`${kind}_left_out`, `${leftOut.length}: ${named.join('; ')}`);
     }
-    return [...byName.values()].filter((tool) => tool !== null);
+    return items;
+  }
+
+  #subscribe(uri: string): Promise<boolean> {
+    return this.#governed(new AbortController().signal, (scope) => this.#channel.subscribe(uri, scope));
+  }
+
+  #unsubscribe(uri: string): Promise<void> {
+    return this.#governed(new AbortController().signal, (scope) => this.#channel.unsubscribe(uri, scope));
   }
 }
 
-/** The tool, or the reason why it is not offered. */
-function readTool(value: JsonValue): LiveTool | string {
-  const name = isObject(value) ? member(value, 'name') : undefined;
-  const schema = isObject(value) ? member(value, 'inputSchema') : undefined;
-  if (!isObject(value) || typeof name !== 'string' || name === '') return 'a tool without a name';
-  if (!isObject(schema)) return `${name}: no input schema`;
-  try {
-    parameterHeaders(schema);
-  } catch (error) {
-    if (!(error instanceof GatewayError)) throw error;
-    return `${name}: ${error.detail}`;
-  }
-  return { name, definition: value };
+/** What a server does not offer is answered as it would itself. */
+function notOffered(method: string): GatewayError {
+  const cause = new UpstreamRpcError(METHOD_NOT_FOUND, 'Method not found', undefined);
+  return new GatewayError('UPSTREAM_TOOL_ERROR', `the server does not offer ${method}`, { cause });
 }
 
-function endless(detail: string): GatewayError {
-  return new GatewayError('UPSTREAM_PROTOCOL_ERROR', `the server lists ${detail}`);
+function saysNotOffered(error: unknown): boolean {
+  const cause = error instanceof GatewayError ? error.cause : undefined;
+  return cause instanceof UpstreamRpcError && cause.rpcCode === METHOD_NOT_FOUND;
+}
+
+function endless(kind: ListKind, detail: string): GatewayError {
+  return new GatewayError('UPSTREAM_PROTOCOL_ERROR', `the server's list of ${kind} has ${detail}`);
 }
 
 function unavailable(detail: string): GatewayError {

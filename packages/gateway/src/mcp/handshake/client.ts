@@ -1,8 +1,12 @@
 /** The handshake revisions of MCP (2024-11-05 to 2025-11-25) as a client. */
 import { isObject, type JsonObject, member } from '@cmcp/evidence';
 import { GatewayError } from '../../errors.ts';
-import { type ClientDialect, promisesToolChanges } from '../client.ts';
+import { standingOffer } from '../ask-offer.ts';
+import { type AskKind, capabilitiesOf } from '../asks.ts';
+import type { ClientDialect, RequestTerms } from '../client.ts';
 import { SERVER_INFO } from '../server-info.ts';
+import { readProfile, type ServerProfile, unstatedProfile } from '../server-profile.ts';
+import { checkShape, completeResult } from '../server-results.ts';
 
 const LATEST = '2025-11-25';
 /** Revisions whose answer to `initialize` is accepted. */
@@ -10,10 +14,10 @@ export const HANDSHAKE_VERSIONS: readonly string[] = [LATEST, '2025-06-18', '202
 
 export const INITIALIZE = 'initialize';
 
-/** The gateway offers servers no capability: sampling, elicitation and roots are not asked of agents through it. */
-export const initializeParams = (): JsonObject => ({
+/** A server is offered exactly what the catalog lets it ask; whether a request's client can be asked shows when it asks. */
+export const initializeParams = (asks: readonly AskKind[]): JsonObject => ({
   protocolVersion: LATEST,
-  capabilities: {},
+  capabilities: capabilitiesOf(standingOffer(asks)),
   clientInfo: SERVER_INFO,
 });
 
@@ -25,29 +29,45 @@ export const initialized = (): JsonObject => ({ jsonrpc: '2.0', method: 'notific
  */
 export function readInitialize(result: JsonObject): ClientDialect {
   const version = member(result, 'protocolVersion');
-  const capabilities = member(result, 'capabilities');
   if (typeof version !== 'string' || !HANDSHAKE_VERSIONS.includes(version)) {
-    throw new GatewayError(
-      'UPSTREAM_PROTOCOL_ERROR',
-      'the server chose a protocol revision that the gateway does not speak',
-    );
+    throw bad('the server chose a protocol revision that the gateway does not speak');
   }
-  if (!isObject(capabilities)) {
-    throw new GatewayError('UPSTREAM_PROTOCOL_ERROR', 'the answer to initialize names no capabilities');
-  }
-  return dialect(version, promisesToolChanges(capabilities));
+  if (!isObject(member(result, 'capabilities'))) throw bad('the answer to initialize names no capabilities');
+  return dialect(version, readProfile(result, false));
 }
 
 /** Before the revision is agreed; its header is then left out. */
-export const openingDialect = (): ClientDialect => dialect(null, false);
+export const openingDialect = (): ClientDialect => dialect(null, unstatedProfile(false));
 
-function dialect(version: string | null, announcesChanges: boolean): ClientDialect {
+function dialect(version: string | null, profile: ServerProfile): ClientDialect {
   return {
-    params: (params) => params,
+    profile,
+    restate: null,
+    params,
     headers: () => (version === null ? [] : [['mcp-protocol-version', version]]),
+    outcome({ method }, result) {
+      const complete = completeResult(result);
+      if (complete === null) throw bad('the result is of a type that this revision does not have');
+      checkShape(method, complete);
+      return { kind: 'complete', result: complete };
+    },
     httpCancel: 'notify',
     serverRequests: true,
-    announcesChanges,
-    listen: null,
+    resumable: true,
+    // Everything: which messages a request's client wants differs from request to request.
+    logging: profile.logs ? { method: 'logging/setLevel', params: { level: 'debug' } } : null,
+    announcing: { by: 'request', subscribe: 'resources/subscribe', unsubscribe: 'resources/unsubscribe' },
   };
+}
+
+function params(given: JsonObject, { trace, progressToken, round }: RequestTerms): JsonObject {
+  if (round !== null) {
+    throw new GatewayError('UPSTREAM_UNAVAILABLE', 'the server no longer speaks the revision in which it asked');
+  }
+  const meta: JsonObject = progressToken === null ? trace : { ...trace, progressToken };
+  return Object.keys(meta).length === 0 ? given : { ...given, _meta: meta };
+}
+
+function bad(detail: string): GatewayError {
+  return new GatewayError('UPSTREAM_PROTOCOL_ERROR', detail);
 }
