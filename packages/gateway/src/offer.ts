@@ -1,5 +1,6 @@
 import type { Authority } from './authority.ts';
 import type { Caller } from './caller.ts';
+import type { LiveCatalog } from './catalog/live.ts';
 import type { CatalogPrompt, CatalogResource, CatalogServer, CatalogTool } from './catalog/types.ts';
 import type { Offer } from './mcp/types.ts';
 
@@ -16,7 +17,7 @@ export function mayUse({ policy }: Authority, caller: Caller): (item: Item) => b
 
 /** What a caller is told at the start. Tools are what a gateway is for, so they are offered even while there are none. */
 export function offerTo(authority: Authority, caller: Caller): Offer {
-  const { catalog } = authority;
+  const { catalog, live } = authority;
   const usable = mayUse(authority, caller);
   const resources = catalog.resources.filter(usable);
   const prompts = catalog.prompts.filter(usable);
@@ -26,14 +27,19 @@ export function offerTo(authority: Authority, caller: Caller): Offer {
     resources: resources.length > 0,
     prompts: prompts.length > 0,
     completions: prompts.length > 0 || templates,
-    instructions: instructionsOf([...catalog.tools.filter(usable), ...resources, ...prompts]),
+    instructions: instructionsOf(live, [...catalog.tools.filter(usable), ...resources, ...prompts]),
   };
 }
 
-/** The approved instructions of every server that something is offered of; more than one go under their servers' names. */
-function instructionsOf(items: readonly Item[]): string | null {
+/**
+ * The approved instructions of every server that something is offered of; more than one go under their servers' names. A server
+ * that states others by now is left out (MCP26-21).
+ */
+function instructionsOf(live: LiveCatalog, items: readonly Item[]): string | null {
   const servers = new Map<string, CatalogServer>();
-  for (const { server } of items) if (server.instructions !== null) servers.set(server.id, server);
+  for (const { server } of items) {
+    if (server.instructions !== null && !live.instructionsDrifted(server)) servers.set(server.id, server);
+  }
   const [only, ...others] = servers.values();
   if (only === undefined) return null;
   if (others.length === 0) return only.instructions;
