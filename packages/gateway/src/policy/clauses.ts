@@ -29,14 +29,13 @@ export function clausesOf(policy: string): Clauses {
     const end = index + token.length;
     if (token === 'context') readsContext = true;
     else if (token === '{') depth += 1;
-    else if (token === ')' && depth === 0) head = start = end;
-    else if (token === '}') {
-      depth -= 1;
-      if (depth > 0) continue;
-      clauses.push({ text: policy.slice(start, end), readsContext });
-      start = end;
-      readsContext = false;
-    }
+    else if (token === '}') depth -= 1;
+    if (depth > 0 || (token !== '}' && token !== ')')) continue;
+    // The scope ends with the last `)` outside conditions, a condition with its `}`.
+    if (token === ')') head = end;
+    else clauses.push({ text: policy.slice(start, end), readsContext });
+    start = end;
+    readsContext = false;
   }
   return { head: policy.slice(0, head), clauses };
 }

@@ -107,7 +107,7 @@ test('a permit for tools and one for everything are different things', async (t)
   assert.equal(engine.decide(decisionOn(CATALOG, 'read_file')).effect, 'allow');
 });
 
-test('every particular of a request reaches policies [MCP25-11] [MCP26-28]', async (t) => {
+test('every particular of a request reaches policies', async (t) => {
   const template: Asked = { action: 'read_resource', resource: PAGES, uri: 'https://tools.example/7' };
   const url: Asked = { ...REQUESTS.elicit, mode: 'url', fields: [], host: 'pay.example' };
   const conditions: [Asked, string, Asked][] = [

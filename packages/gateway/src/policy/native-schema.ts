@@ -4,6 +4,7 @@ import {
   type SchemaJson,
   type SchemaToJsonAnswer,
   schemaToJsonWithResolvedTypes,
+  type Type,
 } from '@cedar-policy/cedar-wasm/nodejs';
 import type { Catalog } from '../catalog/types.ts';
 import { ACTION_FORMS, COMMON_CONTEXT, type EntityType, type Member, TOOL_GROUP } from './actions.ts';
@@ -113,10 +114,7 @@ function contextOf({ schema }: Declared, action: ActionType<string>, made: Made)
     const resources = made.entities.join(' and ');
     throw refuseBundle(SCHEMA_FILE, `Action::"${made.name}" must apply to principal Agent and resource ${resources}`);
   }
-  const shape = context === undefined ? NOTHING : shapeOf(schema, context);
-  if (shape.kind !== 'record') {
-    throw refuseBundle(SCHEMA_FILE, `the context of Action::"${made.name}" must be a record`);
-  }
+  const shape = recordOf(schema, context);
   requireSent(shape, made);
   return shape;
 }
@@ -132,13 +130,15 @@ function requireSent(shape: RecordShape, { name, context }: Made): void {
   }
 }
 
-const NOTHING: RecordShape = { kind: 'record', attributes: new Map() };
-
 function attributesOf({ schema, top }: Declared, type: EntityType): RecordShape {
   const declared = Object.hasOwn(top.entityTypes, type) ? top.entityTypes[type] : undefined;
-  if (declared === undefined || !('shape' in declared) || declared.shape === undefined) return NOTHING;
-  const shape = shapeOf(schema, declared.shape);
-  return shape.kind === 'record' ? shape : NOTHING;
+  return recordOf(schema, declared !== undefined && 'shape' in declared ? declared.shape : undefined);
+}
+
+/** Cedar admits records alone for contexts and entities; nothing is declared where there is none. */
+function recordOf(schema: SchemaJson<string>, type: Type<string> | undefined): RecordShape {
+  const shape = type === undefined ? null : shapeOf(schema, type);
+  return shape?.kind === 'record' ? shape : { kind: 'record', attributes: new Map() };
 }
 
 /** The actions that an action is in; an empty name for one of another namespace. */

@@ -67,7 +67,7 @@ const QUESTION = {
 };
 const sending = toolOf(CATALOG, 'send');
 
-test('the starting policy allows what is catalogued, forms and roots, but no web pages and no model [MCP25-11]', async (t) => {
+test('the starting policy allows what is catalogued, forms and roots, but no web pages and no model', async (t) => {
   const engine = await startingEngine(t, CATALOG);
   const decided: [Asked, string][] = [
     [{ action: 'read_resource', resource: PAGE, uri: 'https://tools.example/' }, 'allow allow-catalogued-resources'],

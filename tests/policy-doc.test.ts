@@ -1,0 +1,122 @@
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { type TestContext, test } from 'node:test';
+import { ACTION_FORMS, COMMON_CONTEXT } from '../packages/gateway/src/policy/actions.ts';
+import { nativeSchema } from '../packages/gateway/src/policy/schema.ts';
+import type { Asked } from '../packages/gateway/src/policy/types.ts';
+import {
+  catalogOf,
+  decisionAbout,
+  engineOf,
+  promptOf,
+  resourceOf,
+  serverOf,
+  toolOf,
+  toolRecord,
+  withOthers,
+} from './support/policy.ts';
+
+const PAGE = await readFile(new URL('../docs/policy.md', import.meta.url), 'utf8');
+const RULES = [...PAGE.matchAll(/```cedar\n([\s\S]*?)```/g)].map((match) => match[1] ?? '');
+
+const TOOLS = catalogOf(toolRecord('deploy', { effects: 'write' }), toolRecord('read_file'));
+const LOCAL = serverOf(TOOLS, 'local');
+const FILES = { ...LOCAL, id: 'files' };
+const SEARCH = { ...LOCAL, id: 'search' };
+const OTHER = { ...LOCAL, id: 'other' };
+const REPORTS = resourceOf(FILES, 'reports', 'file:///srv/reports/a');
+const OUTSIDE = promptOf(OTHER, 'outside', { destinationClass: 'external' });
+const INSIDE = promptOf(OTHER, 'inside');
+const CATALOG = {
+  ...withOthers(TOOLS, { resources: [REPORTS], prompts: [OUTSIDE, INSIDE] }),
+  servers: [LOCAL, FILES, SEARCH, OTHER],
+};
+
+/** An engine with the page's rule of this name, and a permit for everything if it is a forbid. */
+function withRule(t: TestContext, id: string) {
+  const rule = RULES.find((text) => text.includes(`@id("${id}")`));
+  assert.ok(rule, `the page has no rule ${id}`);
+  const rest = rule.includes('\nforbid (') ? 'permit (principal, action, resource);' : '';
+  return engineOf(t, CATALOG, `${rule}\n${rest}`, nativeSchema(CATALOG));
+}
+
+const form = (fields: string[]): Asked => {
+  return { action: 'elicit', server: OTHER, during: 'deploy', mode: 'form', message: '', fields, host: null };
+};
+const web = (host: string): Asked => {
+  return { action: 'elicit', server: OTHER, during: 'deploy', mode: 'url', message: '', fields: [], host };
+};
+const sample = (server: typeof LOCAL): Asked => {
+  const flags = { includeContext: 'none', systemPrompt: false, tools: false };
+  return { action: 'sample', server, during: 'deploy', maxTokens: 1, messages: 1, ...flags };
+};
+const prompt = (which: typeof OUTSIDE): Asked => ({ action: 'get_prompt', prompt: which, arguments: { x: 'y' } });
+const read = (uri: string): Asked => ({ action: 'read_resource', resource: REPORTS, uri });
+const deploy: Asked = { action: 'call_tool', tool: toolOf(CATALOG, 'deploy'), arguments: {} };
+
+const reporting = { caller: { subject: 'reporting', source: 'bearer' } } as const;
+const release = { caller: { subject: 'release', source: 'bearer' } } as const;
+const exposed = { session: { maxClassRank: 1 } };
+const answer = (sizeBytes: number) => ({ response: { sizeBytes, findings: 0, class: 'public', classRank: 0 } });
+
+/** Requests that each rule of the page leaves alone or allows, and requests that it denies or does not reach. */
+const DECIDED: Record<string, { allow: Parameters<typeof decisionAbout>[]; deny: Parameters<typeof decisionAbout>[] }> =
+  {
+    'reporting-reads-reports': {
+      allow: [[read('file:///srv/reports/a'), reporting]],
+      deny: [[read('file:///srv/reports/a')], [read('file:///srv/keys'), reporting], [deploy, reporting]],
+    },
+    'no-sampling-by-outsiders': { allow: [[sample(OTHER)], [form([])]], deny: [[sample(SEARCH)]] },
+    'no-secrets-in-forms': { allow: [[form(['name'])]], deny: [[form(['name', 'password'])]] },
+    'only-our-login': { allow: [[web('login.example')], [form([])]], deny: [[web('login.example.evil.example')]] },
+    'no-arguments-to-external-prompts': {
+      allow: [[prompt(OUTSIDE)], [prompt(INSIDE), exposed]],
+      deny: [[prompt(OUTSIDE), exposed]],
+    },
+    'no-bulk': {
+      allow: [[deploy], [deploy, answer(9)]],
+      deny: [
+        [deploy, answer(1_000_001)],
+        [web('x'), answer(1_000_001)],
+      ],
+    },
+    'deploys-by-release-only': {
+      allow: [[deploy, { ...release, trustLevel: 'hardware' }]],
+      deny: [
+        [deploy, release],
+        [deploy, { trustLevel: 'hardware' }],
+      ],
+    },
+  };
+
+test('every rule on the page about policies decides as the page says', async (t) => {
+  assert.equal(RULES.length, Object.keys(DECIDED).length);
+  for (const [id, { allow, deny }] of Object.entries(DECIDED)) {
+    const engine = await withRule(t, id);
+    for (const request of allow) assert.equal(engine.decide(decisionAbout(...request)).effect, 'allow', id);
+    for (const request of deny) assert.equal(engine.decide(decisionAbout(...request)).effect, 'deny', id);
+  }
+});
+
+test('a rule about the scope keeps a tool out of a list, and a condition on the context does not', async (t) => {
+  const engine = await withRule(t, 'deploys-by-release-only');
+  const listed = (subject: string) =>
+    engine.couldAllow({ subject, source: 'bearer' }, { action: 'call_tool', tool: toolOf(CATALOG, 'deploy') });
+  assert.deepEqual([listed('release'), listed('reporting')], [true, false]);
+});
+
+test('the page names every action with its entities and its members, and every member of all requests', () => {
+  for (const { actions, entities, context } of ACTION_FORMS) {
+    for (const action of actions) {
+      const row = PAGE.split('\n').find(
+        (line) => line.startsWith('| ') && line.split('|')[1]?.includes(`\`${action}\``),
+      );
+      assert.ok(row, `${action} is not on the page`);
+      for (const entity of entities) assert.ok(row.includes(`\`${entity}\``), `${action}: ${entity}`);
+      for (const { name, optional } of context)
+        assert.ok(row.includes(`\`${name}\`${optional === true ? '?' : ''}`), `${action}: ${name}`);
+    }
+  }
+  for (const { name, optional } of COMMON_CONTEXT)
+    assert.match(PAGE, new RegExp(`^\\|.*\`${name}(\\.\\w+)?\`${optional === true ? '\\?' : ''}.*\\|`, 'm'), name);
+});
