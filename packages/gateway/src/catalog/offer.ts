@@ -27,6 +27,8 @@ export interface Offer {
   server: ListedServer;
   kind: ListKind;
   item: Listed;
+  /** Listed more than once, and not with one definition. */
+  ambiguous: boolean;
 }
 
 /** The record of our form that approves an offer under `name`. */
