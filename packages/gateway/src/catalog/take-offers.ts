@@ -4,7 +4,7 @@ import { patternKey } from './assemble.ts';
 import { digestOrNull } from './digests.ts';
 import { Place } from './fields.ts';
 import { MAX_ITEMS, MAX_TEMPLATES, type RecordContext } from './label-rules.ts';
-import { type LeftOutItem, type ListedServer, type Offer, recordOf } from './offer.ts';
+import { kindName, type LeftOutItem, type ListedServer, type Offer, recordOf } from './offer.ts';
 import { readPrompt } from './record-prompt.ts';
 import { readResource } from './record-resource.ts';
 import { readTool } from './record-tool.ts';
@@ -26,7 +26,7 @@ export function takeUsable(offers: readonly Offer[], context: RecordContext, lef
   return offers.filter((offer) => {
     const reason = shelf.put(offer);
     if (reason === null) return true;
-    leftOut.push({ server: offer.server.id, kind: offer.kind, key: offer.item.key, reason });
+    leftOut.push({ server: offer.server.id, kind: kindName(offer.kind), key: offer.item.key, reason });
     return false;
   });
 }

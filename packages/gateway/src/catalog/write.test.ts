@@ -176,7 +176,7 @@ test('a URI or template that two servers offer is approved of the first, and it 
     leftOut.map(({ server, kind, key }) => [server, kind, key]),
     [
       ['two', 'resources', 'file:///shared'],
-      ['two', 'resourceTemplates', 'note:///{two}'],
+      ['two', 'templates', 'note:///{two}'],
     ],
   );
   for (const { reason } of leftOut) assert.match(reason, /server "one" offers it too.*"server": "two"/);
@@ -218,8 +218,8 @@ test('what the catalog could not hold is left out alone, with the reason', () =>
     ['resources', 'file:///nameless', /name/],
     ['resources', 'FILE:///good', /another spelling/],
     ['resources', 'file:///number', /canonical form/],
-    ['resourceTemplates', '{+anything}', /scheme/],
-    ['resourceTemplates', 'x:/{', /pair/],
+    ['templates', '{+anything}', /scheme/],
+    ['templates', 'x:/{', /pair/],
     ['prompts', 'bad', /name/],
   ];
   assert.deepEqual(

@@ -123,7 +123,7 @@ test('a server that does not answer for what must be compared is unreachable; fo
   assert.equal(status, 'as approved');
   assert.equal(
     detail,
-    'resources: UPSTREAM_TOOL_ERROR: no resources; resourceTemplates: UPSTREAM_TOOL_ERROR: no resourceTemplates',
+    'resources: UPSTREAM_TOOL_ERROR: no resources; templates: UPSTREAM_TOOL_ERROR: no resourceTemplates',
   );
   const toolsOnly = await check(refusing('prompts', 'instructions'), { tools: [TOOL] });
   assert.equal(toolsOnly.status, 'as approved');

@@ -32,7 +32,7 @@ test('a kind that a server fails to list is named, and the others are taken', as
   assert.deepEqual(offered, { ...offering.offered, resourceTemplates: [] });
   assert.equal(instructions, null);
   assert.deepEqual(untold, [
-    { kind: 'resourceTemplates', reason: 'UPSTREAM_TOOL_ERROR: Method not found' },
+    { kind: 'templates', reason: 'UPSTREAM_TOOL_ERROR: Method not found' },
     { kind: 'instructions', reason: 'UPSTREAM_TOOL_ERROR: Method not found' },
   ]);
 });
