@@ -18,7 +18,7 @@ let config = '';
 let initialised: {
   agent: { token: string; file: string };
   operator: { token: string; file: string };
-  servers: { id: string; tools: { name: string; effects: string }[] }[];
+  servers: { id: string; tools: { name: string; effects: string }[]; resources: { name: string; uri: string }[] }[];
   leftOut: { name: string; reason: string }[];
   clients: { stdio: unknown; http: unknown };
 };
@@ -55,6 +55,10 @@ test('init turns a client configuration into a gateway, and names what it left o
   assert.equal(effects.get('read_text_file'), 'read');
   assert.equal(effects.get('write_file'), 'write');
   assert.deepEqual(
+    initialised.servers.flatMap(({ resources }) => resources),
+    [{ name: 'knowledge-graph', uri: 'memory://knowledge-graph' }],
+  );
+  assert.deepEqual(
     initialised.leftOut.map(({ name }) => name),
     ['gone'],
   );
@@ -79,6 +83,8 @@ test('init overwrites nothing, and with --force puts the earlier files aside', a
   assert.equal(forced.code, 0, forced.stderr);
   assert.match(forced.stdout, /Put aside: cmcp\.yaml\.previous, catalog\.json\.previous, policy\.previous/);
   assert.match(forced.stdout, /CMCP_DEV_MODE=1 cmcp start --config/);
+  assert.match(forced.stdout, /^memory +9 +1 +0 +0 +no$/m);
+  assert.match(forced.stdout, /No server may ask.*\n.*"asks": \["elicit", "sample", "list_roots"\]/);
   assert.match(forced.stderr, /left out: gone: UPSTREAM_UNAVAILABLE/);
   const files = await readdir(join(folder, 'other'));
   assert.ok(['cmcp.yaml', 'cmcp.yaml.previous', 'policy', 'policy.previous'].every((name) => files.includes(name)));
@@ -149,7 +155,7 @@ test('check finds a changed definition, a withdrawn tool, an unapproved one and 
   assert.equal(code, 1);
   assert.match(stdout, /files +changed .*read_text_file changed \(description\)/);
   assert.match(stdout, /write_file is no longer offered; offered but not approved: write_file/);
-  assert.match(stdout, /memory +unreachable +9 +UPSTREAM_UNAVAILABLE/);
+  assert.match(stdout, /memory +unreachable +9 +1 +0 +0 +UPSTREAM_UNAVAILABLE/);
   assert.match(stdout, /upstreams\.flies is no server of the catalog; the nearest is files/);
 });
 

@@ -1,9 +1,8 @@
 import { fileURLToPath } from 'node:url';
-import { printable } from '@cmcp/evidence';
 import type { InitResult } from '@cmcp/gateway';
 import { type Command, JSON_OPTION } from '../command.ts';
 import { EXIT, type Io, UsageError } from '../io.ts';
-import { table } from '../table.ts';
+import { approvedText, leftOutText } from '../setup/init-text.ts';
 
 const DEFAULT_OUT = './cmcp';
 const DEFAULT_LISTEN = '127.0.0.1:8443';
@@ -61,50 +60,11 @@ function clientSnippets({ config, agent }: InitResult, listen: string): { stdio:
   return { stdio: { mcpServers: { cmcp: stdio } }, http: { mcpServers: { cmcp: http } } };
 }
 
-/** More lines than this tell a person nothing; `--json` names all. */
-const MAX_LEFT_OUT = 20;
-const KINDS = {
-  tools: 'tool',
-  resources: 'resource',
-  resourceTemplates: 'template',
-  prompts: 'prompt',
-  instructions: 'instructions',
-};
-
 function tell(result: InitResult, listen: string, io: Io): void {
-  const { servers, leftOut } = result;
-  if (servers.length > 0) io.out(`${countsText(servers)}\n\n`);
-  if (servers.some(({ tools }) => tools.length > 0)) io.out(`${effectsText(servers)}\n\n`);
-  const reasons = [...leftOut.map(({ name, reason }) => `${name}: ${reason}`), ...leftOutItemsText(result)];
-  for (const reason of reasons) io.err(`left out: ${printable(reason)}\n`);
+  io.out(approvedText(result));
+  io.err(leftOutText(result));
   if (result.config === null) io.err('cmcp: no server can be taken over, so nothing was written\n');
   else io.out(nextSteps(result, listen));
-}
-
-function countsText(servers: InitResult['servers']): string {
-  const header = ['server', 'tools', 'resources', 'templates', 'prompts', 'instructions'];
-  const rows = servers.map(({ id, tools, resources, templates, prompts, instructions }) => [
-    id,
-    ...[tools, resources, templates, prompts].map(({ length }) => String(length)),
-    instructions ? 'yes' : 'no',
-  ]);
-  return table(header, rows);
-}
-
-function effectsText(servers: InitResult['servers']): string {
-  const rows = servers.flatMap(({ id, tools }) =>
-    tools.map(({ name, effects }, index) => [index === 0 ? id : '', printable(name), effects]),
-  );
-  return table(['server', 'tool', 'effects (suggested)'], rows);
-}
-
-function leftOutItemsText({ leftOutItems }: InitResult): string[] {
-  const lines = leftOutItems.map(({ server, kind, key, reason }) => {
-    const what = key === null ? `all ${kind === 'instructions' ? kind : `${KINDS[kind]}s`}` : `${KINDS[kind]} ${key}`;
-    return `${server}: ${what}: ${reason}`;
-  });
-  const more = lines.length - MAX_LEFT_OUT;
-  return more > 0 ? [...lines.slice(0, MAX_LEFT_OUT), `and ${more} more, which --json names`] : lines;
 }
 
 function nextSteps(result: InitResult, listen: string): string {

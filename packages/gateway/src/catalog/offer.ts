@@ -13,10 +13,13 @@ export interface ListedServer {
   instructions: string | null;
 }
 
+/** What people call a kind. */
+export type KindName = Exclude<ListKind, 'resourceTemplates'> | 'templates' | 'instructions';
+
 /** Something that a server offers and that the catalog does not approve, and why. */
 export interface LeftOutItem {
   server: string;
-  kind: ListKind | 'instructions';
+  kind: KindName;
   /** Its name, URI or template; null: all of the kind. */
   key: string | null;
   reason: string;
@@ -27,6 +30,12 @@ export interface Offer {
   server: ListedServer;
   kind: ListKind;
   item: Listed;
+  /** Listed more than once, and not with one definition. */
+  ambiguous: boolean;
+}
+
+export function kindName(kind: ListKind): KindName {
+  return kind === 'resourceTemplates' ? 'templates' : kind;
 }
 
 /** The record of our form that approves an offer under `name`. */

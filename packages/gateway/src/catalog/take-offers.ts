@@ -4,33 +4,29 @@ import { patternKey } from './assemble.ts';
 import { digestOrNull } from './digests.ts';
 import { Place } from './fields.ts';
 import { MAX_ITEMS, MAX_TEMPLATES, type RecordContext } from './label-rules.ts';
-import { type LeftOutItem, type ListedServer, type Offer, recordOf } from './offer.ts';
+import { kindName, type LeftOutItem, type ListedServer, type Offer, recordOf } from './offer.ts';
 import { readPrompt } from './record-prompt.ts';
 import { readResource } from './record-resource.ts';
 import { readTool } from './record-tool.ts';
 
-/** One offer for each key; what is listed twice and equal is one. */
+/** One offer for each key of a kind. */
 export function distinct(server: ListedServer, kind: ListKind): Offer[] {
-  const seen = new Map<string, string | null>();
-  return server.offered[kind].flatMap((item) => {
-    const digest = digestOrNull(item.definition);
-    if (digest !== null && seen.get(item.key) === digest) return [];
-    seen.set(item.key, digest);
-    return [{ server, kind, item }];
-  });
+  const offers = new Map<string, Offer>();
+  for (const item of server.offered[kind]) {
+    const first = offers.get(item.key);
+    if (first === undefined) offers.set(item.key, { server, kind, item, ambiguous: false });
+    else if (digestOrNull(item.definition) !== digestOrNull(first.item.definition)) first.ambiguous = true;
+  }
+  return [...offers.values()];
 }
 
 /** Those that a catalog can hold beside those before them; the rest goes to `leftOut`. */
 export function takeUsable(offers: readonly Offer[], context: RecordContext, leftOut: LeftOutItem[]): Offer[] {
-  const times = new Map<string, number>();
-  const identity = ({ server, kind, item }: Offer): string => `${server.id}\n${kind}\n${item.key}`;
-  for (const offer of offers) times.set(identity(offer), (times.get(identity(offer)) ?? 0) + 1);
   const shelf = new Shelf(context);
   return offers.filter((offer) => {
-    const twice = times.get(identity(offer)) !== 1;
-    const reason = twice ? 'it is offered twice, with different definitions; ask its author' : shelf.put(offer);
+    const reason = shelf.put(offer);
     if (reason === null) return true;
-    leftOut.push({ server: offer.server.id, kind: offer.kind, key: offer.item.key, reason });
+    leftOut.push({ server: offer.server.id, kind: kindName(offer.kind), key: offer.item.key, reason });
     return false;
   });
 }
@@ -48,6 +44,7 @@ class Shelf {
 
   /** Null when it was taken, else why not. */
   put(offer: Offer): string | null {
+    if (offer.ambiguous) return 'it is offered twice, with different definitions; ask its author which one is meant';
     if (digestOrNull(offer.item.definition) === null) return 'its definition has no canonical form';
     if (this.#items === MAX_ITEMS) return `a catalog holds at most ${MAX_ITEMS} of a kind`;
     if (offer.kind === 'resourceTemplates' && this.#templates === MAX_TEMPLATES)

@@ -54,7 +54,9 @@ export function enforce(deps: PathDeps, record: CallRecord, decision: Decision, 
     return;
   }
   if (stage === 'egress') throw new GatewayError('EGRESS_DENIED', decision.error ?? 'policy');
-  if (decision.unfit) throw new GatewayError('ARGUMENTS_REFUSED', decision.error ?? 'arguments');
+  // Only what a tool is given is the caller's to mend.
+  const mendable = decision.unfit && record.plan?.asked.action === 'call_tool';
+  if (mendable) throw new GatewayError('ARGUMENTS_REFUSED', decision.error ?? 'arguments');
   if (decision.error !== null) throw new GatewayError('POLICY_ERROR', decision.error);
   if (decision.effect === 'step_up') throw new GatewayError('STEP_UP_REQUIRED', 'policy');
   if (decision.effect === 'defer') throw new GatewayError('DEFERRED', 'policy');

@@ -28,7 +28,7 @@ policy:
   path: ./policy
   # hash: ${config.policyHash}
 
-# What is approved: servers, tools and their whole definitions. The same goes for its hash.
+# What is approved: servers, and whole definitions of tools, resources and prompts. The same goes for its hash.
 catalog:
   path: ./catalog.json
   # hash: ${config.catalogHash}

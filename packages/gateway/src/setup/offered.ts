@@ -1,4 +1,4 @@
-import type { LeftOutItem } from '../catalog/offer.ts';
+import { type KindName, kindName } from '../catalog/offer.ts';
 import { GatewayError } from '../errors.ts';
 import type { ListKind } from '../mcp/types.ts';
 import type { Listed, Upstream } from '../upstream/types.ts';
@@ -8,7 +8,7 @@ export interface Offered {
   offered: Record<ListKind, Listed[]>;
   instructions: string | null;
   /** What it would not tell, and why. */
-  untold: { kind: LeftOutItem['kind']; reason: string }[];
+  untold: { kind: KindName; reason: string }[];
 }
 
 /**
@@ -19,7 +19,7 @@ export interface Offered {
  */
 export async function offeredBy(upstream: Upstream, timeoutMs: number): Promise<Offered> {
   const untold: Offered['untold'] = [];
-  const told = async <T>(kind: LeftOutItem['kind'], question: Promise<T>, nothing: T): Promise<T> => {
+  const told = async <T>(kind: KindName, question: Promise<T>, nothing: T): Promise<T> => {
     try {
       return await question;
     } catch (error) {
@@ -30,7 +30,7 @@ export async function offeredBy(upstream: Upstream, timeoutMs: number): Promise<
   };
   const tools = await upstream.list('tools', AbortSignal.timeout(timeoutMs));
   const listed = (kind: ListKind): Promise<Listed[]> =>
-    told(kind, upstream.list(kind, AbortSignal.timeout(timeoutMs)), []);
+    told(kindName(kind), upstream.list(kind, AbortSignal.timeout(timeoutMs)), []);
   const [resources, resourceTemplates, prompts, instructions] = await Promise.all([
     listed('resources'),
     listed('resourceTemplates'),
