@@ -1,19 +1,27 @@
 import { isObject, type JsonObject, member, stringifyJson } from '@cmcp/evidence';
 import type { Caller } from '../../packages/gateway/src/caller.ts';
-import { GatewayError } from '../../packages/gateway/src/errors.ts';
+import { ERRORS, type ErrorCode, GatewayError } from '../../packages/gateway/src/errors.ts';
 import type {
-  CallOutcome,
+  ChangeKind,
   GovernedGateway,
+  GovernedRequest,
+  ListKind,
+  ListPage,
+  Offer,
+  Outcome,
   RefusalKind,
   RefusedMethod,
   SessionRef,
-  ToolCall,
-  ToolPage,
+  SubscribeRequest,
+  Subscription,
 } from '../../packages/gateway/src/mcp/types.ts';
+
+export type ToolCall = Extract<GovernedRequest, { method: 'tools/call' }>;
 
 const TOOLS: JsonObject[] = [
   {
     name: 'echo',
+    title: 'Echo',
     description: 'Gives its arguments back.',
     inputSchema: { type: 'object', properties: { text: { type: 'string' } } },
   },
@@ -30,21 +38,48 @@ const TOOLS: JsonObject[] = [
       },
     },
   },
-  { name: 'wait', description: 'Answers when it is told to.', inputSchema: { type: 'object' } },
+  {
+    name: 'wait',
+    description: 'Answers when it is told to.',
+    inputSchema: { type: 'object' },
+    outputSchema: { type: 'array', items: { type: 'string' } },
+  },
 ];
+
+const LISTS: Record<ListKind, JsonObject[]> = {
+  tools: TOOLS,
+  resources: [{ uri: 'test://doc', name: 'doc', title: 'Document' }],
+  resourceTemplates: [{ uriTemplate: 'test://doc/{part}', name: 'part' }],
+  prompts: [{ name: 'greet', arguments: [{ name: 'who', title: 'Who', required: true }] }],
+};
+
+const EVERYTHING: Offer = { tools: true, resources: true, prompts: true, completions: true, instructions: null };
 
 /** The gateway behind the protocol rooms, in memory: remembers what it was asked, decides nothing. */
 export class FakeGovernedGateway implements GovernedGateway {
-  readonly calls: ToolCall[] = [];
+  readonly requests: GovernedRequest[] = [];
   readonly refused: RefusedMethod[] = [];
   readonly opened: SessionRef[] = [];
   readonly ended: { sessionId: string; reason: string }[] = [];
   readonly events: { action: string; subject: string | null; detail: JsonObject }[] = [];
+  readonly subscriptions: (SubscribeRequest & { over: boolean })[] = [];
   readonly counts = new Map<RefusalKind, number>();
-  /** Replaces what a call does. */
-  onCall: (call: ToolCall) => Promise<CallOutcome> = async (call) => echo(call);
+  /** By subject; whoever is not named is offered everything. */
+  readonly offers = new Map<string, Offer>();
+  /** Replaces what a tool call does. */
+  onCall: (call: ToolCall) => Promise<Outcome> = async (call) => echo(call);
+  /** Replaces what any other request does. */
+  onRequest: (request: Exclude<GovernedRequest, ToolCall>) => Promise<Outcome> = async (request) => served(request);
+  /** URIs that nobody is subscribed to. */
+  onSubscribe: (uri: string) => boolean = (uri) => uri.startsWith('test://');
+  readonly #listeners = new Set<(kind: ChangeKind) => void>();
   readonly #arrivals: (() => void)[] = [];
   readonly #hanging = new Set<() => void>();
+
+  /** The tool calls among the requests. */
+  get calls(): ToolCall[] {
+    return this.requests.filter((request) => request.method === 'tools/call');
+  }
 
   async openSession(caller: Caller): Promise<SessionRef> {
     const ref = { sessionId: `audited-${this.opened.length + 1}`, caller };
@@ -52,29 +87,53 @@ export class FakeGovernedGateway implements GovernedGateway {
     return ref;
   }
 
-  async callTool(call: ToolCall): Promise<CallOutcome> {
-    this.calls.push(call);
+  async request(request: GovernedRequest): Promise<Outcome> {
+    this.requests.push(request);
     for (const arrived of this.#arrivals.splice(0)) arrived();
-    return await this.onCall(call);
+    return await (request.method === 'tools/call' ? this.onCall(request) : this.onRequest(request));
   }
 
-  /** Two pages; the second one is reached by the empty cursor. */
-  async listTools(_caller: Caller, cursor: string | null): Promise<ToolPage> {
-    if (cursor === null) return { tools: TOOLS.slice(0, 2), nextCursor: '' };
-    if (cursor === '') return { tools: TOOLS.slice(2), nextCursor: null };
+  offer(caller: Caller): Offer {
+    return this.offers.get(caller.subject) ?? EVERYTHING;
+  }
+
+  /** Two pages of tools; the second one is reached by the empty cursor. */
+  async list(kind: ListKind, _caller: Caller, cursor: string | null): Promise<ListPage> {
+    const all = LISTS[kind];
+    if (cursor === null) return { items: all.slice(0, 2), nextCursor: all.length > 2 ? '' : null };
+    if (cursor === '') return { items: all.slice(2), nextCursor: null };
     throw new GatewayError('INVALID_PARAMS', 'unknown cursor');
   }
 
   inputSchema(_caller: Caller, name: string): JsonObject | null {
-    const tool = TOOLS.find((each) => each.name === name);
-    const schema = tool === undefined ? undefined : member(tool, 'inputSchema');
-    return isObject(schema) ? schema : null;
+    return schemaOf(name, 'inputSchema');
   }
 
-  async refuseMethod(request: RefusedMethod): Promise<CallOutcome> {
+  outputSchema(_caller: Caller, name: string): JsonObject | null {
+    return schemaOf(name, 'outputSchema');
+  }
+
+  async subscribe(request: SubscribeRequest): Promise<Subscription> {
+    const entry = { ...request, over: false };
+    this.subscriptions.push(entry);
+    const unknown = failure('RESOURCE_NOT_IN_CATALOG');
+    return {
+      honoured: request.uris.filter((uri) => this.onSubscribe(uri)),
+      refused: request.uris.filter((uri) => !this.onSubscribe(uri)).map((uri) => ({ uri, outcome: unknown })),
+      end() {
+        entry.over = true;
+      },
+    };
+  }
+
+  onListChanged(listener: (kind: ChangeKind) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  async refuseMethod(request: RefusedMethod): Promise<Outcome> {
     this.refused.push(request);
-    const data = { error_code: 'METHOD_NOT_GOVERNED', call_id: 'refused-1' };
-    return { kind: 'error', code: 'METHOD_NOT_GOVERNED', message: 'This method is not offered by the gateway.', data };
+    return failure('METHOD_NOT_GOVERNED', 'refused-1');
   }
 
   async endSession(session: SessionRef, reason: string): Promise<void> {
@@ -89,7 +148,17 @@ export class FakeGovernedGateway implements GovernedGateway {
     this.events.push({ action, subject: caller?.subject ?? null, detail });
   }
 
-  /** Resolves when the next call arrives. */
+  /** Says that a list changed. */
+  change(kind: ChangeKind): void {
+    for (const listener of this.#listeners) listener(kind);
+  }
+
+  /** Who is told of changes. */
+  get listening(): number {
+    return this.#listeners.size;
+  }
+
+  /** Resolves when the next request arrives. */
   called(): Promise<void> {
     return new Promise((resolve) => this.#arrivals.push(resolve));
   }
@@ -101,7 +170,7 @@ export class FakeGovernedGateway implements GovernedGateway {
         new Promise((end) => {
           const cancelled = (): void => {
             resolve(call);
-            end(failure('CALL_CANCELLED', 'The call was cancelled.'));
+            end(failure('CALL_CANCELLED'));
           };
           this.#hanging.add(cancelled);
           if (call.signal.aborted) cancelled();
@@ -116,14 +185,44 @@ export class FakeGovernedGateway implements GovernedGateway {
   }
 }
 
-export function echo(call: ToolCall): CallOutcome {
-  if (!TOOLS.some(({ name }) => name === call.name)) {
-    return failure('TOOL_NOT_IN_CATALOG', 'This tool is not in the approved catalog.');
-  }
-  const content = [{ type: 'text', text: stringifyJson(call.arguments) }];
-  return { kind: 'result', result: { content, _meta: { 'io.cmcp/call': { call_id: 'call-1' } } } };
+export function echo(call: ToolCall): Outcome {
+  if (!TOOLS.some(({ name }) => name === call.name)) return failure('TOOL_NOT_IN_CATALOG');
+  return result({ content: [{ type: 'text', text: stringifyJson(call.arguments) }], ...receipt() });
 }
 
-export function failure(code: 'TOOL_NOT_IN_CATALOG' | 'CALL_CANCELLED' | 'POLICY_DENY', message: string): CallOutcome {
-  return { kind: 'error', code, message, data: { error_code: code, call_id: 'call-1' } };
+/** A complete answer. */
+export function result(value: JsonObject): Outcome {
+  return { kind: 'result', type: 'complete', result: value };
+}
+
+export function failure(code: ErrorCode, callId = 'call-1'): Extract<Outcome, { kind: 'error' }> {
+  return { kind: 'error', code, message: ERRORS[code].message, data: { error_code: code, call_id: callId } };
+}
+
+/** What any other request is answered with. */
+function served(request: Exclude<GovernedRequest, ToolCall>): Outcome {
+  switch (request.method) {
+    case 'resources/read':
+      if (!request.uri.startsWith('test://')) return failure('RESOURCE_NOT_IN_CATALOG');
+      return result({ contents: [{ uri: request.uri, text: 'text' }], ...receipt() });
+    case 'prompts/get': {
+      if (request.name !== 'greet') return failure('PROMPT_NOT_IN_CATALOG');
+      const text = `Hello ${request.arguments.who ?? 'you'}`;
+      return result({ messages: [{ role: 'user', content: { type: 'text', text } }], ...receipt() });
+    }
+    case 'completion/complete':
+      return result({ completion: { values: [`${request.argument.value}!`] }, ...receipt() });
+    default:
+      return result({ taskId: request.taskId, status: 'working', ...receipt() });
+  }
+}
+
+function receipt(): JsonObject {
+  return { _meta: { 'io.cmcp/call': { call_id: 'call-1' } } };
+}
+
+function schemaOf(name: string, key: string): JsonObject | null {
+  const tool = TOOLS.find((each) => each.name === name);
+  const schema = tool === undefined ? undefined : member(tool, key);
+  return isObject(schema) ? schema : null;
 }

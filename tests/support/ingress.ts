@@ -133,7 +133,7 @@ export function modern(
   params: JsonObject = {},
   more: { id?: JsonValue; headers?: Record<string, string> } = {},
 ): Sent {
-  const target = params.name ?? params.uri;
+  const target = params.name ?? params.uri ?? params.taskId;
   const body = { jsonrpc: '2.0', id: more.id ?? 1, method, params: { _meta: envelope(), ...params } };
   return {
     body,
@@ -147,14 +147,19 @@ export function modern(
 }
 
 /** An `initialize` request. */
-export function initialize(version = '2025-11-25'): Sent {
-  const params = { protocolVersion: version, capabilities: {}, clientInfo: { name: 'test', version: '1' } };
+export function initialize(version = '2025-11-25', capabilities: JsonObject = {}): Sent {
+  const params = { protocolVersion: version, capabilities, clientInfo: { name: 'test', version: '1' } };
   return { body: { jsonrpc: '2.0', id: 'init', method: 'initialize', params } };
 }
 
 /** Opens a handshake session and gives back its id. */
-export async function open(port: number, credential = ALICE): Promise<string> {
-  const answer = await send(port, { ...initialize(), credential });
+export async function open(
+  port: number,
+  credential = ALICE,
+  version?: string,
+  capabilities?: JsonObject,
+): Promise<string> {
+  const answer = await send(port, { ...initialize(version, capabilities), credential });
   return String(answer.headers['mcp-session-id']);
 }
 

@@ -16,6 +16,8 @@ const policy = (message: string, rpc: number): ErrorSpec => ({ message, rpc, sta
 export const ERRORS = {
   // The call was understood and refused.
   TOOL_NOT_IN_CATALOG: policy('This tool is not in the approved catalog.', 4001),
+  RESOURCE_NOT_IN_CATALOG: policy('This resource is not in the approved catalog.', -32602),
+  PROMPT_NOT_IN_CATALOG: policy('This prompt is not in the approved catalog.', -32602),
   POLICY_DENY: policy('Request denied by policy.', 4002),
   POLICY_ERROR: policy('The policy could not be evaluated for this request, so it is denied.', 4003),
   CATALOG_DRIFT: policy('The tool changed since it was approved.', 4004),
@@ -26,6 +28,11 @@ export const ERRORS = {
   UNKNOWN_DATA_CLASS: policy('The declared data class is not in the vocabulary.', 4009),
   SESSION_UNKNOWN: policy('The session handle is unknown or has ended.', 4010),
   TOO_MANY_SESSIONS: policy('Too many sessions are open; try again later.', 4011),
+  CAPABILITY_REQUIRED: {
+    message: 'The client did not declare a capability that this needs.',
+    rpc: -32021,
+    status: 400,
+  },
   METHOD_NOT_GOVERNED: { message: 'This method is not offered by the gateway.', rpc: -32601, status: 404 },
   // Something failed on the way.
   UPSTREAM_UNAVAILABLE: policy('The tool server cannot be reached.', 5001),
@@ -35,6 +42,7 @@ export const ERRORS = {
   OUTCOME_UNKNOWN: policy('The connection to the tool server was lost during the call; the outcome is unknown.', 5005),
   RESPONSE_SIZE_EXCEEDED: policy('The response is larger than allowed.', 5006),
   RESPONSE_ENCODING_INVALID: policy('The response is not valid UTF-8 JSON.', 5007),
+  ASK_UNANSWERED: policy('The client did not answer what the tool server asked of it.', 5014),
   CALL_CANCELLED: policy('The call was cancelled.', 5008),
   AUDIT_UNAVAILABLE: policy('The audit log cannot record, so nothing is served.', 5009),
   SHUTTING_DOWN: policy('The gateway is shutting down.', 5010),

@@ -1,23 +1,27 @@
 import { randomBytes } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
+import type { Socket } from 'node:net';
 import type { AttestLive } from '../attestation/live.ts';
 import type { Caller } from '../caller.ts';
 import { type Clock, systemClock } from '../clock.ts';
 import type { Config } from '../config/types.ts';
 import { type ErrorCode, GatewayError } from '../errors.ts';
-import { accepts, type HeaderValues, type HttpAnswer, type HttpExchange, type StreamSink } from '../mcp/exchange.ts';
+import { accepts, type HeaderValues, type HttpAnswer, type HttpExchange } from '../mcp/exchange.ts';
 import { McpEndpoint } from '../mcp/http.ts';
-import { encodeReply, Replies, type Reply, registryStyle } from '../mcp/reply.ts';
+import { PerSubject } from '../mcp/per-subject.ts';
+import { Replies, type Reply, registryStyle } from '../mcp/reply.ts';
 import type { GovernedGateway } from '../mcp/types.ts';
 import { systemTimers, type Timers } from '../timers.ts';
 import { AttemptLimit, RETRY_AFTER_SECONDS } from './attempts.ts';
 import { ATTESTATION_PATH, type AttestationAnswer, AttestationEndpoint } from './attestation-endpoint.ts';
 import type { Authenticator } from './authenticate.ts';
 import { BodyAborted, readBody } from './body.ts';
+import { FramingWatch } from './framing.ts';
 import { hostGuard, originGuard, requireJsonBody } from './guards.ts';
 import { type BodyLimits, type BodyParser, createBodyParser } from './parse.ts';
 import type { ListenerTls } from './tls.ts';
+import { AnswerWriter } from './write-answer.ts';
 
 export interface HttpIngressDeps extends Pick<Config, 'listen' | 'allowedHosts' | 'allowedOrigins'> {
   limits: BodyLimits;
@@ -34,6 +38,15 @@ export interface HttpIngressDeps extends Pick<Config, 'listen' | 'allowedHosts' 
   timers?: Timers;
   /** For session ids. */
   randomBytes?: (length: number) => Uint8Array;
+  patience?: Patience;
+}
+
+/** How long a client may take to send, in milliseconds. A call may take long, the sending of a request may not. */
+export interface Patience {
+  headers: number;
+  request: number;
+  /** How often it is looked for those who take longer. */
+  look: number;
 }
 
 export interface HttpIngress {
@@ -49,24 +62,18 @@ export function createHttpIngress(deps: HttpIngressDeps): HttpIngress {
   return new Ingress(deps);
 }
 
-/** Milliseconds. A call may take long, the sending of a request may not. */
-const HEADERS_TIMEOUT = 10_000;
-const REQUEST_TIMEOUT = 30_000;
+const PATIENCE: Patience = { headers: 10_000, request: 30_000, look: 5_000 };
+/** Milliseconds. */
 const IDLE_CONNECTION = 65_000;
+const FIRST_PROBE = 30_000;
 const DRAIN = 10_000;
 const ABORT_GRACE = 5_000;
-const LINGER = 1_000;
-const LINGER_BYTES = 1_048_576;
 const MAX_HEADER_BYTES = 16_384;
 const MAX_CONNECTIONS = 4_096;
+/** Requests that one caller may have without an answer, streams among them. */
+const MAX_ACTIVE = 1_024;
 /** Failed attempts that one address may make in a minute before it is told to wait. */
 const MAX_FAILURES = 20;
-
-const HEADERS = {
-  'Cache-Control': 'no-store',
-  'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'",
-  'X-Content-Type-Options': 'nosniff',
-};
 
 const REFUSAL_HEADERS: Partial<Record<ErrorCode, Record<string, string>>> = {
   UNAUTHENTICATED: { 'WWW-Authenticate': 'Bearer realm="cmcp"' },
@@ -83,12 +90,15 @@ class Ingress implements HttpIngress {
   readonly #mcp: McpEndpoint;
   readonly #parser: BodyParser;
   readonly #replies: Replies;
+  readonly #writer: AnswerWriter;
   readonly #attestation: AttestationEndpoint;
   /**
    * Only failures are limited: a valid credential always passes, because addresses are shared (loopback, proxies), and nobody's
    * failures may lock somebody else out.
    */
   readonly #failures: AttemptLimit;
+  readonly #requests = new PerSubject(MAX_ACTIVE, 'requests in flight');
+  readonly #framing = new WeakMap<Socket, FramingWatch>();
   readonly #guardOrigin: (request: IncomingMessage) => void;
   #guardHost: (request: IncomingMessage) => void;
   /** Requests without a finished answer, and how to abort them. */
@@ -107,12 +117,17 @@ class Ingress implements HttpIngress {
     });
     this.#parser = createBodyParser(deps.limits);
     this.#replies = new Replies(deps.gateway, registryStyle, deps.onFault);
+    const isLast = (request: IncomingMessage): boolean => this.#isLast(request);
+    this.#writer = new AnswerWriter({ timers: this.#timers, onFault: deps.onFault, isLast });
     this.#attestation = new AttestationEndpoint(deps.attest, clock);
     this.#failures = new AttemptLimit(MAX_FAILURES, clock);
     this.#guardHost = hostGuard(deps.allowedHosts, deps.listen);
     this.#guardOrigin = originGuard(deps.allowedOrigins);
-    this.server = serverFor(deps.tls, (request, response) => this.#accept(request, response));
+    this.server = serverFor(deps, (request, response) => this.#accept(request, response));
     this.server.maxConnections = MAX_CONNECTIONS;
+    this.server.on(deps.tls === null ? 'connection' : 'secureConnection', (socket: Socket) => {
+      this.#framing.set(socket, FramingWatch.of(socket));
+    });
   }
 
   async listen(): Promise<{ host: string; port: number }> {
@@ -165,18 +180,19 @@ class Ingress implements HttpIngress {
 
   async #serve(request: IncomingMessage, response: ServerResponse, closed: AbortSignal): Promise<void> {
     try {
-      const answer = await this.#answer(request, closed);
-      if ('stream' in answer) openStream(response, answer.stream);
-      else if ('text' in answer) this.#write(request, response, 200, { 'Content-Type': answer.mediaType }, answer.text);
-      else this.#reply(request, response, answer);
+      const answer = await this.#answer(request, response, closed);
+      if ('stream' in answer) await this.#writer.stream(request, response, answer.stream);
+      else if ('text' in answer) this.#writer.text(request, response, answer.mediaType, answer.text);
+      else this.#writer.reply(request, response, answer);
     } catch (error) {
       if (error instanceof BodyAborted) response.destroy();
-      else this.#reply(request, response, this.#refusal(error));
+      else this.#writer.reply(request, response, this.#refusal(error));
     }
   }
 
   /** Cheapest and most telling first; nothing of the body is read before the caller is known. */
-  async #answer(request: IncomingMessage, closed: AbortSignal): Promise<Answer> {
+  async #answer(request: IncomingMessage, response: ServerResponse, closed: AbortSignal): Promise<Answer> {
+    this.#guardFraming(request);
     this.#guardHost(request);
     this.#guardOrigin(request);
     const [path, query] = splitTarget(request.url ?? '');
@@ -187,6 +203,7 @@ class Ingress implements HttpIngress {
     // AUTHZ-04: a query carries nothing here, least of all a token.
     if (query !== null) throw new GatewayError('INVALID_REQUEST', 'the endpoint takes no query string');
     if (this.#closing !== null) throw new GatewayError('SHUTTING_DOWN', 'the listener is closing');
+    response.once('close', this.#requests.enter(caller.subject));
     const exchange = { caller, headers: headersOf(request), closed };
     switch (request.method) {
       case 'POST':
@@ -213,56 +230,31 @@ class Ingress implements HttpIngress {
     throw new GatewayError(tooMany ? 'RATE_LIMITED' : 'UNAUTHENTICATED', 'no valid credential');
   }
 
-  async #post(request: IncomingMessage, exchange: HttpExchange): Promise<Reply> {
+  async #post(request: IncomingMessage, exchange: HttpExchange): Promise<HttpAnswer> {
     requireJsonBody(request);
     if (!accepts(exchange.headers, 'application/json')) throw new GatewayError('NOT_ACCEPTABLE', 'answers are JSON');
     const bytes = await readBody(request, this.#deps.limits.bodyBytes);
+    // What was sent in several ways was seen by now.
+    this.#guardFraming(request);
     return await this.#mcp.post(await this.#parser.parse(bytes), exchange);
+  }
+
+  /** ATK-17: a message whose end is not beyond doubt is refused, and so is what came with it. */
+  #guardFraming({ socket, headersDistinct }: IncomingMessage): void {
+    const codings = headersDistinct['transfer-encoding'] ?? [];
+    const plain = codings.length === 0 || (codings.length === 1 && codings[0]?.toLowerCase() === 'chunked');
+    if (plain && this.#framing.get(socket)?.ambiguous === false) return;
+    throw new GatewayError('INVALID_REQUEST', 'the framing of the body is ambiguous');
+  }
+
+  #isLast({ socket }: IncomingMessage): boolean {
+    const outdated = this.#deps.tls?.isOutdated(socket) ?? false;
+    return outdated || this.#closing !== null || this.#framing.get(socket)?.ambiguous !== false;
   }
 
   #refusal(error: unknown): Reply {
     const headers = error instanceof GatewayError ? REFUSAL_HEADERS[error.code] : undefined;
     return this.#replies.thrown(null, error, headers === undefined ? {} : { headers });
-  }
-
-  #reply(request: IncomingMessage, response: ServerResponse, { status, headers, body }: Reply): void {
-    const payload = body === null ? '' : encodeReply(body, this.#deps.onFault);
-    const typed = body === null ? headers : { ...headers, 'Content-Type': 'application/json' };
-    this.#write(request, response, status, typed, payload);
-  }
-
-  #write(
-    request: IncomingMessage,
-    response: ServerResponse,
-    status: number,
-    headers: Record<string, string>,
-    payload: string,
-  ): void {
-    if (response.destroyed) return;
-    const unread = !request.complete && hasBody(request);
-    const length = status === 204 ? {} : { 'Content-Length': Buffer.byteLength(payload) };
-    const outdated = this.#deps.tls?.isOutdated(request.socket) ?? false;
-    const connection = unread || outdated || this.#closing !== null ? { Connection: 'close' } : {};
-    response.writeHead(status, { ...HEADERS, ...headers, ...length, ...connection });
-    if (unread) this.#linger(request, response, payload);
-    else response.end(payload);
-  }
-
-  /** Closing on a client that still sends would reset the connection before it has read the refusal. */
-  #linger(request: IncomingMessage, response: ServerResponse, payload: string): void {
-    let discarded = 0;
-    const end = (): void => {
-      cancel();
-      response.end();
-    };
-    const cancel = this.#timers.after(LINGER, end);
-    request.on('data', (chunk: Buffer) => {
-      discarded += chunk.length;
-      if (discarded > LINGER_BYTES) end();
-    });
-    request.once('end', end).once('close', end);
-    response.write(payload);
-    request.resume();
   }
 
   async #within(ms: number, work: Promise<unknown>): Promise<void> {
@@ -275,21 +267,25 @@ class Ingress implements HttpIngress {
   }
 }
 
-const SERVER_OPTIONS: ServerOptions = {
-  headersTimeout: HEADERS_TIMEOUT,
-  requestTimeout: REQUEST_TIMEOUT,
-  keepAliveTimeout: IDLE_CONNECTION,
-  maxHeaderSize: MAX_HEADER_BYTES,
-  // LIFE-01: the kernel finds out that a peer is gone.
-  keepAlive: true,
-};
-
 function serverFor(
-  tls: ListenerTls | null,
+  { tls, patience = PATIENCE }: HttpIngressDeps,
   handle: (request: IncomingMessage, response: ServerResponse) => void,
 ): Server | TlsServer {
-  if (tls === null) return createServer(SERVER_OPTIONS, handle);
-  const server = createTlsServer({ ...SERVER_OPTIONS, ...tls.options }, handle);
+  const options: ServerOptions = {
+    headersTimeout: patience.headers,
+    requestTimeout: patience.request,
+    connectionsCheckingInterval: patience.look,
+    keepAliveTimeout: IDLE_CONNECTION,
+    maxHeaderSize: MAX_HEADER_BYTES,
+    // LIFE-01: the kernel finds out that a peer is gone.
+    keepAlive: true,
+    keepAliveInitialDelay: FIRST_PROBE,
+    // ATK-17: whatever the process was started with, nothing is read leniently.
+    insecureHTTPParser: false,
+    requireHostHeader: true,
+  };
+  if (tls === null) return createServer(options, handle);
+  const server = createTlsServer({ ...options, ...tls.options }, handle);
   tls.present(server);
   return server;
 }
@@ -306,25 +302,4 @@ function headersOf({ headersDistinct }: IncomingMessage): HeaderValues {
 function splitTarget(target: string): [path: string, query: string | null] {
   const mark = target.indexOf('?');
   return mark < 0 ? [target, null] : [target.slice(0, mark), target.slice(mark + 1)];
-}
-
-function hasBody({ headers }: IncomingMessage): boolean {
-  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
-}
-
-function openStream(response: ServerResponse, attach: (sink: StreamSink) => void): void {
-  if (response.destroyed) return;
-  // MCP26-27: nothing in between may hold events back.
-  const headers = { ...HEADERS, 'Content-Type': 'text/event-stream', 'X-Accel-Buffering': 'no' };
-  response.writeHead(200, headers);
-  attach({
-    write(text) {
-      if (response.writableEnded) return;
-      // Heartbeats fill a buffer only when nobody reads them.
-      if (response.writableNeedDrain) response.destroy();
-      else response.write(text);
-    },
-    end: () => response.end(),
-    onClose: (listener) => response.once('close', listener),
-  });
 }

@@ -45,7 +45,7 @@ test('who failed too often is told so by name [AUTHZ-14]', async (t) => {
 test('what the gateway does not govern is refused by the same name in both families [MCP26-44]', async (t) => {
   const { port, gateway } = await serve(t);
   const session = await open(port);
-  for (const sent of [modern('prompts/list'), inSession(session, { jsonrpc: '2.0', id: 1, method: 'prompts/list' })]) {
+  for (const sent of [modern('tasks/list'), inSession(session, { jsonrpc: '2.0', id: 1, method: 'tasks/list' })]) {
     assert.equal(errorOf(await send(port, sent)).data.error_code, 'METHOD_NOT_GOVERNED');
   }
   assert.equal(gateway.refused.length, 2);

@@ -1,8 +1,10 @@
+import { randomBytes } from 'node:crypto';
 import type { Readable, Writable } from 'node:stream';
 import type { Caller } from '../caller.ts';
+import { type Clock, systemClock } from '../clock.ts';
 import { GatewayError } from '../errors.ts';
-import { encodeReply } from '../mcp/reply.ts';
-import { StdioPeer } from '../mcp/stdio.ts';
+import { encodeBody, encodeMessage } from '../mcp/reply.ts';
+import { StdioPeer, type StdioPeerDeps } from '../mcp/stdio.ts';
 import type { GovernedGateway } from '../mcp/types.ts';
 import { systemTimers, type Timers } from '../timers.ts';
 import { readLines } from './lines.ts';
@@ -21,6 +23,7 @@ export interface StdioDeps {
   onFault: (error: unknown) => void;
   /** Ends the service early, for a shutdown. */
   signal?: AbortSignal;
+  clock?: Clock;
   timers?: Timers;
 }
 
@@ -32,10 +35,16 @@ const GRACE_MS = 10_000;
  * calls in flight finish or are aborted, and the session ends. Writes nothing but MCP to `output`.
  */
 export async function serveStdio(deps: StdioDeps): Promise<void> {
-  const { input, output, caller, gateway, limits, onFault, signal, timers = systemTimers } = deps;
+  const { input, output, limits, onFault, signal, timers = systemTimers, clock = systemClock } = deps;
   const pipe = new OutputPipe(output, () => input.destroy());
-  const send = (message: Parameters<typeof encodeReply>[0]): void => pipe.write(`${encodeReply(message, onFault)}\n`);
-  const peer = new StdioPeer({ gateway, caller, timers, onFault, send });
+  const send: StdioPeerDeps['send'] = (message) => {
+    // Who waits for an answer is told that there is none; what cannot be said otherwise is not.
+    const answers = Array.isArray(message) || !Object.hasOwn(message, 'method');
+    const text = answers ? encodeBody(message, onFault) : encodeMessage(message, onFault);
+    if (text !== null) pipe.write(`${text}\n`);
+  };
+  const full = (): boolean => pipe.full;
+  const peer = new StdioPeer({ ...deps, clock, timers, randomBytes, send, full });
   const parser = createBodyParser(limits);
   const stop = (): void => {
     input.destroy();

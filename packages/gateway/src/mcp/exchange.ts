@@ -1,3 +1,4 @@
+import type { JsonObject } from '@cmcp/evidence';
 import type { Caller } from '../caller.ts';
 import type { Reply } from './reply.ts';
 
@@ -20,9 +21,23 @@ export interface HttpExchange {
 
 /** Where server-sent events go. */
 export interface StreamSink {
+  /** Sends text. A peer that leaves too much of it unread is disconnected. */
   write(text: string): void;
+  /** True while more is written than the peer reads: what may be left out should be. */
+  readonly full: boolean;
+  /** Shows that the stream lives, and disconnects a peer that reads nothing. */
+  beat(): void;
   end(): void;
+  /** Called once, when nothing can be sent any more; at once when that is so already. */
   onClose(listener: () => void): void;
+}
+
+/** What is said to the client of one request before its answer. */
+export interface Outlet {
+  /** Whether the client takes anything before the answer. */
+  readonly open: boolean;
+  /** Sends a message, or leaves out an expendable one that would only wait. False when the client cannot be told. */
+  say(message: JsonObject, expendable?: boolean): boolean;
 }
 
 /** An answer, or a stream that stays open. */

@@ -26,6 +26,10 @@ const NAMED_BY = new Map([
   ['tools/call', 'name'],
   ['resources/read', 'uri'],
   ['prompts/get', 'name'],
+  // The tasks extension, "Streamable HTTP: Routing Headers".
+  ['tasks/get', 'taskId'],
+  ['tasks/update', 'taskId'],
+  ['tasks/cancel', 'taskId'],
 ]);
 
 export type ParameterType = 'string' | 'integer' | 'boolean';

@@ -2,41 +2,38 @@ import type { JsonValue } from '@cmcp/evidence';
 import type { HttpAnswer, HttpExchange } from './exchange.ts';
 import { type EndpointDeps, HandshakeEndpoint, SESSION_HEADER } from './handshake/endpoint.ts';
 import { classify, type RpcMessage } from './jsonrpc.ts';
+import { ModernEndpoint } from './modern/endpoint.ts';
 import { carriesEnvelope } from './modern/envelope.ts';
-import { ModernServer } from './modern/server.ts';
+import { PerSubject } from './per-subject.ts';
 import { Replies, type Reply, registryStyle } from './reply.ts';
 import { MODERN_REVISION } from './revisions.ts';
 
+/** Streams that one caller may hold open without a request that is being served. */
+const MAX_STREAMS = 256;
+
 /** `/mcp` in every revision that we speak: one endpoint, both families (ERA-01). */
 export class McpEndpoint {
-  readonly #modern: ModernServer;
+  readonly #modern: ModernEndpoint;
   readonly #handshake: HandshakeEndpoint;
   readonly #replies: Replies;
 
-  constructor(deps: EndpointDeps) {
-    this.#modern = new ModernServer(deps);
-    this.#handshake = new HandshakeEndpoint(deps);
+  constructor(deps: Omit<EndpointDeps, 'streams'>) {
+    const streams = new PerSubject(MAX_STREAMS, 'open streams');
+    this.#modern = new ModernEndpoint({ ...deps, streams });
+    this.#handshake = new HandshakeEndpoint({ ...deps, streams });
     this.#replies = new Replies(deps.gateway, registryStyle, deps.onFault);
   }
 
   /** Answers one parsed body. Never rejects. */
-  async post(body: JsonValue, exchange: HttpExchange): Promise<Reply> {
+  async post(body: JsonValue, exchange: HttpExchange): Promise<HttpAnswer> {
+    if (Array.isArray(body)) return await this.#postBatch(body, exchange);
     const message = classify(body);
     if (message.kind === 'malformed') return this.#replies.refuse(message.id, 'INVALID_REQUEST');
     if (!isModern(message, exchange)) return await this.#handshake.post(message, exchange);
-    if (message.kind === 'request') {
-      if (message.method === 'initialize' && !carriesEnvelope(message.params)) {
-        return this.#replies.refuse(message.id, 'HEADER_MISMATCH', { data: { header: 'MCP-Protocol-Version' } });
-      }
-      return await this.#modern.answer(message, {
-        caller: exchange.caller,
-        headers: exchange.headers,
-        signal: exchange.closed,
-      });
+    if (message.kind === 'request' && message.method === 'initialize' && !carriesEnvelope(message.params)) {
+      return this.#replies.refuse(message.id, 'HEADER_MISMATCH', { data: { header: 'MCP-Protocol-Version' } });
     }
-    // MCP26-04: a client of this family has nothing to respond to.
-    if (message.kind === 'response') return this.#replies.refuse(null, 'INVALID_REQUEST');
-    return this.#modern.notified(message, exchange.headers);
+    return await this.#modern.post(message, exchange);
   }
 
   async get(exchange: HttpExchange): Promise<HttpAnswer> {
@@ -47,13 +44,22 @@ export class McpEndpoint {
     return addressesSession(exchange) ? await this.#handshake.delete(exchange) : this.#postOnly();
   }
 
+  /** Streams that wait for nothing end now. */
   endStreams(): void {
     this.#handshake.endStreams();
+    this.#modern.endStreams();
   }
 
-  /** Ends every transport session. */
+  /** Ends every transport session and subscription. */
   async close(): Promise<void> {
+    this.#modern.close();
     await this.#handshake.close();
+  }
+
+  /** Only a session can have agreed on them (MCP26-04, MCP25-05). */
+  async #postBatch(messages: JsonValue[], exchange: HttpExchange): Promise<HttpAnswer> {
+    if (!addressesSession(exchange) || namesModern(exchange)) return this.#replies.refuse(null, 'INVALID_REQUEST');
+    return await this.#handshake.postBatch(messages, exchange);
   }
 
   /** MCP26-01 */
@@ -63,8 +69,12 @@ export class McpEndpoint {
 }
 
 /** The body decides; the version header only where the body says nothing. */
-function isModern(message: Exclude<RpcMessage, { kind: 'malformed' }>, { headers }: HttpExchange): boolean {
+function isModern(message: Exclude<RpcMessage, { kind: 'malformed' }>, exchange: HttpExchange): boolean {
   if (message.kind !== 'response' && carriesEnvelope(message.params)) return true;
+  return namesModern(exchange);
+}
+
+function namesModern({ headers }: HttpExchange): boolean {
   return headers('mcp-protocol-version').includes(MODERN_REVISION);
 }
 

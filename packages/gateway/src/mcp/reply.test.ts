@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { FakeGovernedGateway } from '../../../../tests/support/fake-governed.ts';
 import { ERRORS, type ErrorCode, GatewayError } from '../errors.ts';
 import { handshakeStyle } from './handshake/error-style.ts';
+import { modernStyle } from './modern/error-style.ts';
 import { Replies, registryStyle } from './reply.ts';
 
 const codes = (Object.keys(ERRORS) as ErrorCode[]).filter((code) => ERRORS[code].status !== 0);
@@ -10,10 +11,35 @@ const STANDARD = [-32700, -32600, -32601, -32602, -32603];
 
 test('every code that can be emitted is one that its revision allows [MCP26-19]', () => {
   for (const code of codes) {
-    const modern = registryStyle.rpc(code);
+    const modern = modernStyle.rpc(code);
     const reserved = modern >= -32768 && modern <= -32000;
     assert.ok(!reserved || [...STANDARD, -32020, -32021, -32022].includes(modern), `${code} ${modern}`);
-    assert.ok([...STANDARD, -32000].includes(handshakeStyle.rpc(code)), code);
+    assert.ok([...STANDARD, -32000, -32002].includes(handshakeStyle.rpc(code)), code);
+  }
+});
+
+test('what a server answers with is passed on under codes that the revision of the client has [MCP26-19]', () => {
+  const table: [number, number | null, number | null][] = [
+    // rpc, 2026-07-28, handshake
+    [-32602, -32602, -32602],
+    [-32603, -32603, -32603],
+    [-32000, -32000, -32000],
+    [-32001, -32001, -32001],
+    [-32002, -32602, -32002],
+    [-32019, -32019, -32019],
+    [-32020, null, null],
+    [-32021, -32021, null],
+    [-32022, null, null],
+    [-32042, null, null],
+    [-32050, null, -32050],
+    [-32500, null, -32500],
+    [-32768, null, -32768],
+    [-40000, -40000, -40000],
+    [1, 1, 1],
+  ];
+  for (const [rpc, modern, handshake] of table) {
+    assert.equal(modernStyle.passOn(rpc), modern, `2026-07-28 ${rpc}`);
+    assert.equal(handshakeStyle.passOn(rpc), handshake, `handshake ${rpc}`);
   }
 });
 

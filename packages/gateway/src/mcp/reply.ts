@@ -1,21 +1,26 @@
 import { JsonError, type JsonObject, member, stringifyJson } from '@cmcp/evidence';
 import { ERRORS, type ErrorCode, GatewayError } from '../errors.ts';
 import { errorMessage, type RequestId, resultMessage } from './jsonrpc.ts';
-import type { CallOutcome, GovernedGateway, RefusalKind } from './types.ts';
+import type { GovernedGateway, Outcome, RefusalKind } from './types.ts';
 
 /** One answer. `status` and `headers` mean something on HTTP only. */
 export interface Reply {
   status: number;
   headers: Record<string, string>;
-  /** Null: nothing to say (202, 204). */
-  body: JsonObject | null;
+  /** An array answers a batch. Null: nothing to say (202, 204). */
+  body: JsonObject | JsonObject[] | null;
 }
 
-/** How a revision family writes our error codes on the wire. */
+/** How a revision family writes error codes on the wire. */
 export interface ErrorStyle {
   rpc(code: ErrorCode): number;
   status(code: ErrorCode): number;
+  /** A server's own code as this family may say it; null: it may not. */
+  passOn(rpc: number): number | null;
 }
+
+/** Codes that JSON-RPC itself defines: every revision has them. */
+export const STANDARD_CODES: ReadonlySet<number> = new Set([-32700, -32600, -32601, -32602, -32603]);
 
 export interface RefusalDetails {
   /** Added to `data` beside `error_code`. */
@@ -45,11 +50,15 @@ const COUNTED: Partial<Record<ErrorCode, RefusalKind>> = {
   ROUTE_NOT_FOUND: 'invalid_request',
 };
 
-/** The 2026-07-28 family uses the registry as it stands. Also right before a family is known. */
+/** The registry as it stands: right before a family is known, when no server has answered yet. */
 export const registryStyle: ErrorStyle = {
   rpc: (code) => ERRORS[code].rpc,
   status: (code) => ERRORS[code].status,
+  passOn: () => null,
 };
+
+/** MCP26-15: whoever says it, it comes with the status of the same refusal by the gateway. */
+const MISSING_CAPABILITY = ERRORS.CAPABILITY_REQUIRED.rpc;
 
 /** Builds replies, counts refusals, and turns whatever was thrown into an answer without internals. */
 export class Replies {
@@ -74,12 +83,27 @@ export class Replies {
   refuse(id: RequestId | null, code: ErrorCode, details: RefusalDetails = {}): Reply {
     const kind = COUNTED[code];
     if (kind !== undefined) this.#gateway.count(kind);
-    return this.#error(id, code, ERRORS[code].message, { error_code: code, ...details.data }, details);
+    return this.#error(
+      id,
+      this.#style.rpc(code),
+      code,
+      ERRORS[code].message,
+      { error_code: code, ...details.data },
+      details,
+    );
   }
 
-  outcome(id: RequestId, outcome: CallOutcome): Reply {
-    if (outcome.kind === 'result') return this.result(id, outcome.result);
-    return this.#error(id, outcome.code, outcome.message, outcome.data, {});
+  /** A governed request that failed. `about` goes into `data` beside what the gateway says. */
+  failed(id: RequestId, { code, message, data, rpc }: Extract<Outcome, { kind: 'error' }>, about?: JsonObject): Reply {
+    const passed = rpc === undefined ? null : this.#style.passOn(rpc);
+    const details = passed === MISSING_CAPABILITY ? { status: ERRORS.CAPABILITY_REQUIRED.status } : {};
+    return this.#error(id, passed ?? this.#style.rpc(code), code, message, { ...data, ...about }, details);
+  }
+
+  /** A method that was refused by the gateway, which has recorded it. */
+  refused(id: RequestId, outcome: Outcome): Reply {
+    if (outcome.kind === 'error') return this.failed(id, outcome);
+    throw new GatewayError('INTERNAL_ERROR', 'a refused method has a result');
   }
 
   /** A GatewayError that callers may learn of becomes its code; everything else is a fault of ours and says nothing. */
@@ -89,27 +113,53 @@ export class Replies {
     return this.refuse(id, code, details);
   }
 
-  #error(id: RequestId | null, code: ErrorCode, message: string, data: JsonObject, details: RefusalDetails): Reply {
+  #error(
+    id: RequestId | null,
+    rpc: number,
+    code: ErrorCode,
+    message: string,
+    data: JsonObject,
+    details: RefusalDetails,
+  ): Reply {
     const status = details.status ?? this.#style.status(code);
     return {
       // Without an id nobody could tell which request a successful response is about.
       status: id === null && status === 200 ? 503 : status,
       headers: details.headers ?? {},
-      body: errorMessage(id, this.#style.rpc(code), message, data),
+      body: errorMessage(id, rpc, message, data),
     };
   }
 }
 
-/** The bytes of an answer. One that JSON cannot carry is a fault of ours, and is answered as such. */
+/** What the error about a resource that nobody knows repeats, so that its reader knows which it was. */
+export function notFoundDetails(code: ErrorCode, uri: string | null): JsonObject {
+  return code === 'RESOURCE_NOT_IN_CATALOG' && uri !== null ? { uri } : {};
+}
+
+/** The text of an answer, or of each answer to a batch. */
+export function encodeBody(body: JsonObject | JsonObject[], onFault: (error: unknown) => void): string {
+  return Array.isArray(body)
+    ? `[${body.map((each) => encodeReply(each, onFault)).join()}]`
+    : encodeReply(body, onFault);
+}
+
+/** The text of one answer. One that JSON cannot carry is a fault of ours, and is answered as such. */
 export function encodeReply(body: JsonObject, onFault: (error: unknown) => void): string {
+  const text = encodeMessage(body, onFault);
+  if (text !== null) return text;
+  const id = member(body, 'id');
+  const { rpc, message } = ERRORS.INTERNAL_ERROR;
+  const readable = typeof id === 'string' || typeof id === 'number' ? id : null;
+  return stringifyJson(errorMessage(readable, rpc, message, { error_code: 'INTERNAL_ERROR' }));
+}
+
+/** The text of a message; null, and a fault, when JSON cannot carry it. */
+export function encodeMessage(message: JsonObject, onFault: (error: unknown) => void): string | null {
   try {
-    return stringifyJson(body);
+    return stringifyJson(message);
   } catch (error) {
     if (!(error instanceof JsonError)) throw error;
     onFault(error);
-    const id = member(body, 'id');
-    const { rpc, message } = ERRORS.INTERNAL_ERROR;
-    const readable = typeof id === 'string' || typeof id === 'number' ? id : null;
-    return stringifyJson(errorMessage(readable, rpc, message, { error_code: 'INTERNAL_ERROR' }));
+    return null;
   }
 }

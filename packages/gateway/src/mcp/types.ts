@@ -25,6 +25,11 @@ export interface GovernedGateway {
    * (MCP26-12). Null when this caller is offered no such tool. From memory, not counted.
    */
   inputSchema(caller: Caller, name: string): JsonObject | null;
+  /**
+   * The approved output schema behind an exposed name, so that a result is wrapped for older clients exactly when its schema was.
+   * Null when this caller is offered no such tool, or it has none. From memory, not counted.
+   */
+  outputSchema(caller: Caller, name: string): JsonObject | null;
   /** Each URI is decided and entered on its own; those that are refused are left out of what is honoured. */
   subscribe(request: SubscribeRequest): Promise<Subscription>;
   /** Told whenever what a list holds may have changed: after an activation, and after a server's announcement was checked. */

@@ -1,15 +1,14 @@
 import type { Caller } from '../../caller.ts';
 import type { Clock } from '../../clock.ts';
 import { GatewayError } from '../../errors.ts';
-import type { StreamSink } from '../exchange.ts';
-import type { HandshakeSession } from './server.ts';
+import type { EventStreams } from './event-streams.ts';
+import type { HandshakeSession } from './session.ts';
 
 /** A transport session: what an `Mcp-Session-Id` stands for. It routes messages and proves nothing. */
 export interface TransportSession {
   readonly id: string;
   readonly session: HandshakeSession;
-  /** The one open GET stream. */
-  stream: StreamSink | null;
+  readonly streams: EventStreams;
   /** Microseconds since the epoch. */
   lastUsed: number;
 }
@@ -50,13 +49,14 @@ export class SessionTable {
   async open(
     id: string,
     caller: Caller,
+    streams: EventStreams,
     start: () => Promise<HandshakeSession>,
     evict: (entry: TransportSession) => void,
   ): Promise<TransportSession> {
     while (this.#sessions.size + this.#opening >= this.#limit) evict(this.#leastUsed(caller.subject));
     this.#opening++;
     try {
-      const entry = { id, session: await start(), stream: null, lastUsed: this.#clock.nowMicros() };
+      const entry = { id, session: await start(), streams, lastUsed: this.#clock.nowMicros() };
       this.#sessions.set(id, entry);
       return entry;
     } finally {
@@ -67,7 +67,9 @@ export class SessionTable {
   /** Removes and returns all sessions without a stream or call that were last used more than `ms` milliseconds ago. */
   takeIdle(ms: number): TransportSession[] {
     const before = this.#clock.nowMicros() - ms * 1000;
-    const idle = this.#in(({ session, stream, lastUsed }) => lastUsed <= before && stream === null && !session.busy);
+    const idle = this.#in(
+      ({ session, streams, lastUsed }) => lastUsed <= before && !session.busy && !streams.connected,
+    );
     for (const entry of idle) this.#sessions.delete(entry.id);
     return idle;
   }

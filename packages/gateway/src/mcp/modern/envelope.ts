@@ -1,7 +1,7 @@
 import { isObject, type JsonObject, member } from '@cmcp/evidence';
 
 export const VERSION_KEY = 'io.modelcontextprotocol/protocolVersion';
-const CAPABILITIES_KEY = 'io.modelcontextprotocol/clientCapabilities';
+export const CAPABILITIES_KEY = 'io.modelcontextprotocol/clientCapabilities';
 
 /** `_meta` decides the family (ERA-01): a message that carries one of the per-request keys is stateless. */
 export function carriesEnvelope(params: JsonObject): boolean {

@@ -18,6 +18,7 @@ import {
 import { SERVER_INFO } from '../server-info.ts';
 
 const VERSION = 'io.modelcontextprotocol/protocolVersion';
+const SERVER = 'io.modelcontextprotocol/serverInfo';
 const CAPABILITIES = 'io.modelcontextprotocol/clientCapabilities';
 const result = (answer: Answered): JsonObject => answer.json.result as JsonObject;
 const call = (args: JsonObject, headers: Record<string, string> = {}) =>
@@ -29,7 +30,7 @@ test('a tool is called without any handshake, and the result says that it is com
   const answer = await send(port, modern('tools/call', { name: 'echo', arguments: { text: 'hi' } }));
   assert.deepEqual([answer.status, answer.headers['content-type']], [200, 'application/json']);
   assert.equal(result(answer).resultType, 'complete');
-  assert.deepEqual(result(answer)._meta, { 'io.cmcp/call': { call_id: 'call-1' } });
+  assert.deepEqual(result(answer)._meta, { 'io.cmcp/call': { call_id: 'call-1' }, [SERVER]: SERVER_INFO });
   const [seen] = gateway.calls;
   assert.deepEqual([seen?.session, seen?.handle, seen?.workflow, seen?.dataClass], [null, null, null, null]);
 });
@@ -103,7 +104,7 @@ test('a version that is not spoken is answered with those that are [MCP26-08]', 
     const answer = await send(port, sent);
     assert.deepEqual([answer.status, errorOf(answer).code], [400, -32022]);
     assert.equal(errorOf(answer).data.requested, version);
-    assert.deepEqual(errorOf(answer).data.supported, ['2026-07-28', '2025-11-25', '2025-06-18']);
+    assert.deepEqual(errorOf(answer).data.supported, ['2026-07-28', '2025-11-25', '2025-06-18', '2025-03-26']);
   }
 });
 
@@ -113,29 +114,19 @@ test('a method that is not governed is 404 with -32601, and recorded [MCP26-09] 
     'foo/bar',
     'ping',
     'initialize',
-    'resources/list',
-    'resources/read',
-    'resources/templates/list',
-    'prompts/list',
-  ];
-  methods.push(
-    'prompts/get',
-    'completion/complete',
     'logging/setLevel',
-    'subscriptions/listen',
-    'tasks/get',
+    'resources/subscribe',
+    'resources/unsubscribe',
+    'tasks/list',
+    'tasks/result',
     'sampling/createMessage',
-  );
-  methods.push('elicitation/create', 'roots/list', '__proto__', '');
+    'elicitation/create',
+    'roots/list',
+    '__proto__',
+    '',
+  ];
   for (const method of methods) {
-    const answer = await send(
-      port,
-      modern(
-        method,
-        { uri: 'file:///x', name: 'x' },
-        { headers: { 'Mcp-Name': method === 'resources/read' ? 'file:///x' : 'x' } },
-      ),
-    );
+    const answer = await send(port, modern(method, { uri: 'file:///x', name: 'x' }));
     assert.deepEqual([answer.status, errorOf(answer).code, answer.json.id], [404, -32601, 1], method);
   }
   assert.deepEqual(
@@ -295,8 +286,15 @@ test('discovery names versions, capabilities and identity, for this caller only 
   const answer = await send(port, modern('server/discover'));
   const { _meta, ttlMs, ...rest } = result(answer);
   assert.deepEqual(rest, {
-    supportedVersions: ['2026-07-28', '2025-11-25', '2025-06-18'],
-    capabilities: { tools: {} },
+    supportedVersions: ['2026-07-28', '2025-11-25', '2025-06-18', '2025-03-26'],
+    capabilities: {
+      logging: {},
+      tools: { listChanged: true },
+      resources: { subscribe: true, listChanged: true },
+      prompts: { listChanged: true },
+      completions: {},
+      extensions: { 'io.modelcontextprotocol/tasks': {} },
+    },
     cacheScope: 'private',
     resultType: 'complete',
   });
@@ -333,7 +331,7 @@ test('lists are the same on every connection, private, and paged by opaque curso
 
 test('a refusal by policy is an answer, with a code outside the reserved range and nothing but what the gateway says', async (t) => {
   const { port, gateway } = await serve(t);
-  gateway.onCall = async () => failure('POLICY_DENY', 'Request denied by policy.');
+  gateway.onCall = async () => failure('POLICY_DENY');
   const answer = await send(port, modern('tools/call', { name: 'echo' }));
   assert.equal(answer.status, 200);
   assert.deepEqual(errorOf(answer), {
@@ -358,8 +356,11 @@ test('tool parameters of the wrong shape are refused in band, not guessed at [D-
     { name: 'echo', _cmcp: { data_class: 'pii' }, _meta: envelope({ 'io.cmcp/call': { data_class: 'public' } }) },
     { name: 'echo', _meta: envelope({ 'io.cmcp/data_class': 'pii' }) },
     { name: 'echo', _meta: envelope({ 'io.cmcp/call': { dataclass: 'pii' } }) },
-    { name: 'echo', requestState: 'forged' },
-    { name: 'echo', inputResponses: {} },
+    { name: 'echo', requestState: 1 },
+    { name: 'echo', inputResponses: null },
+    { name: 'echo', inputResponses: { name: 12345 } },
+    { name: 'echo', _meta: envelope({ progressToken: {} }) },
+    { name: 'echo', _meta: envelope({ 'io.modelcontextprotocol/logLevel': 'loud' }) },
   ];
   for (const params of bad) {
     const answer = await send(port, modern('tools/call', params));
@@ -426,7 +427,7 @@ test('names, titles and client identity are never part of what is decided', asyn
     const _meta = envelope({ 'io.modelcontextprotocol/clientInfo': { name, version: '1' } });
     await send(port, modern('tools/call', { name: 'echo', _meta, title: name }));
   }
-  const seen = gateway.calls.map(({ signal: _, ...each }) => each);
+  const seen = gateway.calls.map(({ signal: _, client: __, ...each }) => each);
   assert.deepEqual(seen[0], seen[1]);
 });
 

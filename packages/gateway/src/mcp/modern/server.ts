@@ -1,17 +1,35 @@
-import type { JsonObject } from '@cmcp/evidence';
 import type { Caller } from '../../caller.ts';
-import type { HeaderValues } from '../exchange.ts';
+import type { Clock } from '../../clock.ts';
+import { GatewayError } from '../../errors.ts';
+import type { Timers } from '../../timers.ts';
+import { capabilitiesOf, NO_ABILITIES, TASKS_EXTENSION } from '../asks.ts';
+import { instructionsOf, serverCapabilities } from '../capabilities.ts';
+import type { HeaderValues, Outlet } from '../exchange.ts';
+import { type Asked, readGoverned } from '../governed-params.ts';
 import type { RpcNotification, RpcRequest } from '../jsonrpc.ts';
-import { Replies, type Reply, registryStyle } from '../reply.ts';
+import { isOffered, listedBy, listResult, readCursor } from '../lists.ts';
+import { Notices } from '../notices.ts';
+import type { PerSubject } from '../per-subject.ts';
+import { notFoundDetails, Replies, type Reply } from '../reply.ts';
+import { readHandle, readRequestMeta } from '../request-meta.ts';
 import { MODERN_REVISION, SUPPORTED_REVISIONS } from '../revisions.ts';
-import { SERVER_INFO } from '../server-info.ts';
-import { readCursor, readHandle, readToolParams } from '../tool-params.ts';
-import type { GovernedGateway } from '../types.ts';
+import type { ClientSide, GovernedGateway, ListKind, Outcome } from '../types.ts';
+import { type ClientWishes, readWishes } from './client-side.ts';
 import { readEnvelope } from './envelope.ts';
+import { modernStyle } from './error-style.ts';
 import { disagreeingHeader, disagreeingParameter } from './header-agreement.ts';
+import { offeredLists, readFilter } from './listen-filter.ts';
+import { Listening } from './listening.ts';
+import { governed, listed } from './results.ts';
+import { readRound } from './round.ts';
+import { readTask } from './task-params.ts';
 
 export interface ModernDeps {
   gateway: GovernedGateway;
+  clock: Clock;
+  timers: Timers;
+  /** Bounds the subscriptions that a caller holds open. */
+  streams: PerSubject;
   /** Told of every error that no GatewayError explains. */
   onFault: (error: unknown) => void;
 }
@@ -25,28 +43,38 @@ export interface ModernExchange {
   signal: AbortSignal;
 }
 
-/** How long a client may keep a list or discovery result, in milliseconds; what changed is refused meanwhile. */
-const FRESH_MS = 60_000;
-/** What is offered depends on the credential (MCP26-23). */
-const CACHING = { ttlMs: FRESH_MS, cacheScope: 'private' };
-const IDENTITY = { 'io.modelcontextprotocol/serverInfo': SERVER_INFO };
+export const LISTEN = 'subscriptions/listen';
 /** Carry no decision: cancellation over HTTP is the closed stream, and ids of other streams are not looked up. */
 const HARMLESS = new Set(['notifications/cancelled', 'notifications/progress']);
 
 /** MCP 2026-07-28: stateless, every request complete in itself. */
 export class ModernServer {
-  readonly #gateway: GovernedGateway;
+  readonly #deps: ModernDeps;
   readonly #replies: Replies;
+  readonly #listening = new Set<Listening>();
+  readonly #stop: () => void;
 
   constructor(deps: ModernDeps) {
-    this.#gateway = deps.gateway;
-    this.#replies = new Replies(deps.gateway, registryStyle, deps.onFault);
+    this.#deps = deps;
+    this.#replies = new Replies(deps.gateway, modernStyle, deps.onFault);
+    this.#stop = deps.gateway.onListChanged((kind) => {
+      for (const each of this.#listening) each.listChanged(kind);
+    });
   }
 
-  /** Never rejects: what goes wrong is an answer. */
-  async answer(request: RpcRequest, exchange: ModernExchange): Promise<Reply> {
+  /** Never rejects: what goes wrong is an answer. Not for what is listened to. */
+  async answer(request: RpcRequest, exchange: ModernExchange, outlet: Outlet): Promise<Reply> {
     try {
-      return this.#refusal(request, exchange.headers) ?? (await this.#dispatch(request, exchange));
+      return this.#refusal(request, exchange.headers) ?? (await this.#dispatch(request, exchange, outlet));
+    } catch (error) {
+      return this.#replies.thrown(request.id, error);
+    }
+  }
+
+  /** A subscription that waits to begin, or why there is none. Never rejects. */
+  async listen(request: RpcRequest, exchange: ModernExchange): Promise<Listening | Reply> {
+    try {
+      return this.#refusal(request, exchange.headers) ?? (await this.#open(request, exchange));
     } catch (error) {
       return this.#replies.thrown(request.id, error);
     }
@@ -59,6 +87,16 @@ export class ModernServer {
       return this.#replies.refuse(null, 'HEADER_MISMATCH', { data: { header: 'Mcp-Method' } });
     }
     return HARMLESS.has(notification.method) ? this.#replies.accepted() : this.#replies.refuse(null, 'INVALID_REQUEST');
+  }
+
+  /** Ends every subscription, and says so to who listens. */
+  endListening(): void {
+    for (const each of this.#listening) each.close();
+  }
+
+  close(): void {
+    this.#stop();
+    this.endListening();
   }
 
   /** What is wrong with the request as a message of this family, whatever it asks for. */
@@ -79,63 +117,118 @@ export class ModernServer {
     return this.#replies.refuse(id, 'UNSUPPORTED_VERSION', { data });
   }
 
-  async #dispatch(request: RpcRequest, exchange: ModernExchange): Promise<Reply> {
-    switch (request.method) {
-      case 'server/discover':
-        return this.#discover(request);
-      case 'tools/list':
-        return await this.#list(request, exchange.caller);
-      case 'tools/call':
-        return await this.#call(request, exchange);
-      default:
-        return await this.#refuseMethod(request, exchange.caller);
+  async #dispatch(request: RpcRequest, exchange: ModernExchange, outlet: Outlet): Promise<Reply> {
+    const { method, params } = request;
+    if (method === 'server/discover') return this.#discover(request, exchange.caller);
+    const kind = listedBy(method);
+    if (kind !== null) return await this.#list(request, kind, exchange.caller);
+    const asked = readGoverned(method, params) ?? readTask(method, params);
+    if (asked === null) return await this.#refuseMethod(request, exchange.caller);
+    return await this.#govern(request, asked, exchange, outlet);
+  }
+
+  #discover({ id, params }: RpcRequest, caller: Caller): Reply {
+    readWishes(params);
+    this.#deps.gateway.count('discovered');
+    const offer = this.#deps.gateway.offer(caller);
+    const capabilities = { ...serverCapabilities(offer), extensions: { [TASKS_EXTENSION]: {} } };
+    const supportedVersions = [...SUPPORTED_REVISIONS];
+    return this.#replies.result(id, listed({ supportedVersions, capabilities, ...instructionsOf(offer) }));
+  }
+
+  async #list(request: RpcRequest, kind: ListKind, caller: Caller): Promise<Reply> {
+    const { gateway } = this.#deps;
+    if (!isOffered(gateway.offer(caller), kind)) return await this.#refuseMethod(request, caller);
+    readWishes(request.params);
+    const page = await gateway.list(kind, caller, readCursor(request.params));
+    return this.#replies.result(request.id, listed(listResult(kind, page)));
+  }
+
+  async #govern(request: RpcRequest, asked: Asked, exchange: ModernExchange, outlet: Outlet): Promise<Reply> {
+    const { id, method, params } = request;
+    const { caller, headers, signal } = exchange;
+    const { workflow, dataClass, trace, progressToken } = readRequestMeta(params);
+    const wishes = readWishes(params);
+    const round = readRound(method, params);
+    const header = headers === null ? null : this.#disagreement(asked, headers, caller);
+    if (header !== null) return this.#replies.refuse(id, 'HEADER_MISMATCH', { data: { header } });
+    const { logLevel } = wishes;
+    const say = (message: Parameters<Outlet['say']>[0]): void => void outlet.say(message, true);
+    const notices = new Notices({ clock: this.#deps.clock, progressToken, logLevel: () => logLevel, say });
+    const client = clientSide(wishes, notices, outlet, progressToken !== null);
+    const context = { caller, session: null, handle: readHandle(params), workflow, dataClass, trace };
+    try {
+      const outcome = await this.#deps.gateway.request({ ...context, ...asked, signal, client, round });
+      return this.#outcome(id, asked, outcome);
+    } finally {
+      notices.end();
     }
   }
 
-  #discover(request: RpcRequest): Reply {
-    this.#gateway.count('discovered');
-    const offered = { supportedVersions: [...SUPPORTED_REVISIONS], capabilities: { tools: {} } };
-    return this.#complete(request, { ...offered, ...CACHING, _meta: IDENTITY });
+  /** MCP26-12 */
+  #disagreement(asked: Asked, headers: HeaderValues, caller: Caller): string | null {
+    if (asked.method !== 'tools/call') return null;
+    const schema = this.#deps.gateway.inputSchema(caller, asked.name);
+    return schema === null ? null : disagreeingParameter(headers, schema, asked.arguments);
   }
 
-  async #list(request: RpcRequest, caller: Caller): Promise<Reply> {
-    const page = await this.#gateway.listTools(caller, readCursor(request.params));
-    const next: JsonObject = page.nextCursor === null ? {} : { nextCursor: page.nextCursor };
-    return this.#complete(request, { tools: page.tools, ...next, ...CACHING, _meta: IDENTITY });
+  #outcome(id: RpcRequest['id'], asked: Asked, outcome: Outcome): Reply {
+    if (outcome.kind === 'result') return this.#replies.result(id, governed(asked.method, outcome));
+    const uri = asked.method === 'resources/read' ? asked.uri : null;
+    return this.#replies.failed(id, outcome, notFoundDetails(outcome.code, uri));
   }
 
-  async #call(request: RpcRequest, { caller, headers, signal }: ModernExchange): Promise<Reply> {
-    const { id, params } = request;
-    const call = readToolParams(params);
-    // MCP26-28: we ask for no input, so nobody can hold a state that we issued.
-    if (Object.hasOwn(params, 'requestState') || Object.hasOwn(params, 'inputResponses')) {
-      return this.#replies.refuse(id, 'INVALID_PARAMS');
-    }
-    const schema = headers === null ? null : this.#gateway.inputSchema(caller, call.name);
-    if (headers !== null && schema !== null) {
-      const header = disagreeingParameter(headers, schema, call.arguments);
-      if (header !== null) return this.#replies.refuse(id, 'HEADER_MISMATCH', { data: { header } });
-    }
-    const outcome = await this.#gateway.callTool({
-      caller,
-      session: null,
-      handle: readHandle(params),
-      ...call,
-      signal,
-    });
-    return outcome.kind === 'result' ? this.#complete(request, outcome.result) : this.#replies.outcome(id, outcome);
-  }
-
-  /** Whatever is not governed yet is refused, and that is recorded (MCP26-44). */
+  /** Whatever is not governed, or not offered to this caller, is refused, and that is recorded (MCP26-44). */
   async #refuseMethod({ id, method, params }: RpcRequest, caller: Caller): Promise<Reply> {
     const handle = readHandle(params);
-    return this.#replies.outcome(
-      id,
-      await this.#gateway.refuseMethod({ caller, session: null, handle, method, params }),
-    );
+    const outcome = await this.#deps.gateway.refuseMethod({ caller, session: null, handle, method, params });
+    return this.#replies.refused(id, outcome);
   }
 
-  #complete(request: RpcRequest, result: JsonObject): Reply {
-    return this.#replies.result(request.id, { ...result, resultType: 'complete' });
+  async #open({ id, params }: RpcRequest, { caller, signal }: ModernExchange): Promise<Listening | Reply> {
+    const { gateway, timers, streams } = this.#deps;
+    const { workflow, trace } = readRequestMeta(params);
+    const { abilities } = readWishes(params);
+    const filter = readFilter(params);
+    if (filter.tasks && !abilities.tasks) {
+      const requiredCapabilities = capabilitiesOf({ ...NO_ABILITIES, tasks: true });
+      return this.#replies.refuse(id, 'CAPABILITY_REQUIRED', { data: { requiredCapabilities } });
+    }
+    const leave = streams.enter(caller.subject);
+    const lists = offeredLists(filter, gateway.offer(caller));
+    const onOver = (): void => {
+      leave();
+      this.#listening.delete(listening);
+    };
+    const listening = new Listening({ id, lists, timers, onOver });
+    this.#listening.add(listening);
+    try {
+      const context = { caller, session: null, handle: readHandle(params), workflow, trace, signal };
+      const onUpdated = (uri: string): void => listening.updated(uri);
+      if (filter.uris.length > 0) {
+        listening.subscribed(await gateway.subscribe({ ...context, uris: filter.uris, onUpdated }));
+      }
+    } catch (error) {
+      listening.end();
+      throw error;
+    }
+    if (signal.aborted) throw this.#givenUp(listening);
+    return listening;
   }
+
+  #givenUp(listening: Listening): GatewayError {
+    listening.end();
+    return new GatewayError('CALL_CANCELLED', 'nobody listens any more');
+  }
+}
+
+/** MCP26-28: this family's client is asked by an interim answer, so not here. */
+function clientSide(wishes: ClientWishes, notices: Notices, outlet: Outlet, wantsProgress: boolean): ClientSide {
+  return {
+    abilities: wishes.abilities,
+    ask: null,
+    wantsProgress: wantsProgress && outlet.open,
+    logLevel: outlet.open ? wishes.logLevel : null,
+    notify: (notice) => notices.notify(notice),
+  };
 }

@@ -1,12 +1,17 @@
+/** What `_meta` of a request says to the gateway, in every revision. */
 import { isObject, type JsonObject, type JsonValue, member } from '@cmcp/evidence';
 import { GatewayError } from '../errors.ts';
+import { readTrace } from './trace-context.ts';
 
-/** The parameters of `tools/call` that mean something to the gateway, in every revision. */
-export interface ToolParams {
-  name: string;
-  arguments: JsonObject;
+/** Given by the client, echoed to it with exact type and value. */
+export type ProgressToken = string | number;
+
+export interface RequestMeta {
   workflow: string | null;
   dataClass: string | null;
+  trace: JsonObject;
+  /** Null: the client does not want to hear of progress. */
+  progressToken: ProgressToken | null;
 }
 
 const CALL_META = 'io.cmcp/call';
@@ -15,30 +20,21 @@ const SESSION_META = 'io.cmcp/session';
 const DECLARED = ['workflow_id', 'data_class'];
 
 /** @throws GatewayError INVALID_PARAMS */
-export function readToolParams(params: JsonObject): ToolParams {
-  const name = member(params, 'name');
-  const args = Object.hasOwn(params, 'arguments') ? member(params, 'arguments') : {};
-  if (typeof name !== 'string') throw invalid('name must be a string');
-  if (!isObject(args)) throw invalid('arguments must be an object');
+export function readRequestMeta(params: JsonObject): RequestMeta {
   const meta = readMeta(params);
   refuseUnknown(meta);
   const declared = [declaration(member(meta, CALL_META)), declaration(member(params, '_cmcp'))];
   return {
-    name,
-    arguments: args,
     workflow: oneOf(declared, 'workflow_id'),
     dataClass: oneOf(declared, 'data_class'),
+    trace: readTrace(meta),
+    progressToken: readProgressToken(meta),
   };
 }
 
 /** The gateway-minted session handle that a caller of the stateless family holds, or null (contracts section 1). */
 export function readHandle(params: JsonObject): string | null {
   return text(readMeta(params), SESSION_META);
-}
-
-/** `""` is a cursor like any other (MCP26-24). */
-export function readCursor(params: JsonObject): string | null {
-  return text(params, 'cursor');
 }
 
 /** The `_meta` object; empty when absent. */
@@ -70,6 +66,15 @@ function oneOf(declarations: JsonObject[], key: string): string | null {
   const values = new Set(declarations.map((each) => text(each, key)).filter((value) => value !== null));
   if (values.size > 1) throw invalid(`${key} is declared twice, differently`);
   return values.values().next().value ?? null;
+}
+
+/** A string or an integer: a plain `number` from the strict parser is always a safe one. */
+function readProgressToken(meta: JsonObject): ProgressToken | null {
+  const token = member(meta, 'progressToken');
+  if (token === undefined) return null;
+  if (typeof token !== 'string' && typeof token !== 'number')
+    throw invalid('progressToken must be a string or an integer');
+  return token;
 }
 
 function text(object: JsonObject, key: string): string | null {
