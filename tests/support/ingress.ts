@@ -1,4 +1,5 @@
-import { request as httpRequest } from 'node:http';
+import { once } from 'node:events';
+import { type IncomingMessage, request as httpRequest } from 'node:http';
 import { connect } from 'node:net';
 import type { TestContext } from 'node:test';
 import { type JsonObject, type JsonValue, sha256Hex } from '@cmcp/evidence';
@@ -105,6 +106,96 @@ export function send(port: number, sent: Sent): Promise<Answered> {
     request.on('error', reject);
     request.end(payload);
   });
+}
+
+/** One block of an event stream: what its fields say, or a comment. */
+export interface StreamedEvent {
+  id?: string;
+  retry?: string;
+  comment?: string;
+  /** The message; null for an event that only brings an id. */
+  message: JsonObject | null;
+}
+
+export interface OpenStream {
+  status: number;
+  headers: Record<string, string | string[] | undefined>;
+  /** The next block, comments included; null at the end of the stream. */
+  block(): Promise<StreamedEvent | null>;
+  /** The next message; null at the end of the stream. */
+  next(): Promise<JsonObject | null>;
+  /** Everything until the end of the stream. */
+  rest(): Promise<StreamedEvent[]>;
+  /** Closes the connection. */
+  close(): void;
+}
+
+/** Sends a request and reads its answer as a stream of events, one at a time. */
+export async function stream(port: number, sent: Sent): Promise<OpenStream> {
+  const { method = 'POST', path = '/mcp', headers = {}, body, credential = ALICE } = sent;
+  const payload = body === undefined ? null : JSON.stringify(body);
+  const request = httpRequest({
+    port,
+    host: '127.0.0.1',
+    method,
+    path,
+    agent: false,
+    headers: {
+      ...(payload === null ? {} : { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(payload) }),
+      ...(credential === null ? {} : { Authorization: credential }),
+      Accept: 'application/json, text/event-stream',
+      ...headers,
+    },
+  });
+  request.on('error', () => {});
+  request.end(payload ?? undefined);
+  const [response] = (await once(request, 'response')) as [IncomingMessage];
+  response.on('error', () => {});
+  response.setEncoding('utf8');
+  const chunks = response[Symbol.asyncIterator]() as AsyncIterator<string>;
+  let text = '';
+  const block = async (): Promise<StreamedEvent | null> => {
+    for (;;) {
+      const end = text.indexOf('\n\n');
+      if (end >= 0) {
+        const found = readBlock(text.slice(0, end));
+        text = text.slice(end + 2);
+        return found;
+      }
+      const { value, done } = await chunks.next().catch(() => ({ value: undefined, done: true }));
+      if (done === true) return null;
+      text += value ?? '';
+    }
+  };
+  const next = async (): Promise<JsonObject | null> => {
+    for (let event = await block(); event !== null; event = await block()) if (event.message !== null) return event.message;
+    return null;
+  };
+  const rest = async (): Promise<StreamedEvent[]> => {
+    const events: StreamedEvent[] = [];
+    for (let event = await block(); event !== null; event = await block()) events.push(event);
+    return events;
+  };
+  return {
+    status: response.statusCode ?? 0,
+    headers: response.headers,
+    block,
+    next,
+    rest,
+    close: () => request.destroy(),
+  };
+}
+
+function readBlock(text: string): StreamedEvent {
+  const event: StreamedEvent = { message: null };
+  for (const line of text.split('\n')) {
+    const colon = line.indexOf(':');
+    const [name, value] = [line.slice(0, colon), line.slice(colon + 1).trim()];
+    if (name === '') event.comment = value;
+    else if (name === 'id' || name === 'retry') event[name] = value;
+    else if (name === 'data' && value !== '') event.message = JSON.parse(value);
+  }
+  return event;
 }
 
 /** Writes `text` to a new connection and gives back everything that came until the server closed it. */

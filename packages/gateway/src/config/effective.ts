@@ -63,7 +63,7 @@ function placeless(config: Unhashed): JsonObject {
     sessions,
     limits,
     compat,
-    tls: tls?.kind ?? null,
+    tls: tls === null ? null : tls.kind === 'files' && tls.clientCa !== null ? 'files, client certificates' : tls.kind,
     attestation: { provider, roots: roots.length, validityMs, staleness, launch },
     tpm: { address: tpm.address.kind, akCertificate: tpm.akCertificate !== null, seal, rollbackCounter },
   };

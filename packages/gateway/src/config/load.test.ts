@@ -58,7 +58,7 @@ function everyKey() {
     agents: [{ subject: 'research agent', token_sha256: A }],
     stdio: { subject: 'desktop' },
     operator: { socket: './op.sock', credentials: [{ subject: 'ops', token_sha256: C }] },
-    tls: { source: 'files', certificate: './tls/server.pem', key: './tls/server.key' },
+    tls: { source: 'files', certificate: './tls/server.pem', key: './tls/server.key', client_ca: './tls/clients.pem' },
     attestation: {
       provider: 'tpm',
       tpm: {
@@ -124,7 +124,12 @@ test('every documented key can be set, and no other is documented [D-04]', async
     agents: [{ subject: 'research agent', tokenSha256: A }],
     stdioSubject: 'desktop',
     operator: { socket: join(folder, 'op.sock'), credentials: [{ subject: 'ops', tokenSha256: C }] },
-    tls: { kind: 'files', certificate: join(folder, 'tls/server.pem'), key: join(folder, 'tls/server.key') },
+    tls: {
+      kind: 'files',
+      certificate: join(folder, 'tls/server.pem'),
+      key: join(folder, 'tls/server.key'),
+      clientCa: join(folder, 'tls/clients.pem'),
+    },
     attestation: {
       provider: 'tpm',
       tpm: {
@@ -349,6 +354,8 @@ test('beyond loopback the gateway listens where it has TLS, from files or with a
   assert.equal((await read('tls: null')).tls, null);
   assert.match(await refusal('tls: { certificate: ./server.pem }'), /needs certificate and key/);
   assert.match(await refusal('tls: { source: generated, key: ./server.key }'), /takes no files/);
+  assert.match(await refusal('tls: { source: generated, client_ca: ./ca.pem }'), /tls\.client_ca: a generated key/);
+  assert.match(await refusal('tls: { client_ca: ./ca.pem }'), /needs certificate and key/);
 });
 
 test('where a TPM is', async () => {

@@ -241,14 +241,21 @@ const REFUSALS = {
 
 function tlsOf(folder: string, given: Settings['tls'], report: Report): TlsConfig | null {
   if (given === null) return null;
-  const { source, certificate, key } = given;
+  const { source, certificate, key, client_ca: clientCa } = given;
   if (source === 'generated') {
     if (certificate !== null || key !== null)
       report('tls', 'a generated key takes no files; leave out certificate and key');
+    if (clientCa !== null)
+      report('tls.client_ca', 'a generated key is for clients that use `cmcp connect`, which shows no certificate');
     return { kind: 'generated' };
   }
   if (certificate === null || key === null) report('tls', 'needs certificate and key, or `tls: generated`');
-  return { kind: 'files', certificate: resolve(folder, certificate ?? ''), key: resolve(folder, key ?? '') };
+  return {
+    kind: 'files',
+    certificate: resolve(folder, certificate ?? ''),
+    key: resolve(folder, key ?? ''),
+    clientCa: clientCa === null ? null : resolve(folder, clientCa),
+  };
 }
 
 function checkListen(config: Unhashed, report: Report): void {

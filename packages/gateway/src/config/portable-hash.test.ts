@@ -62,6 +62,7 @@ test('every setting that decides what the gateway does enters it', async () => {
     'stdio: desktop\n',
     'tls: generated\n',
     'tls: { certificate: ./a.pem, key: ./a.key }\n',
+    'tls: { certificate: ./a.pem, key: ./a.key, client_ca: ./ca.pem }\n',
     'attestation: tpm\n',
     'attestation: { roots: [./root.pem] }\n',
     'attestation: { validity: 2h }\n',

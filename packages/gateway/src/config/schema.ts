@@ -200,6 +200,11 @@ export const CONFIG_SCHEMA = section('the configuration', {
           ),
           certificate: setting(nullable(path('./tls/server.pem')), 'null', 'PEM file of the certificate, leaf first.'),
           key: setting(nullable(path('./tls/server.key')), 'null', 'PEM file of its private key.'),
+          client_ca: setting(
+            nullable(path('./tls/clients.pem')),
+            'null',
+            'PEM file of authorities. Who connects must show a certificate of one of them; who it is, its bearer token says. Null: no certificate is asked for.',
+          ),
         },
         'source',
       ),

@@ -81,5 +81,10 @@ export type AttestationConfig = {
   launch: LaunchLevel;
 };
 
-/** Paths are absolute. `generated`: a key in memory and a certificate that only attestation vouches for. */
-export type TlsConfig = { kind: 'files'; certificate: string; key: string } | { kind: 'generated' };
+/**
+ * Paths are absolute. `clientCa`: authorities of the certificates that clients must show; null: they show none. `generated`: a key in
+ * memory and a certificate that only attestation vouches for.
+ */
+export type TlsConfig =
+  | { kind: 'files'; certificate: string; key: string; clientCa: string | null }
+  | { kind: 'generated' };

@@ -11,12 +11,14 @@ import { generateTlsIdentity } from './tls-generated.ts';
 
 const NOW = Date.UTC(2026, 5, 1);
 
-async function filesWith(t: TestContext, certificate: string, key: string) {
+async function filesWith(t: TestContext, certificate: string, key: string, clientCa: string | null = null) {
   const folder = await mkdtemp(join(tmpdir(), 'cmcp-tls-'));
   t.after(() => rm(folder, { recursive: true }));
-  const files = { kind: 'files', certificate: join(folder, 'server.pem'), key: join(folder, 'server.key') } as const;
+  const own = { kind: 'files', certificate: join(folder, 'server.pem'), key: join(folder, 'server.key') } as const;
+  const files = { ...own, clientCa: clientCa === null ? null : join(folder, 'clients.pem') };
   await writeFile(files.certificate, certificate);
   await writeFile(files.key, key);
+  if (files.clientCa !== null) await writeFile(files.clientCa, clientCa ?? '');
   return files;
 }
 
@@ -37,7 +39,23 @@ test('certificate and key are read when they belong together and are in force', 
     key,
     spki: spkiOf(new X509Certificate(cert).publicKey),
     expiresMs: Date.UTC(2100, 0, 1),
+    clientCa: null,
   });
+});
+
+test('authorities of client certificates are read when they are authorities, and one of them is in force', async (t) => {
+  const [{ cert, key }, one, other] = [selfSigned('gateway'), selfSigned('one'), selfSigned('other')];
+  const both = one.cert + other.cert;
+  const read = async (clientCa: string, now = NOW) =>
+    (await readTlsFiles(await filesWith(t, cert, key, clientCa), now)).clientCa;
+  assert.equal(await read(both), both);
+  await refused(read(''), /clients\.pem holds no certificate of an authority that is in force/);
+  await refused(read(one.key), /holds no certificate of an authority/);
+  await refused(read((await generateTlsIdentity(['x'], NOW)).certificate), /is not one of an authority: CN=/);
+  await refused(read(one.cert.replace(/[A-Za-z]{8}/, 'AAAAAAAA')), /clients\.pem (?:cannot be used|holds no)/);
+  const files = await filesWith(t, cert, key, both);
+  await rm(files.clientCa ?? '');
+  await refused(readTlsFiles(files, NOW), /clients\.pem cannot be read/);
 });
 
 test('a key of another certificate is refused, and so is a certificate that is not in force', async (t) => {

@@ -15,6 +15,8 @@ export interface TlsIdentity {
   spki: string;
   /** When the certificate expires, milliseconds since the epoch. */
   expiresMs: number;
+  /** PEM of the authorities of the certificates that clients must show; null: they show none. */
+  clientCa: string | null;
 }
 
 const BLOCK = /-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----/g;
@@ -22,22 +24,25 @@ const MIN_RSA_BITS = 2048;
 const CURVES = new Set(['prime256v1', 'secp384r1', 'secp521r1']);
 
 /**
- * Reads certificate and key of a listener, which must belong together and be in force at `nowMs`.
+ * Reads certificate and key of a listener, which must belong together and be in force at `nowMs`, and the authorities of its
+ * clients.
  *
  * @throws GatewayError TLS_INVALID
  */
 export async function readTlsFiles(
-  { certificate, key }: Extract<TlsConfig, { kind: 'files' }>,
+  { certificate, key, clientCa }: Extract<TlsConfig, { kind: 'files' }>,
   nowMs: number,
 ): Promise<TlsIdentity> {
   const [certificatePem, keyPem] = await Promise.all([readPem(certificate), readPem(key)]);
+  const authorities = clientCa === null ? null : await readAuthorities(clientCa, nowMs);
   const leaf = leafOf(certificatePem, certificate);
   const secret = secretOf(keyPem, key);
   if (!leaf.checkPrivateKey(secret)) throw invalid(`${key} is not the key of the first certificate in ${certificate}`);
   const [from, to] = [leaf.validFromDate.getTime(), leaf.validToDate.getTime()];
   if (!(from <= nowMs)) throw invalid(`the certificate in ${certificate} is in force from ${leaf.validFrom} only`);
   if (!(nowMs < to)) throw invalid(`the certificate in ${certificate} expired on ${leaf.validTo}`);
-  const identity = { certificate: certificatePem, key: keyPem, spki: spkiOf(leaf.publicKey), expiresMs: to };
+  const spki = spkiOf(leaf.publicKey);
+  const identity = { certificate: certificatePem, key: keyPem, spki, expiresMs: to, clientCa: authorities };
   // The rest of the chain, and whatever else OpenSSL asks of it, is judged by what will use it.
   refused(() => createSecureContext({ cert: certificatePem, key: keyPem }), certificate);
   return identity;
@@ -46,6 +51,20 @@ export async function readTlsFiles(
 /** SHA-256 of a public key as SubjectPublicKeyInfo, `sha256:…`. */
 export function spkiOf(key: KeyObject): string {
   return digest(key.export({ type: 'spki', format: 'der' }));
+}
+
+/** Certificates of authorities, at least one of them in force. Without any, everybody's certificate would be refused. */
+async function readAuthorities(file: string, nowMs: number): Promise<string> {
+  const pem = await readPem(file);
+  const certificates = (pem.match(BLOCK) ?? []).map((block) => refused(() => new X509Certificate(block), file));
+  const other = certificates.find(({ ca }) => !ca);
+  if (other !== undefined)
+    throw invalid(`${file} holds a certificate that is not one of an authority: ${other.subject}`);
+  const inForce = certificates.some(
+    ({ validFromDate, validToDate }) => validFromDate.getTime() <= nowMs && nowMs < validToDate.getTime(),
+  );
+  if (!inForce) throw invalid(`${file} holds no certificate of an authority that is in force`);
+  return pem;
 }
 
 function leafOf(pem: string, file: string): X509Certificate {

@@ -47,6 +47,7 @@ export async function generateTlsIdentity(names: readonly string[], nowMs: numbe
     key: key.toString(),
     spki: spkiOf(KeyObject.from(keys.publicKey)),
     expiresMs: NO_END,
+    clientCa: null,
   };
 }
 

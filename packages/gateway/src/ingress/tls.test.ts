@@ -22,13 +22,23 @@ interface Listening {
   /** Resolves when something that begins so is reported after now. */
   reported(beginning: string): Promise<void>;
   write(certificate: TestCertificate, key?: string): Promise<void>;
+  /** Says whose certificates clients must show. */
+  trust(...authorities: TestCertificate[]): Promise<void>;
 }
 
 /** An ingress with certificate and key in files, or with a key of its own. */
-async function listening(t: TestContext, identity: TestCertificate | null): Promise<Listening> {
+async function listening(
+  t: TestContext,
+  identity: TestCertificate | null,
+  clients: TestCertificate[] = [],
+): Promise<Listening> {
   const folder = await mkdtemp(join(tmpdir(), 'cmcp-tls-'));
   t.after(() => rm(folder, { recursive: true }));
-  const [certificate, key] = [join(folder, 'server.pem'), join(folder, 'server.key')];
+  const [certificate, key, authorities] = ['server.pem', 'server.key', 'clients.pem'].map((name) => join(folder, name));
+  assert.ok(certificate !== undefined && key !== undefined && authorities !== undefined);
+  const trust = (...given: TestCertificate[]): Promise<void> =>
+    writeFile(authorities, given.map(({ cert }) => cert).join(''));
+  await trust(...clients);
   const write = async (given: TestCertificate, secret = given.key): Promise<void> => {
     await writeFile(certificate, given.cert);
     await writeFile(key, secret);
@@ -42,14 +52,20 @@ async function listening(t: TestContext, identity: TestCertificate | null): Prom
   };
   const config = { listen: { host: '127.0.0.1', port: 0 }, allowedHosts: ['gateway.example:8443'] };
   const tls = await ListenerTls.open(
-    { ...config, tls: identity === null ? { kind: 'generated' } : { kind: 'files', certificate, key } },
+    {
+      ...config,
+      tls:
+        identity === null
+          ? { kind: 'generated' }
+          : { kind: 'files', certificate, key, clientCa: clients.length === 0 ? null : authorities },
+    },
     { clock: time, timers: time, report },
   );
   t.after(() => tls.close());
   tls.onNewKey((spki) => keys.push(spki));
   const { port } = await serve(t, { tls, ...config });
   const reported = (beginning: string) => new Promise<void>((done) => waiting.push({ beginning, done }));
-  return { tls, port, time, reports, keys, reported, write };
+  return { tls, port, time, reports, keys, reported, write, trust };
 }
 
 async function handshake(port: number, options: ConnectionOptions = {}): Promise<TLSSocket> {
@@ -199,6 +215,44 @@ test('files that do not fit are told once, and what was read before stays in use
   time.advance(10_000);
   await changed;
   assert.deepEqual(keys, [tls.spki]);
+});
+
+test('with authorities for clients, only who shows a certificate of theirs is served; who it is, the token says', async (t) => {
+  const [identity, client, stranger] = [selfSigned('gateway'), selfSigned('client'), selfSigned('stranger')];
+  const { port } = await listening(t, identity, [client]);
+  const as = (own: TestCertificate | null): Agent => new Agent({ ca: identity.cert, ...(own ?? {}) });
+  assert.equal(await get(port, as(client)), 200);
+  await assert.rejects(get(port, as(null)), /certificate required|alert|ECONNRESET|socket/);
+  await assert.rejects(get(port, as(stranger)), /unknown ca|alert|ECONNRESET|socket/);
+  const old: ConnectionOptions = { maxVersion: 'TLSv1.2' };
+  await assert.rejects(handshake(port, old), /alert|handshake|ECONNRESET/);
+  const unnamed = request({ port, host: '127.0.0.1', path: '/mcp', method: 'POST', agent: as(client) }).end();
+  const [answer] = await once(unnamed, 'response');
+  assert.equal(answer.resume().statusCode, 401);
+});
+
+test('other authorities apply to whoever connects next, and end what those before let in after one answer', async (t) => {
+  const [identity, client, next] = [selfSigned('gateway'), selfSigned('client'), selfSigned('next')];
+  const { port, tls, reports, trust, keys } = await listening(t, identity, [client]);
+  const socket = await handshake(port, { cert: client.cert, key: client.key });
+  const answer = async (): Promise<string> => {
+    socket.write('GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n');
+    const [data] = await once(socket, 'data');
+    return String(data);
+  };
+  assert.match(await answer(), /Connection: keep-alive/);
+  await trust(next);
+  await tls.reload();
+  assert.deepEqual([reports.length, keys.length], [1, 0]);
+  assert.match(reports[0] ?? '', /^tls\.client_ca_changed /);
+  const closed = once(socket, 'close');
+  assert.match(await answer(), /Connection: close/);
+  await closed;
+  assert.equal(await get(port, new Agent({ ca: identity.cert, cert: next.cert, key: next.key })), 200);
+  await assert.rejects(get(port, new Agent({ ca: identity.cert, cert: client.cert, key: client.key })));
+  await trust();
+  await assert.rejects(tls.reload(), /TLS_INVALID/);
+  assert.equal(await get(port, new Agent({ ca: identity.cert, cert: next.cert, key: next.key })), 200);
 });
 
 test('a certificate that expires while it is in use is told', async (t) => {

@@ -42,7 +42,7 @@ const TERMS = {
 
 /**
  * What the listener for agents shows: certificate and key of the configuration, which are read again when they change, or a key of
- * its own. A certificate that is renewed for the same key changes nothing that was attested; another key does, and listeners are
+ * its own; and whose certificates its clients must show, which says nothing of who they are. A certificate that is renewed for the same key changes nothing that was attested; another key does, and listeners are
  * told.
  */
 export class ListenerTls {
@@ -51,7 +51,7 @@ export class ListenerTls {
   #identity: TlsIdentity;
   #server: Server | null = null;
   #onNewKey: (spki: string) => void = () => {};
-  /** Those that were opened since the key is shown. */
+  /** Those that were opened since the key is shown, and since these authorities let them in. */
   #connections = new WeakSet<Socket>();
   /** What was reported of the files last: one state of them is reported once. */
   #reported: string | null = null;
@@ -85,7 +85,8 @@ export class ListenerTls {
 
   /** For the server that {@link present} is then told of. */
   get options(): TlsOptions {
-    return { ...this.#context(), handshakeTimeout: HANDSHAKE_TIMEOUT };
+    const mutual = this.#identity.clientCa !== null;
+    return { ...this.#context(), handshakeTimeout: HANDSHAKE_TIMEOUT, requestCert: mutual, rejectUnauthorized: mutual };
   }
 
   /** The server whose certificate is kept up to date. */
@@ -115,12 +116,19 @@ export class ListenerTls {
     if (this.#config.kind !== 'files') return;
     const next = await readTlsFiles(this.#config, this.#nowMs());
     const before = this.#identity;
-    if (next.certificate === before.certificate && next.key === before.key) return;
+    const sameClients = next.clientCa === before.clientCa;
+    if (next.certificate === before.certificate && next.key === before.key && sameClients) return;
     this.#identity = next;
     // With it come other keys for session tickets: nobody resumes, without a certificate, what another key began.
     this.#server?.setSecureContext(this.#context());
+    if (!sameClients) {
+      // Who was let in by authorities of before should not stay for long.
+      this.#connections = new WeakSet();
+      this.#deps.report('tls.client_ca_changed', 'the authorities of client certificates were replaced');
+    }
     if (next.spki === before.spki) {
-      this.#deps.report('tls.renewed', `the certificate of key ${next.spki} was renewed`);
+      if (next.certificate !== before.certificate)
+        this.#deps.report('tls.renewed', `the certificate of key ${next.spki} was renewed`);
       return;
     }
     this.#connections = new WeakSet();
@@ -145,7 +153,8 @@ export class ListenerTls {
   }
 
   #context(): TlsOptions {
-    return { ...TERMS, cert: this.#identity.certificate, key: this.#identity.key };
+    const { certificate, key, clientCa } = this.#identity;
+    return { ...TERMS, cert: certificate, key, ...(clientCa === null ? {} : { ca: clientCa }) };
   }
 
   #nowMs(): number {

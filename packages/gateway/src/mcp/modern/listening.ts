@@ -1,45 +1,97 @@
-/** `subscriptions/listen`: one stream for everything that a server is asked to announce (MCP26-30). */
-import { isObject, type JsonObject, member } from '@cmcp/evidence';
-import type { Announcing, ServerMessage, Wanted } from '../client.ts';
-import type { ChangeKind } from '../types.ts';
+import type { JsonObject } from '@cmcp/evidence';
+import type { Timers } from '../../timers.ts';
+import { notificationMessage, type RequestId, resultMessage } from '../jsonrpc.ts';
+import { listChanged } from '../lists.ts';
+import type { ChangeKind, Subscription } from '../types.ts';
+import { IDENTITY, SUBSCRIPTION_KEY } from './identity.ts';
+import { honouredFilter } from './listen-filter.ts';
 
-const ACKNOWLEDGED = 'notifications/subscriptions/acknowledged';
-const STREAM_KEY = 'io.modelcontextprotocol/subscriptionId';
-
-const FILTERS: readonly [ChangeKind, string][] = [
-  ['tools', 'toolsListChanged'],
-  ['resources', 'resourcesListChanged'],
-  ['prompts', 'promptsListChanged'],
-];
-
-export const listening: Announcing = {
-  by: 'listening',
-  method: 'subscriptions/listen',
-  params: (wanted) => ({ notifications: filterOf(wanted) }),
-  acknowledged,
-  streamOf,
-};
-
-function filterOf({ kinds, uris }: Wanted): JsonObject {
-  const filter: JsonObject = {};
-  for (const [kind, name] of FILTERS) if (kinds.includes(kind)) filter[name] = true;
-  if (uris.length > 0) filter.resourceSubscriptions = uris;
-  return filter;
+/** Where one subscription is heard. */
+export interface ListeningChannel {
+  send(message: JsonObject): void;
+  /** The gateway ends the subscription; nothing is sent after this. */
+  end(): void;
 }
 
-function acknowledged(message: ServerMessage, id: string): Wanted | null {
-  if (message.kind !== 'notification' || message.method !== ACKNOWLEDGED) return null;
-  const filter = member(message.params, 'notifications');
-  if (streamOf(message.params) !== id || !isObject(filter)) return null;
-  const uris = member(filter, 'resourceSubscriptions');
-  return {
-    kinds: FILTERS.filter(([, name]) => member(filter, name) === true).map(([kind]) => kind),
-    uris: Array.isArray(uris) ? uris.filter((uri) => typeof uri === 'string') : [],
-  };
+export interface ListeningDeps {
+  /** JSON-RPC id of the request, which is the id of the subscription. */
+  id: RequestId;
+  lists: readonly ChangeKind[];
+  timers: Timers;
+  /** Called once, however it ends. */
+  onOver: () => void;
 }
 
-function streamOf(params: JsonObject): string | null {
-  const meta = member(params, '_meta');
-  const id = isObject(meta) ? member(meta, STREAM_KEY) : undefined;
-  return typeof id === 'string' ? id : null;
+/** A credential may have been withdrawn meanwhile, and a client be gone without a word: whoever still listens asks again. */
+const LIFETIME_MS = 3_600_000;
+
+/** One `subscriptions/listen`: acknowledged first, then what was asked for and nothing else, until either side ends it (MCP26-30). */
+export class Listening {
+  readonly #deps: ListeningDeps;
+  #channel: ListeningChannel | null = null;
+  /** What happened before the acknowledgement. */
+  #early: JsonObject[] = [];
+  #subscription: Subscription | null = null;
+  #stopTimer: () => void = () => {};
+  #over = false;
+
+  constructor(deps: ListeningDeps) {
+    this.#deps = deps;
+  }
+
+  /** The resources that are subscribed to, as far as that was allowed. */
+  subscribed(subscription: Subscription): void {
+    if (this.#over) subscription.end();
+    else this.#subscription = subscription;
+  }
+
+  /** Acknowledges, and from now on tells. */
+  begin(channel: ListeningChannel): void {
+    if (this.#over) {
+      channel.end();
+      return;
+    }
+    this.#channel = channel;
+    const notifications = honouredFilter(this.#deps.lists, this.#subscription?.honoured ?? []);
+    channel.send(this.#notification('notifications/subscriptions/acknowledged', { notifications }));
+    for (const message of this.#early.splice(0)) channel.send(message);
+    this.#stopTimer = this.#deps.timers.after(LIFETIME_MS, () => this.close());
+  }
+
+  listChanged(kind: ChangeKind): void {
+    if (this.#deps.lists.includes(kind)) this.#tell(this.#notification(listChanged(kind), {}));
+  }
+
+  updated(uri: string): void {
+    this.#tell(this.#notification('notifications/resources/updated', { uri }));
+  }
+
+  /** The client no longer listens. */
+  end(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#stopTimer();
+    this.#subscription?.end();
+    this.#deps.onOver();
+  }
+
+  /** The gateway ends it: with the answer to the request, which says so. */
+  close(): void {
+    if (this.#over) return;
+    const result = { resultType: 'complete', _meta: { ...IDENTITY, [SUBSCRIPTION_KEY]: this.#deps.id } };
+    this.#channel?.send(resultMessage(this.#deps.id, result));
+    this.end();
+    this.#channel?.end();
+  }
+
+  #tell(message: JsonObject): void {
+    if (this.#over) return;
+    if (this.#channel !== null) this.#channel.send(message);
+    // One of each is enough to know what has to be read anew.
+    else if (!this.#early.some((each) => JSON.stringify(each) === JSON.stringify(message))) this.#early.push(message);
+  }
+
+  #notification(method: string, params: JsonObject): JsonObject {
+    return notificationMessage(method, { ...params, _meta: { [SUBSCRIPTION_KEY]: this.#deps.id } });
+  }
 }

@@ -1,0 +1,140 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { StreamSink } from '../mcp/exchange.ts';
+import { encodeBody, type Reply } from '../mcp/reply.ts';
+import { KEEP_ALIVE } from '../mcp/sse-events.ts';
+import type { Timers } from '../timers.ts';
+
+export interface AnswerWriterDeps {
+  timers: Timers;
+  onFault: (error: unknown) => void;
+  /** Whether the connection should carry nothing after this answer. */
+  isLast: (request: IncomingMessage) => boolean;
+}
+
+/** Milliseconds, and bytes, for a client that still sends to finish, before a refusal closes the connection. */
+const LINGER = 1_000;
+const LINGER_BYTES = 1_048_576;
+/** Milliseconds for a client to take an answer that is complete. */
+const TAKE = 60_000;
+/** Bytes that a client may leave unread on a stream. */
+const MAX_UNREAD = 4_194_304;
+
+const HEADERS = {
+  'Cache-Control': 'no-store',
+  'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'",
+  'X-Content-Type-Options': 'nosniff',
+};
+
+/** Writes answers to requests, to clients that may not read them. */
+export class AnswerWriter {
+  readonly #deps: AnswerWriterDeps;
+
+  constructor(deps: AnswerWriterDeps) {
+    this.#deps = deps;
+  }
+
+  reply(request: IncomingMessage, response: ServerResponse, { status, headers, body }: Reply): void {
+    if (body === null) this.#write(request, response, status, headers, '');
+    else this.#write(request, response, status, { ...headers, ...typed('application/json') }, this.#encode(body));
+  }
+
+  text(request: IncomingMessage, response: ServerResponse, mediaType: string, text: string): void {
+    this.#write(request, response, 200, typed(mediaType), text);
+  }
+
+  /** Opens a stream of events; resolves when it is over. */
+  stream(request: IncomingMessage, response: ServerResponse, attach: (sink: StreamSink) => void): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const sink = this.#sink(response);
+    sink.onClose(resolve);
+    if (!response.destroyed) {
+      // MCP26-27: nothing in between may hold events back.
+      const headers = { ...HEADERS, ...typed('text/event-stream'), 'X-Accel-Buffering': 'no' };
+      response.writeHead(200, { ...headers, ...this.#connection(request) });
+    }
+    attach(sink);
+    return promise;
+  }
+
+  #encode(body: NonNullable<Reply['body']>): string {
+    return encodeBody(body, this.#deps.onFault);
+  }
+
+  #write(
+    request: IncomingMessage,
+    response: ServerResponse,
+    status: number,
+    headers: Record<string, string>,
+    payload: string,
+  ): void {
+    if (response.destroyed) return;
+    const unread = !request.complete && hasBody(request);
+    const length = status === 204 ? {} : { 'Content-Length': Buffer.byteLength(payload) };
+    const connection = unread ? { Connection: 'close' } : this.#connection(request);
+    response.writeHead(status, { ...HEADERS, ...headers, ...length, ...connection });
+    if (unread) this.#linger(request, response, payload);
+    else this.#end(response, payload);
+  }
+
+  #connection(request: IncomingMessage): Record<string, string> {
+    return this.#deps.isLast(request) ? { Connection: 'close' } : {};
+  }
+
+  /** LIFE-01: who never reads the end of an answer does not keep it. */
+  #end(response: ServerResponse, payload = ''): void {
+    if (response.writableEnded) return;
+    const cancel = this.#deps.timers.after(TAKE, () => response.destroy());
+    response.once('close', cancel);
+    response.end(payload);
+  }
+
+  /** Closing on a client that still sends would reset the connection before it has read the refusal. */
+  #linger(request: IncomingMessage, response: ServerResponse, payload: string): void {
+    let discarded = 0;
+    const end = (): void => {
+      cancel();
+      this.#end(response);
+    };
+    const cancel = this.#deps.timers.after(LINGER, end);
+    request.on('data', (chunk: Buffer) => {
+      discarded += chunk.length;
+      if (discarded > LINGER_BYTES) end();
+    });
+    request.once('end', end).once('close', end);
+    response.write(payload);
+    request.resume();
+  }
+
+  #sink(response: ServerResponse): StreamSink {
+    const over = (): boolean => response.destroyed || response.writableEnded;
+    const write = (text: string): void => {
+      if (over()) return;
+      if (response.writableLength > MAX_UNREAD) response.destroy();
+      else response.write(text);
+    };
+    return {
+      write,
+      get full() {
+        return response.writableNeedDrain;
+      },
+      beat: () => {
+        // Nothing was read since the buffer was full: nobody reads.
+        if (response.writableNeedDrain) response.destroy();
+        else write(KEEP_ALIVE);
+      },
+      end: () => this.#end(response),
+      onClose: (listener) => {
+        if (response.destroyed) listener();
+        else response.once('close', listener);
+      },
+    };
+  }
+}
+
+function typed(mediaType: string): Record<string, string> {
+  return { 'Content-Type': mediaType };
+}
+
+function hasBody({ headers }: IncomingMessage): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
+}

@@ -1,0 +1,7 @@
+import type { JsonObject } from '@cmcp/evidence';
+import { SERVER_INFO } from '../server-info.ts';
+
+export const SUBSCRIPTION_KEY = 'io.modelcontextprotocol/subscriptionId';
+
+/** Every result says whose it is: the gateway's, also where a server behind it said otherwise. */
+export const IDENTITY: JsonObject = { 'io.modelcontextprotocol/serverInfo': SERVER_INFO };
