@@ -8,7 +8,7 @@ import { parameterHeaderValues, standardHeaders } from '../headers.ts';
 import { SERVER_INFO } from '../server-info.ts';
 import { readProfile, type ServerProfile, unstatedProfile } from '../server-profile.ts';
 import { VERSION_KEY } from './envelope.ts';
-import { listening } from './listening.ts';
+import { listening } from './listen-request.ts';
 import { readOutcome } from './outcome.ts';
 
 const VERSION = '2026-07-28';
