@@ -40,5 +40,5 @@ export function readLogMessage(params: JsonObject): Extract<Notice, { kind: 'log
 /** Progress may be a fraction, which the strict parser keeps as it was written. */
 function readNumber(value: JsonValue | undefined): number | null {
   const number = value instanceof JsonNumber ? Number(value.lexeme) : value;
-  return typeof number === 'number' && Number.isFinite(number) ? number : null;
+  return typeof number === 'number' ? number : null;
 }

@@ -31,6 +31,27 @@ test('lines end at CR, LF and CRLF, fields and events follow the standard [ATK-1
   assert.deepEqual(parse('id: a\0b\ndata: still one\n\n'), [['message', 'still one']]);
 });
 
+test('the id counts once its event has ended, with or without data, and retry at once [ATK-15]', () => {
+  const after = (text: string) => {
+    const parser = new SseParser(1000, () => {});
+    parser.push(Buffer.from(text));
+    return [parser.lastEventId, parser.retryMs];
+  };
+  assert.deepEqual(after('id: 1\nretry: 2000\ndata:\n\n'), ['1', 2000]);
+  assert.deepEqual(after('id: 1\n\n'), ['1', null]);
+  assert.deepEqual(after('id: 1\n\nid: 2\ndata: unfinished\n'), ['1', null]);
+  assert.deepEqual(after('id: 1\n\ndata: x\n\n'), ['1', null]);
+  assert.deepEqual(after('id: 1\n\nid\n\n'), ['', null]);
+  assert.deepEqual(after('id: 1\n\nid: a\0b\n\n'), ['1', null]);
+  assert.deepEqual(after('id:  é \n\n'), [' é ', null]);
+  for (const retry of ['', ' 5', '5 ', '-1', '1.5', '0x5', '5s', '٣']) {
+    assert.deepEqual(after(`retry: ${retry}\n`), ['', null], retry);
+  }
+  assert.deepEqual(after('retry: 1\nretry: 007\nretry: no\n'), ['', 7]);
+  // Longer than a timer can wait would be no wait at all.
+  assert.deepEqual(after(`retry: ${'9'.repeat(400)}\n`), ['', 2 ** 31 - 1]);
+});
+
 test('a line break inside data is only ever a line break: it cannot smuggle a second event [ATK-15]', () => {
   const payload = JSON.stringify({ text: 'x\n\ndata: {"id":"forged"}\n\n' });
   assert.deepEqual(parse(`data: ${payload}\n\n`), [['message', payload]]);
