@@ -28,6 +28,7 @@ export const ERRORS = {
   UNKNOWN_DATA_CLASS: policy('The declared data class is not in the vocabulary.', 4009),
   SESSION_UNKNOWN: policy('The session handle is unknown or has ended.', 4010),
   TOO_MANY_SESSIONS: policy('Too many sessions are open; try again later.', 4011),
+  ASK_REFUSED: policy('The server asked for something that it may not ask.', 4012),
   CAPABILITY_REQUIRED: {
     message: 'The client did not declare a capability that this needs.',
     rpc: -32021,

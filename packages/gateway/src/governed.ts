@@ -31,12 +31,8 @@ export function governedGateway(
       chain.count('listed');
       return listPage(authority().catalog, kind, mayUse(authority(), caller), cursor);
     },
-    inputSchema: (caller: Caller, name: string): JsonObject | null => {
-      const tool = authority().catalog.resolve(name);
-      if (tool === null || !mayUse(authority(), caller)(tool)) return null;
-      const schema = member(tool.definition, 'inputSchema');
-      return isObject(schema) ? schema : null;
-    },
+    inputSchema: (caller, name) => schemaOf(authority(), caller, name, 'inputSchema'),
+    outputSchema: (caller, name) => schemaOf(authority(), caller, name, 'outputSchema'),
     onListChanged: (listener) => changes.listen(listener),
     endSession: async (session, reason) => {
       await path.sessions.closeTransport(session, reason);
@@ -44,4 +40,16 @@ export function governedGateway(
     count: (kind) => chain.count(kind),
     gatewayEvent: (action, caller, detail) => chain.enter(action, caller, detail),
   };
+}
+
+function schemaOf(
+  authority: Authority,
+  caller: Caller,
+  name: string,
+  which: 'inputSchema' | 'outputSchema',
+): JsonObject | null {
+  const tool = authority.catalog.resolve(name);
+  if (tool === null || !mayUse(authority, caller)(tool)) return null;
+  const schema = member(tool.definition, which);
+  return isObject(schema) ? schema : null;
 }

@@ -28,7 +28,12 @@ const LOCAL = serverOf(TOOLS, 'local');
 const WEB = serverOf(TOOLS, 'web');
 const TEMPLATE: CatalogResource['pattern'] = {
   kind: 'template',
-  template: { text: 'https://tools.example/{id}', matches: () => true },
+  template: {
+    text: 'https://tools.example/{id}',
+    literals: 22,
+    shape: 'https://tools.example/{}',
+    matches: () => true,
+  },
 };
 const NOTES = resourceOf(LOCAL, 'notes', 'file:///notes.txt');
 const PAGES = resourceOf(WEB, 'pages', '', {

@@ -61,8 +61,8 @@ test('a request for more is read where the method allows it, and holds at least 
 });
 
 test('a server may ask for nothing that was not declared to it [MCP26-28] [MCP25-12]', () => {
-  const ask = (request: JsonValue) => ({ resultType: 'input_required', inputRequests: { a: request } });
-  for (const [request, offer] of [
+  const ask = (request: JsonObject) => ({ resultType: 'input_required', inputRequests: { a: request } });
+  const undeclared: [JsonObject, typeof ABLE][] = [
     [elicit, { ...ABLE, elicitForm: false }],
     [
       { ...elicit, params: { mode: 'url', url: 'https://x.example/' } },
@@ -77,7 +77,8 @@ test('a server may ask for nothing that was not declared to it [MCP26-28] [MCP25
       { ...ABLE, sampleTools: false },
     ],
     [{ method: 'roots/list' }, { ...ABLE, roots: false }],
-  ] as const) {
+  ];
+  for (const [request, offer] of undeclared) {
     assert.equal(read('tools/call', ask(request)).kind, 'input_required');
     assert.throws(() => read('tools/call', ask(request), offer), badAnswer);
   }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { JsonObject } from '@cmcp/evidence';
 import { readServerMessage } from '../client.ts';
-import { listening } from './listening.ts';
+import { listening } from './listen-request.ts';
 
 test('announcements are asked for by kind and by URI, and nothing that is not wanted [MCP26-30]', () => {
   assert.ok(listening.by === 'listening');
