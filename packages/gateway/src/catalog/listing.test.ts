@@ -21,7 +21,7 @@ const many = <T>(count: number, record: (name: string) => T): T[] =>
   Array.from({ length: count }, (_, index) => record(`item_x${index}x`));
 
 /** `count` of every kind. */
-function full(count: number): Catalog {
+function full(count: number, instructions = ''): Catalog {
   const approved: Approved = {
     tools: many(count, (name) => toolRecord(name)),
     resources: [
@@ -29,6 +29,7 @@ function full(count: number): Catalog {
       ...many(count, (name) => templateRecord(`t_${name}`, `x:/${name}/{id}`)),
     ],
     prompts: many(count, (name) => promptRecord(name)),
+    servers: { local: { instructions } },
   };
   return catalogWith(approved);
 }
@@ -100,6 +101,7 @@ test('a cursor of another catalog, kind or caller, or an invented one, is refuse
     assert.equal(listPage(catalog, kind, all, cursor(kind)).items.length, 200);
     assert.throws(() => listPage(full(402), kind, all, cursor(kind)), invalid);
     assert.throws(() => listPage(full(3), kind, all, cursor(kind)), invalid);
+    assert.throws(() => listPage(full(401, 'Be kind.'), kind, all, cursor(kind)), invalid);
     assert.throws(() => listPage(catalog, kind, butOne, cursor(kind)), invalid);
     assert.throws(() => listPage(catalog, kind, all, cursor(kind, butOne)), invalid);
     for (const other of KINDS) {

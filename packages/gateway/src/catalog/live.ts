@@ -100,16 +100,15 @@ export class LiveCatalog {
 
   /** The server says that a list changed: what was compared, or is being compared, no longer counts. */
   #changed(state: ServerState, kind: ChangeKind): void {
-    const first = !state.pending.has(kind);
     if (state.kinds.has(kind)) state.pending.add(kind);
-    if (kind !== 'resources') {
-      state.epoch += 1;
-      state.comparedMicros = null;
-      this.#follow(state);
-    } else if (first) {
+    if (kind === 'resources') {
       // In a later turn: a flood in one turn is one announcement. There is nothing to compare.
       queueMicrotask(() => this.#announce(state, kind));
+      return;
     }
+    state.epoch += 1;
+    state.comparedMicros = null;
+    this.#follow(state);
   }
 
   #announce(state: ServerState, kind: ChangeKind): void {

@@ -53,13 +53,13 @@ test('what two patterns approve alike, or patterns of two servers, is approved b
   }
   const resolved = catalogWith({
     resources: [
-      templateRecord('a', 'x:/{a}-b'),
-      templateRecord('b', 'x:/a-{b}'),
-      templateRecord('c', 'x:/a-{c}b'),
+      templateRecord('a', 'x:/a-{x}'),
+      templateRecord('b', 'x:/{x}-c'),
+      templateRecord('c', 'x:/{y}-b-c'),
       templateRecord('d', 'x:/{+all}'),
     ],
   });
-  assert.equal(approving(resolved, 'x:/a-bb'), 'c', 'a tie below the most specific one is none');
+  assert.equal(approving(resolved, 'x:/a-b-c'), 'c', 'a tie below the most specific one is none');
 });
 
 test('another spelling of an approved URI is another URI, and what is not canonical is approved by none [MCP26-38] [ATK-22]', () => {

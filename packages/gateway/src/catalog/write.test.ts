@@ -240,6 +240,12 @@ test('what is more than a catalog holds is left out', () => {
       ['x1001:{a}', true],
     ],
   );
+  const resources = Array.from({ length: 10_001 }, (_, index) => ({ uri: `x:${index}`, name: 'x' }));
+  const crowded = catalogFromListings([stdioOf('one', { resources })]);
+  assert.deepEqual(
+    crowded.leftOut.map(({ key }) => key),
+    ['x:10000'],
+  );
 });
 
 test('whatever servers call their tools, the catalog loads and every tool is there once', () => {

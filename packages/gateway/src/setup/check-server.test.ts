@@ -129,6 +129,15 @@ test('a server that does not answer for what must be compared is unreachable; fo
   assert.equal(toolsOnly.status, 'as approved');
 });
 
+test('what is no answer of a server is not taken for one', async () => {
+  const offering = server();
+  const broken = new TypeError('a defect');
+  offering.meanwhile = () => {
+    throw broken;
+  };
+  await assert.rejects(check(offering), broken);
+});
+
 test('a server that is not asked is known by what is approved of it', () => {
   const catalog = catalogWith(APPROVED);
   const [local, web] = catalog.servers;
