@@ -285,14 +285,15 @@ test("an egress forbid withholds the text of a server's error too [G18]", () =>
     },
   ));
 
-test('arguments that do not fit the approved schema are refused by name, never forwarded [AISVS-10.4.3] [G11]', () =>
+test('arguments that do not fit the approved schema are refused by name as a result of the tool, never forwarded [AISVS-10.4.3] [G11] [MCP25-15]', () =>
   withBed({ tools: [ECHO] }, async (bed) => {
     const { url } = await bed.start();
     const client = await bed.client(url);
     for (const args of [{ message: 7 }, { message: ['a'] }, { mesage: 'typo' }]) {
-      const denied = await refused(call(client, 'echo', args));
-      assert.equal(denied.data.error_code, 'ARGUMENTS_REFUSED');
-      assert.match(denied.message, /arguments/);
+      const denied = await call(client, 'echo', args);
+      assert.equal(denied.isError, true);
+      assert.deepEqual(callMeta(denied), { ...callMeta(denied), error_code: 'ARGUMENTS_REFUSED' });
+      assert.match(JSON.stringify(denied.content), /arguments/);
     }
     assert.equal(bed.server.calls.length, 0);
   }));

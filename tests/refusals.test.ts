@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import { canonicalSorted } from '@cmcp/evidence';
+
 import type { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
+import { z } from 'zod';
 import { callMeta, endSession, refused } from './support/calls.ts';
 import { GatedLog } from './support/gated-log.ts';
 import { AGENT_TOKEN, ALLOW_ALL, type TestTool, withBed } from './support/gateway.ts';
@@ -128,7 +130,8 @@ test('any other method is refused and entered, and is no call of the claim [AARM
     const { started, url } = await bed.start();
     const client = await bed.client(url);
     const { session_id } = callMeta(await call(client, 'echo'));
-    const error = await refused(client.readResource({ uri: 'file:///etc/passwd' }));
+    const unknown = client.request({ method: 'resources/delete', params: { uri: 'file:///etc/passwd' } }, z.unknown());
+    const error = await refused(unknown);
     assert.equal(error.code, -32601);
     assert.equal(error.data.error_code, 'METHOD_NOT_GOVERNED');
     await endSession(client);
@@ -137,7 +140,7 @@ test('any other method is refused and entered, and is no call of the claim [AARM
     assert.equal(entry?.call_id, error.data.call_id);
     assert.deepEqual(
       [entry?.action, entry?.tool_name, entry?.policy_decision, entry?.policy_rule_matched],
-      ['resources/read', 'resources/read', 'deny', 'method_not_governed'],
+      ['resources/delete', 'resources/delete', 'deny', 'method_not_governed'],
     );
     assert.equal(claim.gateway.call_summary.tool_calls_total, 1);
     assert.equal((await verifyStored(started, session_id)).verdict, 'verified');

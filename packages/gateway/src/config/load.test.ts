@@ -76,7 +76,14 @@ function everyKey() {
     },
     audit: { durability: 'batched', digests: 'plain' },
     sessions: { idle: '90s', max_age: '2h', carry_over: '7d', max_open: 7, starts_per_minute: 5 },
-    limits: { body_bytes: 2048, depth: 32, response_bytes: 4096, upstream_timeout: '1500ms' },
+    limits: {
+      body_bytes: 2048,
+      depth: 32,
+      response_bytes: 4096,
+      upstream_timeout: '1500ms',
+      upstream_concurrency: 3,
+      input_timeout: '2m',
+    },
     sensitivity: { vocabulary: { board_minutes: 2 } },
     upstreams: {
       // biome-ignore lint/suspicious/noTemplateCurlyInString: the references under test
@@ -147,7 +154,14 @@ test('every documented key can be set, and no other is documented [D-04]', async
     },
     audit: { durability: 'batched', digests: 'plain' },
     sessions: { idleMs: 90_000, maxAgeMs: 7_200_000, carryOverMs: 604_800_000, maxOpen: 7, startsPerMinute: 5 },
-    limits: { bodyBytes: 2048, depth: 32, responseBytes: 4096, upstreamTimeoutMs: 1500 },
+    limits: {
+      bodyBytes: 2048,
+      depth: 32,
+      responseBytes: 4096,
+      upstreamTimeoutMs: 1500,
+      upstreamConcurrency: 3,
+      inputTimeoutMs: 120_000,
+    },
     vocabulary: { board_minutes: 2 },
     upstreams: { crm: { env: { CRM: 'tok$en' }, headers: { Authorization: 'Bearer $tok$en' }, timeoutMs: 5000 } },
     compat: 'cmcp-0.4',
