@@ -34,7 +34,7 @@ export interface Review {
 
 /**
  * Does to the catalog and the policies in `folder` what a security engineer does after `cmcp init`: keeps the tools that
- * are needed, says that file contents may be customer data, and forbids an argument.
+ * are needed and nothing else, says that file contents may be customer data, and forbids an argument.
  */
 export async function review(folder: string): Promise<Review> {
   const narrowed = await narrowCatalog(join(folder, 'catalog.json'));
@@ -53,6 +53,7 @@ async function narrowCatalog(file: string): Promise<Review> {
     if (nameOf(tool) === 'read_text_file') setMember(tool, 'sensitivity', 'pii');
   }
   setMember(catalog, 'tools', kept);
+  for (const unneeded of ['resources', 'prompts']) setMember(catalog, unneeded, []);
   await writeFile(file, `${stringifyJson(catalog)}\n`);
   return { approved: kept.map(nameOf).sort(), removed: listed.filter((tool) => !kept.includes(tool)).map(nameOf) };
 }
