@@ -51,6 +51,7 @@ export class AnswerWriter {
       // MCP26-27: nothing in between may hold events back.
       const headers = { ...HEADERS, ...typed('text/event-stream'), 'X-Accel-Buffering': 'no' };
       response.writeHead(200, { ...headers, ...this.#connection(request) });
+      response.flushHeaders();
     }
     attach(sink);
     return promise;
