@@ -7,8 +7,8 @@ export interface ManualTimers {
   due: () => number[];
   /** Lets time pass without anything becoming due. */
   advance: (ms: number) => void;
-  /** Fires the timer that was set to `ms`, once there is one. */
-  fire: (ms: number) => Promise<void>;
+  /** Fires the timer that was set to `ms`, once there is one; of several the first, or the last. */
+  fire: (ms: number, which?: 'first' | 'last') => Promise<void>;
 }
 
 export function manualTimers(): ManualTimers {
@@ -22,9 +22,9 @@ export function manualTimers(): ManualTimers {
       return () => void set.delete(key);
     },
   };
-  const fire = async (ms: number) => {
+  const fire: ManualTimers['fire'] = async (ms, which = 'first') => {
     for (;;) {
-      const found = [...set].find(([, timer]) => timer.ms === ms);
+      const found = [...set].filter(([, timer]) => timer.ms === ms).at(which === 'first' ? 0 : -1);
       if (found !== undefined) {
         set.delete(found[0]);
         found[1].run();
