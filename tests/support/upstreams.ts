@@ -160,6 +160,25 @@ require('node:readline').createInterface({ input: process.stdin }).on('line', (l
 });
 `;
 
+export type Family = 'modern' | 'handshake';
+
+/** For {@link scripted}: how a server of one family opens a connection, and what it says of itself. */
+export function speaks(family: Family, capabilities: unknown, more: Record<string, unknown> = {}): string {
+  const said = { capabilities, ...more };
+  if (family === 'handshake') {
+    const result = { protocolVersion: '2025-11-25', serverInfo: { name: 'f', version: '1' }, ...said };
+    return `on.initialize = (m) => ok(m.id, ${JSON.stringify(result)});`;
+  }
+  const result = {
+    resultType: 'complete',
+    supportedVersions: ['2026-07-28'],
+    ttlMs: 0,
+    cacheScope: 'private',
+    ...said,
+  };
+  return `on.discover = (m) => ok(m.id, ${JSON.stringify(result)});`;
+}
+
 /** For assert.rejects: a GatewayError with this code. */
 export const failsWith =
   (code: ErrorCode, detail?: RegExp) =>
@@ -266,20 +285,23 @@ export const textResult = (text: string): unknown => ({ content: [{ type: 'text'
 
 /** The opening and listing of a server of one family; what a test handles itself is left to it. */
 export function opening(
-  family: 'modern' | 'handshake',
+  family: Family,
   capabilities: unknown = { tools: {} },
+  more: Record<string, unknown> = {},
 ): (request: Received) => boolean {
   const sessions = { count: 0 };
   return ({ method, message, response, session }) => {
     const modern = family === 'modern';
     if (message.method === 'server/discover' && modern) {
-      const discovered = { supportedVersions: ['2026-07-28'], capabilities, ttlMs: 0, cacheScope: 'private' };
+      const caching = { ttlMs: 0, cacheScope: 'private' };
+      const discovered = { supportedVersions: ['2026-07-28'], capabilities, ...caching, ...more };
       answerJson(response, resultFor(message, { resultType: 'complete', ...discovered }));
     } else if (message.method === 'server/discover') {
       answerJson(response, { jsonrpc: '2.0', id: null, error: { code: -32000, message: 'Bad Request' } }, 400);
     } else if (message.method === 'initialize' && !modern) {
       sessions.count += 1;
-      const initialized = { protocolVersion: '2025-06-18', capabilities, serverInfo: { name: 'f', version: '1' } };
+      const serverInfo = { name: 'f', version: '1' };
+      const initialized = { protocolVersion: '2025-06-18', capabilities, serverInfo, ...more };
       answerJson(response, resultFor(message, initialized), 200, {
         'mcp-session-id': session ?? `session-${sessions.count}`,
       });

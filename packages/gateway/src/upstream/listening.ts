@@ -144,6 +144,7 @@ export class Listening {
 
   #acknowledged(stream: Stream, agreed: Wanted): void {
     stream.stopTimer();
+    this.#tell(agreed);
     const old = this.#current;
     const agreedUris = new Set(agreed.uris);
     const kept = [...stream.uris].filter((uri) => agreedUris.has(uri));
@@ -160,12 +161,21 @@ export class Listening {
     this.#refresh();
   }
 
+  /** What a server announced that it would announce, and now does not, is found by the next comparison only. */
+  #tell({ kinds }: Wanted): void {
+    const missing = this.#options.kinds.filter((kind) => !kinds.includes(kind));
+    if (missing.length > 0)
+      this.#options.log.count('not_listening', `no changes are announced of ${missing.join(', ')}`);
+  }
+
   #onLater(stream: Stream, message: ServerMessage): void {
     const { announcing, log, onMessage } = this.#options;
     const params = message.kind === 'notification' ? message.params : {};
     const named = announcing.streamOf(params) ?? stream.id;
-    if (message.kind === 'response' || isEndOf(stream, message)) this.#ended(stream, false);
-    else if (named === stream.id) onMessage(message);
+    if (message.kind === 'response' || isEndOf(stream, message)) {
+      stream.close();
+      this.#ended(stream, false);
+    } else if (named === stream.id) onMessage(message);
     else log.count('notification', 'a notification was ignored');
   }
 
