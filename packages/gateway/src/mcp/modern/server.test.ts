@@ -19,6 +19,7 @@ import { SERVER_INFO } from '../server-info.ts';
 
 const VERSION = 'io.modelcontextprotocol/protocolVersion';
 const SERVER = 'io.modelcontextprotocol/serverInfo';
+const TASKS = 'io.modelcontextprotocol/tasks';
 const CAPABILITIES = 'io.modelcontextprotocol/clientCapabilities';
 const result = (answer: Answered): JsonObject => answer.json.result as JsonObject;
 const call = (args: JsonObject, headers: Record<string, string> = {}) =>
@@ -132,6 +133,22 @@ test('a method that is not governed is 404 with -32601, and recorded [MCP26-09] 
   assert.deepEqual(
     gateway.refused.map(({ method }) => method),
     methods,
+  );
+});
+
+test('a client that did not declare the tasks extension is told that, whatever the task [MCP26-15]', async (t) => {
+  const { port, gateway } = await serve(t);
+  for (const method of ['tasks/get', 'tasks/update', 'tasks/cancel']) {
+    const asked = { taskId: 'any', ...(method === 'tasks/update' ? { inputResponses: {} } : {}) };
+    const answer = await send(port, modern(method, asked));
+    assert.deepEqual([answer.status, errorOf(answer).code], [400, -32021], method);
+    assert.deepEqual(errorOf(answer).data.requiredCapabilities, { extensions: { [TASKS]: {} } });
+    const declared = { ...envelope(), [CAPABILITIES]: { extensions: { [TASKS]: {} } } };
+    assert.equal((await send(port, modern(method, { ...asked, _meta: declared }))).status, 200);
+  }
+  assert.deepEqual(
+    gateway.requests.map(({ method }) => method),
+    ['tasks/get', 'tasks/update', 'tasks/cancel'],
   );
 });
 

@@ -149,6 +149,7 @@ export class ModernServer {
     const { caller, headers, signal } = exchange;
     const { workflow, dataClass, trace, progressToken } = readRequestMeta(params);
     const wishes = readWishes(params);
+    if ('taskId' in asked && !wishes.abilities.tasks) return this.#refuseTasks(id);
     const round = readRound(method, params);
     const header = headers === null ? null : this.#disagreement(asked, headers, caller);
     if (header !== null) return this.#replies.refuse(id, 'HEADER_MISMATCH', { data: { header } });
@@ -190,10 +191,7 @@ export class ModernServer {
     const { workflow, trace } = readRequestMeta(params);
     const { abilities } = readWishes(params);
     const filter = readFilter(params);
-    if (filter.tasks && !abilities.tasks) {
-      const requiredCapabilities = capabilitiesOf({ ...NO_ABILITIES, tasks: true });
-      return this.#replies.refuse(id, 'CAPABILITY_REQUIRED', { data: { requiredCapabilities } });
-    }
+    if (filter.tasks && !abilities.tasks) return this.#refuseTasks(id);
     const leave = streams.enter(caller.subject);
     const lists = offeredLists(filter, gateway.offer(caller));
     const onOver = (): void => {
@@ -214,6 +212,12 @@ export class ModernServer {
     }
     if (signal.aborted) throw this.#givenUp(listening);
     return listening;
+  }
+
+  /** Nothing is said of tasks to a client that did not declare their extension, also not that there is none. */
+  #refuseTasks(id: RpcRequest['id']): Reply {
+    const requiredCapabilities = capabilitiesOf({ ...NO_ABILITIES, tasks: true });
+    return this.#replies.refuse(id, 'CAPABILITY_REQUIRED', { data: { requiredCapabilities } });
   }
 
   #givenUp(listening: Listening): GatewayError {
