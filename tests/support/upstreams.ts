@@ -268,6 +268,7 @@ export const textResult = (text: string): unknown => ({ content: [{ type: 'text'
 export function opening(
   family: 'modern' | 'handshake',
   capabilities: unknown = { tools: {} },
+  tools: unknown[] = [{ name: 't', inputSchema: { type: 'object' } }],
 ): (request: Received) => boolean {
   const sessions = { count: 0 };
   return ({ method, message, response, session }) => {
@@ -284,7 +285,6 @@ export function opening(
         'mcp-session-id': session ?? `session-${sessions.count}`,
       });
     } else if (message.method === 'tools/list') {
-      const tools = [{ name: 't', inputSchema: { type: 'object' } }];
       answerJson(response, resultFor(message, { tools }));
     } else if (method === 'POST' && message.method?.startsWith('notifications/')) {
       response.writeHead(202).end();
