@@ -61,6 +61,16 @@ export class MeasuredGateway {
     return this.#events;
   }
 
+  /** Resolves when it tells its operators something that begins so, or has. */
+  async reported(beginning: string): Promise<void> {
+    if (this.#events.some((line) => line.startsWith(beginning))) return;
+    await heard(
+      this.#child,
+      (message): message is Extract<FromChild, { event: string }> =>
+        'event' in message && `${message.event} ${message.detail}`.startsWith(beginning),
+    );
+  }
+
   get pid(): number {
     return this.#child.pid ?? 0;
   }
