@@ -288,6 +288,7 @@ export function opening(
   family: Family,
   capabilities: unknown = { tools: {} },
   more: Record<string, unknown> = {},
+  tools: unknown[] = [{ name: 't', inputSchema: { type: 'object' } }],
 ): (request: Received) => boolean {
   const sessions = { count: 0 };
   return ({ method, message, response, session }) => {
@@ -306,7 +307,6 @@ export function opening(
         'mcp-session-id': session ?? `session-${sessions.count}`,
       });
     } else if (message.method === 'tools/list') {
-      const tools = [{ name: 't', inputSchema: { type: 'object' } }];
       answerJson(response, resultFor(message, { tools }));
     } else if (method === 'POST' && message.method?.startsWith('notifications/')) {
       response.writeHead(202).end();

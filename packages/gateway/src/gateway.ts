@@ -27,7 +27,7 @@ import { knownKeysFile } from './config/known-keys.ts';
 import type { Config } from './config/types.ts';
 import { GatewayError } from './errors.ts';
 import { createAuthenticator } from './ingress/authenticate.ts';
-import { createHttpIngress, type HttpIngress } from './ingress/http.ts';
+import { createHttpIngress, type HttpIngress, type Patience } from './ingress/http.ts';
 import { serveStdio } from './ingress/stdio.ts';
 import { ListenerTls } from './ingress/tls.ts';
 import { type Approved, loadApproved } from './load-authority.ts';
@@ -57,6 +57,8 @@ export interface GatewayDeps {
   /** Measures the code that this process can load. */
   measureCode?: (launch: Launch) => CodeMeasurement;
   openLog?: (options: AuditLogOptions, attest: Attest | null) => Promise<AuditLog>;
+  /** How long clients may take to send. */
+  patience?: Patience;
 }
 
 /** What a started gateway tells the person who started it. */
@@ -374,6 +376,7 @@ export class Gateway {
       onFault: (error) => this.#report('INTERNAL_ERROR', String(error)),
       clock,
       timers: this.#deps.timers ?? systemTimers,
+      ...(this.#deps.patience && { patience: this.#deps.patience }),
     });
   }
 

@@ -11,6 +11,7 @@
  * killed with SIGKILL in the same instant.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
 import { Socket } from 'node:net';
 
 export interface GuardRequest {
@@ -55,6 +56,7 @@ gateway.on('close', () => {
 function startServer(request: GuardRequest): (command: string) => void {
   // A group of its own (detached), so that the server's own children end with it.
   const server = spawn(request.command, request.args, { stdio: [0, 1, 2], env: request.env, detached: true });
+  letGo();
   server.once('error', (error: NodeJS.ErrnoException) => {
     report({ error: error.code ?? 'unknown error' });
     gateway.end(() => process.exit(127));
@@ -68,6 +70,15 @@ function startServer(request: GuardRequest): (command: string) => void {
     if (command === 'term') endGroup(server, 'SIGTERM');
     else if (command === 'gone') endInSteps(server, request.graceMs);
   };
+}
+
+/** The pipes are the server's alone: while another process held them too, nobody would see that it closed one. */
+function letGo(): void {
+  for (const pipe of [0, 1]) {
+    closeSync(pipe);
+    // The lowest free number is taken: nothing else may come to be written to or read from as if it were the pipe.
+    openSync('/dev/null', 'r+');
+  }
 }
 
 /** The gateway is gone, and with it the server's input: some time to end by itself, then SIGTERM, then SIGKILL. */

@@ -127,7 +127,7 @@ class PostExchange {
   }
 
   #read(status: number, headers: HeaderFields): void {
-    const answers = status === 200 && this.#id !== null;
+    const answers = this.#answers(status);
     const { maxResponseBytes } = this.#options;
     this.#body = answers
       ? new AnswerBody(headers, maxResponseBytes, (data) => this.#onEvent(data))
@@ -136,7 +136,20 @@ class PostExchange {
   }
 
   #onData(chunk: Buffer): void {
-    if (!this.#settled) this.#body?.push(chunk);
+    if (this.#settled) return;
+    try {
+      this.#body?.push(chunk);
+    } catch (error) {
+      if (!(error instanceof GatewayError) || this.#answers(this.#status)) throw error;
+      // A page that is too long is no message, and its status says all there is to know of the call.
+      this.#succeed(null);
+      this.#request?.abort();
+    }
+  }
+
+  /** Whether an answer with this status is to hold the response. */
+  #answers(status: number): boolean {
+    return status === 200 && this.#id !== null;
   }
 
   #onEvent(data: Buffer): void {
