@@ -117,7 +117,11 @@ function upstreamRequest(
     wantsProgress: side.wantsProgress,
     logLevel: side.logLevel,
     onNotice: (notice) => live.notices.take(notice),
-    onAsk: (ask) => live.asks.put(ask),
+    onAsk: async (ask) => {
+      // What was said before the question is heard before it: whoever is asked may go away to find the answer.
+      await live.notices.passedOn();
+      return await live.asks.put(ask);
+    },
     round: plan.method === 'tasks/update' ? null : round,
   };
 }

@@ -118,7 +118,7 @@ class ServerUpstream implements Upstream {
       onUpdated: (uri) => this.#news.updated(uri),
     });
     const { transport, asks } = server;
-    const common = { asks, settings, log, timers, hearing: this.#hearing, news: this.#news };
+    const common = { asks, settings, log, timers, hearing: this.#hearing, news: this.#news, own: this.#own };
     const channel: Channel =
       transport.kind === 'stdio'
         ? new StdioChannel({ ...common, spawn: transport, baseEnv: deps.baseEnv, graceMs: deps.graceMs ?? GRACE_MS })
