@@ -7,16 +7,20 @@ import type { ListChanges } from './list-changes.ts';
 import type { GovernedGateway } from './mcp/types.ts';
 import { mayUse, offerTo } from './offer.ts';
 import type { PathDeps } from './pipeline/deps.ts';
-import { subscribe } from './pipeline/subscribe.ts';
+import type { Subscriptions } from './pipeline/subscriptions.ts';
 import { refuseMethod, serve } from './pipeline.ts';
 
+interface GovernedDeps {
+  path: PathDeps;
+  /** What is in force now. */
+  authority: () => Authority;
+  chain: GatewayChain;
+  changes: ListChanges;
+  subscriptions: Subscriptions;
+}
+
 /** What the protocol rooms see of the gateway. All governed requests go down the one path of pipeline.ts. */
-export function governedGateway(
-  path: PathDeps,
-  authority: () => Authority,
-  chain: GatewayChain,
-  changes: ListChanges,
-): GovernedGateway {
+export function governedGateway({ path, authority, chain, changes, subscriptions }: GovernedDeps): GovernedGateway {
   return {
     openSession: (caller) => {
       chain.count('initialized');
@@ -24,7 +28,7 @@ export function governedGateway(
     },
     request: (request) => serve(path, request),
     refuseMethod: (request) => refuseMethod(path, request),
-    subscribe: (request) => subscribe(path, request),
+    subscribe: (request) => subscriptions.subscribe(request),
     offer: (caller) => offerTo(authority(), caller),
     list: async (kind, caller, cursor) => {
       if (path.log.failure !== null) throw path.log.failure;

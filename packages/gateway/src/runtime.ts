@@ -16,6 +16,7 @@ import type { ChangeKind, GovernedGateway } from './mcp/types.ts';
 import type { PathDeps } from './pipeline/deps.ts';
 import { ParkedCalls } from './pipeline/parked.ts';
 import { RequestStates } from './pipeline/request-states.ts';
+import { Subscriptions } from './pipeline/subscriptions.ts';
 import { TaskHandles } from './pipeline/task-handles.ts';
 import type { Ranks } from './policy/sensitivity.ts';
 import { SealedBox } from './sealed-box.ts';
@@ -84,6 +85,7 @@ export class Runtime {
   readonly #stopTimers: (() => void)[];
   readonly #root: string;
   readonly #changes: ListChanges;
+  readonly #subscriptions: Subscriptions;
   #authority: Authority;
   #closing = false;
   /** Resolves, whatever becomes of it, when the last activation that was asked for is over. */
@@ -109,7 +111,15 @@ export class Runtime {
       authority: () => this.#authority,
       lastSessions,
     });
-    this.governed = governedGateway(this.#path(), () => this.#authority, chain, changes);
+    const path = this.#path();
+    this.#subscriptions = new Subscriptions(path);
+    this.governed = governedGateway({
+      path,
+      authority: () => this.#authority,
+      chain,
+      changes,
+      subscriptions: this.#subscriptions,
+    });
     const renewal = freshness === null ? null : new Renewal({ log, freshness, chain, report });
     // None minds running again before it is done: a session closes once, a count is taken once, evidence is asked for once.
     this.#stopTimers = [
@@ -176,6 +186,7 @@ export class Runtime {
     this.#authority = next;
     // In the turn of the switch: whatever was opened, or is being opened, under the one before is closed by this.
     await this.sessions.closeAll('activation').catch((error) => this.#unrecorded(error));
+    await this.#subscriptions.renew().catch((error) => this.#unrecorded(error));
     await release(before);
     next.live.contact();
     // LIFE-08: what is offered may be other things than before.

@@ -86,8 +86,6 @@ function errorData(record: CallRecord, failure: GatewayError, receipt: EntryRece
     call_id: record.callId,
     'io.cmcp/call': callMeta(record, receipt),
   };
-  // The 2026-07-28 revision names the resource that was not found.
-  if (failure.code === 'RESOURCE_NOT_IN_CATALOG') data.uri = record.name;
   const advice = record.decision?.effect === 'allow' ? {} : (record.decision?.advice ?? {});
   if (Object.keys(advice).length > 0) data.advice = { ...advice };
   return data;

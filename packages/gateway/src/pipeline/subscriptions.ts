@@ -12,27 +12,79 @@ import { resourceOf } from './resolve.ts';
 /** Subscriptions that one request may ask for. */
 const MAX_URIS = 256;
 
+/** One resource that one agent listens to. */
+interface Held {
+  request: SubscribeRequest;
+  uri: string;
+  /** Ends what the server was asked for; null while it is asked anew. */
+  end: (() => void) | null;
+}
+
 /**
- * Subscribes to resources: each is decided and entered by itself, and only then is its server asked. A server says that a resource
- * changed, never what is in it.
+ * The resources that agents listen to. Each is decided and entered by itself, and only then is its server asked. A server says
+ * that a resource changed, never what is in it.
  */
-export async function subscribe(deps: PathDeps, request: SubscribeRequest): Promise<Subscription> {
-  const uris = [...new Set(request.uris)];
-  if (uris.length > MAX_URIS) throw new GatewayError('INVALID_PARAMS', `more than ${MAX_URIS} resources at once`);
-  const ends: (() => void)[] = [];
-  const end = (): void => {
-    for (const each of ends.splice(0)) each();
-  };
-  const subscription: Subscription = { honoured: [], refused: [], end };
-  for (const uri of uris) {
-    const outcome = await subscribeTo(deps, request, uri);
-    if (typeof outcome === 'function') {
-      ends.push(outcome);
-      subscription.honoured.push(uri);
-    } else subscription.refused.push({ uri, outcome });
+export class Subscriptions {
+  readonly #deps: PathDeps;
+  readonly #held = new Set<Held>();
+
+  constructor(deps: PathDeps) {
+    this.#deps = deps;
   }
-  if (request.signal.aborted) end();
-  return subscription;
+
+  /** Rejects with INVALID_PARAMS for too many at once, and when nothing can be recorded. */
+  async subscribe(request: SubscribeRequest): Promise<Subscription> {
+    const uris = [...new Set(request.uris)];
+    if (uris.length > MAX_URIS) throw new GatewayError('INVALID_PARAMS', `more than ${MAX_URIS} resources at once`);
+    const mine: Held[] = [];
+    const end = (): void => {
+      for (const held of mine.splice(0)) this.#release(held);
+    };
+    const subscription: Subscription = { honoured: [], refused: [], end };
+    for (const uri of uris) {
+      const outcome = await subscribeTo(this.#deps, request, uri);
+      if (typeof outcome === 'function') {
+        const held = { request, uri, end: outcome };
+        mine.push(held);
+        this.#held.add(held);
+        subscription.honoured.push(uri);
+      } else subscription.refused.push({ uri, outcome });
+    }
+    if (request.signal.aborted) end();
+    return subscription;
+  }
+
+  /**
+   * Asks for everything again under what is in force by now. What is no longer allowed ends: its listener is told of a change, so that
+   * it looks, and learns that it may not.
+   */
+  async renew(): Promise<void> {
+    await Promise.all([...this.#held].map((held) => this.#renew(held)));
+  }
+
+  async #renew(held: Held): Promise<void> {
+    held.end?.();
+    held.end = null;
+    let renewed: (() => void) | null = null;
+    try {
+      const outcome = await subscribeTo(this.#deps, held.request, held.uri);
+      renewed = typeof outcome === 'function' ? outcome : null;
+    } finally {
+      if (renewed === null) {
+        this.#release(held);
+        held.request.onUpdated(held.uri);
+      }
+    }
+    if (this.#held.has(held)) held.end = renewed;
+    // It was let go of meanwhile.
+    else renewed?.();
+  }
+
+  #release(held: Held): void {
+    this.#held.delete(held);
+    held.end?.();
+    held.end = null;
+  }
 }
 
 type Refusal = Extract<Outcome, { kind: 'error' }>;
