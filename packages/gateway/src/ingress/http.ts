@@ -17,7 +17,7 @@ import { AttemptLimit, RETRY_AFTER_SECONDS } from './attempts.ts';
 import { ATTESTATION_PATH, type AttestationAnswer, AttestationEndpoint } from './attestation-endpoint.ts';
 import type { Authenticator } from './authenticate.ts';
 import { BodyAborted, readBody } from './body.ts';
-import { FramingWatch } from './framing.ts';
+import { Connection } from './connection.ts';
 import { hostGuard, originGuard, requireJsonBody } from './guards.ts';
 import { type BodyLimits, type BodyParser, createBodyParser } from './parse.ts';
 import type { ListenerTls } from './tls.ts';
@@ -79,6 +79,7 @@ const REFUSAL_HEADERS: Partial<Record<ErrorCode, Record<string, string>>> = {
   UNAUTHENTICATED: { 'WWW-Authenticate': 'Bearer realm="cmcp"' },
   RATE_LIMITED: { 'Retry-After': String(RETRY_AFTER_SECONDS) },
   METHOD_NOT_ALLOWED: { Allow: 'GET, POST, DELETE' },
+  BODY_TOO_LARGE: { Connection: 'close' },
 };
 
 type Answer = HttpAnswer | AttestationAnswer;
@@ -98,7 +99,7 @@ class Ingress implements HttpIngress {
    */
   readonly #failures: AttemptLimit;
   readonly #requests = new PerSubject(MAX_ACTIVE, 'requests in flight');
-  readonly #framing = new WeakMap<Socket, FramingWatch>();
+  readonly #connections = new WeakMap<Socket, Connection>();
   readonly #guardOrigin: (request: IncomingMessage) => void;
   #guardHost: (request: IncomingMessage) => void;
   /** Requests without a finished answer, and how to abort them. */
@@ -118,7 +119,8 @@ class Ingress implements HttpIngress {
     this.#parser = createBodyParser(deps.limits);
     this.#replies = new Replies(deps.gateway, registryStyle, deps.onFault);
     const isLast = (request: IncomingMessage): boolean => this.#isLast(request);
-    this.#writer = new AnswerWriter({ timers: this.#timers, onFault: deps.onFault, isLast });
+    const whenOver = (response: ServerResponse, run: () => void): void => this.#whenOver(response, run);
+    this.#writer = new AnswerWriter({ timers: this.#timers, onFault: deps.onFault, isLast, whenOver });
     this.#attestation = new AttestationEndpoint(deps.attest, clock);
     this.#failures = new AttemptLimit(MAX_FAILURES, clock);
     this.#guardHost = hostGuard(deps.allowedHosts, deps.listen);
@@ -126,7 +128,7 @@ class Ingress implements HttpIngress {
     this.server = serverFor(deps, (request, response) => this.#accept(request, response));
     this.server.maxConnections = MAX_CONNECTIONS;
     this.server.on(deps.tls === null ? 'connection' : 'secureConnection', (socket: Socket) => {
-      this.#framing.set(socket, FramingWatch.of(socket));
+      this.#connections.set(socket, new Connection(socket));
     });
   }
 
@@ -167,7 +169,7 @@ class Ingress implements HttpIngress {
 
   #accept(request: IncomingMessage, response: ServerResponse): void {
     const abort = new AbortController();
-    response.once('close', () => {
+    this.#whenOver(response, () => {
       if (!response.writableFinished) abort.abort();
     });
     const served = this.#serve(request, response, abort.signal).catch((error: unknown) => {
@@ -203,7 +205,7 @@ class Ingress implements HttpIngress {
     // AUTHZ-04: a query carries nothing here, least of all a token.
     if (query !== null) throw new GatewayError('INVALID_REQUEST', 'the endpoint takes no query string');
     if (this.#closing !== null) throw new GatewayError('SHUTTING_DOWN', 'the listener is closing');
-    response.once('close', this.#requests.enter(caller.subject));
+    this.#whenOver(response, this.#requests.enter(caller.subject));
     const exchange = { caller, headers: headersOf(request), closed };
     switch (request.method) {
       case 'POST':
@@ -240,16 +242,25 @@ class Ingress implements HttpIngress {
   }
 
   /** ATK-17: a message whose end is not beyond doubt is refused, and so is what came with it. */
-  #guardFraming({ socket, headersDistinct }: IncomingMessage): void {
-    const codings = headersDistinct['transfer-encoding'] ?? [];
-    const plain = codings.length === 0 || (codings.length === 1 && codings[0]?.toLowerCase() === 'chunked');
-    if (plain && this.#framing.get(socket)?.ambiguous === false) return;
-    throw new GatewayError('INVALID_REQUEST', 'the framing of the body is ambiguous');
+  #guardFraming(request: IncomingMessage): void {
+    if (this.#isAmbiguous(request)) throw new GatewayError('INVALID_REQUEST', 'the framing of the body is ambiguous');
   }
 
-  #isLast({ socket }: IncomingMessage): boolean {
-    const outdated = this.#deps.tls?.isOutdated(socket) ?? false;
-    return outdated || this.#closing !== null || this.#framing.get(socket)?.ambiguous !== false;
+  #isAmbiguous({ socket, headersDistinct }: IncomingMessage): boolean {
+    const codings = headersDistinct['transfer-encoding'] ?? [];
+    const plain = codings.length === 0 || (codings.length === 1 && codings[0]?.toLowerCase() === 'chunked');
+    return !plain || this.#connections.get(socket)?.framing.ambiguous !== false;
+  }
+
+  #whenOver(response: ServerResponse, run: () => void): void {
+    const connection = this.#connections.get(response.req.socket);
+    if (connection === undefined) throw new GatewayError('INTERNAL_ERROR', 'a request on no connection of ours');
+    connection.whenOver(response, run);
+  }
+
+  #isLast(request: IncomingMessage): boolean {
+    const outdated = this.#deps.tls?.isOutdated(request.socket) ?? false;
+    return outdated || this.#closing !== null || this.#isAmbiguous(request);
   }
 
   #refusal(error: unknown): Reply {

@@ -9,6 +9,8 @@ export interface AnswerWriterDeps {
   onFault: (error: unknown) => void;
   /** Whether the connection should carry nothing after this answer. */
   isLast: (request: IncomingMessage) => boolean;
+  /** Calls back once, when the answer is written or cannot be any more. */
+  whenOver: (response: ServerResponse, run: () => void) => void;
 }
 
 /** Milliseconds, and bytes, for a client that still sends to finish, before a refusal closes the connection. */
@@ -47,7 +49,7 @@ export class AnswerWriter {
     const { promise, resolve } = Promise.withResolvers<void>();
     const sink = this.#sink(response);
     sink.onClose(resolve);
-    if (!response.destroyed) {
+    if (!isGone(request, response)) {
       // MCP26-27: nothing in between may hold events back.
       const headers = { ...HEADERS, ...typed('text/event-stream'), 'X-Accel-Buffering': 'no' };
       response.writeHead(200, { ...headers, ...this.#connection(request) });
@@ -68,7 +70,7 @@ export class AnswerWriter {
     headers: Record<string, string>,
     payload: string,
   ): void {
-    if (response.destroyed) return;
+    if (isGone(request, response)) return;
     const unread = !request.complete && hasBody(request);
     const length = status === 204 ? {} : { 'Content-Length': Buffer.byteLength(payload) };
     const connection = unread ? { Connection: 'close' } : this.#connection(request);
@@ -84,8 +86,10 @@ export class AnswerWriter {
   /** LIFE-01: who never reads the end of an answer does not keep it. */
   #end(response: ServerResponse, payload = ''): void {
     if (response.writableEnded) return;
-    const cancel = this.#deps.timers.after(TAKE, () => response.destroy());
-    response.once('close', cancel);
+    this.#deps.whenOver(
+      response,
+      this.#deps.timers.after(TAKE, () => response.destroy()),
+    );
     response.end(payload);
   }
 
@@ -107,7 +111,7 @@ export class AnswerWriter {
   }
 
   #sink(response: ServerResponse): StreamSink {
-    const over = (): boolean => response.destroyed || response.writableEnded;
+    const over = (): boolean => isGone(response.req, response) || response.writableEnded;
     const write = (text: string): void => {
       if (over()) return;
       if (response.writableLength > MAX_UNREAD) response.destroy();
@@ -124,12 +128,13 @@ export class AnswerWriter {
         else write(KEEP_ALIVE);
       },
       end: () => this.#end(response),
-      onClose: (listener) => {
-        if (response.destroyed) listener();
-        else response.once('close', listener);
-      },
+      onClose: (listener) => this.#deps.whenOver(response, listener),
     };
   }
+}
+
+function isGone({ socket }: IncomingMessage, response: ServerResponse): boolean {
+  return response.destroyed || socket.destroyed;
 }
 
 function typed(mediaType: string): Record<string, string> {
