@@ -20,6 +20,7 @@ import {
 } from '../../../../tests/support/upstreams.ts';
 import { GatewayError } from '../errors.ts';
 import type { Ask, AskKind } from '../mcp/asks.ts';
+import type { Notice } from '../mcp/types.ts';
 import type { UpstreamRequest } from './types.ts';
 
 const LIMITS = { timeout: 30_000 };
@@ -383,6 +384,33 @@ test(
     assert.notEqual(second, first);
   },
 );
+
+test('of more given up than are kept it is still known that there were some [MCP25-11]', LIMITS, async (t) => {
+  const script = `
+    ${speaks('handshake', { tools: { listChanged: true } })}
+    const held = [];
+    on.call = (m) => {
+      const { name } = m.params;
+      if (name === 'hang') held.push(m);
+      if (name === 'hang' && held.length === 1001) send({ jsonrpc: '2.0', method: 'notifications/tools/list_changed' });
+      if (name === 'hang') return;
+      if (name === 'late') for (const h of held) ok(h.id, text('late'));
+      send({ jsonrpc: '2.0', method: 'notifications/message', params: { level: 'error', data: 'whose?' } });
+      ok(m.id, text('ok'));
+    };`;
+  const { call, upstream } = connect(t, scripted(script), { concurrency: 2000 });
+  const controller = new AbortController();
+  const { signal } = controller;
+  const begun = new Promise((resolve) => upstream.onChanged(resolve));
+  const hanging = Array.from({ length: 1001 }, () => assert.rejects(call('hang', {}, { signal })));
+  await begun;
+  controller.abort();
+  await Promise.all(hanging);
+  await call('late');
+  const heard: Notice[] = [];
+  await call('t', {}, { logLevel: 'debug', onNotice: (notice) => void heard.push(notice) });
+  assert.deepEqual(heard, []);
+});
 
 test('a late answer to a call that was given up makes the pipe clear again [MCP25-11]', LIMITS, async (t) => {
   const script = `

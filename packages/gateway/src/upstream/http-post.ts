@@ -24,8 +24,6 @@ export interface PostOptions {
   timers: MonotonicTimers;
   /** A request or notification that came on the stream before the response. */
   onMessage: (message: Exclude<ServerMessage, { kind: 'response' }>) => void;
-  /** The response is there, or nothing is waited for any more; what comes now belongs to nobody. */
-  onSettled: () => void;
   /** The scope ended after the request was sent. */
   onGivenUp: () => void;
   /** Header fields of the GET that takes up a stream which broke off; null where the family does not have that. */
@@ -250,7 +248,6 @@ class PostExchange {
   #settle(): void {
     this.#settled = true;
     this.#off();
-    this.#options.onSettled();
   }
 }
 

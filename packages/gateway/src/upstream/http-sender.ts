@@ -93,7 +93,6 @@ export class HttpSender {
     return post(message, id, [...fields, ...sessionField(terms.session)], scope, {
       ...this.#options,
       onMessage: (received) => this.#options.hearing.heard(received, side, this.answering(terms)),
-      onSettled: () => side?.end(),
       onGivenUp: () => {
         if (id !== null && terms.dialect.httpCancel === 'notify') this.#aside(cancelled(id), terms);
       },

@@ -94,8 +94,10 @@ for (const family of FAMILIES) {
         on.call = (m) => {
           say('message', { level: 'warning', logger: 'l', data: { a: 1 } });
           if (m.params.name === 'alone') {
-            ok(m.id, text('done'));
-            say('progress', { progressToken: m.id, progress: 9 });
+            const late = { jsonrpc: '2.0', method: 'notifications/progress', params: { progressToken: m.id, progress: 9 } };
+            const answer = { jsonrpc: '2.0', id: m.id, result: text('done') };
+            // In one piece, so that they are read in one go.
+            raw(JSON.stringify(answer) + '\\n' + JSON.stringify(late) + '\\n');
             say('message', { level: 'error', data: 'after' });
             return;
           }
@@ -121,6 +123,29 @@ for (const family of FAMILIES) {
     },
   );
 }
+
+test('progress of one call does not come on the stream of another [MCP26-31]', LIMITS, async (t) => {
+  for (const family of FAMILIES) {
+    const open = opening(family);
+    const second = Promise.withResolvers<void>();
+    const server = await fakeHttp(t, async (request) => {
+      const { message: sent, response } = request;
+      if (open(request)) return;
+      response.writeHead(200, { 'content-type': 'text/event-stream' });
+      if (sent.id === 'first') await second.promise;
+      else response.write(event(progress('first', 1)));
+      response.end(event(resultFor(sent, textResult('done'))));
+    });
+    const { call, list } = connect(t, server.transport);
+    const { heard, more } = hearing({ callId: 'first' });
+    await list();
+    const first = call('t', {}, more);
+    await call('t', {}, hearing().more);
+    second.resolve();
+    await first;
+    assert.deepEqual(heard, []);
+  }
+});
 
 test(
   'a server of a session is told to log everything, once, and only when somebody wants to hear it',

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { createServer as createTcpServer } from 'node:net';
 import { type TestContext, test } from 'node:test';
+import { selfSigned, type TestCertificate } from '../../../../tests/support/certificate.ts';
 import { manualTimers } from '../../../../tests/support/manual-timers.ts';
 import {
   ABLE,
@@ -25,18 +27,23 @@ async function breaking(
   onCall: (request: Received) => void,
   onGet: (request: Received, call: Received['message']) => void,
   family: Family = 'handshake',
+  tls?: TestCertificate,
 ) {
   const open = opening(family);
   let call: Received['message'] = {};
-  const server = await fakeHttp(t, (request) => {
-    const { method, message, response } = request;
-    if (method === 'GET') return onGet(request, call);
-    if (open(request)) return;
-    if (message.method === undefined) return void response.writeHead(202).end();
-    call = message;
-    response.writeHead(200, { 'content-type': 'text/event-stream' });
-    onCall(request);
-  });
+  const server = await fakeHttp(
+    t,
+    (request) => {
+      const { method, message, response } = request;
+      if (method === 'GET') return onGet(request, call);
+      if (open(request)) return;
+      if (message.method === undefined) return void response.writeHead(202).end();
+      call = message;
+      response.writeHead(200, { 'content-type': 'text/event-stream' });
+      onCall(request);
+    },
+    tls,
+  );
   const gets = () => server.received.filter(({ method }) => method === 'GET');
   return { server, gets };
 }
@@ -209,6 +216,34 @@ test('a cancelled call closes the stream that was taken up, and the server is to
   await upstream.close();
   assert.ok(server.received.some(({ message }) => message.method === 'notifications/cancelled'));
 });
+
+test(
+  'a call whose stream cannot be reached any more has an unknown outcome, not none [LIFE-05] [MCP26-32]',
+  LIMITS,
+  async (t) => {
+    const { timers, fire, due } = manualTimers();
+    const certificate = selfSigned('vanishing');
+    const { server } = await breaking(
+      t,
+      ({ response }) => void response.end('id: 1\nretry: 700\n\n'),
+      () => {},
+      'handshake',
+      certificate,
+    );
+    const { call } = connect(t, server.transport, { timeoutMs: 5000 }, { timers, ca: [certificate.cert] });
+    const late = assert.rejects(call('t'), failsWith('UPSTREAM_TIMEOUT'));
+    while (!due().includes(700)) await new Promise((resolve) => setImmediate(resolve));
+    server.stop();
+    // On the same port, something that accepts and never says a word.
+    const silent = createTcpServer().listen(server.port, '127.0.0.1');
+    t.after(() => silent.close());
+    const reached = once(silent, 'connection');
+    await fire(700);
+    await reached;
+    await fire(5000);
+    await late;
+  },
+);
 
 test('streams of 2026-07-28 are not resumable, whatever the server writes on them [MCP26-27]', LIMITS, async (t) => {
   const { server, gets } = await breaking(

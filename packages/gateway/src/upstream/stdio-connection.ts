@@ -25,7 +25,7 @@ import type { ServerProcess } from './server-process.ts';
 const MAX_BACKLOG = 16 * 1024 * 1024;
 /** After the exit, time for what is left in the pipe. */
 const DRAIN_MS = 1000;
-/** Requests that were given up and may still be worked on; of more nothing more is kept. */
+/** Requests that were given up and may still be worked on; of more it is only known that there are some. */
 const MAX_ABANDONED = 1000;
 const OPEN_BRACE = 0x7b;
 
@@ -67,6 +67,7 @@ export class StdioConnection {
   /** Requests that stay open to carry announcements. */
   readonly #streams = new Map<string, StreamEvents>();
   readonly #abandoned = new Set<string>();
+  #manyAbandoned = false;
   /** How the server's requests are answered. */
   readonly #answering: Answering = {
     short: (message) => void this.#write(oneLine(message)),
@@ -156,8 +157,16 @@ export class StdioConnection {
   }
 
   #abandon(id: string): void {
-    if (this.#abandoned.size < MAX_ABANDONED) this.#abandoned.add(id);
+    this.#abandoned.add(id);
+    if (this.#abandoned.size > MAX_ABANDONED) {
+      this.#manyAbandoned = true;
+      this.#abandoned.clear();
+    }
     this.#write(oneLine(cancelled(id)));
+  }
+
+  get #hasAbandoned(): boolean {
+    return this.#manyAbandoned || this.#abandoned.size > 0;
   }
 
   #waitForEnd(): Promise<string> {
@@ -200,7 +209,7 @@ export class StdioConnection {
       const answering = this.dialect?.serverRequests ? this.#answering : null;
       const attributed = hearing.heard(message, this.#soleRequest(), answering);
       // A fresh process has nothing left of what was given up, so that it can ask again.
-      if (!attributed && this.#abandoned.size > 0) this.#unclear = true;
+      if (!attributed && this.#hasAbandoned) this.#unclear = true;
       this.#stopWhenIdle();
     }
   }
@@ -213,8 +222,8 @@ export class StdioConnection {
       this.#streams.delete(message.id);
       stream.ended(isObject(member(message.message, 'error')));
     } else {
-      // A late answer to what was given up; past the bound it is no longer known what is still out.
-      if (this.#abandoned.size < MAX_ABANDONED) this.#abandoned.delete(message.id);
+      // It may be the late answer to what was given up.
+      this.#abandoned.delete(message.id);
       this.#options.log.count('unknown_response', 'an answer to no request of ours was dropped');
     }
   }
@@ -231,7 +240,7 @@ export class StdioConnection {
 
   /** The request that whatever the server says now must belong to; null when it could be another, even one given up. */
   #soleRequest(): RequestSide | null {
-    if (this.#pending.size !== 1 || this.#abandoned.size > 0) return null;
+    if (this.#pending.size !== 1 || this.#hasAbandoned) return null;
     for (const { side } of this.#pending.values()) return side;
     return null;
   }
