@@ -32,7 +32,7 @@ export class BaselineError extends Error {}
 
 const NAME = z.string().min(1);
 const Entry = z.strictObject({
-  scenario: NAME,
+  scenario: z.union([NAME, z.array(NAME).min(1)]),
   check: NAME.optional(),
   legs: z.array(NAME).min(1),
   revisions: z.array(z.enum(REVISIONS)).min(1),
@@ -44,7 +44,7 @@ export function parseBaseline(source: string, legs: readonly string[]): Expectat
   const entries = z.array(Entry).safeParse(readYaml(source) ?? []);
   if (!entries.success) throw new BaselineError(z.prettifyError(entries.error));
   const expectations = entries.data.flatMap((entry) =>
-    entry.legs.flatMap((leg) => entry.revisions.map((revision) => expectation(entry, leg, revision))),
+    entry.legs.flatMap((leg) => entry.revisions.flatMap((revision) => expectationsAt(entry, leg, revision))),
   );
   const unknown = expectations.find(({ leg }) => !legs.includes(leg));
   if (unknown !== undefined) throw new BaselineError(`no leg is called ${unknown.leg}`);
@@ -78,8 +78,12 @@ function covers(entry: Expectation, failure: Failure): boolean {
   return entry.scenario === failure.scenario && (entry.check === null || entry.check === failure.check);
 }
 
-function expectation(entry: z.infer<typeof Entry>, leg: string, revision: Revision): Expectation {
-  return { leg, revision, scenario: entry.scenario, check: entry.check ?? null, reason: entry.reason };
+function expectationsAt(
+  { scenario, check, reason }: z.infer<typeof Entry>,
+  leg: string,
+  revision: Revision,
+): Expectation[] {
+  return [scenario].flat().map((each) => ({ leg, revision, scenario: each, check: check ?? null, reason }));
 }
 
 /** Two entries for one failure: the second could never be told to be stale. */

@@ -1,5 +1,9 @@
 import { fileURLToPath } from 'node:url';
 import { startEverythingServer } from './everything/http.ts';
+import type { NamedServer } from './gateway/approve.ts';
+import { openDesk } from './gateway/desk.ts';
+import { startRelay } from './gateway/relay.ts';
+import { startGateway } from './gateway/start.ts';
 import type { Role, Subject } from './suite.ts';
 
 /** Something that the suite is run against, as long as it stands. */
@@ -17,6 +21,9 @@ export interface Leg {
 }
 
 const CLIENT = fileURLToPath(new URL('everything-client.ts', import.meta.url));
+const SERVER = fileURLToPath(new URL('everything-server.ts', import.meta.url));
+/** What results carry and the everything-server never lists: two resources of its own, and one that the suite names. */
+const CARRIED = 'test://{name}-resource';
 
 /** All legs. A leg that mirrors another one comes after it. */
 export const LEGS: readonly Leg[] = [
@@ -29,11 +36,55 @@ export const LEGS: readonly Leg[] = [
     },
   },
   {
+    name: 'server gateway',
+    role: 'server',
+    mirrors: 'server direct',
+    stand: async () => {
+      const server = await startEverythingServer();
+      const gateway = await gatewayFor(server);
+      return {
+        ...gateway,
+        close: async () => {
+          await gateway.close();
+          await server.close();
+        },
+      };
+    },
+  },
+  {
+    name: 'server gateway stdio',
+    role: 'server',
+    mirrors: 'server direct',
+    stand: () => gatewayFor({ command: process.execPath, args: [SERVER, '--stdio'] }),
+  },
+  {
     name: 'client direct',
     role: 'client',
     stand: async () => ({ args: ['--command', clientCommand()], close: async () => undefined }),
   },
+  {
+    name: 'client gateway',
+    role: 'client',
+    stand: async () => {
+      const desk = await openDesk();
+      return { args: ['--command', clientCommand()], env: { CMCP_CONFORMANCE_VIA: desk.url }, close: desk.close };
+    },
+  },
 ];
+
+/** A gateway in front of an everything-server, behind a relay: the suite has no credential to send. */
+async function gatewayFor(server: NamedServer): Promise<Standing> {
+  const relay = await startRelay();
+  const gateway = await startGateway(server, { carried: CARRIED, origins: [relay.origin] });
+  relay.lead(gateway.url, gateway.token);
+  return {
+    args: ['--url', `${relay.origin}/mcp`],
+    close: async () => {
+      await relay.close();
+      await gateway.close();
+    },
+  };
+}
 
 /** The suite splits a command at its spaces and joins it again for a shell. */
 function clientCommand(): string {
