@@ -4,7 +4,11 @@ import { BaselineError, judge, lost, parseBaseline } from './baseline.ts';
 import { report } from './report.ts';
 import type { LegResult } from './results.ts';
 
-const LEGS = ['server direct', 'server gateway'];
+const LEGS = [
+  { name: 'server direct' },
+  { name: 'server gateway' },
+  { name: 'older', revisions: ['2025-11-25'] },
+] as const;
 
 /** A run of the gateway's leg: scenarios with the checks that failed. */
 function run(scenarios: Record<string, string[]>, leg = 'server gateway'): LegResult {
@@ -69,6 +73,7 @@ test('a baseline that does not say what it excuses and why is refused', () => {
     'no reason': entry('ping').replace(/reason: .*/, ''),
     'a reason that says nothing': entry('ping').replace(/reason: .*/, 'reason: flaky'),
     'an unknown leg': entry('ping').replace('[server gateway]', '[server gatway]'),
+    'a revision that the leg is not run at': entry('ping').replace('[server gateway]', '[older]'),
     'an unknown revision': entry('ping').replace('2026-07-28', '2024-11-05'),
     'no scenario': entry('[]'),
     'no leg': entry('ping').replace('[server gateway]', '[]'),

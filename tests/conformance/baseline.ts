@@ -39,15 +39,23 @@ const Entry = z.strictObject({
   reason: z.string().min(10),
 });
 
-/** Reads the expected failures. An entry for a leg that does not exist would excuse nothing, so it is refused. */
-export function parseBaseline(source: string, legs: readonly string[]): Expectation[] {
+/** A leg, as far as entries name it. */
+interface KnownLeg {
+  readonly name: string;
+  readonly revisions?: readonly Revision[];
+}
+
+/** Reads the expected failures. An entry for a leg that is not run would excuse nothing, so it is refused. */
+export function parseBaseline(source: string, legs: readonly KnownLeg[]): Expectation[] {
   const entries = z.array(Entry).safeParse(readYaml(source) ?? []);
   if (!entries.success) throw new BaselineError(z.prettifyError(entries.error));
   const expectations = entries.data.flatMap((entry) =>
     entry.legs.flatMap((leg) => entry.revisions.flatMap((revision) => expectationsAt(entry, leg, revision))),
   );
-  const unknown = expectations.find(({ leg }) => !legs.includes(leg));
-  if (unknown !== undefined) throw new BaselineError(`no leg is called ${unknown.leg}`);
+  const isRun = ({ leg, revision }: Expectation): boolean =>
+    legs.some(({ name, revisions = REVISIONS }) => name === leg && revisions.includes(revision));
+  const unknown = expectations.find((entry) => !isRun(entry));
+  if (unknown !== undefined) throw new BaselineError(`no leg ${unknown.leg} is run at ${unknown.revision}`);
   refuseOverlap(expectations);
   return expectations;
 }

@@ -1,9 +1,10 @@
 import { fileURLToPath } from 'node:url';
-import { startEverythingServer } from './everything/http.ts';
+import { type EverythingServer, startEverythingServer } from './everything/http.ts';
 import type { NamedServer } from './gateway/approve.ts';
 import { openDesk } from './gateway/desk.ts';
 import { startRelay } from './gateway/relay.ts';
 import { startGateway } from './gateway/start.ts';
+import type { Revision } from './results.ts';
 import type { Role, Subject } from './suite.ts';
 
 /** Something that the suite is run against, as long as it stands. */
@@ -17,6 +18,8 @@ export interface Leg {
   readonly role: Role;
   /** The leg that this one has to keep up with: what passes there has to pass here. */
   readonly mirrors?: string;
+  /** Both by default. */
+  readonly revisions?: readonly Revision[];
   stand(): Promise<Standing>;
 }
 
@@ -39,17 +42,15 @@ export const LEGS: readonly Leg[] = [
     name: 'server gateway',
     role: 'server',
     mirrors: 'server direct',
-    stand: async () => {
-      const server = await startEverythingServer();
-      const gateway = await gatewayFor(server);
-      return {
-        ...gateway,
-        close: async () => {
-          await gateway.close();
-          await server.close();
-        },
-      };
-    },
+    stand: () => behindGateway(startEverythingServer()),
+  },
+  {
+    name: 'server gateway handshake',
+    role: 'server',
+    mirrors: 'server direct',
+    // What 2026-07-28 added, such a server does not have, and a gateway cannot give it.
+    revisions: ['2025-11-25'],
+    stand: () => behindGateway(startEverythingServer({ stateless: false })),
   },
   {
     name: 'server gateway stdio',
@@ -71,6 +72,18 @@ export const LEGS: readonly Leg[] = [
     },
   },
 ];
+
+async function behindGateway(starting: Promise<EverythingServer>): Promise<Standing> {
+  const server = await starting;
+  const gateway = await gatewayFor(server);
+  return {
+    ...gateway,
+    close: async () => {
+      await gateway.close();
+      await server.close();
+    },
+  };
+}
 
 /** A gateway in front of an everything-server, behind a relay: the suite has no credential to send. */
 async function gatewayFor(server: NamedServer): Promise<Standing> {
