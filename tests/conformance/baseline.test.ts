@@ -4,7 +4,11 @@ import { BaselineError, judge, lost, parseBaseline } from './baseline.ts';
 import { report } from './report.ts';
 import type { LegResult } from './results.ts';
 
-const LEGS = ['server direct', 'server gateway'];
+const LEGS = [
+  { name: 'server direct' },
+  { name: 'server gateway' },
+  { name: 'older', revisions: ['2025-11-25'] },
+] as const;
 
 /** A run of the gateway's leg: scenarios with the checks that failed. */
 function run(scenarios: Record<string, string[]>, leg = 'server gateway'): LegResult {
@@ -49,6 +53,16 @@ test('an entry stands for each of its legs and revisions', () => {
   ]);
 });
 
+test('an entry stands for each of its scenarios, and each of them can be stale by itself', () => {
+  const known = expecting(entry('[ping, caching]'));
+  const { held, stale } = judge(run({ ping: ['pong'], caching: [] }), known);
+  assert.deepEqual(
+    [held.map(({ scenario }) => scenario), stale.map(({ scenario }) => scenario)],
+    [['ping'], ['caching']],
+  );
+  assert.throws(() => expecting(entry('[ping, caching]'), entry('caching')), BaselineError);
+});
+
 test('an empty baseline expects nothing to fail', () => {
   assert.deepEqual(parseBaseline('', LEGS), []);
   assert.deepEqual(parseBaseline('# nothing is known to fail', LEGS), []);
@@ -59,7 +73,9 @@ test('a baseline that does not say what it excuses and why is refused', () => {
     'no reason': entry('ping').replace(/reason: .*/, ''),
     'a reason that says nothing': entry('ping').replace(/reason: .*/, 'reason: flaky'),
     'an unknown leg': entry('ping').replace('[server gateway]', '[server gatway]'),
+    'a revision that the leg is not run at': entry('ping').replace('[server gateway]', '[older]'),
     'an unknown revision': entry('ping').replace('2026-07-28', '2024-11-05'),
+    'no scenario': entry('[]'),
     'no leg': entry('ping').replace('[server gateway]', '[]'),
     'a member that nobody reads': entry('ping', 'checks: [one]'),
     'not a list': 'ping: it fails',
@@ -136,6 +152,19 @@ test('what passes in a leg and not in the one that mirrors it is lost, listed or
   assert.deepEqual(lost(run({ ping: ['pong'], caching: ['ttl'], prompts: [] }), direct), ['ping']);
 });
 
+test('what fails for one reason is reported together', () => {
+  const result = run({ ping: ['pong'], caching: ['ttl', 'scope'], prompts: ['messages'] });
+  const other = entry('prompts').replace('and has its reason', 'for another one');
+  const text = report([{ result, judgement: judge(result, expecting(entry('[ping, caching]'), other)), lost: [] }]);
+  assert.deepEqual(
+    text.split('\n').filter((line) => line.startsWith('expected')),
+    [
+      'expected    server gateway  2026-07-28  ping, caching  any check',
+      'expected    server gateway  2026-07-28  prompts  any check',
+    ],
+  );
+});
+
 test('the report ends with a line for each leg', () => {
   const known = expecting(entry('caching'), entry('ping'));
   const direct = run({ ping: [], caching: [] }, 'server direct');
@@ -147,7 +176,7 @@ test('the report ends with a line for each leg', () => {
   ]).split('\n');
   assert.deepEqual(lines.slice(-2), [
     'server direct   2026-07-28  2/2  optional 1/1',
-    'server gateway  2026-07-28  1/3  1 unexpected  1 stale  lost: caching',
+    'server gateway  2026-07-28  1/3  1 expected  1 unexpected  1 stale  lost: caching',
   ]);
   assert.deepEqual(
     lines.slice(0, -2).filter((line) => !line.startsWith(' ')),

@@ -32,22 +32,30 @@ export class BaselineError extends Error {}
 
 const NAME = z.string().min(1);
 const Entry = z.strictObject({
-  scenario: NAME,
+  scenario: z.union([NAME, z.array(NAME).min(1)]),
   check: NAME.optional(),
   legs: z.array(NAME).min(1),
   revisions: z.array(z.enum(REVISIONS)).min(1),
   reason: z.string().min(10),
 });
 
-/** Reads the expected failures. An entry for a leg that does not exist would excuse nothing, so it is refused. */
-export function parseBaseline(source: string, legs: readonly string[]): Expectation[] {
+/** A leg, as far as entries name it. */
+interface KnownLeg {
+  readonly name: string;
+  readonly revisions?: readonly Revision[];
+}
+
+/** Reads the expected failures. An entry for a leg that is not run would excuse nothing, so it is refused. */
+export function parseBaseline(source: string, legs: readonly KnownLeg[]): Expectation[] {
   const entries = z.array(Entry).safeParse(readYaml(source) ?? []);
   if (!entries.success) throw new BaselineError(z.prettifyError(entries.error));
   const expectations = entries.data.flatMap((entry) =>
-    entry.legs.flatMap((leg) => entry.revisions.map((revision) => expectation(entry, leg, revision))),
+    entry.legs.flatMap((leg) => entry.revisions.flatMap((revision) => expectationsAt(entry, leg, revision))),
   );
-  const unknown = expectations.find(({ leg }) => !legs.includes(leg));
-  if (unknown !== undefined) throw new BaselineError(`no leg is called ${unknown.leg}`);
+  const isRun = ({ leg, revision }: Expectation): boolean =>
+    legs.some(({ name, revisions = REVISIONS }) => name === leg && revisions.includes(revision));
+  const unknown = expectations.find((entry) => !isRun(entry));
+  if (unknown !== undefined) throw new BaselineError(`no leg ${unknown.leg} is run at ${unknown.revision}`);
   refuseOverlap(expectations);
   return expectations;
 }
@@ -78,8 +86,12 @@ function covers(entry: Expectation, failure: Failure): boolean {
   return entry.scenario === failure.scenario && (entry.check === null || entry.check === failure.check);
 }
 
-function expectation(entry: z.infer<typeof Entry>, leg: string, revision: Revision): Expectation {
-  return { leg, revision, scenario: entry.scenario, check: entry.check ?? null, reason: entry.reason };
+function expectationsAt(
+  { scenario, check, reason }: z.infer<typeof Entry>,
+  leg: string,
+  revision: Revision,
+): Expectation[] {
+  return [scenario].flat().map((each) => ({ leg, revision, scenario: each, check: check ?? null, reason }));
 }
 
 /** Two entries for one failure: the second could never be told to be stale. */

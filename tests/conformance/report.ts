@@ -14,19 +14,21 @@ export function isClean({ judgement }: Judged): boolean {
   return judgement.unexpected.length === 0 && judgement.stale.length === 0;
 }
 
-/** The failures of all legs and what is stale, then one line a leg. */
+/** The failures of all legs, those with one reason together, and what is stale; then one line a leg. */
 export function report(all: readonly Judged[]): string {
-  return [...all.flatMap(details), ...all.map(summary)].join('\n');
+  const width = Math.max(...all.map(({ result }) => result.leg.length));
+  return [...all.flatMap(details), ...all.map((each) => summary(each, width))].join('\n');
 }
 
 /** As `server direct  2025-11-25  30/30`, with what is not required behind. */
-export function summary({ result, judgement, lost }: Judged): string {
+function summary({ result, judgement, lost }: Judged, width: number): string {
   const { leg, revision, scenarios } = result;
   const optional = scenarios.filter(({ required }) => !required);
   const required = scenarios.filter(({ required }) => required);
   return [
-    `${leg.padEnd(14)}  ${revision}  ${tally(required)}`,
+    `${leg.padEnd(width)}  ${revision}  ${tally(required)}`,
     ...(optional.length > 0 ? [`optional ${tally(optional)}`] : []),
+    ...(judgement.held.length > 0 ? [`${scenariosOf(judgement.held).length} expected`] : []),
     ...(judgement.unexpected.length > 0 ? [`${judgement.unexpected.length} unexpected`] : []),
     ...(judgement.stale.length > 0 ? [`${judgement.stale.length} stale`] : []),
     ...(lost.length > 0 ? [`lost: ${lost.join(', ')}`] : []),
@@ -42,12 +44,18 @@ function details({ result: { leg, revision }, judgement: { held, unexpected, sta
     `${mark.padEnd(10)}  ${leg}  ${revision}  ${scenario}  ${check}\n${indented(message)}`;
   const whole = 'any check';
   return [
-    ...held.map(({ scenario, check, reason }) => line('expected', scenario, check ?? whole, reason)),
+    ...[...Map.groupBy(held, ({ check, reason }) => `${check} ${reason}`).values()].map((alike) =>
+      line('expected', scenariosOf(alike).join(', '), alike[0]?.check ?? whole, alike[0]?.reason ?? ''),
+    ),
     ...unexpected.map(({ scenario, check, message }) => line('UNEXPECTED', scenario, check, message)),
     ...stale.map(({ scenario, check }) =>
       line('STALE', scenario, check ?? whole, 'It did not fail: take it out of baseline.yaml.'),
     ),
   ];
+}
+
+function scenariosOf(entries: readonly { readonly scenario: string }[]): string[] {
+  return [...new Set(entries.map(({ scenario }) => scenario))];
 }
 
 function indented(message: string): string {

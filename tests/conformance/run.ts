@@ -20,10 +20,10 @@ if (unknown !== undefined) {
   process.exit(2);
 }
 
-const baseline = parseBaseline(await readFile(new URL('baseline.yaml', import.meta.url), 'utf8'), names);
+const baseline = parseBaseline(await readFile(new URL('baseline.yaml', import.meta.url), 'utf8'), LEGS);
 const judged: Judged[] = [];
 for (const leg of legsFor(asked)) {
-  for (const revision of REVISIONS) {
+  for (const revision of leg.revisions ?? REVISIONS) {
     console.log(`${leg.name} ${revision} ...`);
     const result = await runLeg(leg, revision);
     const mirrored = judged

@@ -12,13 +12,22 @@ export interface EverythingServer {
   close(): Promise<void>;
 }
 
+export interface EverythingOptions {
+  /** Any free one by default. */
+  port?: number;
+  /** Whether it serves 2026-07-28 too; otherwise the handshake revisions alone, as older servers do. */
+  stateless?: boolean;
+}
+
 /** Serves everything on one loopback endpoint, to both families of revisions. */
-export async function startEverythingServer({ port = 0 }: { port?: number } = {}): Promise<EverythingServer> {
+export async function startEverythingServer(options: EverythingOptions = {}): Promise<EverythingServer> {
+  const { port = 0, stateless = true } = options;
   const shared = createShared();
   const modern = createMcpHandler(everythingFactory(shared), { legacy: 'reject', bus: shared.changes });
   const sessions = new Sessions(lastingFactory(shared));
   const serve = toNodeHandler({
-    fetch: async (request) => ((await isLegacyRequest(request)) ? sessions.fetch(request) : modern.fetch(request)),
+    fetch: async (request) =>
+      !stateless || (await isLegacyRequest(request)) ? sessions.fetch(request) : modern.fetch(request),
   });
   // A page in a browser must not reach it by DNS rebinding.
   const guards = [localhostHostValidation(), localhostOriginValidation()];

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { type JsonObject, parseJson } from '@cmcp/evidence';
 import { FakeGovernedGateway } from '../../../../tests/support/fake-governed.ts';
 import { ERRORS, type ErrorCode, GatewayError } from '../errors.ts';
 import { handshakeStyle } from './handshake/error-style.ts';
@@ -40,6 +41,21 @@ test('what a server answers with is passed on under codes that the revision of t
   for (const [rpc, modern, handshake] of table) {
     assert.equal(modernStyle.passOn(rpc), modern, `2026-07-28 ${rpc}`);
     assert.equal(handshakeStyle.passOn(rpc), handshake, `handshake ${rpc}`);
+  }
+});
+
+test('a missing capability that a server names reaches a client with its status, one that it does not name does not [MCP26-15]', () => {
+  const replies = new Replies(new FakeGovernedGateway(), modernStyle, () => {});
+  const failed = (data: JsonObject) => {
+    const outcome = { kind: 'error', code: 'UPSTREAM_TOOL_ERROR', message: 'm', data, rpc: -32021 } as const;
+    const { status, body } = replies.failed(1, outcome);
+    return [status, parseJson(JSON.stringify(body))];
+  };
+  const error = (code: number, data: JsonObject) => ({ jsonrpc: '2.0', id: 1, error: { code, message: 'm', data } });
+  const named = { requiredCapabilities: { sampling: {} } };
+  assert.deepEqual(failed(named), [400, error(-32021, named)]);
+  for (const data of [{}, { requiredCapabilities: null }, { requiredCapabilities: 'sampling' }]) {
+    assert.deepEqual(failed(data), [200, error(ERRORS.UPSTREAM_TOOL_ERROR.rpc, data)]);
   }
 });
 

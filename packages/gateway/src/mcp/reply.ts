@@ -1,4 +1,4 @@
-import { JsonError, type JsonObject, member, stringifyJson } from '@cmcp/evidence';
+import { isObject, JsonError, type JsonObject, member, stringifyJson } from '@cmcp/evidence';
 import { ERRORS, type ErrorCode, GatewayError } from '../errors.ts';
 import { errorMessage, type RequestId, resultMessage } from './jsonrpc.ts';
 import type { GovernedGateway, Outcome, RefusalKind } from './types.ts';
@@ -95,7 +95,7 @@ export class Replies {
 
   /** A governed request that failed. `about` goes into `data` beside what the gateway says. */
   failed(id: RequestId, { code, message, data, rpc }: Extract<Outcome, { kind: 'error' }>, about?: JsonObject): Reply {
-    const passed = rpc === undefined ? null : this.#style.passOn(rpc);
+    const passed = rpc === undefined || !isComplete(rpc, data) ? null : this.#style.passOn(rpc);
     const details = passed === MISSING_CAPABILITY ? { status: ERRORS.CAPABILITY_REQUIRED.status } : {};
     return this.#error(id, passed ?? this.#style.rpc(code), code, message, { ...data, ...about }, details);
   }
@@ -129,6 +129,11 @@ export class Replies {
       body: errorMessage(id, rpc, message, data),
     };
   }
+}
+
+/** A server may leave out what a code promises; without that, its error is not one of that kind. */
+function isComplete(rpc: number, data: JsonObject): boolean {
+  return rpc !== MISSING_CAPABILITY || isObject(member(data, 'requiredCapabilities'));
 }
 
 /** What the error about a resource that nobody knows repeats, so that its reader knows which it was. */
