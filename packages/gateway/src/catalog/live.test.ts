@@ -69,6 +69,8 @@ function promptBench(): Bench & { prompt: CatalogPrompt } {
 }
 
 const NO_ANSWER = new GatewayError('UPSTREAM_TIMEOUT', 'no answer');
+/** What becomes of a call then: nothing of it was sent, so its outcome is not unknown. */
+const UNSENT = { code: 'UPSTREAM_UNAVAILABLE', cause: NO_ANSWER };
 const silent = (): never => {
   throw NO_ANSWER;
 };
@@ -145,15 +147,15 @@ test('a server that keeps announcing changes is given up on, for this call [D-22
 test('unanswered is not unchanged: the call is refused, and operators learn of it where nobody asked [D-22] [LIFE-03]', async () => {
   const { live, local, server, told } = bench();
   server.meanwhile = silent;
-  await assert.rejects(live.compared(local), NO_ANSWER);
+  await assert.rejects(live.compared(local), UNSENT);
   live.contact();
-  await assert.rejects(live.compared(local), NO_ANSWER);
+  await assert.rejects(live.compared(local), UNSENT);
   assert.deepEqual(told, [`local ${String(NO_ANSWER)}`]);
   server.meanwhile = () => undefined;
   await live.compared(local);
   server.meanwhile = silent;
   server.announce('tools');
-  await assert.rejects(live.compared(local), NO_ANSWER, 'what was compared before the notice no longer counts');
+  await assert.rejects(live.compared(local), UNSENT, 'what was compared before the notice no longer counts');
 });
 
 test('calls that wait for a comparison wait for the same one', async () => {
@@ -252,7 +254,7 @@ test('what one kind shows is known although another was not answered, and the ca
   const { live, local, server, told } = benchOf({ tools: [ECHO], prompts: [GREET] });
   server.offered.tools = [];
   server.meanwhile = (question) => (question === 'prompts' ? silent() : undefined);
-  await assert.rejects(live.compared(local), NO_ANSWER);
+  await assert.rejects(live.compared(local), UNSENT);
   assert.deepEqual(told, ['echo withdrawn']);
 });
 

@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts';
-import { GatewayError } from '../errors.ts';
+import { type ErrorCode, GatewayError } from '../errors.ts';
 import type { ChangeKind } from '../mcp/types.ts';
 import type { Upstream } from '../upstream/types.ts';
 import { comparePin, type Pinned } from './drift.ts';
@@ -27,6 +27,7 @@ export interface LiveCatalogDeps {
 /** Definitions compared longer ago than this are compared again before the next call (defect D-22). */
 const RECHECK_AFTER_MICROS = 10 * 60 * 1_000_000;
 const COMPARE_ATTEMPTS = 3;
+const UNKNOWN_OUTCOME: ReadonlySet<ErrorCode> = new Set(['UPSTREAM_TIMEOUT', 'OUTCOME_UNKNOWN']);
 const LIST_TIMEOUT_MS = 30_000;
 
 interface ServerState {
@@ -84,12 +85,18 @@ export class LiveCatalog {
 
   /**
    * The server, once it was compared recently; first contact, a change notice and age make it due. Rejects with the
-   * upstream's error when the server does not answer: unanswered is not unchanged.
+   * upstream's error when the server does not answer: unanswered is not unchanged. That a list stayed out leaves the outcome of
+   * no call unknown: nothing of one was sent yet.
    */
   async compared(server: CatalogServer): Promise<Upstream> {
     const state = this.#servers.get(server.id);
     if (state === undefined) throw new GatewayError('INTERNAL_ERROR', `server ${server.id} is not in the catalog`);
-    await this.#refresh(state);
+    try {
+      await this.#refresh(state);
+    } catch (error) {
+      if (!(error instanceof GatewayError) || !UNKNOWN_OUTCOME.has(error.code)) throw error;
+      throw new GatewayError('UPSTREAM_UNAVAILABLE', `${error.detail}; nothing was sent`, { cause: error });
+    }
     return state.upstream;
   }
 
