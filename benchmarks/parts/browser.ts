@@ -3,8 +3,9 @@ import { brotliCompressSync, gzipSync } from 'node:zlib';
 import type { Browser } from 'playwright-core';
 import { stringifyJson } from '../../packages/evidence/src/index.ts';
 import { CATALOG_HASH, makeSession, newKey, POLICY_HASH } from '../../packages/evidence/src/testing/session.ts';
-import { choose, chromiumPath, launch, openPage, PAGE_FILE } from '../../tests/browser/chromium.ts';
+import { choose, launch, openPage, PAGE_FILE } from '../../tests/browser/chromium.ts';
 import { calls } from '../../tests/browser/sessions.ts';
+import { chromiumPath } from '../../tests/support/chromium-path.ts';
 import type { PageRow } from './page-cost.ts';
 import { median } from './statistics.ts';
 

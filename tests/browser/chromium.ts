@@ -1,17 +1,9 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
-
-const PLACES = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
-
-/** The Chromium of this machine, or null: then the caller skips visibly. `CHROMIUM_PATH` names another one. */
-export function chromiumPath(): string | null {
-  return [process.env.CHROMIUM_PATH ?? '', ...PLACES].find((path) => path !== '' && existsSync(path)) ?? null;
-}
 
 /** The page as it is built, by its file: URL. */
 export const PAGE_URL = new URL('../../packages/console/dist/verify.html', import.meta.url).href;

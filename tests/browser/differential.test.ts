@@ -3,7 +3,8 @@ import { after, before, test } from 'node:test';
 import type { Browser } from 'playwright-core';
 import { combine, stringifyJson, VENDOR_ANCHORS, verify } from '../../packages/evidence/src/index.ts';
 import { makeSession, newKey, split } from '../../packages/evidence/src/testing/session.ts';
-import { chromiumPath, downloadedReport, drop, launch, openPage, type TestFile } from './chromium.ts';
+import { chromiumPath } from '../support/chromium-path.ts';
+import { downloadedReport, drop, launch, openPage, type TestFile } from './chromium.ts';
 import { calls, made, pin, pinned } from './sessions.ts';
 
 const path = chromiumPath();

@@ -7,7 +7,8 @@ import type { Browser, Page } from 'playwright-core';
 import { stringifyJson } from '../../packages/evidence/src/index.ts';
 import { type HardwareSession, snpSession } from '../../packages/evidence/src/testing/hardware-session.ts';
 import { CATALOG_HASH, newKey, POLICY_HASH } from '../../packages/evidence/src/testing/session.ts';
-import { alteredPage, choose, chromiumPath, drop, launch, openPage, verdict } from './chromium.ts';
+import { chromiumPath } from '../support/chromium-path.ts';
+import { alteredPage, choose, drop, launch, openPage, verdict } from './chromium.ts';
 import { calls } from './sessions.ts';
 
 const path = chromiumPath();

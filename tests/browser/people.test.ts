@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { Browser, Page } from 'playwright-core';
-import { chromiumPath, drop, launch, openPage, verdict } from './chromium.ts';
+import { chromiumPath } from '../support/chromium-path.ts';
+import { drop, launch, openPage, verdict } from './chromium.ts';
 import { made, pin } from './sessions.ts';
 
 const path = chromiumPath();

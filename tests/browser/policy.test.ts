@@ -7,7 +7,8 @@ import type { AddressInfo } from 'node:net';
 import { after, before, test } from 'node:test';
 import type { Browser, Page } from 'playwright-core';
 import { stringifyJson } from '../../packages/evidence/src/index.ts';
-import { chromiumPath, drop, launch, openPage, PAGE_FILE, verdict } from './chromium.ts';
+import { chromiumPath } from '../support/chromium-path.ts';
+import { drop, launch, openPage, PAGE_FILE, verdict } from './chromium.ts';
 import { made, pin } from './sessions.ts';
 
 const path = chromiumPath();

@@ -10,7 +10,8 @@ import { readCertificates } from '../../packages/evidence/src/crypto/x509.ts';
 import type { AnchorPurpose } from '../../packages/evidence/src/hardware/given.ts';
 import { VENDOR_ANCHORS } from '../../packages/evidence/src/roots/vendor.ts';
 import { sharedPath } from '../shared.ts';
-import { chromiumPath, launch } from './chromium.ts';
+import { chromiumPath } from '../support/chromium-path.ts';
+import { launch } from './chromium.ts';
 
 const path = chromiumPath();
 const vectors = sharedPath('vectors');

@@ -6,7 +6,8 @@ import { after, before, test } from 'node:test';
 import type { Browser } from 'playwright-core';
 import { stringifyJson } from '../../packages/evidence/src/index.ts';
 import { makeSession, newKey, seal, split } from '../../packages/evidence/src/testing/session.ts';
-import { alteredPage, choose, chromiumPath, drop, launch, openPage, verdict } from './chromium.ts';
+import { chromiumPath } from '../support/chromium-path.ts';
+import { alteredPage, choose, drop, launch, openPage, verdict } from './chromium.ts';
 import { calls, made, pin } from './sessions.ts';
 
 const path = chromiumPath();

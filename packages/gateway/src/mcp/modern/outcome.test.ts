@@ -26,6 +26,17 @@ test('a complete result loses its bookkeeping and nothing else [MCP26-18] [MCP26
   });
 });
 
+test('who the server says that it is stays between it and the gateway [MCP26-36]', () => {
+  const identity = { 'io.modelcontextprotocol/serverInfo': { name: 'upstream', version: '1' } };
+  const content: JsonValue[] = [];
+  const told = (outcome: ReturnType<typeof read>) => (outcome.kind === 'input_required' ? null : outcome.result);
+  assert.deepEqual(told(read('tools/call', { content, _meta: identity })), { content });
+  const both = { content, _meta: { ...identity, 'a/b': 1 } };
+  assert.deepEqual(told(read('tools/call', both)), { content, _meta: { 'a/b': 1 } });
+  const task = { ...TASK, resultType: 'task', _meta: identity };
+  assert.deepEqual(told(read('tools/call', task)), TASK);
+});
+
 test('a request for more is read where the method allows it, and holds at least one of asks and state [MCP26-28]', () => {
   const type = { resultType: 'input_required' };
   for (const method of ['tools/call', 'prompts/get', 'resources/read']) {

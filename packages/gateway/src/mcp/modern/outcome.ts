@@ -5,6 +5,7 @@ import type { UpstreamResult } from '../../upstream/types.ts';
 import { covers } from '../ask-offer.ts';
 import { type Ask, askOf, type ClientAbilities } from '../asks.ts';
 import { checkShape, completeResult } from '../server-results.ts';
+import { SERVER_INFO_KEY } from './identity.ts';
 import { checkTask, checkTaskState } from './task-shape.ts';
 
 /** MCP26-28: only these may be answered with a request for more. */
@@ -32,10 +33,20 @@ function checked(
 ): JsonObject {
   checkShape(method, result);
   if (method === 'tasks/get') checkTaskState(result, params, (asks) => void readAsks(asks, offer));
+  const answer = withoutIdentity(result);
   // A task's `ttlMs` is its own; elsewhere it says how long the result may be kept, which the gateway does not.
-  if (method.startsWith('tasks/')) return result;
-  const { ttlMs: _, cacheScope: __, ...rest } = result;
+  if (method.startsWith('tasks/')) return answer;
+  const { ttlMs: _, cacheScope: __, ...rest } = answer;
   return rest;
+}
+
+/** Who answers the gateway is between the two; it is no part of what the server says to an agent. */
+function withoutIdentity(result: JsonObject): JsonObject {
+  const meta = member(result, '_meta');
+  if (!isObject(meta) || !Object.hasOwn(meta, SERVER_INFO_KEY)) return result;
+  const { [SERVER_INFO_KEY]: _, ...rest } = meta;
+  const { _meta: __, ...plain } = result;
+  return Object.keys(rest).length === 0 ? plain : { ...result, _meta: rest };
 }
 
 function readInputRequired(result: JsonObject, offer: ClientAbilities): UpstreamResult {
@@ -65,7 +76,7 @@ function readAsk(request: JsonValue, offer: ClientAbilities): Ask {
 function readTask(result: JsonObject): UpstreamResult {
   checkTask(result);
   const { resultType: _, ...task } = result;
-  return { kind: 'task', result: task };
+  return { kind: 'task', result: withoutIdentity(task) };
 }
 
 function bad(detail: string): GatewayError {
