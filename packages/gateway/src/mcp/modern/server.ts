@@ -150,6 +150,7 @@ export class ModernServer {
     const { workflow, dataClass, trace, progressToken } = readRequestMeta(params);
     const wishes = readWishes(params);
     const round = readRound(method, params);
+    if (asked.method.startsWith('tasks/') && !wishes.abilities.tasks) return this.#refuseTasks(id);
     const header = headers === null ? null : this.#disagreement(asked, headers, caller);
     if (header !== null) return this.#replies.refuse(id, 'HEADER_MISMATCH', { data: { header } });
     const { logLevel } = wishes;
@@ -185,15 +186,18 @@ export class ModernServer {
     return this.#replies.refused(id, outcome);
   }
 
+  /** MCP26-15: whoever asks for tasks declares, with each request, that it knows them. */
+  #refuseTasks(id: RpcRequest['id']): Reply {
+    const requiredCapabilities = capabilitiesOf({ ...NO_ABILITIES, tasks: true });
+    return this.#replies.refuse(id, 'CAPABILITY_REQUIRED', { data: { requiredCapabilities } });
+  }
+
   async #open({ id, params }: RpcRequest, { caller, signal }: ModernExchange): Promise<Listening | Reply> {
     const { gateway, timers, streams } = this.#deps;
     const { workflow, trace } = readRequestMeta(params);
     const { abilities } = readWishes(params);
     const filter = readFilter(params);
-    if (filter.tasks && !abilities.tasks) {
-      const requiredCapabilities = capabilitiesOf({ ...NO_ABILITIES, tasks: true });
-      return this.#replies.refuse(id, 'CAPABILITY_REQUIRED', { data: { requiredCapabilities } });
-    }
+    if (filter.tasks && !abilities.tasks) return this.#refuseTasks(id);
     const leave = streams.enter(caller.subject);
     const lists = offeredLists(filter, gateway.offer(caller));
     const onOver = (): void => {
