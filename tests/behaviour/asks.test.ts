@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import type { JsonObject } from '@cmcp/evidence';
 import type { AskKind } from '../../packages/gateway/src/mcp/asks.ts';
-import { type Front, front, OTHER } from '../support/behaviour.ts';
+import { type Front, front, OTHER, objectAt } from '../support/behaviour.ts';
 import { envelope, errorOf, initialize, inSession, modern, type OpenStream } from '../support/ingress.ts';
 import { Events, Peer } from '../support/peer.ts';
 import { type Received, resultFor, textResult } from '../support/upstreams.ts';
@@ -100,7 +100,7 @@ test('a client is asked in the modes that it declared, and a request without a m
     const { question, stream } = await conversation(t, 'elicitation/create', params, { able });
     assert.equal(question !== null, reaches, JSON.stringify(able));
     assert.deepEqual(
-      (question?.params as JsonObject | undefined)?.requestedSchema,
+      question === null ? undefined : objectAt(question, 'params').requestedSchema,
       reaches ? params.requestedSchema : undefined,
     );
     stream.close();
@@ -140,9 +140,7 @@ test('an elicitation without what it must have goes nowhere [B26-704] [B25-704]'
   const session = String((await gateway.send(initialize('2025-11-25', ABLE))).headers['mcp-session-id']);
   const body = { jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'echo', arguments: {} } };
   const stream = await gateway.stream(inSession(session, body));
-  const ids = [await stream.next(), await stream.next()].map(
-    (question) => (question?.params as JsonObject).elicitationId,
-  );
+  const ids = [await stream.next(), await stream.next()].map((question) => objectAt(question, 'params').elicitationId);
   assert.ok(ids.every((id) => typeof id === 'string' && id !== '') && ids[0] !== ids[1]);
   stream.close();
 });
@@ -206,7 +204,7 @@ test('the address that a user is sent to is shown and nothing else: the gateway 
   const address = `https://127.0.0.1:${(listener.address() as AddressInfo).port}/connect`;
   listener.on('connection', () => hits.push('connected'));
   const { question, reply } = await conversation(t, 'elicitation/create', url(address));
-  assert.equal((question?.params as JsonObject).url, address);
+  assert.equal(objectAt(question, 'params').url, address);
   await reply({ action: 'accept' });
   assert.deepEqual(hits, []);
 });

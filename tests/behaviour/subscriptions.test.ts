@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { JsonObject } from '@cmcp/evidence';
-import { type Front, front, pipe } from '../support/behaviour.ts';
+import { type Front, front, objectAt, pipe } from '../support/behaviour.ts';
 import { envelope, modern, type OpenStream } from '../support/ingress.ts';
 import { Events, Peer } from '../support/peer.ts';
 import { type Received, resultFor, textResult } from '../support/upstreams.ts';
@@ -9,7 +9,7 @@ import { type Received, resultFor, textResult } from '../support/upstreams.ts';
 const ID = 'io.modelcontextprotocol/subscriptionId';
 const listen = (notifications: JsonObject, id: string | number = 'sub') =>
   modern('subscriptions/listen', { notifications }, { id });
-const metaOf = (message: JsonObject | null): unknown => ((message?.params as JsonObject)._meta as JsonObject)[ID];
+const metaOf = (message: JsonObject | null): unknown => objectAt(objectAt(message, 'params'), '_meta')[ID];
 
 /** A server of 2026-07-28 that agrees to announce whatever it is asked to. */
 function announcing(peer: Peer): { to(name: string): Promise<(method: string, params?: JsonObject) => void> } {
@@ -50,7 +50,7 @@ test('a subscription is acknowledged first, under its own id, and brings what wa
     const first = await stream.next();
     assert.equal(first?.method, 'notifications/subscriptions/acknowledged');
     const honoured = Object.fromEntries(Object.entries(filter).filter(([, value]) => value !== false));
-    assert.deepEqual((first?.params as JsonObject).notifications, honoured);
+    assert.deepEqual(objectAt(first, 'params').notifications, honoured);
     assert.deepEqual(metaOf(first), id);
     open.push(stream);
   }
@@ -84,7 +84,7 @@ test('what is honoured is less than what was asked where the caller may not have
   const stream = await gateway.stream(
     listen({ promptsListChanged: true, resourceSubscriptions: ['note:///one', 'note:///by-id/2', 'note:///none'] }),
   );
-  const { notifications } = (await stream.next())?.params as JsonObject;
+  const { notifications } = objectAt(await stream.next(), 'params');
   assert.deepEqual(notifications, { resourceSubscriptions: ['note:///one'] });
   stream.close();
 });

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { JsonObject } from '@cmcp/evidence';
-import { type Front, front, OTHER, PERMIT_ALL } from '../support/behaviour.ts';
-import { type Answered, envelope, errorOf, inSession, initialize, modern } from '../support/ingress.ts';
+import { type Front, front, OTHER, objectAt, PERMIT_ALL } from '../support/behaviour.ts';
+import { type Answered, envelope, errorOf, initialize, inSession, modern } from '../support/ingress.ts';
 import { CAPABILITIES, Peer, type PeerOptions } from '../support/peer.ts';
 import { type Received, textResult } from '../support/upstreams.ts';
 
@@ -46,7 +46,9 @@ test('a call becomes a task only for a client that declared with it that it know
   peer.answer('tools/call', { resultType: 'task', ...task('working') });
   const body = { jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'echo', arguments: {} } };
   assert.ok('error' in (await gateway.send(inSession(session, body))).json);
-  const offered = peer.all('tools/call').map(({ message }) => (message.params?._meta?.[KEY] as JsonObject).extensions);
+  const offered = peer
+    .all('tools/call')
+    .map(({ message }) => objectAt(objectAt(message.params as JsonObject, '_meta'), KEY).extensions);
   assert.deepEqual(offered, [{ [TASKS]: {} }, undefined, { [TASKS]: {} }, undefined]);
 });
 
@@ -98,7 +100,12 @@ test('a task is told of in the state in which its server has it, with what belon
     const { _meta, ...told } = resultOf(await gateway.send(ask('tasks/get', { taskId })));
     assert.deepEqual(told, { ...state, taskId, resultType: 'complete' });
   }
-  for (const broken of [task('failed'), task('completed'), task('sleeping'), { ...task('working'), taskId: 'another' }]) {
+  for (const broken of [
+    task('failed'),
+    task('completed'),
+    task('sleeping'),
+    { ...task('working'), taskId: 'another' },
+  ]) {
     peer.answer('tasks/get', { resultType: 'complete', ...broken });
     assert.equal(errorOf(await gateway.send(ask('tasks/get', { taskId }))).data.error_code, 'UPSTREAM_PROTOCOL_ERROR');
   }
@@ -135,7 +142,10 @@ test('the header that names a task agrees with the body, in both directions [B26
   const { body, headers: sent = {} } = ask('tasks/get', { taskId });
   for (const name of ['another', undefined]) {
     const { 'Mcp-Name': _, ...others } = sent;
-    const answer = await gateway.send({ body: body as JsonObject, headers: name === undefined ? others : { ...others, 'Mcp-Name': name } });
+    const answer = await gateway.send({
+      body: body as JsonObject,
+      headers: name === undefined ? others : { ...others, 'Mcp-Name': name },
+    });
     assert.deepEqual([answer.status, errorOf(answer).code], [400, -32020]);
   }
   assert.equal(peer.all('tasks/get').length, 1);
@@ -166,7 +176,10 @@ test('a task is there as soon as its client knows of it [B26-816]', async (t) =>
   const gateway = await front(t, { peer });
   const ids = await Promise.all([1, 2, 3, 4].map(() => made(gateway)));
   const answers = await Promise.all(ids.map((taskId) => gateway.send(ask('tasks/get', { taskId }))));
-  assert.deepEqual(answers.map((answer) => resultOf(answer).status), ['working', 'working', 'working', 'working']);
+  assert.deepEqual(
+    answers.map((answer) => resultOf(answer).status),
+    ['working', 'working', 'working', 'working'],
+  );
 });
 
 test('what a task asks is decided like any question: a task is trusted no more than its server [B26-815]', async (t) => {
