@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import type { JsonObject } from '@cmcp/evidence';
-import { bedBehind, front, pipe } from '../support/behaviour.ts';
+import { bedBehind, front, objectAt, pipe } from '../support/behaviour.ts';
 import { envelope, errorOf, initialize, inSession, modern } from '../support/ingress.ts';
 import { EVERYTHING, Peer } from '../support/peer.ts';
 import { answerJson, resultFor, textResult } from '../support/upstreams.ts';
@@ -74,7 +74,7 @@ test('answers carry the id of their request with its type, results and errors al
         if (name === 'echo') assert.ok('result' in json && !('error' in json));
         else assert.ok(Number.isInteger((json.error as JsonObject).code) && !('result' in json));
       }
-      if (name !== 'echo') assert.equal(typeof (answers[0]?.json.error as JsonObject).message, 'string');
+      if (name !== 'echo') assert.equal(typeof errorOf(answers[0] as Answered).message, 'string');
     }
   }
 });
@@ -270,7 +270,13 @@ test('a server is answered under its own id, whatever its type, and its notifica
   const answers = peer.all('response').map(({ message }) => message as JsonObject);
   assert.deepEqual(new Set(answers.map(({ id }) => id)), new Set([5, '5', 'last']));
   assert.ok(answers.every((answer) => answer.jsonrpc === '2.0' && 'result' in answer !== 'error' in answer));
-  assert.equal((answers.find(({ id }) => id === 'last')?.error as JsonObject).code, -32601);
+  assert.equal(
+    objectAt(
+      answers.find(({ id }) => id === 'last'),
+      'error',
+    ).code,
+    -32601,
+  );
 });
 
 test('what a server answers under an id that is not that of the request is no answer [B26-103] [B25-103]', async (t) => {

@@ -332,7 +332,7 @@ test('the standalone stream carries no answers, and each announcement goes out o
   (await standing.promise).tell('notifications/resources/list_changed');
   const announced = await listening.next();
   assert.equal(announced?.method, 'notifications/resources/list_changed');
-  held.forEach((request, index) => streams[index]?.send(resultFor(request.message, said)).end());
+  for (const [index, request] of held.entries()) streams[index]?.send(resultFor(request.message, said)).end();
   const ofCalls = await Promise.all(open.map((stream) => stream.rest()));
   for (const events of ofCalls) {
     const methods = events.flatMap(({ message }) => (message === null ? [] : [message.method ?? 'answer']));

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { JsonObject } from '@cmcp/evidence';
-import { front, pipe } from '../support/behaviour.ts';
+import { front, objectAt, pipe } from '../support/behaviour.ts';
 import { envelope, errorOf, initialize, inSession, modern, send } from '../support/ingress.ts';
 import { CAPABILITIES, EVERYTHING, Events, Peer } from '../support/peer.ts';
 import { answerJson, resultFor, textResult } from '../support/upstreams.ts';
@@ -163,7 +163,7 @@ test('what was not declared is not used: neither of a server, nor of a client [B
     false,
   );
   assert.ok(seen.some((message) => 'result' in message));
-  assert.equal((answers[0]?.error as JsonObject).code, -32601);
+  assert.equal(objectAt(answers[0], 'error').code, -32601);
   const asked = new Set(peer.received.map(({ message }) => message.method));
   for (const method of [
     'resources/list',

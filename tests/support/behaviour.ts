@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import type { TestContext } from 'node:test';
-import { type JsonObject, stringifyJson } from '@cmcp/evidence';
+import { isObject, type JsonObject, member, stringifyJson } from '@cmcp/evidence';
 import { parseCatalog } from '../../packages/gateway/src/catalog/load.ts';
 import type { AskKind } from '../../packages/gateway/src/mcp/asks.ts';
 import { nativeSchema } from '../../packages/gateway/src/policy/schema.ts';
@@ -26,6 +26,12 @@ export interface Behind {
   tool?: JsonObject;
   /** Records of resources in place of those that the server offers. */
   resources?: JsonObject[];
+}
+
+/** The object that a message holds under `key`; an empty one where it holds none. */
+export function objectAt(message: JsonObject | null | undefined, key: string): JsonObject {
+  const value = message ? member(message, key) : undefined;
+  return isObject(value) ? value : {};
 }
 
 export const PERMIT_ALL = { 'all.cedar': 'permit (principal, action, resource);' };

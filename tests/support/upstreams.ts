@@ -136,8 +136,11 @@ export const packageFile = (name: string): string =>
  * and `text(string)` at hand, and `on.call`, `on.list`, `on.discover`, `on.initialize` to replace; `on.other` takes the rest.
  */
 export function scripted(script: string): CatalogServer['transport'] {
-  return nodeServer('-e', `${PRELUDE}\n${script}`);
+  return nodeServer('-e', scriptOf(script));
 }
+
+/** The whole script of a {@link scripted} server. */
+export const scriptOf = (script: string): string => `${PRELUDE}\n${script}`;
 
 const PRELUDE = `
 const raw = (text) => process.stdout.write(text);

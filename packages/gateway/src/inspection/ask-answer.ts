@@ -74,9 +74,20 @@ function roots(answer: JsonObject): JsonObject {
       const uri = isObject(root) ? member(root, 'uri') : undefined;
       const name = isObject(root) ? member(root, 'name') : undefined;
       if (typeof uri !== 'string' || !uri.startsWith('file://')) throw malformed('a root is not a file URI');
+      if (leadsUp(uri)) throw malformed('a root leads out of the folder that it names');
       return { uri, ...(typeof name === 'string' ? { name } : {}) };
     }),
   };
+}
+
+/** Whether `..`, encoded or not, is a step of the path; what cannot be decoded may be one. */
+function leadsUp(uri: string): boolean {
+  try {
+    return decodeURIComponent(uri).split(/[/\\]/).includes('..');
+  } catch (error) {
+    if (error instanceof URIError) return true;
+    throw error;
+  }
 }
 
 function malformed(why: string): GatewayError {

@@ -39,7 +39,9 @@ test('the policy sees who asks, during what, and what is asked', () => {
   });
   const asked = view(url('https://bank.example:8443/consent?flow=7'));
   assert.deepEqual(asked.action === 'elicit' && [asked.mode, asked.host], ['url', 'bank.example:8443']);
-  const sample: Ask = { kind: 'sample', params: { messages: [{}, {}], maxTokens: 100, systemPrompt: 'be brief' } };
+  const message = { role: 'user', content: { type: 'text', text: 'Hi' } };
+  const messages = [message, { ...message, role: 'assistant' }];
+  const sample: Ask = { kind: 'sample', params: { messages, maxTokens: 100, systemPrompt: 'be brief' } };
   assert.deepEqual(view(sample), {
     action: 'sample',
     server,

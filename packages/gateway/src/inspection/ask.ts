@@ -3,6 +3,7 @@ import type { CatalogServer } from '../catalog/types.ts';
 import { GatewayError } from '../errors.ts';
 import type { Ask, ClientAbilities } from '../mcp/asks.ts';
 import type { Asked } from '../policy/types.ts';
+import { messagesProblem } from './sampling-messages.ts';
 
 /** An ask as the policy sees it. */
 export type AskView = Extract<Asked, { action: Ask['kind'] }>;
@@ -73,6 +74,8 @@ function viewSampling(params: JsonObject, server: CatalogServer, during: string)
     throw refused('the request for a completion names no messages or no maxTokens');
   }
   if (typeof includeContext !== 'string') throw refused('includeContext is not text');
+  const problem = messagesProblem(messages);
+  if (problem !== null) throw refused(problem);
   return {
     action: 'sample',
     server,

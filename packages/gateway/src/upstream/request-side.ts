@@ -88,7 +88,9 @@ export class RequestSide {
   asked(id: JsonValue, ask: Ask, answering: Answering): void {
     const key = idKey(id);
     if (!covers(this.offer, ask)) {
-      answering.short(refusalOf(id, -32601, 'The client of this request cannot be asked this'));
+      // MCP25-12: a mode that was not declared is a wrong parameter, another request an unknown method.
+      const code = ask.kind === 'elicit' ? -32602 : -32601;
+      answering.short(refusalOf(id, code, 'The client of this request cannot be asked this'));
     } else if (this.#ended || this.#asks.has(key) || this.#asks.size >= MAX_ASKS) {
       answering.short(refusalOf(id, -32600, 'Too many requests, or one under an id in use'));
     } else this.#ask(key, id, ask, answering);

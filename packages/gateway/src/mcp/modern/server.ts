@@ -151,6 +151,7 @@ export class ModernServer {
     const wishes = readWishes(params);
     if ('taskId' in asked && !wishes.abilities.tasks) return this.#refuseTasks(id);
     const round = readRound(method, params);
+    if (asked.method.startsWith('tasks/') && !wishes.abilities.tasks) return this.#refuseTasks(id);
     const header = headers === null ? null : this.#disagreement(asked, headers, caller);
     if (header !== null) return this.#replies.refuse(id, 'HEADER_MISMATCH', { data: { header } });
     const { logLevel } = wishes;
@@ -184,6 +185,12 @@ export class ModernServer {
     const handle = readHandle(params);
     const outcome = await this.#deps.gateway.refuseMethod({ caller, session: null, handle, method, params });
     return this.#replies.refused(id, outcome);
+  }
+
+  /** MCP26-15: whoever asks for tasks declares, with each request, that it knows them. */
+  #refuseTasks(id: RpcRequest['id']): Reply {
+    const requiredCapabilities = capabilitiesOf({ ...NO_ABILITIES, tasks: true });
+    return this.#replies.refuse(id, 'CAPABILITY_REQUIRED', { data: { requiredCapabilities } });
   }
 
   async #open({ id, params }: RpcRequest, { caller, signal }: ModernExchange): Promise<Listening | Reply> {
