@@ -68,7 +68,7 @@ interface Stream {
   id: string;
   notifications: Record<string, unknown>;
   response: Received['response'];
-  send: (message: Message | ReturnType<typeof updated>) => void;
+  send: (message: object) => void;
 }
 
 const STREAM_KEY = 'io.modelcontextprotocol/subscriptionId';

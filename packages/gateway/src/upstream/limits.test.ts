@@ -13,6 +13,7 @@ import {
   textOf,
   textResult,
 } from '../../../../tests/support/upstreams.ts';
+import type { ServerTransport } from '../catalog/types.ts';
 
 const LIMITS = { timeout: 30_000 };
 
@@ -224,13 +225,13 @@ test(
     await gone.logged('breaker_open');
 
     const { timers } = manualTimers();
-    const missing = {
+    const missing: ServerTransport = {
       kind: 'stdio',
       command: '/nonexistent',
       args: [],
       binaryDigest: null,
       measureTarget: null,
-    } as const;
+    };
     const broken = connect(t, missing, { timeoutMs: 1 }, { timers });
     for (let i = 0; i < 10; i += 1) await assert.rejects(broken.call('t'), failsWith('UPSTREAM_UNAVAILABLE'));
     assert.ok(broken.log.every(({ event }) => event !== 'breaker_open'));

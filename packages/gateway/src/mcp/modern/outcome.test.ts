@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type JsonObject, parseJson, stringifyJson } from '@cmcp/evidence';
+import { type JsonObject, type JsonValue, parseJson, stringifyJson } from '@cmcp/evidence';
 import fc from 'fast-check';
 import { ABLE } from '../../../../../tests/support/upstreams.ts';
 import { GatewayError } from '../../errors.ts';

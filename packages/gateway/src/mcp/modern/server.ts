@@ -151,7 +151,6 @@ export class ModernServer {
     const wishes = readWishes(params);
     if ('taskId' in asked && !wishes.abilities.tasks) return this.#refuseTasks(id);
     const round = readRound(method, params);
-    if (asked.method.startsWith('tasks/') && !wishes.abilities.tasks) return this.#refuseTasks(id);
     const header = headers === null ? null : this.#disagreement(asked, headers, caller);
     if (header !== null) return this.#replies.refuse(id, 'HEADER_MISMATCH', { data: { header } });
     const { logLevel } = wishes;
@@ -187,12 +186,6 @@ export class ModernServer {
     return this.#replies.refused(id, outcome);
   }
 
-  /** MCP26-15: whoever asks for tasks declares, with each request, that it knows them. */
-  #refuseTasks(id: RpcRequest['id']): Reply {
-    const requiredCapabilities = capabilitiesOf({ ...NO_ABILITIES, tasks: true });
-    return this.#replies.refuse(id, 'CAPABILITY_REQUIRED', { data: { requiredCapabilities } });
-  }
-
   async #open({ id, params }: RpcRequest, { caller, signal }: ModernExchange): Promise<Listening | Reply> {
     const { gateway, timers, streams } = this.#deps;
     const { workflow, trace } = readRequestMeta(params);
@@ -221,7 +214,7 @@ export class ModernServer {
     return listening;
   }
 
-  /** Nothing is said of tasks to a client that did not declare their extension, also not that there is none. */
+  /** MCP26-15: nothing is said of tasks to a client that did not declare their extension, also not that there is none. */
   #refuseTasks(id: RpcRequest['id']): Reply {
     const requiredCapabilities = capabilitiesOf({ ...NO_ABILITIES, tasks: true });
     return this.#replies.refuse(id, 'CAPABILITY_REQUIRED', { data: { requiredCapabilities } });
