@@ -66,10 +66,16 @@ function passedOn({ code }: GatewayError, upstream: JsonObject, data: JsonObject
     kind: 'error',
     code,
     message: typeof message === 'string' ? message : ERRORS[code].message,
-    data: { ...(isObject(given) ? given : {}), ...data, upstream },
+    data: { ...(isObject(given) ? withoutOurs(given) : {}), ...data, upstream },
     ...(typeof rpc === 'number' ? { rpc } : {}),
   };
 }
+
+/** What only the gateway may say of a call. */
+const OURS = ['error_code', 'call_id', 'io.cmcp/call', 'upstream', 'advice'];
+
+const withoutOurs = (given: JsonObject): JsonObject =>
+  Object.fromEntries(Object.entries(given).filter(([key]) => !OURS.includes(key)));
 
 function ruleFor(record: CallRecord, failure: GatewayError, entryType: Ending['entryType']): string {
   if (entryType === 'fault') return `upstream:${failure.code}`;

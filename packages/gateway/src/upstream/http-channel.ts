@@ -20,6 +20,7 @@ import type { OwnRequests } from './own-requests.ts';
 import { pinnedPeer } from './pinned-peer.ts';
 import { Revival } from './revival.ts';
 import type { Scope } from './scope.ts';
+import { asksAside, SoleRequest } from './sole-request.ts';
 import { StandingStream } from './standing-stream.ts';
 import type { UpstreamResult, UpstreamSettings } from './types.ts';
 
@@ -47,6 +48,7 @@ interface Agreement extends Terms {
   standing: StandingStream | null;
   /** The server was told to send log messages. */
   logging: Promise<void> | null;
+  sole: SoleRequest;
 }
 
 interface Connected {
@@ -56,8 +58,6 @@ interface Connected {
 
 /** A Streamable HTTP server of either revision family. */
 export class HttpChannel implements Channel {
-  /** What a server asks over HTTP comes on the stream of the request that it belongs to. */
-  readonly exclusive = false;
   readonly spacesStarts = false;
   readonly #options: HttpChannelOptions;
   readonly #headers: Record<string, string>;
@@ -69,6 +69,8 @@ export class HttpChannel implements Channel {
   #opening: Promise<Agreement> | null = null;
   #closing: Promise<void> | null = null;
   #agreedBefore = false;
+  /** The server asks on the stream of its session instead of that of the request. */
+  #asksAside = false;
 
   /** @throws GatewayError CONFIG_INVALID */
   constructor(options: HttpChannelOptions) {
@@ -85,6 +87,11 @@ export class HttpChannel implements Channel {
     });
     const again = () => this.#own.within(settings.timeoutMs, (scope) => this.connect(scope));
     this.#revival = new Revival(timers, again, () => this.#announcements.wanted);
+  }
+
+  /** A server that does not say for which request it asks is sent one at a time, from when it first did so. */
+  get exclusive(): boolean {
+    return this.#asksAside;
   }
 
   async connect(scope: Scope): Promise<ClientDialect> {
@@ -143,7 +150,11 @@ export class HttpChannel implements Channel {
     const { logging, profile } = agreement.dialect;
     if (logging !== null && sent.terms.logLevel !== null) await scope.race(this.#logged(agreement, logging));
     sent.admit(0, profile);
-    return sender.request(sent, agreement, scope);
+    try {
+      return await agreement.sole.during(sent.side, () => sender.request(sent, agreement, scope));
+    } finally {
+      if (this.#asksAside && agreement.sole.spent) this.#renew(sender, agreement);
+    }
   }
 
   /** @throws GatewayError UPSTREAM_UNAVAILABLE when the catalog's URL or pin is not acceptable, or after close */
@@ -175,7 +186,7 @@ export class HttpChannel implements Channel {
       const { sender } = this.#connect();
       const negotiation = { sender, own: this.#own, asks };
       const terms = await this.#own.within(settings.timeoutMs, (scope) => negotiateHttp(negotiation, scope));
-      const agreement: Agreement = { ...terms, standing: null, logging: null };
+      const agreement: Agreement = { ...terms, standing: null, logging: null, sole: new SoleRequest() };
       this.#agreement = agreement;
       agreement.standing = this.#stand(agreement);
       await this.#announcements.attach(this.#linkOf(agreement));
@@ -205,7 +216,9 @@ export class HttpChannel implements Channel {
       timers,
       log,
       onMessage: (message) => {
-        if (message.kind !== 'response') hearing.heard(message, null, sender.answering(agreement));
+        if (message.kind === 'response') return;
+        this.#asksAside ||= asks.length > 0 && asksAside(message);
+        hearing.heard(message, agreement.sole.meant(message), sender.answering(agreement));
       },
       onMissed: () => news.missed({ kinds: [...profile.announces], uris: this.#announcements.uris }),
       onSessionOver: () => this.#forget(agreement),
@@ -238,6 +251,12 @@ export class HttpChannel implements Channel {
         });
       },
     };
+  }
+
+  #renew(sender: HttpSender, agreement: Agreement): void {
+    if (this.#agreement !== agreement) return;
+    this.#forget(agreement);
+    void sender.endSession(agreement);
   }
 
   #forget(agreement: Agreement): void {
