@@ -1,16 +1,15 @@
 import assert from 'node:assert/strict';
 import { PassThrough } from 'node:stream';
-import { type TestContext, test } from 'node:test';
-import { type JsonObject, type JsonValue, parseJson } from '@cmcp/evidence';
+import { test } from 'node:test';
+import type { JsonObject, JsonValue } from '@cmcp/evidence';
 import fc from 'fast-check';
-import { echo, FakeGovernedGateway } from '../../../../tests/support/fake-governed.ts';
+import { echo } from '../../../../tests/support/fake-governed.ts';
 import { envelope, initialize } from '../../../../tests/support/ingress.ts';
 import { ManualTime } from '../../../../tests/support/manual-time.ts';
+import { pipe } from '../../../../tests/support/pipe.ts';
 import { GatewayError } from '../errors.ts';
 import { readLines } from './lines.ts';
-import { serveStdio } from './stdio.ts';
 
-const LIMITS = { bodyBytes: 100_000, depth: 32 };
 const INITIALIZE = initialize().body as JsonValue;
 const PING = { jsonrpc: '2.0', id: 'p', method: 'ping' };
 const call = (id: number | string, name = 'echo', extra: JsonObject = {}) => ({
@@ -30,46 +29,6 @@ const cancel = (requestId: number | string) => ({
   method: 'notifications/cancelled',
   params: { requestId },
 });
-
-/** The client's end of a gateway on a pair of streams. */
-function pipe(t: TestContext, options: { output?: PassThrough; time?: ManualTime; signal?: AbortSignal } = {}) {
-  const gateway = new FakeGovernedGateway();
-  const input = new PassThrough();
-  const output = options.output ?? new PassThrough();
-  const faults: unknown[] = [];
-  const done = serveStdio({
-    input,
-    output,
-    gateway,
-    caller: { subject: 'desktop', source: 'stdio' },
-    limits: LIMITS,
-    onFault: (error) => faults.push(error),
-    ...(options.time === undefined ? {} : { timers: options.time }),
-    ...(options.signal === undefined ? {} : { signal: options.signal }),
-  });
-  const lines = readLines(output, 10_000_000);
-  t.after(async () => {
-    gateway.release();
-    input.destroy();
-    output.resume();
-    await done;
-  });
-  return {
-    gateway,
-    input,
-    output,
-    done,
-    faults,
-    write: (...messages: (JsonValue | string)[]) => {
-      for (const each of messages) input.write(`${typeof each === 'string' ? each : JSON.stringify(each)}\n`);
-    },
-    /** The next message that the gateway writes. */
-    read: async (): Promise<JsonObject> => {
-      const { value } = await lines.next();
-      return parseJson((value as { bytes: Uint8Array }).bytes) as JsonObject;
-    },
-  };
-}
 
 const codeOf = (message: JsonObject) => (message.error as JsonObject | undefined)?.code;
 

@@ -1,9 +1,13 @@
 import type { StreamSink } from './exchange.ts';
 
+/** Characters that wait before what may be left out is. */
+const MAX_WAITING = 65_536;
+
 /** A stream that is written to before its connection is there: between the decision for a stream and its first byte. */
 export class LateSink implements StreamSink {
   #sink: StreamSink | null = null;
   #waiting: ((sink: StreamSink) => void)[] = [];
+  #length = 0;
 
   connect(sink: StreamSink): void {
     this.#sink = sink;
@@ -11,10 +15,11 @@ export class LateSink implements StreamSink {
   }
 
   get full(): boolean {
-    return this.#sink?.full ?? false;
+    return this.#sink?.full ?? this.#length > MAX_WAITING;
   }
 
   write(text: string): void {
+    if (this.#sink === null) this.#length += text.length;
     this.#step((sink) => sink.write(text));
   }
 
