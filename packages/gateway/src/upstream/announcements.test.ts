@@ -185,7 +185,8 @@ test(
       else if (uris.includes('bad:end')) stream.response.end();
       else stream.send(acknowledgement(stream.id, stream.notifications));
     });
-    const { upstream } = connect(t, server.transport);
+    const { timers, fire, due } = manualTimers();
+    const { upstream } = connect(t, server.transport, {}, { timers });
     const heard = counter();
     await upstream.subscribe('a:b', heard.add, never);
     for (const uri of ['bad:early', 'bad:other', 'bad:end']) {
@@ -198,6 +199,9 @@ test(
     await opened.reached(5);
     streams[1]?.send(updated('a:b'));
     await heard.reached(1);
+    // What nobody waits for any more is not asked for again.
+    await fire(4000);
+    assert.deepEqual([streams.length, due()], [5, []]);
     assert.equal(streams[1]?.response.closed, false);
   },
 );
@@ -209,9 +213,11 @@ test(
     const some = await listening(t, ({ id, send }) =>
       send(acknowledgement(id, { toolsListChanged: true, resourceSubscriptions: ['a:b'] })),
     );
-    const { upstream, log } = connect(t, some.server.transport);
+    const { upstream, log, list } = connect(t, some.server.transport);
     assert.equal(typeof (await upstream.subscribe('a:b', () => {}, never)), 'function');
     assert.equal(await upstream.subscribe('a:c', () => {}, never), null);
+    await list();
+    assert.equal(some.streams.length, 3);
     assert.ok(log.some(({ event: name, detail }) => name === 'not_listening' && /resources, prompts/.test(detail)));
 
     const none = await listening(t, undefined, { resources: {} });
@@ -489,6 +495,17 @@ test(
     assert.equal(changes, 0);
   },
 );
+
+test('a server of a session that does not speak unasked is left alone', LIMITS, async (t) => {
+  const open = opening('handshake', ANNOUNCING);
+  const server = await fakeHttp(t, (request) => void open(request));
+  const { timers, due } = manualTimers();
+  const { list } = connect(t, server.transport, {}, { timers });
+  await list();
+  while (!server.received.some(({ method }) => method === 'GET')) await list();
+  await list();
+  assert.deepEqual(due(), []);
+});
 
 test(
   'a server that floods the gateway with announcements is heard a bounded number of times a second, to the last',
