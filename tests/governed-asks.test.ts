@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { AuditEntry } from '@cmcp/evidence';
 import { ABLE } from './support/agent.ts';
 import { asking, FORM, MAY_ASK, QUESTIONS, type Question, told } from './support/asks.ts';
 import { but, codeOf, type PeerSetup, receiptOf, withPeers } from './support/peer-bed.ts';
@@ -156,27 +155,33 @@ everyWay('an ask that comes to nothing is entered, and the server told no more t
       );
       const last = own.at(-1);
       assert.equal(last?.action, 'call_tool');
-      assert.equal(last?.policy_decision === 'allow', server.family === 'handshake', 'what becomes of it is for the server');
+      assert.equal(
+        last?.policy_decision === 'allow',
+        server.family === 'handshake',
+        'what becomes of it is for the server',
+      );
     }
   });
 });
 
-everyWay('what the client did not declare, or the catalog does not approve, is never put to it', (agentFamily, server) =>
-  withPeers(asks(server, { form: FORM, look: QUESTIONS.look ?? FORM }, { asks: ['elicit'] }), async (bed) => {
-    const agent = await bed.agent(agentFamily, { capabilities: { roots: {} }, answer: () => FORM.answer });
-    let session = '';
-    for (const name of ['form', 'look']) {
-      const reply = await agent.complete('tools/call', call(name));
-      session = receiptOf(reply).session_id;
-      if (server.family === 'modern') assert.equal(codeOf(reply), 'UPSTREAM_PROTOCOL_ERROR');
-      else assert.equal(told(reply).q?.error?.code, -32601);
-    }
-    assert.deepEqual(agent.asked.items, []);
-    await bed.endSession(agent, session);
-    const entries = await bed.entries(session, 'CANARY');
-    assert.deepEqual(
-      entries.map(({ action, policy_decision }) => [action, policy_decision]),
-      Array.from({ length: 2 }, () => ['call_tool', server.family === 'modern' ? 'fault' : 'allow']),
-    );
-  }),
+everyWay(
+  'what the client did not declare, or the catalog does not approve, is never put to it',
+  (agentFamily, server) =>
+    withPeers(asks(server, { form: FORM, look: QUESTIONS.look ?? FORM }, { asks: ['elicit'] }), async (bed) => {
+      const agent = await bed.agent(agentFamily, { capabilities: { roots: {} }, answer: () => FORM.answer });
+      let session = '';
+      for (const name of ['form', 'look']) {
+        const reply = await agent.complete('tools/call', call(name));
+        session = receiptOf(reply).session_id;
+        if (server.family === 'modern') assert.equal(codeOf(reply), 'UPSTREAM_PROTOCOL_ERROR');
+        else assert.equal(told(reply).q?.error?.code, -32601);
+      }
+      assert.deepEqual(agent.asked.items, []);
+      await bed.endSession(agent, session);
+      const entries = await bed.entries(session, 'CANARY');
+      assert.deepEqual(
+        entries.map(({ action, policy_decision }) => [action, policy_decision]),
+        Array.from({ length: 2 }, () => ['call_tool', server.family === 'modern' ? 'fault' : 'allow']),
+      );
+    }),
 );

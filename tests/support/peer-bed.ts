@@ -17,7 +17,8 @@ interface Said {
   server?: string;
   sensitivity?: string;
   destination_class?: 'internal' | 'external';
-  digest?: string;
+  /** Of pinned content; null: none. */
+  digest?: string | null;
   alias?: string;
 }
 
@@ -242,7 +243,7 @@ async function writeApproved(folder: string, setup: PeerSetup, peers: Record<str
     server,
     sensitivity,
     destination_class,
-    ...(digest === undefined ? {} : { digest }),
+    ...(digest === null ? {} : { digest }),
     ...(alias === undefined ? {} : { alias }),
   });
   const catalog = {
