@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { AuditEntry } from '@cmcp/evidence';
 import { ABLE } from './support/agent.ts';
 import { asking, FORM, MAY_ASK, QUESTIONS, type Question, told } from './support/asks.ts';
 import { but, codeOf, type PeerSetup, receiptOf, withPeers } from './support/peer-bed.ts';

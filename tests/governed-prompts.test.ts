@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { but, codeOf, contentDigestOf, type PeerSetup, receiptOf, withPeers } from './support/peer-bed.ts';
+import { codeOf, contentDigestOf, type PeerSetup, receiptOf, withPeers } from './support/peer-bed.ts';
 import type { PeerServer } from './support/peer-server.ts';
 import { FAMILIES, type Family } from './support/wire.ts';
 

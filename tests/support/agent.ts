@@ -213,7 +213,10 @@ export class Agent {
 
   #take({ id, method, params = {} }: Message): void {
     if (method === undefined) return;
-    if (id === undefined) return this.heard.push({ method, params });
+    if (id === undefined) {
+      this.heard.push({ method, params });
+      return;
+    }
     if (method === 'ping') return void this.#post({ jsonrpc: '2.0', id, result: {} });
     this.asked.push({ method, params });
     void (async () => {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type AuditEntry, type Report, verify } from '@cmcp/evidence';
 import type { Gateway, GatewayDeps, StartedGateway } from '@cmcp/gateway';
@@ -17,7 +17,8 @@ interface Said {
   server?: string;
   sensitivity?: string;
   destination_class?: 'internal' | 'external';
-  digest?: string;
+  /** Of pinned content; null: none. */
+  digest?: string | null;
   alias?: string;
 }
 
@@ -242,7 +243,7 @@ async function writeApproved(folder: string, setup: PeerSetup, peers: Record<str
     server,
     sensitivity,
     destination_class,
-    ...(digest === undefined ? {} : { digest }),
+    ...(digest === null ? {} : { digest }),
     ...(alias === undefined ? {} : { alias }),
   });
   const catalog = {
@@ -275,6 +276,8 @@ async function writeApproved(folder: string, setup: PeerSetup, peers: Record<str
   await writeFile(join(folder, 'catalog.json'), text);
   const policy = join(folder, 'policy');
   const manifest = await readFile(join(policy, 'manifest.json'), 'utf8');
+  await rm(policy, { recursive: true });
+  await mkdir(policy);
   const files = { 'manifest.json': manifest, ...(setup.policies ?? ALLOW_EVERYTHING) };
   for (const [name, content] of Object.entries(files)) await writeFile(join(policy, name), content);
   await writeFile(join(policy, 'schema.cedarschema'), nativeSchema(parseCatalog(text, 'catalog.json')));

@@ -187,8 +187,10 @@ export class PeerServer {
   }
 
   #heard({ id, method, params = {}, result, error }: Message): void {
-    if (method === undefined)
-      return this.#answers.get(String(id))?.({ ...(result && { result }), ...(error && { error }) });
+    if (method === undefined) {
+      this.#answers.get(String(id))?.({ ...(result && { result }), ...(error && { error }) });
+      return;
+    }
     this.received.push({ method, params });
     if (method === 'notifications/cancelled') this.#cancels.get(params.requestId)?.();
   }

@@ -25,6 +25,10 @@ export class Asks {
   readonly #side: Side;
   /** Makes durable what showing something of the server's to the client presumes. */
   readonly #show: () => Promise<void>;
+  /** Questions that are not dealt with. */
+  readonly #open = new Set<Promise<JsonObject>>();
+  /** Aborts when the call wants no more answers. */
+  readonly #over = new AbortController();
 
   constructor(deps: PathDeps, call: CallRecord, side: Side, show: () => Promise<void>) {
     this.#deps = deps;
@@ -33,13 +37,28 @@ export class Asks {
     this.#show = show;
   }
 
-  /** Asks the client and resolves with an answer that may be passed on. Rejects with ASK_REFUSED or ASK_UNANSWERED. */
-  put(ask: Ask): Promise<JsonObject> {
-    return this.#entered('whole', ask, async (own, view) => {
+  /**
+   * Asks the client and resolves with an answer that may be passed on. Rejects with ASK_REFUSED, ASK_UNANSWERED, or
+   * CALL_CANCELLED when the answer is no longer wanted.
+   */
+  async put(ask: Ask, signal: AbortSignal): Promise<JsonObject> {
+    const putting = this.#entered('whole', ask, async (own, view) => {
       this.#decide(own, view, null);
       await this.#show();
-      return this.#taken(own, view, ask, await this.#asked(ask));
+      return this.#taken(own, view, ask, await this.#asked(ask, signal));
     });
+    this.#open.add(putting);
+    try {
+      return await putting;
+    } finally {
+      this.#open.delete(putting);
+    }
+  }
+
+  /** The call is over: nobody waits for answers any more. Resolves once each question that was open is entered. */
+  async end(): Promise<void> {
+    this.#over.abort();
+    await Promise.allSettled(this.#open);
   }
 
   /** Rejects with ASK_REFUSED when the client may not be asked this. */
@@ -75,18 +94,24 @@ export class Asks {
   }
 
   /** For as long as a person may take, the call lasts, and its session stays. */
-  async #asked(ask: Ask): Promise<JsonObject> {
+  async #asked(ask: Ask, signal: AbortSignal): Promise<JsonObject> {
     const { sessions, timers, config } = this.#deps;
     const over = new AbortController();
-    const end = (): void => over.abort();
-    const letGo = sessions.onClosing(this.#call.session, end);
-    const stop = timers.after(config.limits.inputTimeoutMs, end);
-    this.#side.signal.addEventListener('abort', end, { once: true });
-    if (this.#side.signal.aborted) end();
+    const end = (code: 'ASK_UNANSWERED' | 'CALL_CANCELLED', why: string): void =>
+      over.abort(new GatewayError(code, why));
+    const unwanted = AbortSignal.any([signal, this.#side.signal, this.#over.signal]);
+    const cancel = (): void => end('CALL_CANCELLED', 'the answer is no longer wanted');
+    const letGo = sessions.onClosing(this.#call.session, () => end('ASK_UNANSWERED', 'the session is closing'));
+    const stop = timers.after(config.limits.inputTimeoutMs, () => end('ASK_UNANSWERED', 'no answer in time'));
+    unwanted.addEventListener('abort', cancel, { once: true });
+    if (unwanted.aborted) cancel();
     try {
       return await this.#side.ask(ask, over.signal);
+    } catch (error) {
+      // Why it was given up is known here; whoever asked only knows that it was.
+      throw over.signal.aborted ? over.signal.reason : error;
     } finally {
-      this.#side.signal.removeEventListener('abort', end);
+      unwanted.removeEventListener('abort', cancel);
       stop();
       letGo();
     }
@@ -108,7 +133,7 @@ export class Asks {
     } catch (thrown) {
       const failure = failureOf(thrown);
       await this.#enter(own, ask, stage, failure);
-      if (failure.code === 'ASK_UNANSWERED') throw failure;
+      if (failure.code === 'ASK_UNANSWERED' || failure.code === 'CALL_CANCELLED') throw failure;
       throw new GatewayError('ASK_REFUSED', `${failure.code}: ${failure.detail}`, { cause: failure });
     }
   }

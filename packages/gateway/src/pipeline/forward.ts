@@ -28,7 +28,6 @@ export async function forward(
   side: Side,
   returning: Returning | null,
 ): Promise<Answer> {
-  const strict = deps.config.audit.durability === 'strict';
   const intent = once(() => deps.log.intent(intentOf(deps, record, plan)));
   const show = async (): Promise<void> => {
     // Nothing of a call is shown before what it may show is on record, also for tools that only read.
@@ -38,6 +37,31 @@ export async function forward(
   };
   const asks = new Asks(deps, record, side, show);
   const notices = new Notices(deps, record, side, show);
+  try {
+    return await exchange(deps, record, plan, request, side, { returning, asks, notices, intent });
+  } finally {
+    // A server may answer a call without waiting for what it asked, and one of several questions may come to nothing.
+    await asks.end();
+  }
+}
+
+interface Live {
+  returning: Returning | null;
+  asks: Asks;
+  notices: Notices;
+  intent: () => Promise<void>;
+}
+
+/** As many exchanges with the server as the call takes. */
+async function exchange(
+  deps: PathDeps,
+  record: CallRecord,
+  plan: Plan,
+  request: GovernedRequest,
+  side: Side,
+  { returning, asks, notices, intent }: Live,
+): Promise<Answer> {
+  const strict = deps.config.audit.durability === 'strict';
   let round = await answersOf(asks, returning);
   let brought = returning === null ? (request.round?.responses ?? null) : null;
   if (strict && plan.effects !== 'read') await intent();
@@ -55,7 +79,7 @@ export async function forward(
       await governTaskAsks(deps.tasks, asks, request.taskId, answer.result);
     }
     if (answer.kind !== 'asks') return answer;
-    round = side.comesBack ? await interim(asks, answer, brought) : await putAll(asks, answer);
+    round = side.comesBack ? await interim(asks, answer, brought) : await putAll(asks, answer, side.signal);
     brought = null;
     if (round === null) return answer;
   }
@@ -64,8 +88,10 @@ export async function forward(
 
 type AskingAnswer = Extract<Answer, { kind: 'asks' }>;
 
-async function putAll(asks: Asks, answer: AskingAnswer): Promise<UpstreamRequest['round']> {
-  const taken = await Promise.all([...answer.asks].map(async ([key, ask]) => [key, await asks.put(ask)] as const));
+async function putAll(asks: Asks, answer: AskingAnswer, signal: AbortSignal): Promise<UpstreamRequest['round']> {
+  const taken = await Promise.all(
+    [...answer.asks].map(async ([key, ask]) => [key, await asks.put(ask, signal)] as const),
+  );
   return { responses: Object.fromEntries(taken), state: answer.state };
 }
 
@@ -117,10 +143,10 @@ function upstreamRequest(
     wantsProgress: side.wantsProgress,
     logLevel: side.logLevel,
     onNotice: (notice) => live.notices.take(notice),
-    onAsk: async (ask) => {
+    onAsk: async (ask, signal) => {
       // What was said before the question is heard before it: whoever is asked may go away to find the answer.
       await live.notices.passedOn();
-      return await live.asks.put(ask);
+      return await live.asks.put(ask, signal);
     },
     round: plan.method === 'tasks/update' ? null : round,
   };

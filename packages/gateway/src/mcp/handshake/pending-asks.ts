@@ -6,8 +6,6 @@ import { notificationMessage, type RpcResponse, requestMessage } from '../jsonrp
 
 /** Requests that one client may have to answer at once. */
 const MAX_PENDING = 32;
-/** Time for people to answer, in milliseconds. */
-const ANSWER_MS = 600_000;
 /** Time for a program to answer, in milliseconds. */
 export const PING_ANSWER_MS = 30_000;
 
@@ -18,8 +16,8 @@ export interface Question {
   outlet: Outlet;
   /** Aborts when nobody waits for the answer any more. */
   signal: AbortSignal;
-  /** Milliseconds until it is given up; people are given more than programs. */
-  withinMs?: number;
+  /** Milliseconds until it is given up; null: whoever asks says by `signal` when. */
+  withinMs: number | null;
 }
 
 interface Pending {
@@ -39,7 +37,7 @@ export class PendingAsks {
   }
 
   /** Rejects with ASK_UNANSWERED, or CALL_CANCELLED when nobody waits any more; the client is then told to stop. */
-  async ask({ method, params, outlet, signal, withinMs = ANSWER_MS }: Question): Promise<JsonObject> {
+  async ask({ method, params, outlet, signal, withinMs }: Question): Promise<JsonObject> {
     if (signal.aborted) throw cancelled();
     if (this.#pending.size >= MAX_PENDING) throw unanswered('the client has too many requests to answer');
     this.#lastId += 1;
@@ -51,7 +49,8 @@ export class PendingAsks {
       reject(error);
     };
     const abort = (): void => stop(cancelled());
-    const forget = this.#timers.after(withinMs, () => stop(unanswered('the client did not answer in time')));
+    const late = (): void => stop(unanswered('the client did not answer in time'));
+    const forget = withinMs === null ? () => {} : this.#timers.after(withinMs, late);
     signal.addEventListener('abort', abort, { once: true });
     this.#pending.set(id, { answer: resolve, fail: reject });
     try {

@@ -254,7 +254,7 @@ export class HandshakeSession {
 
   async #ask(ask: Ask, signal: AbortSignal, outlet: Outlet): Promise<JsonObject> {
     const params = projectAsk(ask, this.revision, this.#deps.newId);
-    return await this.#asks.ask({ method: askMethod(ask.kind), params, outlet, signal });
+    return await this.#asks.ask({ method: askMethod(ask.kind), params, outlet, signal, withinMs: null });
   }
 
   #outcome(id: RpcRequest['id'], asked: Asked, outcome: Outcome): Reply {
