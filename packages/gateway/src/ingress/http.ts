@@ -99,6 +99,10 @@ class Ingress implements HttpIngress {
   readonly #failures: AttemptLimit;
   readonly #requests = new PerSubject(MAX_ACTIVE, 'requests in flight');
   readonly #framing = new WeakMap<Socket, FramingWatch>();
+  /** Resolve when the last request of a connection is answered. */
+  readonly #turns = new WeakMap<Socket, Promise<void>>();
+  /** Connections whose last answer was given. */
+  readonly #ended = new WeakSet<Socket>();
   readonly #guardOrigin: (request: IncomingMessage) => void;
   #guardHost: (request: IncomingMessage) => void;
   /** Requests without a finished answer, and how to abort them. */
@@ -118,7 +122,8 @@ class Ingress implements HttpIngress {
     this.#parser = createBodyParser(deps.limits);
     this.#replies = new Replies(deps.gateway, registryStyle, deps.onFault);
     const isLast = (request: IncomingMessage): boolean => this.#isLast(request);
-    this.#writer = new AnswerWriter({ timers: this.#timers, onFault: deps.onFault, isLast });
+    const onLast = ({ socket }: IncomingMessage): void => void this.#ended.add(socket);
+    this.#writer = new AnswerWriter({ timers: this.#timers, onFault: deps.onFault, isLast, onLast });
     this.#attestation = new AttestationEndpoint(deps.attest, clock);
     this.#failures = new AttemptLimit(MAX_FAILURES, clock);
     this.#guardHost = hostGuard(deps.allowedHosts, deps.listen);
@@ -170,12 +175,29 @@ class Ingress implements HttpIngress {
     response.once('close', () => {
       if (!response.writableFinished) abort.abort();
     });
-    const served = this.#serve(request, response, abort.signal).catch((error: unknown) => {
+    const served = this.#inTurn(request, () => this.#serve(request, response, abort.signal)).catch((error: unknown) => {
       this.#deps.onFault(error);
       response.destroy();
     });
     this.#active.set(served, abort);
     void served.finally(() => this.#active.delete(served));
+  }
+
+  /**
+   * One request of a connection after the other, and none behind an answer that closes it: what nobody will be told the outcome of
+   * is not begun.
+   */
+  async #inTurn({ socket }: IncomingMessage, serve: () => Promise<void>): Promise<void> {
+    const before = this.#turns.get(socket);
+    const { promise: over, resolve } = Promise.withResolvers<void>();
+    this.#turns.set(socket, over);
+    if (before !== undefined) await before;
+    try {
+      if (!this.#ended.has(socket)) await serve();
+    } finally {
+      if (this.#turns.get(socket) === over) this.#turns.delete(socket);
+      resolve();
+    }
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse, closed: AbortSignal): Promise<void> {
@@ -239,11 +261,13 @@ class Ingress implements HttpIngress {
     return await this.#mcp.post(await this.#parser.parse(bytes), exchange);
   }
 
-  /** ATK-17: a message whose end is not beyond doubt is refused, and so is what came with it. */
+  /** ATK-17: a message whose end is not beyond doubt is refused, and so is what came with it, before or behind. */
   #guardFraming({ socket, headersDistinct }: IncomingMessage): void {
     const codings = headersDistinct['transfer-encoding'] ?? [];
     const plain = codings.length === 0 || (codings.length === 1 && codings[0]?.toLowerCase() === 'chunked');
-    if (plain && this.#framing.get(socket)?.ambiguous === false) return;
+    const watch = this.#framing.get(socket);
+    if (plain && watch?.ambiguous === false) return;
+    if (watch !== undefined) watch.ambiguous = true;
     throw new GatewayError('INVALID_REQUEST', 'the framing of the body is ambiguous');
   }
 

@@ -9,6 +9,8 @@ export interface AnswerWriterDeps {
   onFault: (error: unknown) => void;
   /** Whether the connection should carry nothing after this answer. */
   isLast: (request: IncomingMessage) => boolean;
+  /** Told of a request whose answer closes its connection. */
+  onLast: (request: IncomingMessage) => void;
 }
 
 /** Milliseconds, and bytes, for a client that still sends to finish, before a refusal closes the connection. */
@@ -70,14 +72,15 @@ export class AnswerWriter {
     if (response.destroyed) return;
     const unread = !request.complete && hasBody(request);
     const length = status === 204 ? {} : { 'Content-Length': Buffer.byteLength(payload) };
-    const connection = unread ? { Connection: 'close' } : this.#connection(request);
-    response.writeHead(status, { ...HEADERS, ...headers, ...length, ...connection });
+    response.writeHead(status, { ...HEADERS, ...headers, ...length, ...this.#connection(request, unread) });
     if (unread) this.#linger(request, response, payload);
     else this.#end(response, payload);
   }
 
-  #connection(request: IncomingMessage): Record<string, string> {
-    return this.#deps.isLast(request) ? { Connection: 'close' } : {};
+  #connection(request: IncomingMessage, unread = false): Record<string, string> {
+    if (!unread && !this.#deps.isLast(request)) return {};
+    this.#deps.onLast(request);
+    return { Connection: 'close' };
   }
 
   /** LIFE-01: who never reads the end of an answer does not keep it. */
