@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { isObject, type JsonObject, member, parseJson } from '@cmcp/evidence';
 import { AGENT_TOKEN } from './gateway.ts';
 import { type Answered, modern, type Sent, send } from './ingress.ts';
-import { MeasuredGateway } from './measured-gateway.ts';
+import { type ChildOptions, MeasuredGateway } from './measured-gateway.ts';
 import { type OpenServer, openFolder } from './open-folder.ts';
 import type { Held } from './process-view.ts';
 import { answerJson, fakeHttp, opening, type Received, resultFor, scripted, textResult } from './upstreams.ts';
@@ -59,7 +59,12 @@ export class BadCompany {
     this.received = received;
   }
 
-  static async meet(t: Cleanup, bad: Readonly<Record<string, BadServer>>): Promise<BadCompany> {
+  /** @param config lines of cmcp.yaml beside those about the servers */
+  static async meet(
+    t: Cleanup,
+    bad: Readonly<Record<string, BadServer>>,
+    { config = [], ...options }: ChildOptions & { config?: string[] } = {},
+  ): Promise<BadCompany> {
     const received = new Map<string, Received[]>();
     const servers: OpenServer[] = [];
     const folder = await openFolder([], []);
@@ -72,8 +77,8 @@ export class BadCompany {
       servers.push({ ...server, id, transport, tools: { [id]: 't' } });
     }
     const timeouts = Object.entries(bad).map(([id, { timeout = '10s' }]) => `${id}: { timeout: ${timeout} }`);
-    await folder.write(servers, [`upstreams: { ${timeouts.join(', ')} }`]);
-    const gateway = await MeasuredGateway.start(folder.configFile);
+    await folder.write(servers, [`upstreams: { ${timeouts.join(', ')} }`, ...config]);
+    const gateway = await MeasuredGateway.start(folder.configFile, options);
     t.after(async () => {
       await gateway.close();
       await folder.remove();

@@ -12,8 +12,8 @@ import { AGENT_TOKEN, OTHER_TOKEN } from './gateway.ts';
 export interface OpenServer {
   id: string;
   transport: CatalogServer['transport'];
-  /** Names under which tools are approved, and how the server calls them. */
-  tools?: Readonly<Record<string, string>>;
+  /** Names under which tools are approved, and how the server calls them, or its whole definitions. */
+  tools?: Readonly<Record<string, string | JsonObject>>;
   /** URIs. */
   resources?: string[];
   asks?: string[];
@@ -77,14 +77,11 @@ function catalogOf(servers: OpenServer[]): JsonObject {
     catalog: 1,
     servers: servers.map(({ id, transport, asks }) => ({ id, ...said(transport), ...(asks && { asks }) })),
     tools: servers.flatMap(({ id, tools = {} }) =>
-      Object.entries(tools).map(([name, upstreamName]) => ({
-        name,
-        server: id,
-        upstream_name: upstreamName,
-        definition: { name: upstreamName, inputSchema: { type: 'object' } },
-        effects: 'write',
-        ...LABELS,
-      })),
+      Object.entries(tools).map(([name, tool]) => {
+        const definition = typeof tool === 'string' ? { name: tool, inputSchema: { type: 'object' } } : tool;
+        const upstreamName = String(definition.name);
+        return { name, server: id, upstream_name: upstreamName, definition, effects: 'write', ...LABELS };
+      }),
     ),
     resources: servers.flatMap(({ id, resources = [] }) =>
       resources.map((uri, index) => ({

@@ -201,25 +201,43 @@ test('an answer that is never taken is given up [LIFE-01]', async (t) => {
   socket.destroy();
 });
 
-test('requests in flight are bounded for each caller, also on one connection, and end with it [G5] [MCP26-26]', async (t) => {
+test('requests in flight are bounded for each caller, and end with their connections [G5] [MCP26-26]', async (t) => {
   const served = await serve(t);
   const { port, gateway } = served;
   gateway.hang();
-  const socket = await connected(port);
-  socket.resume();
   const call = textOf(modern('tools/call', { name: 'wait' }));
-  const read = once(served.ingress.server, 'request');
-  for (let i = 0; i < 1_100; i++) socket.write(call);
-  await read;
+  const sockets = await Promise.all(Array.from({ length: 1_100 }, () => connected(port)));
+  for (const socket of sockets) socket.resume().write(call);
   while (gateway.calls.length < 1_024) await new Promise((resolve) => setImmediate(resolve));
   const refused = await send(port, modern('tools/list'));
   assert.equal(refused.status, 503);
   assert.equal((await send(port, { ...modern('tools/list'), credential: BOB })).status, 200);
-  socket.destroy();
+  for (const socket of sockets) socket.destroy();
   await deserted(served);
   assert.equal(gateway.calls.length, 1_024);
   await allAborted(gateway.calls);
   assert.equal((await send(port, modern('tools/list'))).status, 200);
+});
+
+test('on one connection one request is served at a time, and who sends on and on is cut off [G5] [ATK-17]', async (t) => {
+  const served = await serve(t);
+  const { port, gateway } = served;
+  gateway.hang();
+  const call = textOf(modern('tools/call', { name: 'wait' }));
+  const patient = await connected(port);
+  patient.resume().write(call.repeat(3));
+  const read = once(served.ingress.server, 'request');
+  const flooding = await connected(port);
+  const cut = new Promise((resolve) => flooding.once('close', resolve));
+  flooding.on('error', () => {}).resume();
+  for (let i = 0; i < 200; i++) flooding.write(call);
+  await read;
+  await cut;
+  assert.equal(gateway.calls.length, 2);
+  patient.destroy();
+  await deserted(served);
+  assert.equal(gateway.calls.length, 2);
+  await allAborted(gateway.calls);
 });
 
 test('answers find the request that they belong to, whoever asks at the same time [G7] [ATK-20]', async (t) => {

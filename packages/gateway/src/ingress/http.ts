@@ -119,8 +119,10 @@ class Ingress implements HttpIngress {
     this.#parser = createBodyParser(deps.limits);
     this.#replies = new Replies(deps.gateway, registryStyle, deps.onFault);
     const isLast = (request: IncomingMessage): boolean => this.#isLast(request);
-    const whenOver = (response: ServerResponse, run: () => void): void => this.#whenOver(response, run);
-    this.#writer = new AnswerWriter({ timers: this.#timers, onFault: deps.onFault, isLast, whenOver });
+    const whenOver = (response: ServerResponse, run: () => void): void =>
+      this.#connectionOf(response.req).whenOver(response, run);
+    const onLast = (request: IncomingMessage): void => this.#connectionOf(request).end();
+    this.#writer = new AnswerWriter({ timers: this.#timers, onFault: deps.onFault, isLast, whenOver, onLast });
     this.#attestation = new AttestationEndpoint(deps.attest, clock);
     this.#failures = new AttemptLimit(MAX_FAILURES, clock);
     this.#guardHost = hostGuard(deps.allowedHosts, deps.listen);
@@ -169,13 +171,16 @@ class Ingress implements HttpIngress {
 
   #accept(request: IncomingMessage, response: ServerResponse): void {
     const abort = new AbortController();
-    this.#whenOver(response, () => {
+    const connection = this.#connectionOf(request);
+    connection.whenOver(response, () => {
       if (!response.writableFinished) abort.abort();
     });
-    const served = this.#serve(request, response, abort.signal).catch((error: unknown) => {
-      this.#deps.onFault(error);
-      response.destroy();
-    });
+    const served = connection
+      .inTurn(() => this.#serve(request, response, abort.signal))
+      .catch((error: unknown) => {
+        this.#deps.onFault(error);
+        response.destroy();
+      });
     this.#active.set(served, abort);
     void served.finally(() => this.#active.delete(served));
   }
@@ -205,7 +210,7 @@ class Ingress implements HttpIngress {
     // AUTHZ-04: a query carries nothing here, least of all a token.
     if (query !== null) throw new GatewayError('INVALID_REQUEST', 'the endpoint takes no query string');
     if (this.#closing !== null) throw new GatewayError('SHUTTING_DOWN', 'the listener is closing');
-    this.#whenOver(response, this.#requests.enter(caller.subject));
+    this.#connectionOf(request).whenOver(response, this.#requests.enter(caller.subject));
     const exchange = { caller, headers: headersOf(request), closed };
     switch (request.method) {
       case 'POST':
@@ -241,21 +246,23 @@ class Ingress implements HttpIngress {
     return await this.#mcp.post(await this.#parser.parse(bytes), exchange);
   }
 
-  /** ATK-17: a message whose end is not beyond doubt is refused, and so is what came with it. */
+  /** ATK-17: a message whose end is not beyond doubt is refused, and so is what came with it, before or behind. */
   #guardFraming(request: IncomingMessage): void {
-    if (this.#isAmbiguous(request)) throw new GatewayError('INVALID_REQUEST', 'the framing of the body is ambiguous');
+    if (!this.#isAmbiguous(request)) return;
+    this.#connectionOf(request).framing.ambiguous = true;
+    throw new GatewayError('INVALID_REQUEST', 'the framing of the body is ambiguous');
   }
 
-  #isAmbiguous({ socket, headersDistinct }: IncomingMessage): boolean {
-    const codings = headersDistinct['transfer-encoding'] ?? [];
+  #isAmbiguous(request: IncomingMessage): boolean {
+    const codings = request.headersDistinct['transfer-encoding'] ?? [];
     const plain = codings.length === 0 || (codings.length === 1 && codings[0]?.toLowerCase() === 'chunked');
-    return !plain || this.#connections.get(socket)?.framing.ambiguous !== false;
+    return !plain || this.#connectionOf(request).framing.ambiguous;
   }
 
-  #whenOver(response: ServerResponse, run: () => void): void {
-    const connection = this.#connections.get(response.req.socket);
+  #connectionOf({ socket }: IncomingMessage): Connection {
+    const connection = this.#connections.get(socket);
     if (connection === undefined) throw new GatewayError('INTERNAL_ERROR', 'a request on no connection of ours');
-    connection.whenOver(response, run);
+    return connection;
   }
 
   #isLast(request: IncomingMessage): boolean {

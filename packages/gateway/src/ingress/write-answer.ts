@@ -11,6 +11,8 @@ export interface AnswerWriterDeps {
   isLast: (request: IncomingMessage) => boolean;
   /** Calls back once, when the answer is written or cannot be any more. */
   whenOver: (response: ServerResponse, run: () => void) => void;
+  /** Told of a request whose answer closes its connection. */
+  onLast: (request: IncomingMessage) => void;
 }
 
 /** Milliseconds, and bytes, for a client that still sends to finish, before a refusal closes the connection. */
@@ -73,14 +75,15 @@ export class AnswerWriter {
     if (isGone(request, response)) return;
     const unread = !request.complete && hasBody(request);
     const length = status === 204 ? {} : { 'Content-Length': Buffer.byteLength(payload) };
-    const connection = unread ? { Connection: 'close' } : this.#connection(request);
-    response.writeHead(status, { ...HEADERS, ...headers, ...length, ...connection });
+    response.writeHead(status, { ...HEADERS, ...headers, ...length, ...this.#connection(request, unread) });
     if (unread) this.#linger(request, response, payload);
     else this.#end(response, payload);
   }
 
-  #connection(request: IncomingMessage): Record<string, string> {
-    return this.#deps.isLast(request) ? { Connection: 'close' } : {};
+  #connection(request: IncomingMessage, unread = false): Record<string, string> {
+    if (!unread && !this.#deps.isLast(request)) return {};
+    this.#deps.onLast(request);
+    return { Connection: 'close' };
   }
 
   /** LIFE-01: who never reads the end of an answer does not keep it. */
