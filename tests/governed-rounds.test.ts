@@ -47,7 +47,11 @@ for (const server of FAMILIES) {
       await bed.endSession(agent, session);
       await bed.closeByOperator(others);
       const entries = await bed.entries(session, 'CANARY', state);
-      assert.equal(entries.filter(({ detail }) => detail?.error_code === 'INVALID_PARAMS').length, 4);
+      const invalid = entries.filter(({ detail }) => detail?.error_code === 'INVALID_PARAMS');
+      assert.deepEqual(
+        invalid.map(({ policy_decision }) => policy_decision),
+        Array.from({ length: 4 }, () => 'deny'),
+      );
       assert.equal((await bed.entries(others)).length, 1);
     }));
 
@@ -180,5 +184,54 @@ test('a server that never stops asking is given up [LIFE-05]', () =>
       const agent = await bed.agent('handshake', { capabilities: ABLE, answer: () => FORM.answer });
       assert.equal(codeOf(await agent.request('tools/call', CALL)), 'UPSTREAM_PROTOCOL_ERROR');
       assert.ok(bed.peer.sent('tools/call').length <= 32);
+    },
+  ));
+
+test('what a client no longer declares when it comes back is not taken from it [MCP26-28]', () =>
+  withPeers(rounds('modern'), async (bed) => {
+    const agent = await able(bed);
+    const back = await agent.answers((await agent.request('tools/call', CALL)).result ?? {});
+    agent.capabilities = {};
+    const reply = await agent.request('tools/call', { ...CALL, ...back });
+    assert.equal(codeOf(reply), 'ASK_REFUSED');
+    assert.equal(bed.peer.sent('tools/call').length, 1);
+    const { session_id } = receiptOf(reply);
+    await bed.endSession(agent, session_id);
+    assert.deepEqual(
+      (await bed.entries(session_id, 'CANARY'))
+        .slice(2)
+        .map(({ action, policy_decision }) => [action, policy_decision]),
+      [
+        ['elicit', 'deny'],
+        ['call_tool', 'deny'],
+      ],
+    );
+  }));
+
+test('what a server may no longer ask when the client comes back is not passed on to it', () =>
+  withPeers(rounds('modern'), async (bed) => {
+    const agent = await able(bed);
+    const back = await agent.answers((await agent.request('tools/call', CALL)).result ?? {});
+    await bed.approve(rounds('modern', undefined, { servers: { main: { family: 'modern', asks: [] } } }));
+    await bed.gateway.reload();
+    assert.equal(codeOf(await agent.request('tools/call', { ...CALL, ...back })), 'ASK_REFUSED');
+    assert.equal(bed.peer.sent('tools/call').length, 1);
+  }));
+
+test('what is brought along answers one question, not every later one under the same key', () =>
+  withPeers(
+    rounds('modern', (peer) => {
+      let round = 0;
+      peer.on('tools/call', () => {
+        round += 1;
+        if (round === 3) return { content: [] };
+        return { resultType: 'input_required', inputRequests: { q: { method: FORM.method, params: FORM.params } } };
+      });
+    }),
+    async (bed) => {
+      const agent = await able(bed);
+      const reply = await agent.request('tools/call', { ...CALL, inputResponses: { q: FORM.answer } });
+      assert.equal(reply.result?.resultType, 'input_required');
+      assert.equal(bed.peer.sent('tools/call').length, 2);
     },
   ));
