@@ -33,7 +33,7 @@ async function stage() {
   const company = await BadCompany.meet(
     { after },
     { open: answering, hidden: answering, reporting },
-    { patience: { headers: 1_000, request: 1_500, look: 100 } },
+    { patience: { headers: 3_000, request: 4_000, look: 200, idle: 5_000 } },
   );
   const nginx = await startNginx(program ?? '', company.gateway.port);
   after(nginx.stop);
