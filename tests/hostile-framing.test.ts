@@ -16,7 +16,7 @@ const answering: BadServer = {
 const company = await BadCompany.meet(
   { after },
   { open: answering, hidden: answering },
-  { patience: { headers: 1_000, request: 1_500, look: 100 } },
+  { patience: { headers: 3_000, request: 4_000, look: 200, idle: 5_000 } },
 );
 const { gateway } = company;
 const to = { port: gateway.port, host: '127.0.0.1' };

@@ -24,6 +24,8 @@ export const WATCHED = 'test://watched-resource';
 export const FLAPPING = 'flapping';
 
 const EVERYTHING = fileURLToPath(new URL('../../tests/conformance/everything-server.ts', import.meta.url));
+/** Little enough that garbage is collected while it is watched: what goes on growing is held. */
+const MEMORY = { NODE_OPTIONS: '--max-old-space-size=128 --max-semi-space-size=4' };
 /** Answers a few calls, and is gone. */
 const FLAPS =
   'let left = 7; const own = on.call; on.call = (m) => { left -= 1; if (left < 0) process.exit(1); own(m); };';
@@ -57,7 +59,7 @@ export async function openSetting(): Promise<Setting> {
     // Sessions that nobody ends are to end while it is watched.
     ['sessions: { idle: 5s, starts_per_minute: 1000000 }', 'upstreams: { flapping: { timeout: 2s } }'],
   );
-  const gateway = await startProcess(folder.configFile, folder.path);
+  const gateway = await startProcess(folder.configFile, folder.path, MEMORY);
   return {
     gateway,
     url: new URL(gateway.started.url ?? ''),

@@ -5,7 +5,7 @@ import { isObject, type JsonObject, member, parseJson } from '@cmcp/evidence';
 import { AGENT_TOKEN } from './gateway.ts';
 import { type Answered, modern, type Sent, send } from './ingress.ts';
 import { type ChildOptions, MeasuredGateway } from './measured-gateway.ts';
-import { type OpenServer, openFolder } from './open-folder.ts';
+import { type OpenFolder, type OpenServer, openFolder } from './open-folder.ts';
 import type { Held } from './process-view.ts';
 import { answerJson, fakeHttp, opening, type Received, resultFor, scripted, textResult } from './upstreams.ts';
 
@@ -51,11 +51,14 @@ export class BadCompany {
   readonly gateway: MeasuredGateway;
   /** What each HTTP server received. */
   readonly received: ReadonlyMap<string, readonly Received[]>;
+  /** Where session files are stored. */
+  readonly sessions: string;
   readonly #folder: string;
 
-  private constructor(gateway: MeasuredGateway, folder: string, received: Map<string, Received[]>) {
+  private constructor(gateway: MeasuredGateway, folder: OpenFolder, received: Map<string, Received[]>) {
     this.gateway = gateway;
-    this.#folder = folder;
+    this.sessions = folder.sessions;
+    this.#folder = folder.path;
     this.received = received;
   }
 
@@ -83,7 +86,7 @@ export class BadCompany {
       await gateway.close();
       await folder.remove();
     });
-    return new BadCompany(gateway, folder.path, received);
+    return new BadCompany(gateway, folder, received);
   }
 
   /** A request of a stateless client, as far as its headers follow from it. */

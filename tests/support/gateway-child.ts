@@ -38,7 +38,10 @@ async function obey(message: ToChild): Promise<void> {
     time?.advance(message.advance);
     tell({ advanced: message.advance });
   } else {
+    // Who ends waits for others, but not for ever.
+    const passing = setInterval(() => time?.advance(1_000), 10);
     await gateway.stop();
+    clearInterval(passing);
     tell({ stopped: true });
     process.disconnect();
   }

@@ -1,7 +1,7 @@
 import { connect, type NetConnectOpts } from 'node:net';
 import type { JsonObject } from '@cmcp/evidence';
 import { AGENT_TOKEN } from './gateway.ts';
-import { modern } from './ingress.ts';
+import { modern, type Sent } from './ingress.ts';
 
 /** Writes `bytes` to a new connection and gives back everything that came until the other side closed it. */
 export function exchangeBytes(to: NetConnectOpts, bytes: string): Promise<string> {
@@ -46,4 +46,18 @@ export function rawCall(tool: string, fields: Record<string, string> = {}, meta:
   const head = `POST /mcp HTTP/1.1\r\n${lines.join('')}`;
   const text = JSON.stringify(body);
   return { head, body: text, whole: `${head}Content-Length: ${text.length}\r\n\r\n${text}` };
+}
+
+/** A request as `send` would send it, as bytes. */
+export function rawRequest({ method = 'POST', path = '/mcp', headers = {}, body, credential }: Sent): string {
+  const text = body === undefined ? null : JSON.stringify(body);
+  const fields = {
+    Host: 'localhost',
+    Authorization: String(credential),
+    Accept: 'application/json, text/event-stream',
+    ...(text !== null && { 'Content-Type': 'application/json', 'Content-Length': String(Buffer.byteLength(text)) }),
+    ...headers,
+  };
+  const lines = Object.entries(fields).map(([name, value]) => `${name}: ${String(value)}\r\n`);
+  return `${method} ${path} HTTP/1.1\r\n${lines.join('')}\r\n${text ?? ''}`;
 }

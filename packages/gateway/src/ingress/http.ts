@@ -47,6 +47,8 @@ export interface Patience {
   request: number;
   /** How often it is looked for those who take longer. */
   look: number;
+  /** Between an answer and the next request. */
+  idle: number;
 }
 
 export interface HttpIngress {
@@ -62,9 +64,8 @@ export function createHttpIngress(deps: HttpIngressDeps): HttpIngress {
   return new Ingress(deps);
 }
 
-const PATIENCE: Patience = { headers: 10_000, request: 30_000, look: 5_000 };
+const PATIENCE: Patience = { headers: 10_000, request: 30_000, look: 5_000, idle: 65_000 };
 /** Milliseconds. */
-const IDLE_CONNECTION = 65_000;
 const FIRST_PROBE = 30_000;
 const DRAIN = 10_000;
 const ABORT_GRACE = 5_000;
@@ -293,7 +294,7 @@ function serverFor(
     headersTimeout: patience.headers,
     requestTimeout: patience.request,
     connectionsCheckingInterval: patience.look,
-    keepAliveTimeout: IDLE_CONNECTION,
+    keepAliveTimeout: patience.idle,
     maxHeaderSize: MAX_HEADER_BYTES,
     // LIFE-01: the kernel finds out that a peer is gone.
     keepAlive: true,
