@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import type { JsonObject } from '@cmcp/evidence';
 import { bedBehind, front, objectAt, pipe } from '../support/behaviour.ts';
-import { envelope, errorOf, initialize, inSession, modern } from '../support/ingress.ts';
+import { type Answered, envelope, errorOf, initialize, inSession, modern } from '../support/ingress.ts';
 import { EVERYTHING, Peer } from '../support/peer.ts';
 import { answerJson, resultFor, textResult } from '../support/upstreams.ts';
 
