@@ -145,7 +145,7 @@ test('an elicitation without what it must have goes nowhere [B26-704] [B25-704]'
   stream.close();
 });
 
-test('a server is told that it may elicit, sample or list roots where the catalog and its client agree, and never of no mode at all [B26-705] [B26-721] [B26-742] [B25-705] [B25-721] [B25-741]', async (t) => {
+test('a server is told that it may elicit, sample or list roots where the catalog and its client agree, and never of no mode at all [B26-705] [B26-721] [B26-742] [B25-705] [B25-721] [B25-741] [B25-742]', async (t) => {
   const peer = await Peer.listening(t, { family: '2026-07-28' });
   peer.answer('tools/call', said);
   const key = 'io.modelcontextprotocol/clientCapabilities';
@@ -281,7 +281,7 @@ test('a model is given tools only where the client declared that it can be [B26-
   }
 });
 
-test('a conversation for a model is as the protocol wants it, or goes nowhere [B26-723] [B26-724] [B25-723] [B25-724]', async (t) => {
+test('a conversation for a model is as the protocol wants it, or goes nowhere [B26-723] [B26-724] [B25-723]', async (t) => {
   const use = (id: string): JsonObject => ({ type: 'tool_use', id, name: 'x', input: {} });
   const result = (toolUseId: string): JsonObject => ({ type: 'tool_result', toolUseId, content: [textBlock('r')] });
   const user = message('user', textBlock('q'));
@@ -332,7 +332,7 @@ test('a conversation for a model is as the protocol wants it, or goes nowhere [B
   stream.close();
 });
 
-test('the bound on tokens reaches the client as the server set it, and a request without one goes nowhere [B26-725] [B25-725]', async (t) => {
+test('the bound on tokens reaches the client as the server set it, and a request without one goes nowhere [B26-725]', async (t) => {
   const { question, reply } = await conversation(t, 'sampling/createMessage', SAMPLING);
   assert.deepEqual(question?.params, SAMPLING);
   assert.deepEqual((await reply(SAMPLED)).result, SAMPLED);
@@ -352,7 +352,7 @@ test('what a model answers is decided before it flows to the server [B26-726] [B
   stream.close();
 });
 
-test('a server that asks outside any request of a client reaches nobody [B26-741] [B25-727]', async (t) => {
+test('a server that asks outside any request of a client reaches nobody [B26-741]', async (t) => {
   const peer = await Peer.listening(t, { family: 'handshake' });
   const standing = Promise.withResolvers<Events>();
   peer.on('GET', ({ response }) => standing.resolve(new Events(response)));

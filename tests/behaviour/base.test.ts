@@ -15,8 +15,7 @@ const echoing = ({ message }: { message: { params?: { arguments?: unknown } } })
   textResult(JSON.stringify(message.params?.arguments)) as JsonObject;
 
 for (const family of FAMILIES) {
-  const id = family === 'handshake' ? '[B25-102]' : '[B26-102]';
-  test(`every request that a server of the family ${family} is sent has an id of its own, a string ${id}`, async (t) => {
+  test(`every request that a server of the family ${family} is sent has an id of its own, a string ${family === 'handshake' ? '[B25-102]' : '[B26-102]'}`, async (t) => {
     const peer = await Peer.listening(t, { family });
     peer.answer('tools/call', echoing).answer('resources/read', { contents: [{ uri: 'note:///one', text: '1' }] });
     const gateway = await front(t, { peer });
