@@ -352,18 +352,54 @@ test('what a model answers is decided before it flows to the server [B26-726] [B
   stream.close();
 });
 
-test('a server that asks outside any request of a client reaches nobody [B26-741]', async (t) => {
+test('a server that asks outside any request of a client is told so and reaches nobody; a ping it is answered there too [B26-741] [B25-521]', async (t) => {
   const peer = await Peer.listening(t, { family: 'handshake' });
   const standing = Promise.withResolvers<Events>();
   peer.on('GET', ({ response }) => standing.resolve(new Events(response)));
-  peer.answer('tools/call', said);
   const gateway = await front(t, { peer, asks: ASKS });
   const session = String((await gateway.send(initialize('2025-11-25', ABLE))).headers['mcp-session-id']);
   const listening = await gateway.stream({ ...inSession(session, undefined as never), method: 'GET' });
-  (await standing.promise).ask('standalone', 'elicitation/create', FORM).tell('notifications/resources/list_changed');
-  // The announcement that came after the question is what the client hears first.
+  const events = (await standing.promise).ask('ping', 'ping').ask('roots', 'roots/list');
+  events.ask('form', 'elicitation/create', FORM).ask('sample', 'sampling/createMessage', SAMPLING);
+  await peer.reached('response', 4);
+  const answers = peer.all('response').map(({ message: answer }) => [answer.id, 'error' in answer] as const);
+  assert.deepEqual(
+    new Map(answers),
+    new Map<string | undefined, boolean>([
+      ['ping', false],
+      ['roots', true],
+      ['form', true],
+      ['sample', true],
+    ]),
+  );
+  events.tell('notifications/resources/list_changed');
+  // What came after the questions is the first that the client hears.
   assert.equal((await listening.next())?.method, 'notifications/resources/list_changed');
   listening.close();
+});
+
+test('what one client is asked in a session has ids that are used once [B25-110]', async (t) => {
+  const peer = await Peer.listening(t, { family: 'handshake' });
+  peer.on('tools/call', ({ message: call, response }) => {
+    const events = new Events(response).ask('same', 'elicitation/create', FORM);
+    peer.on('response', (received) => {
+      received.response.writeHead(202).end();
+      events.send(resultFor(call, said)).end();
+    });
+  });
+  const gateway = await front(t, { peer, asks: ASKS });
+  const session = String((await gateway.send(initialize('2025-11-25', ABLE))).headers['mcp-session-id']);
+  const ids = new Set<unknown>();
+  for (const id of ['a', 'b', 'c']) {
+    const body = { jsonrpc: '2.0', id, method: 'tools/call', params: { name: 'echo', arguments: {} } };
+    const stream = await gateway.stream(inSession(session, body));
+    const question = await stream.next();
+    assert.ok(typeof question?.id === 'string' || Number.isInteger(question?.id));
+    ids.add(question?.id);
+    await gateway.send(inSession(session, { jsonrpc: '2.0', id: question?.id ?? 0, result: { action: 'decline' } }));
+    assert.equal((await stream.next())?.id, id);
+  }
+  assert.equal(ids.size, 3);
 });
 
 test('roots are file URIs that lead nowhere else, or the server gets none [B26-743] [B26-744] [B25-743] [B25-744]', async (t) => {

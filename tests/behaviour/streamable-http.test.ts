@@ -23,6 +23,17 @@ const progressOf = ({ message }: Received, progress: number): JsonObject => ({
   progress,
 });
 
+test('an origin that is not allowed is refused on every request, whatever its method [B26-302] [B25-302]', async (t) => {
+  const gateway = await front(t, { peer: await Peer.listening(t, { family: 'handshake' }) });
+  const session = String((await gateway.send(initialize())).headers['mcp-session-id']);
+  for (const method of ['POST', 'GET', 'DELETE', 'OPTIONS']) {
+    for (const Origin of ['https://evil.example', 'null', 'http://127.0.0.1.evil.example']) {
+      const sent = inSession(session, handshakeCall(1), { headers: { Origin } });
+      assert.equal((await gateway.send({ ...sent, method })).status, 403, `${method} ${Origin}`);
+    }
+  }
+});
+
 test('each message to a server is a POST of its own, one message, and accepts JSON and event streams [B26-303] [B25-303]', async (t) => {
   for (const family of FAMILIES) {
     const peer = await Peer.listening(t, { family });
