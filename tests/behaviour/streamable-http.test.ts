@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { JsonObject } from '@cmcp/evidence';
-import { front } from '../support/behaviour.ts';
+import { front, objectAt } from '../support/behaviour.ts';
 import { envelope, errorOf, initialize, inSession, modern } from '../support/ingress.ts';
 import { EVERYTHING, Events, Peer } from '../support/peer.ts';
 import { answerJson, connect, type Received, resultFor, textOf, textResult } from '../support/upstreams.ts';
@@ -269,7 +269,7 @@ test('a mirrored argument whose header has illegal characters or is broken is re
   assert.equal(peer.all('tools/call').length, 0);
 });
 
-test('after the client closed the stream nothing is said of its request, and the server is let go [B26-310]', async (t) => {
+test('after the client closed the stream nothing is said of its request, and the server is let go [B26-310] [B26-505]', async (t) => {
   const peer = await Peer.listening(t, { family: '2026-07-28' });
   const closed = Promise.withResolvers<void>();
   peer.on('tools/call', (request) => {
@@ -282,6 +282,39 @@ test('after the client closed the stream nothing is said of its request, and the
   stream.close();
   await closed.promise;
   assert.equal(peer.all('notifications/cancelled').length, 0);
+});
+
+test('a server may answer with JSON or with a stream, and both are understood [B26-307] [B25-319]', async (t) => {
+  for (const family of FAMILIES) {
+    const peer = await Peer.listening(t, { family });
+    peer.on('tools/call', ({ message, response }) => {
+      if (message.params?.arguments?.text === 'json') answerJson(response, resultFor(message, said));
+      else new Events(response).send(resultFor(message, said)).end();
+    });
+    const gateway = await front(t, { peer });
+    for (const text of ['json', 'stream']) {
+      const { json } = await gateway.send(call({ text }));
+      assert.deepEqual(objectAt(json, 'result').content, said.content);
+    }
+  }
+});
+
+test('a session that its server does not know any more is opened anew, without its id [B25-316]', async (t) => {
+  const peer = await Peer.listening(t, { family: 'handshake' });
+  peer.on('tools/call', ({ message, headers, response }) => {
+    if (headers['mcp-session-id'] === 'session-1') response.writeHead(404).end();
+    else answerJson(response, resultFor(message, said));
+  });
+  const gateway = await front(t, { peer });
+  assert.ok('result' in (await gateway.send(call())).json);
+  assert.deepEqual(
+    peer.all('initialize').map(({ headers }) => headers['mcp-session-id']),
+    [undefined, undefined],
+  );
+  assert.deepEqual(
+    peer.all('tools/call').map(({ headers }) => headers['mcp-session-id']),
+    ['session-1', 'session-2'],
+  );
 });
 
 test('a server of the handshake is spoken to in its session until the end, and asked for streams as the protocol says [B25-314] [B25-320]', async (t) => {

@@ -255,47 +255,39 @@ test('a handshake session is used, and ended with the upstream [MCP26-41] [D-48]
   await assert.rejects(call('t'), failsWith('UPSTREAM_UNAVAILABLE'));
 });
 
-test(
-  'an expired session leads to one new one, and a second 404 to a clear error [LIFE-04] [B25-316]',
-  LIMITS,
-  async (t) => {
-    let expired = new Set(['session-1']);
-    const server = await serving(t, 'handshake', ({ message, headers, response }) => {
-      if (expired.has(String(headers['mcp-session-id'])))
-        answerJson(response, { jsonrpc: '2.0', id: null, error: { code: -32001, message: 'Session not found' } }, 404);
-      else answerJson(response, resultFor(message, textResult('ran')));
-    });
-    const { call, upstream } = connect(t, server.transport);
-    const changes: string[] = [];
-    upstream.onChanged((kind) => void changes.push(kind));
-    const calls = () => server.received.filter(({ message }) => message.method === 'tools/call').length;
-    assert.equal(textOf(await call('t')), 'ran');
-    assert.deepEqual([calls(), changes], [2, ['tools', 'resources', 'prompts']]);
-    expired = new Set(['session-2', 'session-3']);
-    await assert.rejects(call('t'), failsWith('UPSTREAM_UNAVAILABLE', /two sessions/));
-    assert.equal(calls(), 4);
-    assert.equal(textOf(await call('t')), 'ran');
-  },
-);
+test('an expired session leads to one new one, and a second 404 to a clear error [LIFE-04]', LIMITS, async (t) => {
+  let expired = new Set(['session-1']);
+  const server = await serving(t, 'handshake', ({ message, headers, response }) => {
+    if (expired.has(String(headers['mcp-session-id'])))
+      answerJson(response, { jsonrpc: '2.0', id: null, error: { code: -32001, message: 'Session not found' } }, 404);
+    else answerJson(response, resultFor(message, textResult('ran')));
+  });
+  const { call, upstream } = connect(t, server.transport);
+  const changes: string[] = [];
+  upstream.onChanged((kind) => void changes.push(kind));
+  const calls = () => server.received.filter(({ message }) => message.method === 'tools/call').length;
+  assert.equal(textOf(await call('t')), 'ran');
+  assert.deepEqual([calls(), changes], [2, ['tools', 'resources', 'prompts']]);
+  expired = new Set(['session-2', 'session-3']);
+  await assert.rejects(call('t'), failsWith('UPSTREAM_UNAVAILABLE', /two sessions/));
+  assert.equal(calls(), 4);
+  assert.equal(textOf(await call('t')), 'ran');
+});
 
-test(
-  'JSON and SSE answers arrive unaltered, number lexemes included [MCP26-18] [B26-307] [B25-319]',
-  LIMITS,
-  async (t) => {
-    const result =
-      '{"content":[{"type":"odd","n":1.50}],"structuredContent":{"x":1e2},"isError":true,"_meta":{"v/k":-0}}';
-    for (const family of FAMILIES) {
-      const server = await serving(t, family, ({ message, response }) => {
-        const body = `{"jsonrpc":"2.0","id":"${message.id}","result":${result.replace('{', '{"resultType":"complete",')}}`;
-        if (message.params?.name === 'sse') sse(response, `event: message\r\ndata: ${body}\r\n\r\n`);
-        else answerJson(response, body);
-      });
-      const { call } = connect(t, server.transport);
-      assert.equal(stringifyJson(await call('json')), result);
-      assert.equal(stringifyJson(await call('sse')), result);
-    }
-  },
-);
+test('JSON and SSE answers arrive unaltered, number lexemes included [MCP26-18]', LIMITS, async (t) => {
+  const result =
+    '{"content":[{"type":"odd","n":1.50}],"structuredContent":{"x":1e2},"isError":true,"_meta":{"v/k":-0}}';
+  for (const family of FAMILIES) {
+    const server = await serving(t, family, ({ message, response }) => {
+      const body = `{"jsonrpc":"2.0","id":"${message.id}","result":${result.replace('{', '{"resultType":"complete",')}}`;
+      if (message.params?.name === 'sse') sse(response, `event: message\r\ndata: ${body}\r\n\r\n`);
+      else answerJson(response, body);
+    });
+    const { call } = connect(t, server.transport);
+    assert.equal(stringifyJson(await call('json')), result);
+    assert.equal(stringifyJson(await call('sse')), result);
+  }
+});
 
 test(
   'only the response with our id is released from a stream, whatever else is on it [ATK-15] [MCP26-17] [MCP26-25]',
@@ -551,27 +543,23 @@ test(
   },
 );
 
-test(
-  'a cancelled call closes its stream at once, and an older server is told [MCP26-26] [B26-505]',
-  LIMITS,
-  async (t) => {
-    for (const family of FAMILIES) {
-      const controller = new AbortController();
-      let closed: Promise<unknown> = Promise.resolve();
-      const server = await serving(t, family, ({ response }) => {
-        closed = once(response, 'close');
-        controller.abort();
-      });
-      const { call, upstream } = connect(t, server.transport);
-      await assert.rejects(call('t', {}, { signal: AbortSignal.abort() }), failsWith('CALL_CANCELLED'));
-      await assert.rejects(call('t', {}, { signal: controller.signal }), failsWith('CALL_CANCELLED'));
-      await closed;
-      await upstream.close();
-      const told = server.received.filter(({ message }) => message.method === 'notifications/cancelled');
-      assert.equal(told.length, family === 'modern' ? 0 : 1);
-    }
-  },
-);
+test('a cancelled call closes its stream at once, and an older server is told [MCP26-26]', LIMITS, async (t) => {
+  for (const family of FAMILIES) {
+    const controller = new AbortController();
+    let closed: Promise<unknown> = Promise.resolve();
+    const server = await serving(t, family, ({ response }) => {
+      closed = once(response, 'close');
+      controller.abort();
+    });
+    const { call, upstream } = connect(t, server.transport);
+    await assert.rejects(call('t', {}, { signal: AbortSignal.abort() }), failsWith('CALL_CANCELLED'));
+    await assert.rejects(call('t', {}, { signal: controller.signal }), failsWith('CALL_CANCELLED'));
+    await closed;
+    await upstream.close();
+    const told = server.received.filter(({ message }) => message.method === 'notifications/cancelled');
+    assert.equal(told.length, family === 'modern' ? 0 : 1);
+  }
+});
 
 test(
   'a change of the tool list is announced from the GET stream, and a broken stream counts as a change [MCP26-41]',
