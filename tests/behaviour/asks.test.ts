@@ -145,7 +145,7 @@ test('an elicitation without what it must have goes nowhere [B26-704] [B25-704]'
   stream.close();
 });
 
-test('a server is told that it may elicit, sample or list roots where the catalog and its client agree, and never of no mode at all [B26-705] [B26-721] [B26-742] [B25-705] [B25-721] [B25-741]', async (t) => {
+test('a server is told that it may elicit, sample or list roots where the catalog and its client agree, and never of no mode at all [B26-705] [B26-721] [B26-742] [B25-705] [B25-721] [B25-741] [B25-742]', async (t) => {
   const peer = await Peer.listening(t, { family: '2026-07-28' });
   peer.answer('tools/call', said);
   const key = 'io.modelcontextprotocol/clientCapabilities';
@@ -281,7 +281,7 @@ test('a model is given tools only where the client declared that it can be [B26-
   }
 });
 
-test('a conversation for a model is as the protocol wants it, or goes nowhere [B26-723] [B26-724] [B25-723] [B25-724]', async (t) => {
+test('a conversation for a model is as the protocol wants it, or goes nowhere [B26-723] [B26-724] [B25-723]', async (t) => {
   const use = (id: string): JsonObject => ({ type: 'tool_use', id, name: 'x', input: {} });
   const result = (toolUseId: string): JsonObject => ({ type: 'tool_result', toolUseId, content: [textBlock('r')] });
   const user = message('user', textBlock('q'));
@@ -332,7 +332,7 @@ test('a conversation for a model is as the protocol wants it, or goes nowhere [B
   stream.close();
 });
 
-test('the bound on tokens reaches the client as the server set it, and a request without one goes nowhere [B26-725] [B25-725]', async (t) => {
+test('the bound on tokens reaches the client as the server set it, and a request without one goes nowhere [B26-725]', async (t) => {
   const { question, reply } = await conversation(t, 'sampling/createMessage', SAMPLING);
   assert.deepEqual(question?.params, SAMPLING);
   assert.deepEqual((await reply(SAMPLED)).result, SAMPLED);
@@ -352,18 +352,54 @@ test('what a model answers is decided before it flows to the server [B26-726] [B
   stream.close();
 });
 
-test('a server that asks outside any request of a client reaches nobody [B26-741] [B25-727]', async (t) => {
+test('a server that asks outside any request of a client is told so and reaches nobody; a ping it is answered there too [B26-741] [B25-521]', async (t) => {
   const peer = await Peer.listening(t, { family: 'handshake' });
   const standing = Promise.withResolvers<Events>();
   peer.on('GET', ({ response }) => standing.resolve(new Events(response)));
-  peer.answer('tools/call', said);
   const gateway = await front(t, { peer, asks: ASKS });
   const session = String((await gateway.send(initialize('2025-11-25', ABLE))).headers['mcp-session-id']);
   const listening = await gateway.stream({ ...inSession(session, undefined as never), method: 'GET' });
-  (await standing.promise).ask('standalone', 'elicitation/create', FORM).tell('notifications/resources/list_changed');
-  // The announcement that came after the question is what the client hears first.
+  const events = (await standing.promise).ask('ping', 'ping').ask('roots', 'roots/list');
+  events.ask('form', 'elicitation/create', FORM).ask('sample', 'sampling/createMessage', SAMPLING);
+  await peer.reached('response', 4);
+  const answers = peer.all('response').map(({ message: answer }) => [answer.id, 'error' in answer] as const);
+  assert.deepEqual(
+    new Map(answers),
+    new Map<string | undefined, boolean>([
+      ['ping', false],
+      ['roots', true],
+      ['form', true],
+      ['sample', true],
+    ]),
+  );
+  events.tell('notifications/resources/list_changed');
+  // What came after the questions is the first that the client hears.
   assert.equal((await listening.next())?.method, 'notifications/resources/list_changed');
   listening.close();
+});
+
+test('what one client is asked in a session has ids that are used once [B25-110]', async (t) => {
+  const peer = await Peer.listening(t, { family: 'handshake' });
+  peer.on('tools/call', ({ message: call, response }) => {
+    const events = new Events(response).ask('same', 'elicitation/create', FORM);
+    peer.on('response', (received) => {
+      received.response.writeHead(202).end();
+      events.send(resultFor(call, said)).end();
+    });
+  });
+  const gateway = await front(t, { peer, asks: ASKS });
+  const session = String((await gateway.send(initialize('2025-11-25', ABLE))).headers['mcp-session-id']);
+  const ids = new Set<unknown>();
+  for (const id of ['a', 'b', 'c']) {
+    const body = { jsonrpc: '2.0', id, method: 'tools/call', params: { name: 'echo', arguments: {} } };
+    const stream = await gateway.stream(inSession(session, body));
+    const question = await stream.next();
+    assert.ok(typeof question?.id === 'string' || Number.isInteger(question?.id));
+    ids.add(question?.id);
+    await gateway.send(inSession(session, { jsonrpc: '2.0', id: question?.id ?? 0, result: { action: 'decline' } }));
+    assert.equal((await stream.next())?.id, id);
+  }
+  assert.equal(ids.size, 3);
 });
 
 test('roots are file URIs that lead nowhere else, or the server gets none [B26-743] [B26-744] [B25-743] [B25-744]', async (t) => {

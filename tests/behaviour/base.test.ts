@@ -15,8 +15,7 @@ const echoing = ({ message }: { message: { params?: { arguments?: unknown } } })
   textResult(JSON.stringify(message.params?.arguments)) as JsonObject;
 
 for (const family of FAMILIES) {
-  const id = family === 'handshake' ? '[B25-102]' : '[B26-102]';
-  test(`every request that a server of the family ${family} is sent has an id of its own, a string ${id}`, async (t) => {
+  test(`every request that a server of the family ${family} is sent has an id of its own, a string ${family === 'handshake' ? '[B25-102]' : '[B26-102]'}`, async (t) => {
     const peer = await Peer.listening(t, { family });
     peer.answer('tools/call', echoing).answer('resources/read', { contents: [{ uri: 'note:///one', text: '1' }] });
     const gateway = await front(t, { peer });
@@ -221,6 +220,31 @@ test('the names of our own members of _meta have the form that the protocol give
   const discovered = (await gateway.send(modern('server/discover'))).json.result as { capabilities: JsonObject };
   const extensions = Object.keys(discovered.capabilities.extensions as JsonObject);
   assert.ok(extensions.length > 0 && extensions.every((key) => name.test(key)));
+});
+
+test('what stands under a reserved key may be anything: it is refused as a parameter or left aside, and is never a fault [B26-124] [B25-109]', async (t) => {
+  const peer = await Peer.listening(t, { family: 'handshake' });
+  peer.answer('tools/call', echoing);
+  const gateway = await front(t, { peer });
+  const session = String((await gateway.send(initialize())).headers['mcp-session-id']);
+  const keys = ['clientInfo', 'logLevel', 'subscriptionId', 'serverInfo', 'related-task', 'unheard-of'];
+  const names = [
+    'progressToken',
+    'traceparent',
+    'tracestate',
+    'baggage',
+    ...keys.map((key) => `io.modelcontextprotocol/${key}`),
+  ];
+  for (const name of names) {
+    for (const value of [null, 7, true, 'x'.repeat(300), [], { a: { b: [1] } }]) {
+      const params = { name: 'echo', arguments: {}, _meta: { [name]: value } };
+      const answers = [
+        await gateway.send(modern('tools/call', { ...params, _meta: envelope({ [name]: value }) })),
+        await gateway.send(inSession(session, { jsonrpc: '2.0', id: 1, method: 'tools/call', params })),
+      ];
+      for (const { json } of answers) assert.ok('result' in json || objectAt(json, 'error').code === -32602, name);
+    }
+  }
 });
 
 test('a schema that points into the network is never followed [B26-115]', async (t) => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { JsonObject } from '@cmcp/evidence';
-import { front } from '../support/behaviour.ts';
+import { front, objectAt } from '../support/behaviour.ts';
 import { envelope, errorOf, initialize, inSession, modern } from '../support/ingress.ts';
 import { EVERYTHING, Events, Peer } from '../support/peer.ts';
 import { answerJson, connect, type Received, resultFor, textOf, textResult } from '../support/upstreams.ts';
@@ -21,6 +21,17 @@ const ASKABLE = { 'io.modelcontextprotocol/clientCapabilities': { elicitation: {
 const progressOf = ({ message }: Received, progress: number): JsonObject => ({
   progressToken: String(message.params?._meta?.progressToken),
   progress,
+});
+
+test('an origin that is not allowed is refused on every request, whatever its method [B26-302] [B25-302]', async (t) => {
+  const gateway = await front(t, { peer: await Peer.listening(t, { family: 'handshake' }) });
+  const session = String((await gateway.send(initialize())).headers['mcp-session-id']);
+  for (const method of ['POST', 'GET', 'DELETE', 'OPTIONS']) {
+    for (const Origin of ['https://evil.example', 'null', 'http://127.0.0.1.evil.example']) {
+      const sent = inSession(session, handshakeCall(1), { headers: { Origin } });
+      assert.equal((await gateway.send({ ...sent, method })).status, 403, `${method} ${Origin}`);
+    }
+  }
 });
 
 test('each message to a server is a POST of its own, one message, and accepts JSON and event streams [B26-303] [B25-303]', async (t) => {
@@ -258,7 +269,7 @@ test('a mirrored argument whose header has illegal characters or is broken is re
   assert.equal(peer.all('tools/call').length, 0);
 });
 
-test('after the client closed the stream nothing is said of its request, and the server is let go [B26-310]', async (t) => {
+test('after the client closed the stream nothing is said of its request, and the server is let go [B26-310] [B26-505]', async (t) => {
   const peer = await Peer.listening(t, { family: '2026-07-28' });
   const closed = Promise.withResolvers<void>();
   peer.on('tools/call', (request) => {
@@ -271,6 +282,39 @@ test('after the client closed the stream nothing is said of its request, and the
   stream.close();
   await closed.promise;
   assert.equal(peer.all('notifications/cancelled').length, 0);
+});
+
+test('a server may answer with JSON or with a stream, and both are understood [B26-307] [B25-319]', async (t) => {
+  for (const family of FAMILIES) {
+    const peer = await Peer.listening(t, { family });
+    peer.on('tools/call', ({ message, response }) => {
+      if (message.params?.arguments?.text === 'json') answerJson(response, resultFor(message, said));
+      else new Events(response).send(resultFor(message, said)).end();
+    });
+    const gateway = await front(t, { peer });
+    for (const text of ['json', 'stream']) {
+      const { json } = await gateway.send(call({ text }));
+      assert.deepEqual(objectAt(json, 'result').content, said.content);
+    }
+  }
+});
+
+test('a session that its server does not know any more is opened anew, without its id [B25-316]', async (t) => {
+  const peer = await Peer.listening(t, { family: 'handshake' });
+  peer.on('tools/call', ({ message, headers, response }) => {
+    if (headers['mcp-session-id'] === 'session-1') response.writeHead(404).end();
+    else answerJson(response, resultFor(message, said));
+  });
+  const gateway = await front(t, { peer });
+  assert.ok('result' in (await gateway.send(call())).json);
+  assert.deepEqual(
+    peer.all('initialize').map(({ headers }) => headers['mcp-session-id']),
+    [undefined, undefined],
+  );
+  assert.deepEqual(
+    peer.all('tools/call').map(({ headers }) => headers['mcp-session-id']),
+    ['session-1', 'session-2'],
+  );
 });
 
 test('a server of the handshake is spoken to in its session until the end, and asked for streams as the protocol says [B25-314] [B25-320]', async (t) => {

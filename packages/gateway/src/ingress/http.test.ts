@@ -95,7 +95,7 @@ test('a Host that is not on the list is refused, with or without a good Origin [
   assert.equal(gateway.counts.get('parse_error'), undefined);
 });
 
-test('an Origin that is not on the list, or is null, is refused before the body is read [MCP26-02] [MCP25-19] [G2] [ATK-27] [AISVS-10.3.3]', async (t) => {
+test('an Origin that is not on the list, or is null, is refused before the body is read [MCP26-02] [MCP25-19] [G2] [ATK-27] [AISVS-10.3.3] [B26-302] [B25-302]', async (t) => {
   const { port, gateway } = await serve(t, { allowedOrigins: ['https://app.example', 'null'] });
   assert.equal((await send(port, { headers: { Origin: 'https://app.example' }, body: PING })).status, 200);
   const evil = [
@@ -119,7 +119,7 @@ test('an Origin that is not on the list, or is null, is refused before the body 
   assert.equal(gateway.counts.get('origin_refused'), evil.length + 1);
 });
 
-test('a bad credential is 401 whatever it looks like, and never reaches a handler [AUTHZ-14] [D-52] [AISVS-10.2.1]', async (t) => {
+test('a bad credential is 401 whatever it looks like, and never reaches a handler [AUTHZ-14] [D-52] [AISVS-10.2.1] [B25-323]', async (t) => {
   const { port, gateway } = await serve(t);
   const bad = ['Bearer nobody', 'Basic x', 'Bearer', `${ALICE} x`, 'Bearer \u00ff\u00fe', `Bearer ${'x'.repeat(9000)}`];
   for (const credential of bad) assert.equal((await send(port, { body: PING, credential })).status, 401, credential);

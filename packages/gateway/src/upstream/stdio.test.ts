@@ -72,7 +72,7 @@ test('a modern server (SDK v2) over stdio is found by discover and announces cha
 });
 
 test(
-  'era detection: any error to discover, silence, nonsense or death leads to the handshake [MCP26-41]',
+  'era detection: any error to discover, silence, nonsense or death leads to the handshake [MCP26-41] [B26-205]',
   LIMITS,
   async (t) => {
     for (const script of [
@@ -124,7 +124,7 @@ test(
 );
 
 test(
-  'arguments reach the server with their lexemes, and no argument can end its line and begin another message [MCP26-39]',
+  'arguments reach the server with their lexemes, and no argument can end its line and begin another message [MCP26-39] [B26-403] [B25-403]',
   LIMITS,
   async (t) => {
     // The scripted server reads by Node's readline, which also splits at U+2028 and U+2029.

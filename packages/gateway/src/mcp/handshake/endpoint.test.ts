@@ -103,7 +103,7 @@ test('before initialize only ping is answered [MCP25-01] [MCP25-04] [MCP25-07]',
   assert.equal(gateway.calls.length, 0);
 });
 
-test('a session id is random, printable, and made by us whatever the client brings [MCP25-07] [ATK-30]', async (t) => {
+test('a session id is random, printable, and made by us whatever the client brings [MCP25-07] [ATK-30] [B25-313] [B25-322]', async (t) => {
   const { port } = await serve(t);
   const ids = new Set<string>();
   for (let i = 0; i < 20; i++) {
@@ -140,7 +140,7 @@ test('a session lists, calls and pings, and its calls are the same as without a 
   assert.equal(gateway.counts.get('pinged'), 1);
 });
 
-test('an array is refused where the revision has no batches [MCP25-05] [ATK-19]', async (t) => {
+test('an array is refused where the revision has no batches [MCP25-05] [ATK-19] [B25-304]', async (t) => {
   const { port } = await serve(t);
   for (const version of ['2025-11-25', '2025-06-18']) {
     const session = await open(port, ALICE, version);
@@ -150,7 +150,7 @@ test('an array is refused where the revision has no batches [MCP25-05] [ATK-19]'
   assert.equal((await send(port, { body: [PING] })).status, 400);
 });
 
-test('accepted notifications and responses get 202 without a body, others an error without an id [MCP25-03]', async (t) => {
+test('accepted notifications and responses get 202 without a body, others an error without an id [MCP25-03] [B25-305]', async (t) => {
   const { port } = await serve(t);
   const session = await open(port);
   const accepted = [
@@ -173,7 +173,7 @@ test('accepted notifications and responses get 202 without a body, others an err
   assert.deepEqual([answer.status, 'id' in answer.json], [400, false]);
 });
 
-test('the id of another caller is not found, and that is an event [MCP25-08] [ATK-30]', async (t) => {
+test('the id of another caller is not found, and that is an event [MCP25-08] [ATK-30] [B25-321]', async (t) => {
   const { port, gateway } = await serve(t);
   const session = await open(port, ALICE);
   for (const sent of [
@@ -331,7 +331,7 @@ test('a session that the log cannot open or close is not pretended [G1]', async 
   assert.equal(errorOf(opened).code, -32000);
 });
 
-test('GET keeps one stream per session open, with heartbeats, for who accepts one [MCP25-06] [MCP26-27]', async (t) => {
+test('GET keeps one stream per session open, with heartbeats, for who accepts one [MCP25-06] [MCP26-27] [B25-308]', async (t) => {
   const timers = new ManualTime();
   const { port } = await serve(t, { timers, clock: timers });
   const session = await open(port);

@@ -36,7 +36,7 @@ test('a tool is called without any handshake, and the result says that it is com
   assert.deepEqual([seen?.session, seen?.handle, seen?.workflow, seen?.dataClass], [null, null, null, null]);
 });
 
-test('only POST is answered unless a transport session is addressed [MCP26-01]', async (t) => {
+test('only POST is answered unless a transport session is addressed [MCP26-01] [B26-301]', async (t) => {
   const { port } = await serve(t);
   for (const method of ['GET', 'DELETE']) {
     const answer = await send(port, { method });
@@ -62,7 +62,7 @@ test('an array and a response of the client are refused [MCP26-04] [ATK-19]', as
   }
 });
 
-test('a notification is accepted without a body or refused without an id [MCP26-05]', async (t) => {
+test('a notification is accepted without a body or refused without an id [MCP26-05] [B26-305]', async (t) => {
   const { port, gateway } = await serve(t);
   const headers = { 'MCP-Protocol-Version': MODERN };
   const notify = (method: string, more = {}) =>
@@ -76,7 +76,7 @@ test('a notification is accepted without a body or refused without an id [MCP26-
   assert.equal(gateway.calls.length, 0);
 });
 
-test('the version header must be present, single and equal to the body [MCP26-07] [G3]', async (t) => {
+test('the version header must be present, single and equal to the body [MCP26-07] [G3] [B26-311] [B26-312]', async (t) => {
   const { port, gateway } = await serve(t);
   const good = modern('tools/list');
   for (const value of [undefined, '2025-11-25', '2026-07-28 ', ['2026-07-28', '2026-07-28'], '']) {
@@ -109,7 +109,7 @@ test('a version that is not spoken is answered with those that are [MCP26-08]', 
   }
 });
 
-test('a method that is not governed is 404 with -32601, and recorded [MCP26-09] [MCP26-44] [D-52]', async (t) => {
+test('a method that is not governed is 404 with -32601, and recorded [MCP26-09] [MCP26-44] [D-52] [B26-315]', async (t) => {
   const { port, gateway } = await serve(t);
   const methods = [
     'foo/bar',
@@ -152,7 +152,7 @@ test('a client that did not declare the tasks extension is told that, whatever t
   );
 });
 
-test('Mcp-Method and Mcp-Name repeat the body exactly; the body is what is decided [MCP26-10] [G3]', async (t) => {
+test('Mcp-Method and Mcp-Name repeat the body exactly; the body is what is decided [MCP26-10] [G3] [B26-316]', async (t) => {
   const { port, gateway } = await serve(t);
   const named: [string, JsonObject][] = [
     ['tools/call', { name: 'echo' }],
@@ -192,7 +192,7 @@ test('Mcp-Method and Mcp-Name repeat the body exactly; the body is what is decid
   assert.equal(gateway.calls[0]?.name, 'echo');
 });
 
-test('an encoded name is decoded before it is compared, strictly [MCP26-11] [ATK-16]', async (t) => {
+test('an encoded name is decoded before it is compared, strictly [MCP26-11] [ATK-16] [B26-323]', async (t) => {
   const { port, gateway } = await serve(t);
   const ask = async (name: string, header: string) => {
     const answer = await send(port, modern('tools/call', { name }, { headers: { 'Mcp-Name': header } }));
@@ -216,7 +216,7 @@ test('an encoded name is decoded before it is compared, strictly [MCP26-11] [ATK
   assert.equal(gateway.calls.length, 4);
 });
 
-test('a mirrored argument must equal its header at the exact path [MCP26-12] [G3] [ATK-16]', async (t) => {
+test('a mirrored argument must equal its header at the exact path [MCP26-12] [G3] [ATK-16] [B26-325] [B26-326]', async (t) => {
   const { port, gateway } = await serve(t);
   const table: [JsonObject, Record<string, string>, boolean][] = [
     [{}, {}, true],
@@ -262,7 +262,7 @@ test('numbers that differ only in how they are written agree, beyond 2^53 only w
   assert.equal(await ask('9007199254740993', '9007199254740992'), 400);
 });
 
-test('_meta must name version and capabilities [MCP26-14]', async (t) => {
+test('_meta must name version and capabilities [MCP26-14] [B26-116]', async (t) => {
   const { port, gateway } = await serve(t);
   const bad: [JsonValue | undefined, string[]][] = [
     [undefined, [VERSION, CAPABILITIES]],
