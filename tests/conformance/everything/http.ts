@@ -12,13 +12,25 @@ export interface EverythingServer {
   close(): Promise<void>;
 }
 
-/** Serves everything on one loopback endpoint, to both families of revisions. */
-export async function startEverythingServer({ port = 0 }: { port?: number } = {}): Promise<EverythingServer> {
+/** One family of revisions; a server that speaks no other knows nothing of it. */
+export type Family = 'handshake' | 'modern';
+
+/** Serves everything on one loopback endpoint, to both families of revisions unless it is to speak only one. */
+export async function startEverythingServer({
+  port = 0,
+  family = null,
+}: {
+  port?: number;
+  family?: Family | null;
+} = {}): Promise<EverythingServer> {
   const shared = createShared();
   const modern = createMcpHandler(everythingFactory(shared), { legacy: 'reject', bus: shared.changes });
   const sessions = new Sessions(lastingFactory(shared));
   const serve = toNodeHandler({
-    fetch: async (request) => ((await isLegacyRequest(request)) ? sessions.fetch(request) : modern.fetch(request)),
+    fetch: async (request) => {
+      const spoken = family ?? ((await isLegacyRequest(request)) ? 'handshake' : 'modern');
+      return spoken === 'handshake' ? sessions.fetch(request) : modern.fetch(request);
+    },
   });
   // A page in a browser must not reach it by DNS rebinding.
   const guards = [localhostHostValidation(), localhostOriginValidation()];
