@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { type IncomingMessage, request as httpRequest } from 'node:http';
+import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
 import type { TestContext } from 'node:test';
 import { type JsonObject, type JsonValue, sha256Hex } from '@cmcp/evidence';
@@ -168,7 +168,8 @@ export async function stream(port: number, sent: Sent): Promise<OpenStream> {
     }
   };
   const next = async (): Promise<JsonObject | null> => {
-    for (let event = await block(); event !== null; event = await block()) if (event.message !== null) return event.message;
+    for (let event = await block(); event !== null; event = await block())
+      if (event.message !== null) return event.message;
     return null;
   };
   const rest = async (): Promise<StreamedEvent[]> => {
