@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import type { JsonObject } from '@cmcp/evidence';
-import { Gateway, loadConfig, readEnvironment } from '@cmcp/gateway';
+import { Gateway, loadConfig, readEnvironment, type StartedGateway } from '@cmcp/gateway';
 import { parseCatalog } from '../../packages/gateway/src/catalog/load.ts';
 import { startingPolicy } from '../../packages/gateway/src/policy/starting-policy.ts';
 import { CLI, cliEnvironment } from './cli.ts';
@@ -100,8 +100,13 @@ export class TakenOver {
 
   /** Starts a gateway in this process and returns where agents connect. */
   async start(): Promise<URL> {
-    const { url } = await (await this.#gateway()).start();
+    const { url } = await this.started();
     return new URL(url ?? '');
+  }
+
+  /** The same, with all that a gateway tells whoever started it. */
+  async started(): Promise<StartedGateway> {
+    return await (await this.#gateway()).start();
   }
 
   /** Serves one agent on two streams with a gateway of its own, until the input ends. */
