@@ -50,7 +50,7 @@ export const LEGS: readonly Leg[] = [
     mirrors: 'server direct',
     // What 2026-07-28 added, such a server does not have, and a gateway cannot give it.
     revisions: ['2025-11-25'],
-    stand: () => behindGateway(startEverythingServer({ stateless: false })),
+    stand: () => behindGateway(startEverythingServer({ family: 'handshake' })),
   },
   {
     name: 'server gateway stdio',

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Readable, Writable } from 'node:stream';
 import type { JsonObject } from '@cmcp/evidence';
-import { Gateway, type GatewayDeps, loadConfig, readEnvironment } from '@cmcp/gateway';
+import { Gateway, loadConfig, readEnvironment, type StartedGateway } from '@cmcp/gateway';
 import { parseCatalog } from '../../packages/gateway/src/catalog/load.ts';
 import { startingPolicy } from '../../packages/gateway/src/policy/starting-policy.ts';
 import { CLI, cliEnvironment } from './cli.ts';
@@ -98,19 +99,33 @@ export class TakenOver {
   }
 
   /** Starts a gateway in this process and returns where agents connect. */
-  async start(deps: Partial<GatewayDeps> = {}): Promise<URL> {
-    const environment = readEnvironment(cliEnvironment(this.folder));
-    const report = (event: string, detail: string): void => void this.reports.push(`${event} ${detail}`);
-    const config = await loadConfig(this.configFile, environment);
-    const own = { environment, report, process: quietProcess(), measureCode: measuredOnce };
-    const gateway = new Gateway(config, { ...own, ...deps });
-    this.#gateways.push(gateway);
-    const { url } = await gateway.start();
+  async start(): Promise<URL> {
+    const { url } = await this.started();
     return new URL(url ?? '');
+  }
+
+  /** The same, with all that a gateway tells whoever started it. */
+  async started(): Promise<StartedGateway> {
+    return await (await this.#gateway()).start();
+  }
+
+  /** Serves one agent on two streams with a gateway of its own, until the input ends. */
+  async serveStdio(input: Readable, output: Writable): Promise<void> {
+    await (await this.#gateway()).serveStdio(input, output, () => undefined);
   }
 
   async close(): Promise<void> {
     await Promise.all(this.#gateways.map((gateway) => gateway.stop()));
     await rm(this.folder, { recursive: true, force: true });
+  }
+
+  async #gateway(): Promise<Gateway> {
+    const environment = readEnvironment(cliEnvironment(this.folder));
+    const report = (event: string, detail: string): void => void this.reports.push(`${event} ${detail}`);
+    const config = await loadConfig(this.configFile, environment);
+    const own = { environment, report, process: quietProcess(), measureCode: measuredOnce };
+    const gateway = new Gateway(config, own);
+    this.#gateways.push(gateway);
+    return gateway;
   }
 }

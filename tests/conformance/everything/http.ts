@@ -12,22 +12,27 @@ export interface EverythingServer {
   close(): Promise<void>;
 }
 
+/** One family of revisions; a server that speaks no other knows nothing of it. */
+export type Family = 'handshake' | 'modern';
+
 export interface EverythingOptions {
   /** Any free one by default. */
   port?: number;
-  /** Whether it serves 2026-07-28 too; otherwise the handshake revisions alone, as older servers do. */
-  stateless?: boolean;
+  /** The only one that it speaks; null: both. */
+  family?: Family | null;
 }
 
-/** Serves everything on one loopback endpoint, to both families of revisions. */
+/** Serves everything on one loopback endpoint, to both families of revisions unless it is to speak only one. */
 export async function startEverythingServer(options: EverythingOptions = {}): Promise<EverythingServer> {
-  const { port = 0, stateless = true } = options;
+  const { port = 0, family = null } = options;
   const shared = createShared();
   const modern = createMcpHandler(everythingFactory(shared), { legacy: 'reject', bus: shared.changes });
   const sessions = new Sessions(lastingFactory(shared));
   const serve = toNodeHandler({
-    fetch: async (request) =>
-      !stateless || (await isLegacyRequest(request)) ? sessions.fetch(request) : modern.fetch(request),
+    fetch: async (request) => {
+      const spoken = family ?? ((await isLegacyRequest(request)) ? 'handshake' : 'modern');
+      return spoken === 'handshake' ? sessions.fetch(request) : modern.fetch(request);
+    },
   });
   // A page in a browser must not reach it by DNS rebinding.
   const guards = [localhostHostValidation(), localhostOriginValidation()];

@@ -513,6 +513,31 @@ test('the stream of a server is opened again when it ends, and not when it is re
   }
 });
 
+test('a stream that breaks goes on behind the last event, and anew where the gateway does not have that any more [MCP25-10]', async (t) => {
+  const time = new ManualTime();
+  const { bridge, arrival, seen } = await inSession(t, '2025-11-25', 'session-1', time);
+  const next = async (): Promise<Received> => {
+    for (const before = seen.length; seen.length === before; await turn()) time.advance(1);
+    return arrival();
+  };
+  const said = (method: string) => ({ jsonrpc: '2.0', method });
+  const first = await arrival();
+  first.response.writeHead(200, STREAM_TYPE).end(`id: e-0\n${event(stringifyJson(said('notifications/a')))}`);
+  assert.deepEqual(await bridge.next(), said('notifications/a'));
+  const second = await next();
+  assert.deepEqual([first.headers['last-event-id'], second.headers['last-event-id']], [undefined, 'e-0']);
+  // Without an event of its own it goes on at the same place.
+  second.response.writeHead(200, STREAM_TYPE).end(': open\n\n');
+  const third = await next();
+  assert.equal(third.headers['last-event-id'], 'e-0');
+  third.response.writeHead(400).end();
+  const fourth = await next();
+  assert.equal(fourth.headers['last-event-id'], undefined);
+  assert.match(bridge.said.join('\n'), /what was said on it meanwhile is lost/);
+  fourth.response.writeHead(200, STREAM_TYPE).write(event(stringifyJson(said('notifications/b'))));
+  assert.deepEqual(await bridge.next(), said('notifications/b'));
+});
+
 /** A request and its answer: what was sent before has arrived by then. */
 async function pinged(bridge: Bridged, arrival: () => Promise<Received>): Promise<void> {
   bridge.send({ jsonrpc: '2.0', id: 'p', method: 'ping' });

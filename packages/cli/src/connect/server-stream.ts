@@ -19,14 +19,16 @@ export interface ServerStreamDeps {
 }
 
 /**
- * The stream on which a server of the handshake revisions speaks first (GET). One that breaks is opened again, with growing
- * pauses; one that is refused is not.
+ * The stream on which a server of the handshake revisions speaks first (GET). One that breaks goes on where it broke, with
+ * growing pauses, or from then on where that is not to be had; one that is refused is not opened again.
  */
 export class ServerStream {
   readonly #deps: ServerStreamDeps;
   #request: Pick<HttpRequest, 'abort' | 'pause' | 'resume'> | null = null;
   #stopTimer: () => void = () => {};
   #closed = false;
+  /** MCP25-10: where the stream goes on when its connection is lost. */
+  #lastEventId: string | null = null;
   #retryMs = FIRST_RETRY_MS;
 
   constructor(deps: ServerStreamDeps) {
@@ -42,18 +44,25 @@ export class ServerStream {
 
   #open(): void {
     const { endpoint, fields } = this.#deps;
+    const after = this.#lastEventId;
+    const position: [string, string][] = after === null ? [] : [['last-event-id', after]];
     let body: AnswerBody | null = null;
-    this.#request = endpoint.send('GET', [...fields, ['accept', 'text/event-stream']], null, {
+    let refused = false;
+    this.#request = endpoint.send('GET', [...fields, ['accept', 'text/event-stream'], ...position], null, {
       head: (status, headers) => {
-        if (status !== 200) return this.#refused(status);
+        refused = status !== 200;
+        if (refused) return after === null ? this.#refused(status) : this.#anew();
         this.#guarded(() => {
           body = new AnswerBody(headers, MAX_MESSAGE_BYTES, (data) => this.#onEvent(data));
         });
         this.#retryMs = FIRST_RETRY_MS;
       },
-      data: (chunk) => this.#guarded(() => this.#onData(body, chunk)),
-      end: () => this.#reopen(),
-      fail: (failure) => this.#failed(failure),
+      data: (chunk) => {
+        this.#guarded(() => this.#onData(body, chunk));
+        this.#lastEventId = body?.lastEventId ?? this.#lastEventId;
+      },
+      end: () => refused || this.#reopen(),
+      fail: (failure) => refused || this.#failed(failure),
     });
   }
 
@@ -81,6 +90,12 @@ export class ServerStream {
       if (!(error instanceof ConnectFailure || error instanceof GatewayError)) throw error;
       this.#end(error.message);
     }
+  }
+
+  /** What followed the last event is not to be had any more. */
+  #anew(): void {
+    this.#lastEventId = null;
+    this.#reopen('what was said on it meanwhile is lost');
   }
 
   /** 405: the server has no such stream, which it may. */

@@ -36,7 +36,7 @@ export interface StreamSink {
 export interface Outlet {
   /** Whether the client takes anything before the answer. */
   readonly open: boolean;
-  /** Sends a message, or leaves out an expendable one that would only wait. False when the client cannot be told. */
+  /** Sends a message, or leaves out an expendable one that would wait for a client that does not read. False when the client cannot be told. */
   say(message: JsonObject, expendable?: boolean): boolean;
 }
 

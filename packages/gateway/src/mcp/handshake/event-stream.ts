@@ -5,6 +5,8 @@ import type { KeptStream, ReplayBuffer } from './replay-buffer.ts';
 
 /** How long a client should wait until it connects again. */
 const RETRY_MS = 1_000;
+/** Expendable messages that wait for a client that lost its connection: they must not push out what is not. */
+const MAX_UNSEEN = 64;
 
 /**
  * One stream of messages of a session, whose events have ids, so that it goes on after a lost connection: what was sent
@@ -18,6 +20,8 @@ export class EventStream implements MessageStream, KeptStream {
   /** The newest events, without gaps. */
   #kept: string[] = [];
   #next = 0;
+  /** Expendable messages since the connection was lost. */
+  #unseen = 0;
   #ended = false;
 
   /** @param primes whether the stream begins with an event that only brings an id, for a connection lost before the first message */
@@ -41,7 +45,7 @@ export class EventStream implements MessageStream, KeptStream {
   }
 
   send(message: string, expendable: boolean): void {
-    if (this.#ended || (expendable && (this.#sink === null || this.#sink.full))) return;
+    if (this.#ended || (expendable && !this.#takesExpendable())) return;
     this.#emit((event) => formatEvent({ ...event, data: message }));
   }
 
@@ -60,6 +64,7 @@ export class EventStream implements MessageStream, KeptStream {
   connect(sink: StreamSink, after = -1): void {
     this.#sink?.end();
     this.#sink = sink;
+    this.#unseen = 0;
     sink.onClose(() => {
       if (this.#sink === sink) this.#sink = null;
     });
@@ -79,6 +84,13 @@ export class EventStream implements MessageStream, KeptStream {
 
   forgetOldest(): void {
     this.#kept.shift();
+  }
+
+  /** A client that comes back is told what was said meanwhile; one that does not read is not. */
+  #takesExpendable(): boolean {
+    if (this.#sink !== null) return !this.#sink.full;
+    this.#unseen += 1;
+    return this.#unseen <= MAX_UNSEEN;
   }
 
   get #first(): number {
