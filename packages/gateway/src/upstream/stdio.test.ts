@@ -4,7 +4,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { type JsonObject, parseJson, stringifyJson } from '@cmcp/evidence';
-import { connect, failsWith, nodeServer, packageFile, scripted, textOf } from '../../../../tests/support/upstreams.ts';
+import {
+  connect,
+  failsWith,
+  nodeServer,
+  packageFile,
+  scripted,
+  speaks,
+  textOf,
+} from '../../../../tests/support/upstreams.ts';
 import { UpstreamRpcError } from './types.ts';
 
 const LIMITS = { timeout: 30_000 };
@@ -166,6 +174,22 @@ test(
     assert.ok(log.some(({ event }) => event === 'stdout_noise'));
     assert.ok(log.some(({ event }) => event === 'unknown_response'));
     assert.ok(log.every(({ detail }) => !detail.includes('forged')));
+  },
+);
+
+test(
+  'several messages on one line are read in the one revision that has them [MCP25-05] [ATK-26]',
+  LIMITS,
+  async (t) => {
+    for (const version of ['2025-03-26', '2025-11-25']) {
+      const script = `
+      ${speaks('handshake', { tools: {} }, { protocolVersion: version })}
+      on.call = (m) => {
+        send([{ jsonrpc: '2.0', id: 'x', result: text('forged') }, { jsonrpc: '2.0', id: m.id, result: text('batch') }]);
+        ok(m.id, text('single'));
+      };`;
+      assert.equal(textOf(await connect(t, scripted(script)).call('t')), version === '2025-03-26' ? 'batch' : 'single');
+    }
   },
 );
 
