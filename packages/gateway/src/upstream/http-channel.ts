@@ -16,7 +16,7 @@ import type { PostAnswer } from './http-post.ts';
 import { HttpSender, sessionFields, type Terms } from './http-sender.ts';
 import type { MonotonicTimers } from './monotonic.ts';
 import type { News } from './news.ts';
-import { OwnRequests } from './own-requests.ts';
+import type { OwnRequests } from './own-requests.ts';
 import { pinnedPeer } from './pinned-peer.ts';
 import { Revival } from './revival.ts';
 import type { Scope } from './scope.ts';
@@ -38,6 +38,7 @@ export interface HttpChannelOptions {
   timers: MonotonicTimers;
   hearing: Hearing;
   news: News;
+  own: OwnRequests;
 }
 
 /** What was agreed with the server; for handshake revisions, one session. */
@@ -70,10 +71,10 @@ export class HttpChannel implements Channel {
 
   /** @throws GatewayError CONFIG_INVALID */
   constructor(options: HttpChannelOptions) {
-    const { settings, timers, log, hearing, news } = options;
+    const { settings, timers, log, hearing, news, own } = options;
     this.#options = options;
     this.#headers = checkConfiguredHeaders(settings.headers);
-    this.#own = new OwnRequests(timers, log);
+    this.#own = own;
     this.#announcements = new Announcements({
       own: this.#own,
       timers,

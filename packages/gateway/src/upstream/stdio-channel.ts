@@ -12,7 +12,7 @@ import type { Hearing } from './hearing.ts';
 import { checkServerFile } from './measure-server.ts';
 import type { MonotonicTimers } from './monotonic.ts';
 import type { News } from './news.ts';
-import { OwnRequests } from './own-requests.ts';
+import type { OwnRequests } from './own-requests.ts';
 import { Revival } from './revival.ts';
 import { type Scope, unsent } from './scope.ts';
 import { startServerProcess } from './server-process.ts';
@@ -32,6 +32,7 @@ export interface StdioChannelOptions {
   timers: MonotonicTimers;
   hearing: Hearing;
   news: News;
+  own: OwnRequests;
 }
 
 interface Live {
@@ -60,10 +61,10 @@ export class StdioChannel implements Channel {
   #probe = true;
 
   constructor(options: StdioChannelOptions) {
-    const { settings, timers, log, hearing, news } = options;
+    const { settings, timers, log, hearing, news, own } = options;
     this.#options = options;
     this.#backoff = new Backoff(timers);
-    this.#own = new OwnRequests(timers, log);
+    this.#own = own;
     this.#announcements = new Announcements({
       own: this.#own,
       timers,

@@ -28,7 +28,6 @@ const DRAIN_MS = 1000;
 /** Requests that were given up and may still be worked on; of more it is only known that there are some. */
 const MAX_ABANDONED = 1000;
 const OPEN_BRACE = 0x7b;
-const OPEN_BRACKET = 0x5b;
 
 /**
  * One message as one line, for every reader: serialised JSON holds no LF, and the other characters that some line readers
@@ -190,17 +189,15 @@ export class StdioConnection {
 
   #onLine(line: Buffer): void {
     if (line.length === 0) return;
-    const batches = this.dialect?.batches === true;
-    if (line[0] !== OPEN_BRACE && !(batches && line[0] === OPEN_BRACKET)) {
-      this.#options.log.count('stdout_noise', 'a line on stdout is not MCP and was ignored');
-      return;
-    }
+    const { log, maxResponseBytes } = this.#options;
     try {
-      const value = parseServerBytes(line, this.#options.maxResponseBytes);
-      for (const message of readServerMessages(value, batches)) this.#onMessage(message);
+      const value = parseServerBytes(line, maxResponseBytes);
+      for (const message of readServerMessages(value, this.dialect?.batches === true)) this.#onMessage(message);
     } catch (error) {
       if (!(error instanceof GatewayError)) throw error;
-      this.#failClaimed(line, error);
+      // What does not begin like a message is none, whatever ids it names.
+      if (line[0] === OPEN_BRACE) this.#failClaimed(line, error);
+      else log.count('stdout_noise', 'a line on stdout is not MCP and was ignored');
     }
   }
 

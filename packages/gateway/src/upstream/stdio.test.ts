@@ -157,6 +157,7 @@ test(
     const script = `
     raw('Starting up…\\n\\n');
     on.call = (m) => {
+      raw('[info] {"id":"' + m.id + '"}\\n');
       raw('debug: got {"id":"' + m.id + '"}\\n');
       raw('["id"]\\n{}\\n{"id":"nobody","jsonrpc":"2.0","result":{"content":[]}}\\n');
       send({ jsonrpc: '2.0', id: 7, result: text('forged') });
@@ -185,6 +186,7 @@ test(
       const script = `
       ${speaks('handshake', { tools: {} }, { protocolVersion: version })}
       on.call = (m) => {
+        raw('[info] {"id":"' + m.id + '"}\\n');
         send([{ jsonrpc: '2.0', id: 'x', result: text('forged') }, { jsonrpc: '2.0', id: m.id, result: text('batch') }]);
         ok(m.id, text('single'));
       };`;
@@ -366,7 +368,8 @@ test(
     const endless = `let n = 0; on.list = (m) => ok(m.id, { tools: [tool('t' + n++)], nextCursor: 'more' });`;
     await assert.rejects(names(endless), failsWith('UPSTREAM_PROTOCOL_ERROR', /pages/));
     const many = `on.list = (m) => ok(m.id, { tools: Array.from({ length: 10001 }, (_, n) => tool('t' + n)) });`;
-    await assert.rejects(names(many), failsWith('UPSTREAM_PROTOCOL_ERROR', /items/));
+    const huge = `on.list = (m) => ok(m.id, { tools: Array(400000).fill(0) });`;
+    for (const list of [many, huge]) await assert.rejects(names(list), failsWith('UPSTREAM_PROTOCOL_ERROR', /items/));
   },
 );
 
