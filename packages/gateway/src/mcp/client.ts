@@ -75,6 +75,8 @@ export interface ClientDialect {
   readonly httpCancel: 'close' | 'notify';
   /** May the server send requests that want an answer? */
   readonly serverRequests: boolean;
+  /** May the server send several messages in one? */
+  readonly batches: boolean;
   /** Can a stream that broke off be taken up again where it ended? */
   readonly resumable: boolean;
   /** The request that makes the server send log messages, once for each connection; null: none is needed. */
@@ -102,6 +104,11 @@ export function parseServerBytes(bytes: Buffer, maxBytes: number): JsonValue {
     if (error.code === 'TOO_LARGE') throw new GatewayError('RESPONSE_SIZE_EXCEEDED', `more than ${maxBytes} bytes`);
     throw new GatewayError('UPSTREAM_PROTOCOL_ERROR', `the message is not acceptable JSON: ${error.code}`);
   }
+}
+
+/** The messages in a body, an event or a line: one, or several where the revision that was agreed on has batches. */
+export function readServerMessages(value: JsonValue, batches: boolean): ServerMessage[] {
+  return batches && Array.isArray(value) ? value.map(readServerMessage) : [readServerMessage(value)];
 }
 
 /** Sorts a parsed message. Our ids are strings, so a response with any other id is none of ours (ATK-20). */

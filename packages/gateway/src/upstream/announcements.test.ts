@@ -207,6 +207,28 @@ test(
 );
 
 test(
+  'whatever the gateway asks on its own behalf, no two of its requests share an id [MCP26-17]',
+  LIMITS,
+  async (t) => {
+    for (const family of ['modern', 'handshake'] as const) {
+      const open = opening(family, ANNOUNCING);
+      const server = await fakeHttp(t, (request) => {
+        const { message, response } = request;
+        if (open(request)) return;
+        if (message.method !== 'subscriptions/listen') return answerJson(response, resultFor(message, {}));
+        response.writeHead(200, { 'content-type': 'text/event-stream' });
+        response.write(event(acknowledgement(message.id, message.params?.notifications)));
+      });
+      const { upstream, list } = connect(t, server.transport);
+      await Promise.all([list(), upstream.subscribe('a:b', () => {}, never), upstream.instructions(never)]);
+      await Promise.all([list(), upstream.subscribe('a:c', () => {}, never), upstream.instructions(never)]);
+      const ids = server.received.flatMap(({ message }) => (message.id === undefined ? [] : [message.id]));
+      assert.equal(new Set(ids).size, ids.length);
+    }
+  },
+);
+
+test(
   'what the server does not agree to announce is not offered, and what it cannot is not asked [MCP26-30]',
   LIMITS,
   async (t) => {
@@ -407,7 +429,7 @@ test(
       const error = { code: -32002, message: 'Resource not found' };
       answerJson(response, refused ? { jsonrpc: '2.0', id: message.id, error } : resultFor(message, {}));
     });
-    const { upstream, list } = connect(t, server.transport);
+    const { upstream, list, log } = connect(t, server.transport);
     const heard = counter();
     const stop = await upstream.subscribe('a:b', heard.add, never);
     const other = await upstream.subscribe('a:b', heard.add, never);
@@ -416,6 +438,11 @@ test(
     say(updated('a:b'));
     await heard.reached(2);
     assert.equal(heard.count, 2);
+    // What nobody asked for is counted and dropped.
+    assert.deepEqual(
+      log.filter((line) => line.event === 'notification').map(({ detail }) => detail),
+      ['a notification was ignored (1 so far)'],
+    );
     await assert.rejects(
       upstream.subscribe('a:none', () => {}, never),
       failsWith('UPSTREAM_TOOL_ERROR'),

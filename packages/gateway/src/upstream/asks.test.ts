@@ -240,6 +240,31 @@ test(
   },
 );
 
+test(
+  'time is counted again as soon as an ask is taken back, whether or not anybody stops answering [MCP26-32]',
+  LIMITS,
+  async (t) => {
+    const { timers, due, fire } = manualTimers();
+    const { server } = await asking(t, async ({ response }) => {
+      response.write(event(ELICIT));
+      await asked.promise;
+      response.write(event({ jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 1 } }));
+    });
+    const asked = Promise.withResolvers<void>();
+    const { call, list } = connect(t, server.transport, { timeoutMs: 60_000 }, { asks: ALL, timers });
+    await list();
+    const onAsk = () => {
+      assert.ok(!due().includes(60_000));
+      asked.resolve();
+      return new Promise<JsonObject>(() => {});
+    };
+    const pending = assert.rejects(call('t', {}, { abilities: ABLE, onAsk }), failsWith('UPSTREAM_TIMEOUT'));
+    await asked.promise;
+    await fire(60_000);
+    await pending;
+  },
+);
+
 test('nobody is asked any more once a call has its answer, or was given up', LIMITS, async (t) => {
   for (const end of ['answer', 'cancel']) {
     const { server, answered } = await asking(t, async ({ message, response }) => {

@@ -17,9 +17,9 @@ export class Bulkhead {
     this.#limit = limit;
   }
 
-  /** Goes in at once where there is room and nobody waits. */
+  /** Goes in at once where there is room. */
   tryEnter(): boolean {
-    if (this.#waiting.size > 0 || this.#inside >= this.#limit()) return false;
+    if (this.#inside >= this.#limit()) return false;
     this.#inside += 1;
     return true;
   }

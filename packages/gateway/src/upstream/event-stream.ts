@@ -1,7 +1,7 @@
 import { type JsonObject, stringifyJson } from '@cmcp/evidence';
 import { GatewayError } from '../errors.ts';
 import { AnswerBody, type HeaderFields } from '../mcp/answer-body.ts';
-import { parseServerBytes, readServerMessage, type ServerMessage } from '../mcp/client.ts';
+import { parseServerBytes, readServerMessages, type ServerMessage } from '../mcp/client.ts';
 import type { EventLog } from './event-log.ts';
 import type { HttpEndpoint } from './http-endpoint.ts';
 
@@ -21,6 +21,8 @@ export interface EventStreamOptions {
   body: JsonObject | null;
   fields: [string, string][];
   maxEventBytes: number;
+  /** May one event hold several messages? */
+  batches: boolean;
   log: EventLog;
   onOpen: () => void;
   onMessage: (message: ServerMessage) => void;
@@ -72,18 +74,18 @@ class EventStream {
   #onEvent(data: Buffer): void {
     if (this.#over) return;
     this.#spoke = true;
-    const message = this.#readMessage(data);
-    if (message !== null) this.#options.onMessage(message);
+    for (const message of this.#readMessages(data)) this.#options.onMessage(message);
   }
 
   /** Nothing on this stream is ever released; what cannot be read announces nothing. */
-  #readMessage(data: Buffer): ServerMessage | null {
+  #readMessages(data: Buffer): ServerMessage[] {
+    const { maxEventBytes, batches, log } = this.#options;
     try {
-      return readServerMessage(parseServerBytes(data, this.#options.maxEventBytes));
+      return readServerMessages(parseServerBytes(data, maxEventBytes), batches);
     } catch (error) {
       if (!(error instanceof GatewayError)) throw error;
-      this.#options.log.count('unreadable_message', error.detail);
-      return null;
+      log.count('unreadable_message', error.detail);
+      return [];
     }
   }
 

@@ -213,6 +213,7 @@ export class HttpChannel implements Channel {
       endpoint,
       fields: sessionFields(agreement),
       maxEventBytes: settings.maxResponseBytes,
+      batches: agreement.dialect.batches,
       timers,
       log,
       onMessage: (message) => {
@@ -244,6 +245,7 @@ export class HttpChannel implements Channel {
           body: request(id, method, params),
           fields: dialect.headers(method, params, null),
           maxEventBytes: settings.maxResponseBytes,
+          batches: dialect.batches,
           log,
           onOpen: () => {},
           onMessage: events.message,

@@ -1,7 +1,7 @@
 import { type JsonObject, stringifyJson } from '@cmcp/evidence';
 import { GatewayError } from '../errors.ts';
 import { AnswerBody, type HeaderFields } from '../mcp/answer-body.ts';
-import { parseServerBytes, readServerMessage, type ServerMessage } from '../mcp/client.ts';
+import { parseServerBytes, readServerMessage, readServerMessages, type ServerMessage } from '../mcp/client.ts';
 import { claimedIds } from './claimed-ids.ts';
 import type { EventLog } from './event-log.ts';
 import type { HttpEndpoint, HttpHandlers, HttpRequest } from './http-endpoint.ts';
@@ -24,6 +24,8 @@ export interface PostOptions {
   timers: MonotonicTimers;
   /** A request or notification that came on the stream before the response. */
   onMessage: (message: Exclude<ServerMessage, { kind: 'response' }>) => void;
+  /** May one event or body hold several messages? */
+  batches: boolean;
   /** The scope ended after the request was sent. */
   onGivenUp: () => void;
   /** Header fields of the GET that takes up a stream which broke off; null where the family does not have that. */
@@ -152,15 +154,21 @@ class PostExchange {
 
   #onEvent(data: Buffer): void {
     if (this.#settled) return;
-    let message: ServerMessage;
+    const { maxResponseBytes, batches, log } = this.#options;
+    let messages: ServerMessage[] = [];
     try {
-      message = readServerMessage(parseServerBytes(data, this.#options.maxResponseBytes));
+      messages = readServerMessages(parseServerBytes(data, maxResponseBytes), batches);
     } catch (error) {
       if (!(error instanceof GatewayError)) throw error;
-      this.#options.log.count('unreadable_message', error.detail);
+      log.count('unreadable_message', error.detail);
       if (this.#id !== null && claimedIds(data).includes(this.#id)) throw error;
-      return;
     }
+    for (const message of messages) this.#onMessage(message);
+  }
+
+  /** MCP26-17: a response with another id is never released. */
+  #onMessage(message: ServerMessage): void {
+    if (this.#settled) return;
     if (message.kind !== 'response') this.#options.onMessage(message);
     else if (message.id === this.#id) this.#succeed(message.message);
     else this.#options.log.count('unknown_response', 'an answer to no request of ours was dropped');
@@ -171,7 +179,7 @@ class PostExchange {
     if (this.#settled) return;
     if (this.#body?.kind === 'stream') this.#streamEnded('the stream ended without a response');
     else if (this.#id === null || this.#body?.kind !== 'json') this.#succeed(null);
-    else this.#succeed(this.#readBody(this.#body.take()));
+    else this.#onBody(this.#body.take());
   }
 
   #onFailure(error: Error, sent: boolean): void {
@@ -208,12 +216,16 @@ class PostExchange {
     else throw new GatewayError('OUTCOME_UNKNOWN', 'the stream ended without a response and cannot be taken up again');
   }
 
-  #readBody(bytes: Buffer): JsonObject | null {
-    if (this.#status !== 200) return this.#readErrorBody(bytes);
-    const message = readServerMessage(parseServerBytes(bytes, this.#options.maxResponseBytes));
-    // MCP26-17: a response with another id is never released.
-    if (message.kind !== 'response' || message.id !== this.#id) throw bad('the answer is no response to this request');
-    return message.message;
+  #onBody(bytes: Buffer): void {
+    const { maxResponseBytes, batches } = this.#options;
+    if (this.#status !== 200) {
+      this.#succeed(this.#readErrorBody(bytes));
+      return;
+    }
+    for (const message of readServerMessages(parseServerBytes(bytes, maxResponseBytes), batches)) {
+      this.#onMessage(message);
+    }
+    if (!this.#settled) throw bad('the answer is no response to this request');
   }
 
   /** Behind an error status only an error to this very request counts as its response. */

@@ -93,6 +93,7 @@ export class HttpSender {
     return post(message, id, [...fields, ...sessionField(terms.session)], scope, {
       ...this.#options,
       onMessage: (received) => this.#options.hearing.heard(received, side, this.answering(terms)),
+      batches: terms.dialect.batches,
       onGivenUp: () => {
         if (id !== null && terms.dialect.httpCancel === 'notify') this.#aside(cancelled(id), terms);
       },

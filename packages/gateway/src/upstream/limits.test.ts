@@ -194,8 +194,23 @@ test('a trial that its caller cancels tells nothing, and the next call is the tr
   while (held.length === 0) await new Promise((resolve) => setImmediate(resolve));
   controller.abort();
   await trial;
-  state.how = 'ok';
-  assert.equal(textOf(await call('t')), 'ok');
+  state.how = 'drop';
+  await assert.rejects(call('t'), failsWith('OUTCOME_UNKNOWN'));
+  await assert.rejects(call('t'), failsWith('UPSTREAM_UNAVAILABLE', /several times in a row/));
+});
+
+test('calls that were under way when the server was given up say nothing new [LIFE-03]', LIMITS, async (t) => {
+  const { server, state, held } = await failing(t);
+  const { call, log } = connect(t, server.transport);
+  state.how = 'hold';
+  const calls = Array.from({ length: 16 }, () => assert.rejects(call('t'), failsWith('OUTCOME_UNKNOWN')));
+  while (held.length < 16) await new Promise((resolve) => setImmediate(resolve));
+  for (const { response } of held) response.destroy();
+  await Promise.all(calls);
+  assert.deepEqual(
+    log.filter(({ event }) => event === 'breaker_open').map(({ detail }) => detail),
+    ['8 failures in a row; nothing is sent for 1000 ms'],
+  );
 });
 
 test('calls that nobody can answer time out, and count as failures too [LIFE-03] [MCP26-32]', LIMITS, async (t) => {

@@ -284,6 +284,16 @@ test('malformed results of every method fail the request and are never success [
   }
 });
 
+test('a server of 2024-11-05 completes arguments without saying so', LIMITS, async (t) => {
+  const send = (protocolVersion: string) => {
+    const script = `${speaks('handshake', { prompts: {} }, { protocolVersion })}
+      on.other = (m) => m.id !== undefined && ok(m.id, ${JSON.stringify(RESULTS['completion/complete'])});`;
+    return connect(t, scripted(script)).send('completion/complete', { ref: {}, argument: {} });
+  };
+  assert.equal((await send('2024-11-05')).kind, 'complete');
+  await assert.rejects(send('2025-03-26'), failsWith('UPSTREAM_TOOL_ERROR'));
+});
+
 test('a URL elicitation error of 2025-11-25 arrives with its code and data, like any other', LIMITS, async (t) => {
   const data = { elicitations: [{ mode: 'url', elicitationId: 'e', url: 'https://x.example/', message: 'm' }] };
   const error = { code: -32042, message: 'URL elicitation required', data };

@@ -9,7 +9,10 @@ import { Scope } from './scope.ts';
 /** For what the gateway asks before it lets a call go on. */
 const BRIEFLY_MS = 5000;
 
-/** What the gateway asks of one server on its own behalf: no agent waits for it, and none is spoken to. */
+/**
+ * What the gateway asks of one server on its own behalf: no agent waits for it, and none is spoken to. There is one for each
+ * server, so that no two of its requests share an id (MCP26-17).
+ */
 export class OwnRequests {
   readonly #timers: MonotonicTimers;
   readonly #log: EventLog;

@@ -12,6 +12,7 @@ export interface StandingStreamOptions {
   endpoint: HttpEndpoint;
   fields: [string, string][];
   maxEventBytes: number;
+  batches: boolean;
   timers: MonotonicTimers;
   log: EventLog;
   onMessage: (message: ServerMessage) => void;

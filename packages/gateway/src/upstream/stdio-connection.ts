@@ -5,7 +5,7 @@ import {
   cancelled,
   parseServerBytes,
   type RequestTerms,
-  readServerMessage,
+  readServerMessages,
   request,
   type ServerMessage,
 } from '../mcp/client.ts';
@@ -189,15 +189,15 @@ export class StdioConnection {
 
   #onLine(line: Buffer): void {
     if (line.length === 0) return;
-    if (line[0] !== OPEN_BRACE) {
-      this.#options.log.count('stdout_noise', 'a line on stdout is not MCP and was ignored');
-      return;
-    }
+    const { log, maxResponseBytes } = this.#options;
     try {
-      this.#onMessage(readServerMessage(parseServerBytes(line, this.#options.maxResponseBytes)));
+      const value = parseServerBytes(line, maxResponseBytes);
+      for (const message of readServerMessages(value, this.dialect?.batches === true)) this.#onMessage(message);
     } catch (error) {
       if (!(error instanceof GatewayError)) throw error;
-      this.#failClaimed(line, error);
+      // What does not begin like a message is none, whatever ids it names.
+      if (line[0] === OPEN_BRACE) this.#failClaimed(line, error);
+      else log.count('stdout_noise', 'a line on stdout is not MCP and was ignored');
     }
   }
 

@@ -4,7 +4,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { type JsonObject, parseJson, stringifyJson } from '@cmcp/evidence';
-import { connect, failsWith, nodeServer, packageFile, scripted, textOf } from '../../../../tests/support/upstreams.ts';
+import {
+  connect,
+  failsWith,
+  nodeServer,
+  packageFile,
+  scripted,
+  speaks,
+  textOf,
+} from '../../../../tests/support/upstreams.ts';
 import { UpstreamRpcError } from './types.ts';
 
 const LIMITS = { timeout: 30_000 };
@@ -149,6 +157,7 @@ test(
     const script = `
     raw('Starting up…\\n\\n');
     on.call = (m) => {
+      raw('[info] {"id":"' + m.id + '"}\\n');
       raw('debug: got {"id":"' + m.id + '"}\\n');
       raw('["id"]\\n{}\\n{"id":"nobody","jsonrpc":"2.0","result":{"content":[]}}\\n');
       send({ jsonrpc: '2.0', id: 7, result: text('forged') });
@@ -166,6 +175,23 @@ test(
     assert.ok(log.some(({ event }) => event === 'stdout_noise'));
     assert.ok(log.some(({ event }) => event === 'unknown_response'));
     assert.ok(log.every(({ detail }) => !detail.includes('forged')));
+  },
+);
+
+test(
+  'several messages on one line are read in the one revision that has them [MCP25-05] [ATK-26]',
+  LIMITS,
+  async (t) => {
+    for (const version of ['2025-03-26', '2025-11-25']) {
+      const script = `
+      ${speaks('handshake', { tools: {} }, { protocolVersion: version })}
+      on.call = (m) => {
+        raw('[info] {"id":"' + m.id + '"}\\n');
+        send([{ jsonrpc: '2.0', id: 'x', result: text('forged') }, { jsonrpc: '2.0', id: m.id, result: text('batch') }]);
+        ok(m.id, text('single'));
+      };`;
+      assert.equal(textOf(await connect(t, scripted(script)).call('t')), version === '2025-03-26' ? 'batch' : 'single');
+    }
   },
 );
 
@@ -342,7 +368,8 @@ test(
     const endless = `let n = 0; on.list = (m) => ok(m.id, { tools: [tool('t' + n++)], nextCursor: 'more' });`;
     await assert.rejects(names(endless), failsWith('UPSTREAM_PROTOCOL_ERROR', /pages/));
     const many = `on.list = (m) => ok(m.id, { tools: Array.from({ length: 10001 }, (_, n) => tool('t' + n)) });`;
-    await assert.rejects(names(many), failsWith('UPSTREAM_PROTOCOL_ERROR', /items/));
+    const huge = `on.list = (m) => ok(m.id, { tools: Array(400000).fill(0) });`;
+    for (const list of [many, huge]) await assert.rejects(names(list), failsWith('UPSTREAM_PROTOCOL_ERROR', /items/));
   },
 );
 

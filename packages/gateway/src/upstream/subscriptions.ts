@@ -74,8 +74,8 @@ export class Subscriptions {
   }
 
   #remove(uri: string, entry: Entry, listener: { onUpdated: () => void }): void {
-    const removed = entry.listeners.delete(listener);
-    if (!removed || entry.listeners.size > 0 || this.#entries.get(uri) !== entry) return;
+    entry.listeners.delete(listener);
+    if (entry.listeners.size > 0 || this.#entries.get(uri) !== entry) return;
     this.#entries.delete(uri);
     // It may be agreed on only after everybody who wanted it has gone; how it failed is told to those who waited for it.
     entry.agreed.then(

@@ -242,8 +242,8 @@ class ServerUpstream implements Upstream {
     for (let params: JsonObject = {}, pages = 1; ; pages += 1) {
       const sent = { ...this.#own.message(LISTS[kind].method, params), admit };
       const page = readPage(kind, await this.#ask(sent, scope));
+      if (found.length + page.items.length > MAX_ITEMS) throw endless(kind, `more than ${MAX_ITEMS} items`);
       found.push(...page.items);
-      if (found.length > MAX_ITEMS) throw endless(kind, `more than ${MAX_ITEMS} items`);
       if (page.nextCursor === null) return found;
       if (pages === MAX_PAGES) throw endless(kind, `more than ${MAX_PAGES} pages`);
       params = { cursor: page.nextCursor };

@@ -12,6 +12,11 @@ const LATEST = '2025-11-25';
 /** Revisions whose answer to `initialize` is accepted. */
 export const HANDSHAKE_VERSIONS: readonly string[] = [LATEST, '2025-06-18', '2025-03-26', '2024-11-05'];
 
+/** The one revision in which a server may send several messages in one. */
+const WITH_BATCHES = '2025-03-26';
+/** In it servers complete arguments without saying so. */
+const UNDECLARED_COMPLETIONS = '2024-11-05';
+
 export const INITIALIZE = 'initialize';
 
 /** A server is offered exactly what the catalog lets it ask; whether a request's client can be asked shows when it asks. */
@@ -32,8 +37,10 @@ export function readInitialize(result: JsonObject): ClientDialect {
   if (typeof version !== 'string' || !HANDSHAKE_VERSIONS.includes(version)) {
     throw bad('the server chose a protocol revision that the gateway does not speak');
   }
-  if (!isObject(member(result, 'capabilities'))) throw bad('the answer to initialize names no capabilities');
-  return dialect(version, readProfile(result, false));
+  const capabilities = member(result, 'capabilities');
+  if (!isObject(capabilities)) throw bad('the answer to initialize names no capabilities');
+  const implied: JsonObject = version === UNDECLARED_COMPLETIONS ? { completions: {} } : {};
+  return dialect(version, readProfile({ ...result, capabilities: { ...implied, ...capabilities } }, false));
 }
 
 /** Before the revision is agreed; its header is then left out. */
@@ -53,6 +60,7 @@ function dialect(version: string | null, profile: ServerProfile): ClientDialect 
     },
     httpCancel: 'notify',
     serverRequests: true,
+    batches: version === WITH_BATCHES,
     resumable: true,
     // Everything: which messages a request's client wants differs from request to request.
     logging: profile.logs ? { method: 'logging/setLevel', params: { level: 'debug' } } : null,

@@ -28,6 +28,7 @@ export function modernDialect(profile: ServerProfile = unstatedProfile(true)): C
     outcome: readOutcome,
     httpCancel: 'close',
     serverRequests: false,
+    batches: false,
     resumable: false,
     logging: null,
     announcing: listening,
