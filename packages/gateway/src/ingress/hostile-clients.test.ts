@@ -64,7 +64,7 @@ async function untilClosed(socket: Socket, step: () => void): Promise<void> {
 }
 
 test('who does not finish sending is not waited for: nothing, half a head, half a body [G5] [LIFE-01]', async (t) => {
-  const { port, gateway } = await serve(t, { patience: { headers: 40, request: 80, look: 10 } });
+  const { port, gateway } = await serve(t, { patience: { headers: 40, request: 80, look: 10, idle: 80 } });
   for (const text of ['', 'POST /mcp HT', `${START}X-Slow: `, `${START}Content-Length: 100\r\n\r\n{"js`]) {
     const socket = await connected(port);
     const chunks: Buffer[] = [];
@@ -77,7 +77,7 @@ test('who does not finish sending is not waited for: nothing, half a head, half 
 });
 
 test('who sends a byte now and then is not waited for either [G5]', async (t) => {
-  const { port } = await serve(t, { patience: { headers: 60, request: 60, look: 10 } });
+  const { port } = await serve(t, { patience: { headers: 60, request: 60, look: 10, idle: 60 } });
   for (const begin of ['', `${START}Transfer-Encoding: chunked\r\n\r\n`]) {
     const socket = await connected(port);
     socket.resume();
