@@ -63,17 +63,18 @@ for (const agentFamily of FAMILIES) {
       async (bed) => {
         const agent = await bed.agent(agentFamily);
         const empty = { ...ofPrompt, argument: { name: 'topic', value: '' } };
-        const refs = [
+        const refs: [{ ref: { type: string; uri?: string; name?: string }; argument: typeof argument }, string][] = [
           [empty, 'POLICY_DENY'],
           [ofTemplate, 'POLICY_DENY'],
           [{ ...ofPrompt, ref: { type: 'ref/prompt', name: 'explain' } }, 'PROMPT_NOT_IN_CATALOG'],
           [{ ...ofTemplate, ref: { type: 'ref/resource', uri: 'note:///other/{id}' } }, 'RESOURCE_NOT_IN_CATALOG'],
           [{ ...ofTemplate, ref: { type: 'ref/resource', uri: 'file:///etc/passwd' } }, 'RESOURCE_NOT_IN_CATALOG'],
-        ] as const;
+        ];
         let session = '';
         for (const [params, code] of refs) {
           const reply = await agent.request('completion/complete', params);
           assert.equal(codeOf(reply), code);
+          assert.equal(reply.error?.data?.uri, code === 'RESOURCE_NOT_IN_CATALOG' ? params.ref.uri : undefined);
           session = receiptOf(reply).session_id;
         }
         assert.ok((await agent.request('completion/complete', ofPrompt)).result);

@@ -92,7 +92,10 @@ when { context.arguments.contains({ name: "topic", value: "secret" }) };`,
       assert.equal(bed.peer.sent('prompts/get').length, 1);
       const { session_id } = receiptOf(withdrawn);
       await bed.endSession(agent, session_id);
-      await bed.entries(session_id, CANARY);
+      assert.deepEqual(
+        (await bed.entries(session_id, CANARY)).map(({ policy_decision }) => policy_decision),
+        ['allow', 'deny', 'deny', 'deny'],
+      );
       const drift = await bed.others(session_id, 'catalog_drift');
       assert.deepEqual(
         drift.map(({ action, tool_name, detail }) => [action, tool_name, detail?.kind]),

@@ -39,7 +39,7 @@ export class Asks {
 
   /**
    * Asks the client and resolves with an answer that may be passed on. Rejects with ASK_REFUSED, ASK_UNANSWERED, or
-   * CALL_CANCELLED when the answer is no longer wanted.
+   * CALL_CANCELLED when `signal` says that the answer is no longer wanted.
    */
   async put(ask: Ask, signal: AbortSignal): Promise<JsonObject> {
     const putting = this.#entered('whole', ask, async (own, view) => {
@@ -99,7 +99,7 @@ export class Asks {
     const over = new AbortController();
     const end = (code: 'ASK_UNANSWERED' | 'CALL_CANCELLED', why: string): void =>
       over.abort(new GatewayError(code, why));
-    const unwanted = AbortSignal.any([signal, this.#side.signal, this.#over.signal]);
+    const unwanted = AbortSignal.any([signal, this.#over.signal]);
     const cancel = (): void => end('CALL_CANCELLED', 'the answer is no longer wanted');
     const letGo = sessions.onClosing(this.#call.session, () => end('ASK_UNANSWERED', 'the session is closing'));
     const stop = timers.after(config.limits.inputTimeoutMs, () => end('ASK_UNANSWERED', 'no answer in time'));
