@@ -85,7 +85,8 @@ export class AnswerWriter {
 
   /** LIFE-01: who never reads the end of an answer does not keep it. */
   #end(response: ServerResponse, payload = ''): void {
-    if (response.writableEnded) return;
+    // Of what is closed already no other end is told.
+    if (response.writableEnded || response.destroyed) return;
     const cancel = this.#deps.timers.after(TAKE, () => response.destroy());
     response.once('close', cancel);
     response.end(payload);
