@@ -122,3 +122,26 @@ test('more than can be asked for at once is refused as a whole', () =>
     assert.equal(codeOf(reply), 'INVALID_PARAMS');
     assert.deepEqual(bed.peer.sent('resources/subscribe'), []);
   }));
+
+for (const agentFamily of FAMILIES) {
+  test(`a subscription outlives an activation, and one that is no longer allowed says so by a change: ${agentFamily} agent [LIFE-08]`, () =>
+    withPeers(setup('handshake'), async (bed) => {
+      const agent = await bed.agent(agentFamily);
+      assert.deepEqual(await subscribed(agent, [GUIDE, 'note:///by-id/7']), [GUIDE, 'note:///by-id/7']);
+      const updates = (uri: string) => agent.heard.items.filter((item) => item.method === UPDATED && item.params.uri === uri);
+      await bed.approve(
+        setup('handshake', {
+          policies: {
+            'all.cedar': '@id("all") permit (principal, action, resource);',
+            'note.cedar': '@id("no-note") forbid (principal, action == Action::"subscribe", resource == McpResource::"note");',
+          },
+        }),
+      );
+      await bed.gateway.reload();
+      await agent.heard.first((item) => item.method === UPDATED && item.params.uri === 'note:///by-id/7');
+      await bed.peer.announce(UPDATED, { uri: 'note:///by-id/7' });
+      await bed.peer.announce(UPDATED, { uri: GUIDE });
+      await agent.heard.first((item) => item.method === UPDATED && item.params.uri === GUIDE);
+      assert.equal(updates('note:///by-id/7').length, 1);
+    }));
+}

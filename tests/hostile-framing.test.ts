@@ -1,9 +1,11 @@
 /** Messages whose end is not beyond doubt, on raw connections to a real gateway. */
 import assert from 'node:assert/strict';
+import { connect } from 'node:net';
 import { after, test } from 'node:test';
-import { BadCompany, type BadServer } from './support/bad-company.ts';
+import { BadCompany, type BadServer, CREDENTIAL } from './support/bad-company.ts';
 import { OTHER_TOKEN } from './support/gateway.ts';
-import { exchangeBytes, rawCall, statusesOf } from './support/raw-http.ts';
+import { inSession, open } from './support/ingress.ts';
+import { exchangeBytes, rawCall, rawRequest, statusesOf } from './support/raw-http.ts';
 import { smugglings } from './support/smuggling.ts';
 import { answerJson, resultFor } from './support/upstreams.ts';
 
@@ -52,14 +54,23 @@ test('what is framed without doubt is answered, each message by itself and for i
 
 test('behind an answer that closes the connection nothing is begun: nobody would be told what became of it [ATK-17]', async () => {
   const before = await called();
-  const { head } = rawCall('open', { Host: 'other.example' });
-  // Refused before its body was read, so that the connection is closed.
-  const long = 'x'.repeat(100_000);
-  const received = await exchangeBytes(
-    to,
-    `${head}Content-Length: ${long.length}\r\n\r\n${long}${rawCall('hidden').whole}`,
-  );
+  const { head, body } = rawCall('open', { Host: 'other.example' });
+  // A call that does not end with its connection.
+  const call = { jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'hidden', arguments: {} } };
+  const hidden = rawRequest({ ...inSession(await open(gateway.port, CREDENTIAL), call), credential: CREDENTIAL });
+  const received = await new Promise<string>((resolve) => {
+    let text = '';
+    const socket = connect(to, () => socket.write(`${head}Content-Length: ${body.length}\r\n\r\n${body.slice(0, 9)}`));
+    socket.on('data', (chunk: Buffer) => {
+      // Refused before its body was read. What is left of it comes now, and the other call behind it.
+      if (text === '') socket.write(`${body.slice(9)}${hidden}`);
+      text += chunk.toString();
+    });
+    socket.on('error', () => {});
+    socket.once('close', () => resolve(text));
+  });
   assert.deepEqual(statusesOf(received), [403]);
+  await company.othersAnswer();
   assert.deepEqual(await called(), before);
 });
 

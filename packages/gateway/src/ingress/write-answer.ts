@@ -88,7 +88,8 @@ export class AnswerWriter {
 
   /** LIFE-01: who never reads the end of an answer does not keep it. */
   #end(response: ServerResponse, payload = ''): void {
-    if (response.writableEnded) return;
+    // Of what is closed already no other end is told.
+    if (response.writableEnded || response.destroyed) return;
     this.#deps.whenOver(
       response,
       this.#deps.timers.after(TAKE, () => response.destroy()),
