@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type JsonObject, type JsonValue, parseJson, stringifyJson } from '@cmcp/evidence';
+import { type JsonObject, parseJson, stringifyJson } from '@cmcp/evidence';
 import fc from 'fast-check';
 import { ABLE } from '../../../../../tests/support/upstreams.ts';
 import { GatewayError } from '../../errors.ts';
@@ -61,7 +61,7 @@ test('a request for more is read where the method allows it, and holds at least 
 });
 
 test('a server may ask for nothing that was not declared to it [MCP26-28] [MCP25-12]', () => {
-  const ask = (request: JsonValue) => ({ resultType: 'input_required', inputRequests: { a: request } });
+  const ask = (request: JsonObject) => ({ resultType: 'input_required', inputRequests: { a: request } });
   for (const [request, offer] of [
     [elicit, { ...ABLE, elicitForm: false }],
     [
@@ -77,7 +77,7 @@ test('a server may ask for nothing that was not declared to it [MCP26-28] [MCP25
       { ...ABLE, sampleTools: false },
     ],
     [{ method: 'roots/list' }, { ...ABLE, roots: false }],
-  ] as const) {
+  ] as [JsonObject, typeof ABLE][]) {
     assert.equal(read('tools/call', ask(request)).kind, 'input_required');
     assert.throws(() => read('tools/call', ask(request), offer), badAnswer);
   }
