@@ -128,12 +128,14 @@ for (const agentFamily of FAMILIES) {
     withPeers(setup('handshake'), async (bed) => {
       const agent = await bed.agent(agentFamily);
       assert.deepEqual(await subscribed(agent, [GUIDE, 'note:///by-id/7']), [GUIDE, 'note:///by-id/7']);
-      const updates = (uri: string) => agent.heard.items.filter((item) => item.method === UPDATED && item.params.uri === uri);
+      const updates = (uri: string) =>
+        agent.heard.items.filter((item) => item.method === UPDATED && item.params.uri === uri);
       await bed.approve(
         setup('handshake', {
           policies: {
             'all.cedar': '@id("all") permit (principal, action, resource);',
-            'note.cedar': '@id("no-note") forbid (principal, action == Action::"subscribe", resource == McpResource::"note");',
+            'note.cedar':
+              '@id("no-note") forbid (principal, action == Action::"subscribe", resource == McpResource::"note");',
           },
         }),
       );

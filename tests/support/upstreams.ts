@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import {
   createServer as createHttpServer,
@@ -6,7 +8,7 @@ import {
   type ServerResponse,
 } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import type { SecureVersion } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import type { JsonObject } from '@cmcp/evidence';
@@ -131,6 +133,22 @@ export function nodeServer(...args: string[]): CatalogServer['transport'] {
 export const packageFile = (name: string): string =>
   fileURLToPath(new URL('../../node_modules/@modelcontextprotocol/', import.meta.url)) + name;
 
+/** The reference's everything-server, over Streamable HTTP. */
+export async function everythingOverHttp(t: Cleanup): Promise<CatalogServer['transport']> {
+  const probe = createTcpServer().listen(0);
+  const { port } = probe.address() as AddressInfo;
+  await new Promise((resolve) => probe.close(resolve));
+  const args = [packageFile('server-everything/dist/index.js'), 'streamableHttp'];
+  const server = spawn(process.execPath, args, { env: { PATH: process.env.PATH, PORT: String(port) } });
+  server.stdout.resume();
+  t.after(async () => {
+    server.kill();
+    await once(server, 'exit');
+  });
+  for await (const chunk of server.stderr as AsyncIterable<Buffer>) if (chunk.includes('listening')) break;
+  return { kind: 'http', url: `http://127.0.0.1:${port}/mcp`, tlsFingerprint: null };
+}
+
 /**
  * A stdio server of the handshake family whose behaviour `script` changes: CommonJS with `send`, `raw`, `ok(id, result)`
  * and `text(string)` at hand, and `on.call`, `on.list`, `on.discover`, `on.initialize` to replace; `on.other` takes the rest.
@@ -217,7 +235,7 @@ export interface Received {
 }
 
 export interface Message {
-  id?: string;
+  id?: string | number;
   method?: string;
   params?: {
     name?: string;

@@ -11,7 +11,6 @@ import {
   connect,
   failsWith,
   fakeHttp,
-  type Message,
   nodeServer,
   opening,
   packageFile,
@@ -65,7 +64,7 @@ function counter() {
 }
 
 interface Stream {
-  id: string;
+  id: string | number;
   notifications: Record<string, unknown>;
   response: Received['response'];
   send: (message: object) => void;
@@ -125,9 +124,9 @@ test(
     const listen = server.received.find(({ message }) => message.method === 'subscriptions/listen');
     assert.equal(listen?.headers['mcp-method'], 'subscriptions/listen');
     const mine = { params: { _meta: { [STREAM_KEY]: stream?.id } } };
-    stream?.send(changed('tools', { params: { _meta: { [STREAM_KEY]: 'other' } } }) as Message);
-    stream?.send(changed('prompts', mine) as Message);
-    stream?.send(changed('resources', mine) as Message);
+    stream?.send(changed('tools', { params: { _meta: { [STREAM_KEY]: 'other' } } }));
+    stream?.send(changed('prompts', mine));
+    stream?.send(changed('resources', mine));
     await heard.reached(2);
     assert.deepEqual(kinds, ['prompts', 'resources']);
     await call('t');
@@ -180,7 +179,7 @@ test(
     const { server, streams, opened } = await listening(t, (stream) => {
       const { resourceSubscriptions: uris = [] } = stream.notifications as { resourceSubscriptions?: string[] };
       // A stream that begins with anything but its acknowledgement is none.
-      if (uris.includes('bad:early')) stream.send(changed('tools') as Message);
+      if (uris.includes('bad:early')) stream.send(changed('tools'));
       else if (uris.includes('bad:other')) stream.send(acknowledgement('other', stream.notifications));
       else if (uris.includes('bad:end')) stream.response.end();
       else stream.send(acknowledgement(stream.id, stream.notifications));
@@ -277,11 +276,7 @@ test(
     upstream.onChanged((kind) => void kinds.push(kind));
     for (const [at, end, pause] of [
       [1, (stream: Stream) => void stream.response.destroy(), 1000],
-      [
-        2,
-        ({ id, send }: Stream) => send({ jsonrpc: '2.0', id, result: { _meta: { [STREAM_KEY]: id } } } as never),
-        2000,
-      ],
+      [2, ({ id, send }: Stream) => send({ jsonrpc: '2.0', id, result: { _meta: { [STREAM_KEY]: id } } }), 2000],
     ] as const) {
       const stream = streams[at] ?? assert.fail();
       const closed = once(stream.response, 'close');

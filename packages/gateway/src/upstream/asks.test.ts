@@ -153,7 +153,7 @@ test(
         url,
         ALL,
         unable({ elicitUrl: false }),
-        { code: -32602, message: 'The client of this request cannot be asked this' },
+        { code: -32601, message: 'The client of this request cannot be asked this' },
       ],
       [
         tools,
@@ -321,7 +321,7 @@ test('an answer to an ask is not lost to a flood of pings [MCP25-04]', LIMITS, a
   const pings = event({ jsonrpc: '2.0', id: 'p', method: 'ping' }).repeat(100);
   const { server, answered } = await asking(t, async ({ message, response }) => {
     response.write(pings + event(ELICIT));
-    for (let count = 1; ; count += 1) if ((await answered(count)).some(({ id }: { id?: unknown }) => id === 1)) break;
+    for (let count = 1; ; count += 1) if ((await answered(count)).some(({ id }) => id === ELICIT.id)) break;
     response.end(event(resultFor(message, textResult('done'))));
   });
   const { call } = connect(t, server.transport, {}, { asks: ALL });

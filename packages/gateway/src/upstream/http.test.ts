@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
 import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net';
@@ -12,10 +11,10 @@ import { selfSigned, type TestCertificate } from '../../../../tests/support/cert
 import {
   answerJson,
   connect,
+  everythingOverHttp,
   failsWith,
   fakeHttp,
   opening,
-  packageFile,
   type Received,
   resultFor,
   textOf,
@@ -53,7 +52,7 @@ test(
   'server-everything over Streamable HTTP: session, SSE answers, all kinds of content [W-27] [MCP26-41]',
   LIMITS,
   async (t) => {
-    const transport = await everything(t);
+    const transport = await everythingOverHttp(t);
     const { call, log, list } = connect(t, transport);
     assert.ok((await list()).includes('echo'));
     assert.equal(textOf(await call('echo', { message: 'héllo' })), 'Echo: héllo');
@@ -65,21 +64,6 @@ test(
     );
   },
 );
-
-async function everything(t: TestContext): Promise<CatalogServer['transport']> {
-  const probe = createTcpServer().listen(0);
-  const { port } = probe.address() as AddressInfo;
-  await new Promise((resolve) => probe.close(resolve));
-  const args = [packageFile('server-everything/dist/index.js'), 'streamableHttp'];
-  const server = spawn(process.execPath, args, { env: { PATH: process.env.PATH, PORT: String(port) } });
-  server.stdout.resume();
-  t.after(async () => {
-    server.kill();
-    await once(server, 'exit');
-  });
-  for await (const chunk of server.stderr as AsyncIterable<Buffer>) if (chunk.includes('listening')) break;
-  return { kind: 'http', url: `http://127.0.0.1:${port}/mcp`, tlsFingerprint: null };
-}
 
 test(
   'a modern server (SDK v2) accepts what we send: metadata, headers, encoded names and parameters [MCP26-13] [MCP26-41]',

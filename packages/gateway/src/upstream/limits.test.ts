@@ -6,6 +6,7 @@ import {
   connect,
   failsWith,
   fakeHttp,
+  nodeServer,
   opening,
   type Received,
   resultFor,
@@ -13,7 +14,7 @@ import {
   textOf,
   textResult,
 } from '../../../../tests/support/upstreams.ts';
-import type { ServerTransport } from '../catalog/types.ts';
+import type { CatalogServer } from '../catalog/types.ts';
 
 const LIMITS = { timeout: 30_000 };
 
@@ -240,14 +241,13 @@ test(
     await gone.logged('breaker_open');
 
     const { timers } = manualTimers();
-    const missing: ServerTransport = {
-      kind: 'stdio',
-      command: '/nonexistent',
-      args: [],
-      binaryDigest: null,
-      measureTarget: null,
-    };
-    const broken = connect(t, missing, { timeoutMs: 1 }, { timers });
+    const missing = '/nonexistent';
+    const broken = connect(
+      t,
+      { ...nodeServer(), command: missing } as CatalogServer['transport'],
+      { timeoutMs: 1 },
+      { timers },
+    );
     for (let i = 0; i < 10; i += 1) await assert.rejects(broken.call('t'), failsWith('UPSTREAM_UNAVAILABLE'));
     assert.ok(broken.log.every(({ event }) => event !== 'breaker_open'));
   },

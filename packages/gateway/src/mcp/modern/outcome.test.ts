@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type JsonObject, type JsonValue, parseJson, stringifyJson } from '@cmcp/evidence';
+import { type JsonObject, parseJson, stringifyJson } from '@cmcp/evidence';
 import fc from 'fast-check';
 import { ABLE } from '../../../../../tests/support/upstreams.ts';
 import { GatewayError } from '../../errors.ts';
@@ -24,17 +24,6 @@ test('a complete result loses its bookkeeping and nothing else [MCP26-18] [MCP26
     kind: 'complete',
     result: { contents },
   });
-});
-
-test('who the server says that it is stays between it and the gateway [MCP26-36]', () => {
-  const identity = { 'io.modelcontextprotocol/serverInfo': { name: 'upstream', version: '1' } };
-  const content: JsonValue[] = [];
-  const told = (outcome: ReturnType<typeof read>) => (outcome.kind === 'input_required' ? null : outcome.result);
-  assert.deepEqual(told(read('tools/call', { content, _meta: identity })), { content });
-  const both = { content, _meta: { ...identity, 'a/b': 1 } };
-  assert.deepEqual(told(read('tools/call', both)), { content, _meta: { 'a/b': 1 } });
-  const task = { ...TASK, resultType: 'task', _meta: identity };
-  assert.deepEqual(told(read('tools/call', task)), TASK);
 });
 
 test('a request for more is read where the method allows it, and holds at least one of asks and state [MCP26-28]', () => {
@@ -73,7 +62,7 @@ test('a request for more is read where the method allows it, and holds at least 
 
 test('a server may ask for nothing that was not declared to it [MCP26-28] [MCP25-12]', () => {
   const ask = (request: JsonObject) => ({ resultType: 'input_required', inputRequests: { a: request } });
-  const undeclared: [JsonObject, typeof ABLE][] = [
+  for (const [request, offer] of [
     [elicit, { ...ABLE, elicitForm: false }],
     [
       { ...elicit, params: { mode: 'url', url: 'https://x.example/' } },
@@ -88,8 +77,7 @@ test('a server may ask for nothing that was not declared to it [MCP26-28] [MCP25
       { ...ABLE, sampleTools: false },
     ],
     [{ method: 'roots/list' }, { ...ABLE, roots: false }],
-  ];
-  for (const [request, offer] of undeclared) {
+  ] as [JsonObject, typeof ABLE][]) {
     assert.equal(read('tools/call', ask(request)).kind, 'input_required');
     assert.throws(() => read('tools/call', ask(request), offer), badAnswer);
   }
