@@ -167,8 +167,12 @@ export class PeerServer {
   }
 
   #hears(id: unknown, way: Way): void {
-    this.#listening.set(id, (message) => way.send(message));
-    void way.gone.then(() => this.#listening.delete(id));
+    const send = (message: Values): void => way.send(message);
+    this.#listening.set(id, send);
+    // A gateway that activates opens the next stream before it lets the last one go.
+    void way.gone.then(() => {
+      if (this.#listening.get(id) === send) this.#listening.delete(id);
+    });
     this.#opened.push(true);
   }
 
