@@ -9,22 +9,17 @@ import { type CallRecord, elapsed, entryOf, ruleOf } from './record.ts';
 import { refuse } from './refuse.ts';
 import { resourceOf } from './resolve.ts';
 
-/** Subscriptions that one request may ask for. */
-const MAX_URIS = 256;
-
 /**
  * Subscribes to resources: each is decided and entered by itself, and only then is its server asked. A server says that a resource
  * changed, never what is in it.
  */
 export async function subscribe(deps: PathDeps, request: SubscribeRequest): Promise<Subscription> {
-  const uris = [...new Set(request.uris)];
-  if (uris.length > MAX_URIS) throw new GatewayError('INVALID_PARAMS', `more than ${MAX_URIS} resources at once`);
   const ends: (() => void)[] = [];
   const end = (): void => {
     for (const each of ends.splice(0)) each();
   };
   const subscription: Subscription = { honoured: [], refused: [], end };
-  for (const uri of uris) {
+  for (const uri of request.uris) {
     const outcome = await subscribeTo(deps, request, uri);
     if (typeof outcome === 'function') {
       ends.push(outcome);
