@@ -257,3 +257,30 @@ for (const server of FAMILIES) {
       },
     ));
 }
+
+test('a question that the server takes back is taken back from the client while the call goes on', () => {
+  const [taken, finished] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const script = (peer: PeerServer): void => {
+    peer.on('tools/call', async ({ ask, notify }) => {
+      void ask('q', FORM.method, FORM.params);
+      await taken.promise;
+      notify('notifications/cancelled', { requestId: 'ask-of-the-server-1' });
+      await finished.promise;
+      return { content: [] };
+    });
+  };
+  return withPeers(waiting('handshake', script), async (bed) => {
+    const agent = await bed.agent('handshake', { capabilities: ABLE, answer: () => never });
+    const reply = agent.request('tools/call', CALL);
+    await agent.asked.first();
+    taken.resolve();
+    await agent.heard.first(({ method }) => method === 'notifications/cancelled');
+    finished.resolve();
+    const { session_id } = receiptOf(await reply);
+    await bed.endSession(agent, session_id);
+    assert.deepEqual(await actions(bed, session_id), [
+      ['elicit', 'CALL_CANCELLED'],
+      ['call_tool', null],
+    ]);
+  });
+});

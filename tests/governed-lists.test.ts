@@ -197,3 +197,18 @@ test('a header that mirrors a parameter is held against the schema of a tool tha
     assert.equal(codeOf(await call('delete')), 'POLICY_DENY', 'nothing is learned of its schema');
   });
 });
+
+for (const family of FAMILIES) {
+  test(`who may use nothing of a kind is not offered the kind: ${family} agent [MCP25-18]`, () =>
+    withPeers(
+      setup({ policies: { 'one.cedar': 'permit (principal, action, resource == Resource::"echo");' } }),
+      async (bed) => {
+        const agent = await bed.agent(family);
+        const { capabilities } = await agent.open();
+        const { tools, resources, prompts, completions } = capabilities as Values;
+        assert.ok(tools);
+        assert.deepEqual([resources, prompts, completions], [undefined, undefined, undefined]);
+        assert.equal(codeOf(await agent.request('resources/list')), 'METHOD_NOT_GOVERNED');
+      },
+    ));
+}

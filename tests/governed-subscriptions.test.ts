@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Agent } from './support/agent.ts';
+import { GatedLog } from './support/gated-log.ts';
 import { OTHER_TOKEN } from './support/gateway.ts';
-import { codeOf, type PeerBed, type PeerSetup, receiptOf, withPeers } from './support/peer-bed.ts';
+import { but, codeOf, PeerBed, type PeerSetup, receiptOf, withPeers } from './support/peer-bed.ts';
 import { FAMILIES, type Family } from './support/wire.ts';
 
 const GUIDE = 'note:///guide';
@@ -147,3 +148,40 @@ for (const agentFamily of FAMILIES) {
       assert.equal(updates('note:///by-id/7').length, 1);
     }));
 }
+
+test('what is asked for twice at once is decided once, and subscribing shows nothing, so it raises nothing', () =>
+  withPeers(
+    setup('handshake', {
+      servers: { main: { script: (peer) => peer.on('tools/call', () => ({ content: [] })) } },
+      resources: { guide: { uri: GUIDE, sensitivity: 'pii' } },
+      tools: { publish: {} },
+      policies: but(
+        'forbid (principal, action in Action::"call_tool", resource) when { context.session.max_class_rank >= 1 };',
+      ),
+    }),
+    async (bed) => {
+      const agent = await bed.agent('modern');
+      assert.deepEqual(await subscribed(agent, [GUIDE, GUIDE]), [GUIDE]);
+      const reply = await agent.request('tools/call', { name: 'publish', arguments: {} });
+      assert.ok(reply.result);
+      const { session_id } = receiptOf(reply);
+      await bed.endSession(agent, session_id);
+      assert.deepEqual(
+        (await bed.entries(session_id)).map(({ action }) => action),
+        ['subscribe', 'call_tool'],
+      );
+    },
+  ));
+
+test('a subscription that cannot be recorded is taken back from the server', async () => {
+  const log = new GatedLog();
+  const bed = await PeerBed.create(setup('handshake', { deps: { openLog: log.openLog } }));
+  try {
+    const agent = await bed.agent('handshake');
+    log.failNext('append', new Error('the disk is full'));
+    assert.ok((await agent.request('resources/subscribe', { uri: GUIDE })).error);
+    await bed.peer.received.first(({ method }) => method === 'resources/unsubscribe');
+  } finally {
+    await bed.close();
+  }
+});

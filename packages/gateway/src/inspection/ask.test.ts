@@ -114,6 +114,7 @@ test('a malformed ask is refused', () => {
     {},
     { messages: [] },
     { messages: 1, maxTokens: 1 },
+    { messages: [], maxTokens: 1.5 },
     { messages: [], maxTokens: 1, includeContext: 1 },
   ]) {
     assert.throws(() => view({ kind: 'sample', params }), refused);
@@ -170,6 +171,7 @@ test('an answer that does not answer is none', () => {
   for (const answer of [
     {},
     { action: 'maybe' },
+    { action: 'maybe', content: { name: 'Ada' } },
     { action: 'accept' },
     { action: 'accept', content: [] },
     { action: 'accept', content: { name: 1 } },
@@ -179,7 +181,13 @@ test('an answer that does not answer is none', () => {
     assert.throws(() => checkAnswer(ask, answer as JsonObject), unanswered, JSON.stringify(answer));
   }
   const sample: Ask = { kind: 'sample', params: { messages: [], maxTokens: 1 } };
-  for (const answer of [{}, { role: 'assistant', model: 'm' }, { role: 'system', content: {}, model: 'm' }]) {
+  for (const answer of [
+    {},
+    { role: 'assistant', model: 'm' },
+    { role: 'assistant', content: {} },
+    { role: 'assistant', content: {}, model: 'm', stopReason: 1 },
+    { role: 'system', content: {}, model: 'm' },
+  ]) {
     assert.throws(() => checkAnswer(sample, answer as JsonObject), unanswered);
   }
   for (const answer of [{}, { roots: [{ uri: 'https://evil.example/' }] }, { roots: ['file:///'] }]) {

@@ -126,6 +126,7 @@ export type GovernedRequest = RequestContext &
   );
 
 export interface SubscribeRequest extends Omit<RequestContext, 'client' | 'round' | 'dataClass'> {
+  /** Each once; how many one request may name is for the codec to bound. */
   uris: string[];
   /** Called with the exposed URI whenever its server says that it changed. */
   onUpdated: (uri: string) => void;

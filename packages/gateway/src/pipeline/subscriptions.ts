@@ -9,9 +9,6 @@ import { type CallRecord, elapsed, entryOf, ruleOf } from './record.ts';
 import { refuse } from './refuse.ts';
 import { resourceOf } from './resolve.ts';
 
-/** Subscriptions that one request may ask for. */
-const MAX_URIS = 256;
-
 /** One resource that one agent listens to. */
 interface Held {
   request: SubscribeRequest;
@@ -32,16 +29,14 @@ export class Subscriptions {
     this.#deps = deps;
   }
 
-  /** Rejects with INVALID_PARAMS for too many at once, and when nothing can be recorded. */
+  /** Rejects when nothing can be recorded, or no session can be had. */
   async subscribe(request: SubscribeRequest): Promise<Subscription> {
-    const uris = [...new Set(request.uris)];
-    if (uris.length > MAX_URIS) throw new GatewayError('INVALID_PARAMS', `more than ${MAX_URIS} resources at once`);
     const mine: Held[] = [];
     const end = (): void => {
       for (const held of mine.splice(0)) this.#release(held);
     };
     const subscription: Subscription = { honoured: [], refused: [], end };
-    for (const uri of uris) {
+    for (const uri of request.uris) {
       const outcome = await subscribeTo(this.#deps, request, uri);
       if (typeof outcome === 'function') {
         const held = { request, uri, end: outcome };
