@@ -211,9 +211,25 @@ const CASES: Record<string, Case> = {
   }),
 };
 
+/** Speaks of its first call on the stream of its second. */
+const first: Received[] = [];
+const meddling: BadServer = {
+  family: 'modern',
+  handle: (received) => {
+    const [held] = first;
+    first.push(received);
+    if (held === undefined) return;
+    const meddles = notice('notifications/progress', { progressToken: tokenOf(held.message), progress: 1 });
+    const own = notice('notifications/progress', { progressToken: tokenOf(received.message), progress: 2 });
+    const answers = event(result(held.message)) + event(result(received.message));
+    stream(received.response, `${meddles}${own}${answers}`).end();
+    stream(held.response, event(result(held.message))).end();
+  },
+};
+
 const company = await BadCompany.meet(
   { after },
-  Object.fromEntries(Object.entries(CASES).map(([id, { server }]) => [id, server])),
+  { ...Object.fromEntries(Object.entries(CASES).map(([id, { server }]) => [id, server])), meddling },
 );
 const { gateway } = company;
 const rest = await company.atRest();
@@ -236,6 +252,19 @@ for (const [id, { ends, calls = 1 }] of Object.entries(CASES)) {
     await gateway.returnsTo(rest);
   });
 }
+
+test('what names another call does not reach it, and answers none [MCP26-17] [MCP26-31] [ATK-15]', async () => {
+  const held = company.call('meddling', { progressToken: 'held' });
+  while (first.length === 0) await company.othersAnswer();
+  const [one, other] = await Promise.all([held, company.call('meddling', { progressToken: 'other' })]);
+  assert.deepEqual([one.code, other.code], ['result', 'result']);
+  assert.deepEqual(one.before, [], 'nothing was said on its own stream');
+  assert.deepEqual(
+    other.before.map(({ params }) => params),
+    [{ progressToken: 'other', progress: 2 }],
+  );
+  await gateway.returnsTo(rest);
+});
 
 test('what they sent is not kept [D-06]', async () => {
   const before = await gateway.heap();
