@@ -25,6 +25,9 @@ interface Recorded {
   steps: Step[];
 }
 
+/** A server that a busy machine starts slowly is waited for. */
+const PATIENT = 'limits: { upstream_timeout: 5m }';
+
 const path = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
 const PROGRAMS: Record<Server, (family: Family) => string[]> = {
   everything: (family) => [path('conformance/everything-server.ts'), '--stdio', '--family', family],
@@ -67,7 +70,11 @@ async function takeOver(family: Family, transport: Transport): Promise<void> {
     return [server, transport === 'http' ? { url } : { command: process.execPath, args: PROGRAMS[server](family) }];
   });
   const amend = (catalog: Parameters<typeof mayAsk>[0]): void => mayAsk(catalog, 'everything');
-  const over = await TakenOver.create(Object.fromEntries(entries), { policies: ALLOW_EVERYTHING, amend });
+  const over = await TakenOver.create(Object.fromEntries(entries), {
+    policies: ALLOW_EVERYTHING,
+    amend,
+    config: PATIENT,
+  });
   gateways.set(`${family} ${transport}`, { over, url: await over.start() });
 }
 

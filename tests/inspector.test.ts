@@ -53,7 +53,7 @@ interface Printed {
 
 /** What the Inspector prints of the answer to one request. */
 async function inspected(way: string[], method: string, ...details: string[]): Promise<Printed> {
-  const args = [INSPECTOR, '--cli', ...way, '--method', method, ...details];
+  const args = [INSPECTOR, '--cli', ...way, '--connect-timeout', '0', '--method', method, ...details];
   const env = { ...over.spawned.env, HOME: over.folder };
   const { stdout } = await promisify(execFile)(process.execPath, args, { env });
   // `resultType` is of one of the two families only.
@@ -69,14 +69,13 @@ const namesOf = (list: unknown): unknown[] => (list as { name: string }[]).map((
 for (const [name, way] of Object.entries(WAYS)) {
   test(`the Inspector ${name}: lists and calls tools, lists and reads resources, lists and uses prompts [ERA-02]`, async () => {
     const to = await way();
-    const [tools, called, resources, read, prompts, got] = await Promise.all([
-      inspected(to, 'tools/list'),
-      inspected(to, 'tools/call', '--tool-name', 'greet', '--tool-arg', 'name=Zoë'),
-      inspected(to, 'resources/list'),
-      inspected(to, 'resources/read', '--uri', 'test://static-text'),
-      inspected(to, 'prompts/list'),
-      inspected(to, 'prompts/get', '--prompt-name', 'test_prompt_with_arguments', '--prompt-args', 'arg1=a', 'arg2=b'),
-    ]);
+    const tools = await inspected(to, 'tools/list');
+    const called = await inspected(to, 'tools/call', '--tool-name', 'greet', '--tool-arg', 'name=Zoë');
+    const resources = await inspected(to, 'resources/list');
+    const read = await inspected(to, 'resources/read', '--uri', 'test://static-text');
+    const prompts = await inspected(to, 'prompts/list');
+    const prompt = ['--prompt-name', 'test_prompt_with_arguments', '--prompt-args', 'arg1=a', 'arg2=b'];
+    const got = await inspected(to, 'prompts/get', ...prompt);
     assert.deepEqual(namesOf(tools.tools), named('tools'));
     assert.deepEqual(called, { governed: true, content: [{ type: 'text', text: 'Hello, Zoë!' }] });
     assert.deepEqual(namesOf(resources.resources), named('resources'));
