@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { readProfile } from './server-profile.ts';
 
-test('only what a server declares is asked of it; tools are for the server to refuse [MCP26-44]', () => {
+test('only what a server declares is asked of it; tools are for the server to refuse', () => {
   const bare = readProfile({ capabilities: {} }, true);
   const methods = [
     'resources/read',

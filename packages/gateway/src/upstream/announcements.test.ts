@@ -487,7 +487,7 @@ test('after a session ended, its subscriptions are made again in the next one [L
 });
 
 test(
-  'the stream that stands open is taken up where it ended, after the time that the server asks for [MCP25-10]',
+  'the stream that stands open is taken up where it ended, after the time that the server asks for',
   LIMITS,
   async (t) => {
     const open = opening('handshake', { tools: { listChanged: true } });

@@ -16,7 +16,7 @@ const LIMITS = { timeout: 60_000 };
 const never = new AbortController().signal;
 
 test(
-  'server-everything, over a pipe and over HTTP: what it asks, reports and logs, its resources, prompts and completions [W-27] [ERA-02]',
+  'server-everything, over a pipe and over HTTP: what it asks, reports and logs, its resources, prompts and completions [W-27]',
   LIMITS,
   async (t) => {
     const pipe = nodeServer(packageFile('server-everything/dist/index.js'));

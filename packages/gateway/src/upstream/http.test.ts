@@ -349,43 +349,39 @@ test(
   },
 );
 
-test(
-  'several messages in one are read in the one revision that has them, and nowhere else [MCP25-05]',
-  LIMITS,
-  async (t) => {
-    for (const version of ['2025-03-26', '2025-06-18']) {
-      const open = opening('handshake', { tools: {} }, { protocolVersion: version });
-      const server = await fakeHttp(t, (request) => {
-        const { message, response } = request;
-        if (open(request)) return;
-        const forged = { jsonrpc: '2.0', id: 'other', result: textResult('forged') };
-        const changed = { jsonrpc: '2.0', method: 'notifications/tools/list_changed' };
-        const batch = [
-          forged,
-          changed,
-          1,
-          resultFor(message, textResult('real')),
-          resultFor(message, textResult('late')),
-        ];
-        if (message.params?.name === 'none') answerJson(response, [forged]);
-        else if (message.params?.name === 'json') answerJson(response, batch);
-        else sse(response, `data: ${JSON.stringify(batch)}\n\n`);
-      });
-      const { call, upstream } = connect(t, server.transport);
-      let changes = 0;
-      upstream.onChanged(() => {
-        changes += 1;
-      });
-      const has = version === '2025-03-26';
-      for (const name of ['json', 'sse']) {
-        const outcome = await call(name).then(textOf, (error: GatewayError) => error.code);
-        assert.equal(outcome, has ? 'real' : name === 'json' ? 'UPSTREAM_PROTOCOL_ERROR' : 'OUTCOME_UNKNOWN');
-      }
-      assert.equal(changes, has ? 2 : 0);
-      await assert.rejects(call('none'), failsWith('UPSTREAM_PROTOCOL_ERROR'));
+test('several messages in one are read in the one revision that has them, and nowhere else', LIMITS, async (t) => {
+  for (const version of ['2025-03-26', '2025-06-18']) {
+    const open = opening('handshake', { tools: {} }, { protocolVersion: version });
+    const server = await fakeHttp(t, (request) => {
+      const { message, response } = request;
+      if (open(request)) return;
+      const forged = { jsonrpc: '2.0', id: 'other', result: textResult('forged') };
+      const changed = { jsonrpc: '2.0', method: 'notifications/tools/list_changed' };
+      const batch = [
+        forged,
+        changed,
+        1,
+        resultFor(message, textResult('real')),
+        resultFor(message, textResult('late')),
+      ];
+      if (message.params?.name === 'none') answerJson(response, [forged]);
+      else if (message.params?.name === 'json') answerJson(response, batch);
+      else sse(response, `data: ${JSON.stringify(batch)}\n\n`);
+    });
+    const { call, upstream } = connect(t, server.transport);
+    let changes = 0;
+    upstream.onChanged(() => {
+      changes += 1;
+    });
+    const has = version === '2025-03-26';
+    for (const name of ['json', 'sse']) {
+      const outcome = await call(name).then(textOf, (error: GatewayError) => error.code);
+      assert.equal(outcome, has ? 'real' : name === 'json' ? 'UPSTREAM_PROTOCOL_ERROR' : 'OUTCOME_UNKNOWN');
     }
-  },
-);
+    assert.equal(changes, has ? 2 : 0);
+    await assert.rejects(call('none'), failsWith('UPSTREAM_PROTOCOL_ERROR'));
+  }
+});
 
 test('an answer that is none is an error and never success [LIFE-05] [MCP26-17]', LIMITS, async (t) => {
   const call = (request: Received): void => {

@@ -129,7 +129,7 @@ for (const [transport, open] of Object.entries(SERVERS)) {
     });
 
     test(
-      `what a ${family} server does not offer is answered without asking it over ${transport} [MCP26-44]`,
+      `what a ${family} server does not offer is answered without asking it over ${transport}`,
       LIMITS,
       async (t) => {
         const { server, reached } = await open(t, family, {});
@@ -308,7 +308,7 @@ test('a URL elicitation error of 2025-11-25 arrives with its code and data, like
   });
 });
 
-test('a server states its instructions, and a stateless one states them anew [MCP26-21]', LIMITS, async (t) => {
+test('a server states its instructions, and a stateless one states them anew', LIMITS, async (t) => {
   for (const [family, stated] of [
     ['handshake', ['first', 'first']],
     ['modern', ['second', 'third']],

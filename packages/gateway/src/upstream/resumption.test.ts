@@ -54,7 +54,7 @@ const stream = (response: Received['response'], text: string): void => {
 };
 
 test(
-  'a stream that ends without the response is taken up again where it ended, when the server wants [MCP25-10] [MCP25-13]',
+  'a stream that ends without the response is taken up again where it ended, when the server wants [MCP25-13]',
   LIMITS,
   async (t) => {
     const { timers, fire, due } = manualTimers();
@@ -245,7 +245,7 @@ test(
   },
 );
 
-test('streams of 2026-07-28 are not resumable, whatever the server writes on them [MCP26-27]', LIMITS, async (t) => {
+test('streams of 2026-07-28 are not resumable, whatever the server writes on them', LIMITS, async (t) => {
   const { server, gets } = await breaking(
     t,
     ({ response }) => void response.end('id: 1\nretry: 0\ndata:\n\n'),

@@ -178,22 +178,18 @@ test(
   },
 );
 
-test(
-  'several messages on one line are read in the one revision that has them [MCP25-05] [ATK-26]',
-  LIMITS,
-  async (t) => {
-    for (const version of ['2025-03-26', '2025-11-25']) {
-      const script = `
+test('several messages on one line are read in the one revision that has them [ATK-26]', LIMITS, async (t) => {
+  for (const version of ['2025-03-26', '2025-11-25']) {
+    const script = `
       ${speaks('handshake', { tools: {} }, { protocolVersion: version })}
       on.call = (m) => {
         raw('[info] {"id":"' + m.id + '"}\\n');
         send([{ jsonrpc: '2.0', id: 'x', result: text('forged') }, { jsonrpc: '2.0', id: m.id, result: text('batch') }]);
         ok(m.id, text('single'));
       };`;
-      assert.equal(textOf(await connect(t, scripted(script)).call('t')), version === '2025-03-26' ? 'batch' : 'single');
-    }
-  },
-);
+    assert.equal(textOf(await connect(t, scripted(script)).call('t')), version === '2025-03-26' ? 'batch' : 'single');
+  }
+});
 
 test('1 MB of stderr neither blocks the server nor fails a call [MCP26-39] [W-29]', LIMITS, async (t) => {
   const script = `on.call = (m) => process.stderr.write('e'.repeat(1 << 20), () => ok(m.id, text('done')));`;

@@ -13,7 +13,7 @@ const read = (method: string, result: JsonObject, offer = ABLE, params: JsonObje
 const elicit = { method: 'elicitation/create', params: { message: 'who?', requestedSchema: {} } };
 const TASK = { taskId: 't1', status: 'working', createdAt: 'a', lastUpdatedAt: 'b', ttlMs: null };
 
-test('a complete result loses its bookkeeping and nothing else [MCP26-18] [MCP26-23]', () => {
+test('a complete result loses its bookkeeping and nothing else [MCP26-18]', () => {
   const whole =
     '{"content":[{"type":"odd","n":1.50}],"structuredContent":{"n":1e2},"isError":true,"_meta":{"a/b":-0},"more":1.0}';
   const result = parseJson(whole) as JsonObject;
