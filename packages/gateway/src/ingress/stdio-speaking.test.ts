@@ -67,6 +67,24 @@ test('what a server says of a call comes before its answer, with the token as it
   assert.equal((await read()).id, 3);
 });
 
+test('nothing is said of a call after its answer [MCP26-31] [MCP26-39]', async (t) => {
+  const client = pipe(t);
+  const { gateway, write, read } = client;
+  let late = (): void => {};
+  gateway.onCall = async (each) => {
+    late = () => each.client.notify({ kind: 'log', level: 'error', logger: null, data: 'late' });
+    return echo(each);
+  };
+  await begin(client);
+  for (const meta of [{}, envelope({ 'io.modelcontextprotocol/logLevel': 'debug' })]) {
+    write(call(1, meta));
+    assert.equal((await read()).id, 1);
+    late();
+    write(PING);
+    assert.equal((await read()).id, 'p');
+  }
+});
+
 test('a client in a session is asked on the pipe, and its answer goes to who asked [MCP25-11]', async (t) => {
   const client = pipe(t);
   const { gateway, write, read } = client;

@@ -34,19 +34,31 @@ export interface NegotiationOptions {
  * @throws GatewayError when the server speaks neither
  */
 export async function negotiateStdio(connection: StdioConnection, options: NegotiationOptions): Promise<ClientDialect> {
-  const modern = options.probe ? await probe(connection, options) : null;
+  const modern = options.probe ? await probe(connection, options, Math.min(PROBE_MS, options.timeoutMs)) : null;
   if (modern !== null) return modern;
   const opening = openingDialect();
   connection.dialect = opening;
-  const result = await ask(connection, INITIALIZE, initializeParams(options.asks), opening, options, options.timeoutMs);
-  const dialect = readInitialize(result);
-  connection.notify(initialized());
-  return dialect;
+  try {
+    const params = initializeParams(options.asks);
+    const result = await ask(connection, INITIALIZE, params, opening, options, options.timeoutMs);
+    const dialect = readInitialize(result);
+    connection.notify(initialized());
+    return dialect;
+  } catch (error) {
+    // A server that was still starting when it was probed may speak the other family only.
+    const refused = options.probe && error instanceof GatewayError && error.cause instanceof UpstreamRpcError;
+    const late = refused ? await probe(connection, options, options.timeoutMs) : null;
+    if (late === null) throw error;
+    return late;
+  }
 }
 
-async function probe(connection: StdioConnection, options: NegotiationOptions): Promise<ClientDialect | null> {
+async function probe(
+  connection: StdioConnection,
+  options: NegotiationOptions,
+  waitMs: number,
+): Promise<ClientDialect | null> {
   try {
-    const waitMs = Math.min(PROBE_MS, options.timeoutMs);
     return readDiscovery(await ask(connection, DISCOVER, {}, modernDialect(), options, waitMs));
   } catch (error) {
     if (!(error instanceof GatewayError) || error.code === 'OUTCOME_UNKNOWN') throw error;

@@ -143,7 +143,9 @@ test('what one client has to answer at once is bounded, and the end of its sessi
   const session = await open(port, ALICE, '2025-11-25', CAN);
   const failures: string[] = [];
   gateway.onCall = async (each) => {
-    const asks = Array.from({ length: 40 }, () => each.client.ask?.(ROOTS, each.signal) ?? assert.fail());
+    // Not even those wait whom the end of the call would not reach.
+    const { signal } = new AbortController();
+    const asks = Array.from({ length: 40 }, () => each.client.ask?.(ROOTS, signal) ?? assert.fail());
     for (const { status, reason } of (await Promise.allSettled(asks)) as PromiseRejectedResult[]) {
       assert.equal(status, 'rejected');
       failures.push(code(reason));
@@ -155,7 +157,7 @@ test('what one client has to answer at once is bounded, and the end of its sessi
   assert.equal((await send(port, { ...inSession(session, ''), method: 'DELETE' })).status, 204);
   await answer.rest();
   assert.equal(failures.length, 40);
-  assert.equal(failures.filter((each) => each === 'ASK_UNANSWERED').length, 8);
+  assert.ok(failures.every((each) => each === 'ASK_UNANSWERED'));
   assert.deepEqual(gateway.ended, [{ sessionId: 'audited-1', reason: 'client' }]);
 });
 

@@ -357,6 +357,26 @@ test('a client that listens is asked whether it is there, and its stream ends wh
   assert.equal((await send(port, inSession(session, { jsonrpc: '2.0', id: 1, method: 'ping' }))).status, 200);
 });
 
+test('a resumed stream of a call is not asked whether it is there: it has its call to wait for [MCP25-10]', async (t) => {
+  const time = new ManualTime();
+  const { port, gateway } = await serve(t, { clock: time, timers: time });
+  const session = await open(port);
+  gateway.onCall = async (each) => {
+    each.client.notify(progress(1));
+    return echo(each);
+  };
+  const { release } = held(gateway);
+  const lost = await stream(port, inSession(session, call(1, { progressToken: 1 })));
+  const primer = await lost.block();
+  lost.close();
+  const resumed = await stream(port, listen(session, { 'Last-Event-ID': primer?.id ?? '' }));
+  assert.equal((await resumed.next())?.method, 'notifications/progress');
+  time.advance(60_000);
+  time.advance(30_000);
+  release();
+  assert.equal((await resumed.next())?.id, 1);
+});
+
 test('GET needs to say that it takes a stream [MCP25-06]', async (t) => {
   const { port } = await serve(t);
   const session = await open(port);
