@@ -105,6 +105,22 @@ test(
 );
 
 test(
+  'a server that was still starting when it was probed, and refuses the handshake, is asked once more [MCP26-41]',
+  LIMITS,
+  async (t) => {
+    const script = `
+    ${speaks('modern', { tools: {} })}
+    const discovered = on.discover;
+    on.discover = () => { on.discover = discovered; };
+    on.initialize = refuse;
+    on.call = (m) => ok(m.id, { resultType: 'complete', ...text(String(m.params._meta['io.modelcontextprotocol/protocolVersion'])) });`;
+    assert.equal(textOf(await connect(t, scripted(script)).call('t')), '2026-07-28');
+    const neither = connect(t, scripted('on.discover = () => {}; on.initialize = refuse;'), { timeoutMs: 4_000 });
+    await assert.rejects(neither.call('t'), failsWith('UPSTREAM_UNAVAILABLE'));
+  },
+);
+
+test(
   'a modern error on discover is not answered with a handshake, and a foreign revision is refused [MCP26-41]',
   LIMITS,
   async (t) => {
