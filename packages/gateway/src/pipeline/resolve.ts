@@ -25,7 +25,7 @@ function planOf(deps: PathDeps, catalog: Catalog, request: GovernedRequest): Pla
     case 'tools/call':
       return toolPlan(catalog, request);
     case 'resources/read':
-      return resourcePlan(catalog, request);
+      return resourcePlan(catalog, request.uri, 'read_resource');
     case 'prompts/get':
       return promptPlan(catalog, request);
     case 'completion/complete':
@@ -50,10 +50,11 @@ function toolPlan(catalog: Catalog, { name, arguments: args }: Of<'tools/call'>)
   };
 }
 
-function resourcePlan(catalog: Catalog, { uri }: Of<'resources/read'>): Plan {
+/** @throws GatewayError RESOURCE_NOT_IN_CATALOG */
+export function resourcePlan(catalog: Catalog, uri: string, action: 'read_resource' | 'subscribe'): Plan {
   const resource = resourceOf(catalog, uri);
   return {
-    asked: { action: 'read_resource', resource, uri },
+    asked: { action, resource, uri },
     item: resource,
     pinned: null,
     effects: 'read',
@@ -64,8 +65,7 @@ function resourcePlan(catalog: Catalog, { uri }: Of<'resources/read'>): Plan {
   };
 }
 
-/** @throws GatewayError RESOURCE_NOT_IN_CATALOG */
-export function resourceOf(catalog: Catalog, uri: string): CatalogResource {
+function resourceOf(catalog: Catalog, uri: string): CatalogResource {
   const resource = catalog.resolveResource(uri);
   if (resource === null) throw new GatewayError('RESOURCE_NOT_IN_CATALOG', `no resource ${asciiName(uri)}`);
   return resource;

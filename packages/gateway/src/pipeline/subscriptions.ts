@@ -4,10 +4,9 @@ import { admit } from './admit.ts';
 import { decide } from './decide.ts';
 import type { PathDeps } from './deps.ts';
 import { failureOf } from './exits.ts';
-import type { Plan } from './plan.ts';
 import { type CallRecord, elapsed, entryOf, ruleOf } from './record.ts';
 import { refuse } from './refuse.ts';
-import { resourceOf } from './resolve.ts';
+import { resourcePlan } from './resolve.ts';
 
 /** One resource that one agent listens to. */
 interface Held {
@@ -87,7 +86,7 @@ type Refusal = Extract<Outcome, { kind: 'error' }>;
 async function subscribeTo(deps: PathDeps, request: SubscribeRequest, uri: string): Promise<(() => void) | Refusal> {
   const record = await admit(deps, request, { entryType: 'mcp_request', name: uri, payload: { uri } });
   try {
-    const plan = planOf(record, uri);
+    const plan = resourcePlan(record.session.authority.catalog, uri, 'subscribe');
     record.plan = plan;
     decide(deps, record, plan, request);
     const upstream = await record.session.authority.live.compared(plan.item.server);
@@ -105,23 +104,8 @@ async function subscribeTo(deps: PathDeps, request: SubscribeRequest, uri: strin
     if (outcome.kind === 'error') return outcome;
     throw new GatewayError('INTERNAL_ERROR', 'a refusal without an error');
   } finally {
-    deps.exposures.drop(record.session.caller.subject, record.callId);
     deps.sessions.leave(record.session);
   }
-}
-
-function planOf(record: CallRecord, uri: string): Plan {
-  const resource = resourceOf(record.session.authority.catalog, uri);
-  return {
-    asked: { action: 'subscribe', resource, uri },
-    item: resource,
-    pinned: null,
-    effects: 'read',
-    method: 'resources/read',
-    params: { uri },
-    inputSchema: null,
-    contentDigest: null,
-  };
 }
 
 async function enter(deps: PathDeps, record: CallRecord): Promise<void> {
