@@ -164,24 +164,45 @@ everyWay('an ask that comes to nothing is entered, and the server told no more t
   });
 });
 
+const URL_ASK: Question = {
+  ...FORM,
+  params: { mode: 'url', message: 'CANARY', url: 'https://login.example/x', elicitationId: 'e' },
+};
+
+/** What is not offered to a server, by the tool that asks all the same, and what a server of the handshake revisions is told. */
+const UNOFFERED: Record<string, { question: Question; code: number }> = {
+  undeclared: { question: FORM, code: -32602 },
+  mode: { question: URL_ASK, code: -32602 },
+  unapproved: { question: QUESTIONS.look ?? FORM, code: -32601 },
+};
+
 everyWay(
-  'what the client did not declare, or the catalog does not approve, is never put to it',
-  (agentFamily, server) =>
-    withPeers(asks(server, { form: FORM, look: QUESTIONS.look ?? FORM }, { asks: ['elicit'] }), async (bed) => {
+  'what the client did not declare, or the catalog does not approve, is never put to it, and is entered [MCP25-11] [MCP25-12] [MCP26-28]',
+  (agentFamily, server) => {
+    const questions = Object.entries(UNOFFERED).map(([name, { question }]) => [name, question] as const);
+    return withPeers(asks(server, Object.fromEntries(questions), { asks: ['elicit'] }), async (bed) => {
       const agent = await bed.agent(agentFamily, { capabilities: { roots: {} }, answer: () => FORM.answer });
       let session = '';
-      for (const name of ['form', 'look']) {
+      for (const [name, { code }] of Object.entries(UNOFFERED)) {
         const reply = await agent.complete('tools/call', call(name));
         session = receiptOf(reply).session_id;
-        if (server.family === 'modern') assert.equal(codeOf(reply), 'UPSTREAM_PROTOCOL_ERROR');
-        else assert.equal(told(reply).q?.error?.code, -32601);
+        if (server.family === 'modern') assert.equal(codeOf(reply), 'ASK_REFUSED');
+        else assert.equal(told(reply).q?.error?.code, code);
       }
       assert.deepEqual(agent.asked.items, []);
       await bed.endSession(agent, session);
       const entries = await bed.entries(session, 'CANARY');
       assert.deepEqual(
-        entries.map(({ action, policy_decision }) => [action, policy_decision]),
-        Array.from({ length: 2 }, () => ['call_tool', server.family === 'modern' ? 'fault' : 'allow']),
+        entries.map(({ action, policy_decision, policy_rule_matched }) => [
+          action,
+          policy_decision,
+          policy_rule_matched,
+        ]),
+        Object.values(UNOFFERED).flatMap(({ question }) => [
+          [question === FORM || question === URL_ASK ? 'elicit' : 'list_roots', 'deny', 'ask_refused'],
+          server.family === 'modern' ? ['call_tool', 'deny', 'ask_refused'] : ['call_tool', 'allow', 'policy0'],
+        ]),
       );
-    }),
+    });
+  },
 );

@@ -121,6 +121,7 @@ function requestOf(method: UpstreamMethod, params: JsonObject): UpstreamRequest 
     logLevel: null,
     onNotice: () => {},
     onAsk: () => Promise.reject(new Error('nobody can be asked')),
+    onUnoffered: async () => {},
     round: null,
   };
 }

@@ -41,18 +41,21 @@ export class Asks {
    * Asks the client and resolves with an answer that may be passed on. Rejects with ASK_REFUSED, ASK_UNANSWERED, or
    * CALL_CANCELLED when `signal` says that the answer is no longer wanted.
    */
-  async put(ask: Ask, signal: AbortSignal): Promise<JsonObject> {
-    const putting = this.#entered('whole', ask, async (own, view) => {
-      this.#decide(own, view, null);
-      await this.#show();
-      return this.#taken(own, view, ask, await this.#asked(ask, signal));
-    });
-    this.#open.add(putting);
-    try {
-      return await putting;
-    } finally {
-      this.#open.delete(putting);
-    }
+  put(ask: Ask, signal: AbortSignal): Promise<JsonObject> {
+    return this.#waitedFor(
+      this.#entered('whole', ask, async (own, view) => {
+        this.#decide(own, view, null);
+        await this.#show();
+        return this.#taken(own, view, ask, await this.#asked(ask, signal));
+      }),
+    );
+  }
+
+  /** Enters what was not offered to the server and is not put to the client. Always rejects, with ASK_REFUSED. */
+  async refuse(ask: Ask): Promise<void> {
+    await this.#waitedFor(
+      this.#entered('whole', ask, () => Promise.reject(new GatewayError('ASK_REFUSED', 'it was not offered'))),
+    );
   }
 
   /** The call is over: nobody waits for answers any more. Resolves once each question that was open is entered. */
@@ -73,6 +76,15 @@ export class Asks {
   /** The answer that a client came back with, as it may be passed on. Rejects with ASK_REFUSED or ASK_UNANSWERED. */
   take(ask: Ask, answer: JsonObject): Promise<JsonObject> {
     return this.#entered('answered', ask, async (own, view) => this.#taken(own, view, ask, answer));
+  }
+
+  async #waitedFor(question: Promise<JsonObject>): Promise<JsonObject> {
+    this.#open.add(question);
+    try {
+      return await question;
+    } finally {
+      this.#open.delete(question);
+    }
   }
 
   #decide(own: CallRecord, view: AskView, answer: string | null): Decision {

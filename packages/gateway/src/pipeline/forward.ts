@@ -148,6 +148,7 @@ function upstreamRequest(
       await live.notices.passedOn();
       return await live.asks.put(ask, signal);
     },
+    onUnoffered: (ask) => live.asks.refuse(ask),
     round: plan.method === 'tasks/update' ? null : round,
   };
 }

@@ -153,7 +153,7 @@ test(
         url,
         ALL,
         unable({ elicitUrl: false }),
-        { code: -32601, message: 'The client of this request cannot be asked this' },
+        { code: -32602, message: 'The client of this request cannot be asked this' },
       ],
       [
         tools,

@@ -28,6 +28,7 @@ function listener() {
     logLevel: 'debug' as const,
     onNotice: () => {},
     onAsk: async () => ({}),
+    onUnoffered: async () => {},
     round: null,
   };
   const side = new RequestSide(request, ['elicit'], scope, timers, log);

@@ -88,8 +88,8 @@ export class Hearing {
     const ask = askOf(method, params);
     // MCP25-04
     if (method === 'ping') answering.short(answerTo(id, {}));
+    else if (ask !== null && about !== null) about.asked(id, ask, answering);
     else if (ask === null || !approved.includes(ask.kind)) answering.short(refusalOf(id, -32601, 'Method not found'));
-    else if (about !== null) about.asked(id, ask, answering);
     else {
       answering.short(refusalOf(id, -32600, 'The request belongs to no one call in progress, so nobody can be asked'));
       return false;

@@ -236,28 +236,6 @@ test(
   },
 );
 
-test(
-  'a server that asks what was not approved, or not declared, gives no valid answer [MCP26-28] [MCP25-12]',
-  LIMITS,
-  async (t) => {
-    const open = opening('modern');
-    const http = await fakeHttp(t, (request) => {
-      const { message, response } = request;
-      const inputRequests = { who: { method: 'elicitation/create', params: { message: 'who?' } } };
-      if (!open(request)) answerJson(response, resultFor(message, { resultType: 'input_required', inputRequests }));
-    });
-    const call = (asks: AskKind[], elicitForm: boolean) =>
-      connect(t, http.transport, {}, { asks }).send(
-        'tools/call',
-        { name: 't' },
-        { abilities: { ...ABLE, elicitForm } },
-      );
-    assert.equal((await call(['elicit'], true)).kind, 'input_required');
-    await assert.rejects(call(['sample', 'list_roots'], true), failsWith('UPSTREAM_PROTOCOL_ERROR'));
-    await assert.rejects(call(['elicit'], false), failsWith('UPSTREAM_PROTOCOL_ERROR'));
-  },
-);
-
 test('a task is handed on to a client that can take one [MCP26-18]', LIMITS, async (t) => {
   const script = `${speaks('modern', EVERYTHING)} on.call = (m) => ok(m.id, ${JSON.stringify({ resultType: 'task', ...TASK })});`;
   const { send } = connect(t, scripted(script));

@@ -35,6 +35,7 @@ export class RequestSide {
   /** What the server is offered for this request. */
   readonly offer: ClientAbilities;
   readonly #request: UpstreamRequest;
+  readonly #approved: readonly AskKind[];
   readonly #scope: Scope;
   readonly #timers: MonotonicTimers;
   readonly #log: EventLog;
@@ -54,6 +55,7 @@ export class RequestSide {
   ) {
     this.offer = offerOf(request.abilities, approved);
     this.#request = request;
+    this.#approved = approved;
     this.#scope = scope;
     this.#timers = timers;
     this.#log = log;
@@ -87,28 +89,37 @@ export class RequestSide {
   /** MCP25-11: puts an ask to the client, as far as it can be asked; the clock of the request stands still meanwhile. */
   asked(id: JsonValue, ask: Ask, answering: Answering): void {
     const key = idKey(id);
-    if (!covers(this.offer, ask)) {
-      // MCP25-12: a mode that was not declared is a wrong parameter, another request an unknown method.
-      const code = ask.kind === 'elicit' ? -32602 : -32601;
-      answering.short(refusalOf(id, code, 'The client of this request cannot be asked this'));
-    } else if (this.#ended || this.#asks.has(key) || this.#asks.size >= MAX_ASKS) {
+    if (this.#ended || this.#asks.has(key) || this.#asks.size >= MAX_ASKS) {
       answering.short(refusalOf(id, -32600, 'Too many requests, or one under an id in use'));
-    } else this.#ask(key, id, ask, answering);
+    } else if (covers(this.offer, ask)) {
+      this.#open(key, async (signal) => {
+        const result = await this.#whatCameOf(() => this.#request.onAsk(ask, signal));
+        if (!signal.aborted) answering.full(result === null ? refusal(id) : answerTo(id, result));
+      });
+    } else {
+      this.#open(key, async (signal) => {
+        await this.#whatCameOf(() => this.#request.onUnoffered(ask));
+        if (!signal.aborted) answering.short(this.#unoffered(id, ask));
+      });
+    }
   }
 
-  #ask(key: string, id: JsonValue, ask: Ask, answering: Answering): void {
+  /** MCP25-12: a mode that was not declared is a wrong parameter, another request an unknown method. */
+  #unoffered(id: JsonValue, { kind }: Ask): JsonObject {
+    if (!this.#approved.includes(kind)) return refusalOf(id, -32601, 'Method not found');
+    const code = kind === 'elicit' ? -32602 : -32601;
+    return refusalOf(id, code, 'The client of this request cannot be asked this');
+  }
+
+  #open(key: string, work: (signal: AbortSignal) => Promise<void>): void {
     const controller = new AbortController();
     this.#asks.set(key, controller);
     const resume = this.#scope.pause();
     controller.signal.addEventListener('abort', resume, { once: true });
-    void this.#put(ask, controller.signal)
-      .then((result) => {
-        if (!controller.signal.aborted) answering.full(result === null ? refusal(id) : answerTo(id, result));
-      })
-      .finally(() => {
-        resume();
-        this.#asks.delete(key);
-      });
+    void work(controller.signal).finally(() => {
+      resume();
+      this.#asks.delete(key);
+    });
   }
 
   /** The server takes back what it asked; false when it was none of this request's. */
@@ -124,10 +135,10 @@ export class RequestSide {
     for (const controller of this.#asks.values()) controller.abort();
   }
 
-  /** The client's answer; null: refused. */
-  async #put(ask: Ask, signal: AbortSignal): Promise<JsonObject | null> {
+  /** What there is to tell the server; null: that it was refused. */
+  async #whatCameOf<T>(asking: () => Promise<T>): Promise<T | null> {
     try {
-      return await this.#request.onAsk(ask, signal);
+      return await asking();
     } catch (error) {
       // A defect of our own is not told to the server as a decision: it ends the request.
       if (!(error instanceof GatewayError)) {

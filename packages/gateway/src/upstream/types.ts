@@ -42,6 +42,8 @@ export interface UpstreamRequest {
    * took the ask back, or the request is over.
    */
   onAsk: (ask: Ask, signal: AbortSignal) => Promise<JsonObject>;
+  /** A server of the handshake revisions asks what was not offered to it, and is told so once this is dealt with. */
+  onUnoffered: (ask: Ask) => Promise<void>;
   /** A server of 2026-07-28 is sent its request again, with what it asked for. */
   round: { responses: JsonObject; state: string | null } | null;
 }
@@ -52,7 +54,7 @@ export interface UpstreamRequest {
  */
 export type UpstreamResult =
   | { kind: 'complete'; result: JsonObject }
-  /** Only from servers of 2026-07-28, only asks that were declared and approved. `state` is the server's `requestState`. */
+  /** Only from servers of 2026-07-28. Whether each may be asked is still to be decided. `state` is the server's `requestState`. */
   | { kind: 'input_required'; asks: Record<string, Ask>; state: string | null }
   /** Only when `abilities.tasks`. `result` holds the server's own `taskId`. */
   | { kind: 'task'; result: JsonObject };

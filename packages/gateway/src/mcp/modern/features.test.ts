@@ -19,6 +19,7 @@ import { SERVER_INFO } from '../server-info.ts';
 
 const CAPABILITIES = 'io.modelcontextprotocol/clientCapabilities';
 const LOG_LEVEL = 'io.modelcontextprotocol/logLevel';
+const TASKS = { [CAPABILITIES]: { extensions: { 'io.modelcontextprotocol/tasks': {} } } };
 const IDENTITY = { 'io.modelcontextprotocol/serverInfo': SERVER_INFO };
 const NOTHING = { tools: false, resources: false, prompts: false, completions: false, instructions: null };
 const result = (answer: Answered): JsonObject => answer.json.result as JsonObject;
@@ -83,7 +84,7 @@ test('each request is asked of the gateway with exactly what was asked [MCP26-36
     ],
   ];
   for (const [method, params, expected] of table) {
-    const answer = await send(port, modern(method, { ...params, _meta: envelope(meta) }));
+    const answer = await send(port, modern(method, { ...params, _meta: envelope({ ...meta, ...TASKS }) }));
     assert.equal(answer.status, 200, method);
     const { caller, signal, client, ...seen } = gateway.requests.at(-1) ?? assert.fail();
     const context = { session: null, handle: 'handle', workflow: null, dataClass: null, round: null };

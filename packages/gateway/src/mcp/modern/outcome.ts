@@ -2,7 +2,6 @@
 import { isObject, type JsonObject, type JsonValue, member } from '@cmcp/evidence';
 import { GatewayError } from '../../errors.ts';
 import type { UpstreamResult } from '../../upstream/types.ts';
-import { covers } from '../ask-offer.ts';
 import { type Ask, askOf, type ClientAbilities } from '../asks.ts';
 import { checkShape, completeResult } from '../server-results.ts';
 import { SERVER_INFO_KEY } from './identity.ts';
@@ -19,20 +18,16 @@ export function readOutcome(
   offer: ClientAbilities,
 ): UpstreamResult {
   const complete = completeResult(result);
-  if (complete !== null) return { kind: 'complete', result: checked(sent, complete, offer) };
+  if (complete !== null) return { kind: 'complete', result: checked(sent, complete) };
   const type = member(result, 'resultType');
-  if (type === 'input_required' && MAY_ASK.has(sent.method)) return readInputRequired(result, offer);
+  if (type === 'input_required' && MAY_ASK.has(sent.method)) return readInputRequired(result);
   if (type === 'task' && sent.method === 'tools/call' && offer.tasks) return readTask(result);
   throw bad('the result is of a type that the request did not allow');
 }
 
-function checked(
-  { method, params }: { method: string; params: JsonObject },
-  result: JsonObject,
-  offer: ClientAbilities,
-): JsonObject {
+function checked({ method, params }: { method: string; params: JsonObject }, result: JsonObject): JsonObject {
   checkShape(method, result);
-  if (method === 'tasks/get') checkTaskState(result, params, (asks) => void readAsks(asks, offer));
+  if (method === 'tasks/get') checkTaskState(result, params, (asks) => void readAsks(asks));
   const answer = withoutIdentity(result);
   // A task's `ttlMs` is its own; elsewhere it says how long the result may be kept, which the gateway does not.
   if (method.startsWith('tasks/')) return answer;
@@ -49,27 +44,26 @@ function withoutIdentity(result: JsonObject): JsonObject {
   return Object.keys(rest).length === 0 ? plain : { ...result, _meta: rest };
 }
 
-function readInputRequired(result: JsonObject, offer: ClientAbilities): UpstreamResult {
-  const asks = readAsks(member(result, 'inputRequests') ?? {}, offer);
+function readInputRequired(result: JsonObject): UpstreamResult {
+  const asks = readAsks(member(result, 'inputRequests') ?? {});
   const state = member(result, 'requestState') ?? null;
   if (state !== null && typeof state !== 'string') throw bad('requestState is not a string');
   if (state === null && Object.keys(asks).length === 0) throw bad('the server wants more, and does not say what');
   return { kind: 'input_required', asks, state };
 }
 
-/** MCP26-28: each must be something that the client declared and the catalog approves. */
-function readAsks(value: JsonValue, offer: ClientAbilities): Record<string, Ask> {
+/** MCP26-28: each must be something that a server may ask for at all; whether this client may be asked is decided like any request. */
+function readAsks(value: JsonValue): Record<string, Ask> {
   if (!isObject(value)) throw bad('inputRequests is not an object');
   const entries = Object.entries(value);
   if (entries.length > MAX_ASKS) throw bad(`more than ${MAX_ASKS} input requests`);
   // Keys are the server's: a prototype must not swallow one.
-  return Object.fromEntries(entries.map(([key, request]) => [key, readAsk(request, offer)]));
+  return Object.fromEntries(entries.map(([key, request]) => [key, readAsk(request)]));
 }
 
-function readAsk(request: JsonValue, offer: ClientAbilities): Ask {
+function readAsk(request: JsonValue): Ask {
   const ask = isObject(request) ? askOf(member(request, 'method'), member(request, 'params')) : null;
   if (ask === null) throw bad('an input request is none that a server may make');
-  if (!covers(offer, ask)) throw bad(`the server asks what was not offered to it: ${ask.kind}`);
   return ask;
 }
 
