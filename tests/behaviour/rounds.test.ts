@@ -198,7 +198,7 @@ test('a client is asked nothing that it did not declare, and its server is not t
   ] as [JsonObject, JsonObject][]) {
     peer.answer('tools/call', wanting({ inputRequests: { q: request } }));
     const answer = await gateway.send(called({}, 1, capabilities));
-    assert.equal(errorOf(answer).data.error_code, 'UPSTREAM_PROTOCOL_ERROR');
+    assert.equal(errorOf(answer).data.error_code, 'ASK_REFUSED');
     const offered = peer.all('tools/call').at(-1)?.message.params?._meta?.[
       'io.modelcontextprotocol/clientCapabilities'
     ];

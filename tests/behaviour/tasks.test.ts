@@ -185,15 +185,15 @@ test('a task is there as soon as its client knows of it [B26-816]', async (t) =>
 test('what a task asks is decided like any question: a task is trusted no more than its server [B26-815]', async (t) => {
   const peer = await tasking(t);
   const policies = { ...PERMIT_ALL, 'none.cedar': 'forbid (principal, action == Action::"elicit", resource);' };
-  for (const [behind, code] of [
-    [{ peer, asks: ['elicit'], policies }, 'ASK_REFUSED'],
-    [{ peer }, 'UPSTREAM_PROTOCOL_ERROR'],
-  ] as [Parameters<typeof front>[1], string][]) {
+  for (const behind of [
+    { peer, asks: ['elicit'], policies },
+    { peer, asks: [] },
+  ]) {
     const gateway = await front(t, behind);
     const taskId = await made(gateway);
     const inputRequests = { q: { method: 'elicitation/create', params: FORM } };
     peer.answer('tasks/get', { resultType: 'complete', ...task('input_required', { inputRequests }) });
-    assert.equal(errorOf(await gateway.send(ask('tasks/get', { taskId }))).data.error_code, code);
+    assert.equal(errorOf(await gateway.send(ask('tasks/get', { taskId }))).data.error_code, 'ASK_REFUSED');
   }
   const secret = { message: 'x', requestedSchema: { type: 'object', properties: { password: { type: 'string' } } } };
   const gateway = await front(t, { peer, asks: ['elicit'] });
