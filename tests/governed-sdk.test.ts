@@ -59,7 +59,7 @@ for (const family of FAMILIES) {
         assert.equal((await sdk.listResources()).resources.length, 1);
         assert.equal((await sdk.listPrompts()).prompts.length, 1);
         const unknown = await refused(sdk.readResource({ uri: 'note:///other' }));
-        assert.equal(unknown.data.error_code, 'RESOURCE_NOT_IN_CATALOG');
+        assert.equal((unknown.data as { uri?: string }).uri, 'note:///other');
         const { session_id } = callMeta(read as { _meta?: Record<string, unknown> });
         await sdk.close();
         await bed.closeByOperator(session_id);

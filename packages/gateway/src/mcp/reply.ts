@@ -1,5 +1,6 @@
 import { isObject, JsonError, type JsonObject, member, stringifyJson } from '@cmcp/evidence';
 import { ERRORS, type ErrorCode, GatewayError } from '../errors.ts';
+import type { Asked } from './governed-params.ts';
 import { errorMessage, type RequestId, resultMessage } from './jsonrpc.ts';
 import type { GovernedGateway, Outcome, RefusalKind } from './types.ts';
 
@@ -139,6 +140,12 @@ function isComplete(rpc: number, data: JsonObject): boolean {
 /** What the error about a resource that nobody knows repeats, so that its reader knows which it was. */
 export function notFoundDetails(code: ErrorCode, uri: string | null): JsonObject {
   return code === 'RESOURCE_NOT_IN_CATALOG' && uri !== null ? { uri } : {};
+}
+
+/** The resource that a request names; null: none. */
+export function namedUri(asked: Asked): string | null {
+  if (asked.method === 'resources/read') return asked.uri;
+  return asked.method === 'completion/complete' && asked.ref.kind === 'resource' ? asked.ref.uri : null;
 }
 
 /** The text of an answer, or of each answer to a batch. */

@@ -11,7 +11,7 @@ import { notificationMessage, type RpcNotification, type RpcRequest, type RpcRes
 import { isOffered, listChanged, listedBy, listResult, readCursor } from '../lists.ts';
 import { type LogLevel, readLogLevel } from '../log-level.ts';
 import { Notices } from '../notices.ts';
-import { notFoundDetails, Replies, type Reply } from '../reply.ts';
+import { namedUri, notFoundDetails, Replies, type Reply } from '../reply.ts';
 import { readRequestMeta } from '../request-meta.ts';
 import { SERVER_INFO } from '../server-info.ts';
 import type { ChangeKind, ClientSide, GovernedGateway, ListKind, Offer, Outcome, SessionRef } from '../types.ts';
@@ -259,8 +259,7 @@ export class HandshakeSession {
 
   #outcome(id: RpcRequest['id'], asked: Asked, outcome: Outcome): Reply {
     if (outcome.kind === 'error') {
-      const uri = asked.method === 'resources/read' ? asked.uri : null;
-      return this.#replies.failed(id, outcome, notFoundDetails(outcome.code, uri));
+      return this.#replies.failed(id, outcome, notFoundDetails(outcome.code, namedUri(asked)));
     }
     if (outcome.type !== 'complete') {
       throw new GatewayError('INTERNAL_ERROR', 'an interim answer for a client that cannot take one');

@@ -10,7 +10,7 @@ import type { RpcNotification, RpcRequest } from '../jsonrpc.ts';
 import { isOffered, listedBy, listResult, readCursor } from '../lists.ts';
 import { Notices } from '../notices.ts';
 import type { PerSubject } from '../per-subject.ts';
-import { notFoundDetails, Replies, type Reply } from '../reply.ts';
+import { namedUri, notFoundDetails, Replies, type Reply } from '../reply.ts';
 import { readHandle, readRequestMeta } from '../request-meta.ts';
 import { MODERN_REVISION, SUPPORTED_REVISIONS } from '../revisions.ts';
 import type { ClientSide, GovernedGateway, ListKind, Outcome } from '../types.ts';
@@ -175,8 +175,7 @@ export class ModernServer {
 
   #outcome(id: RpcRequest['id'], asked: Asked, outcome: Outcome): Reply {
     if (outcome.kind === 'result') return this.#replies.result(id, governed(asked.method, outcome));
-    const uri = asked.method === 'resources/read' ? asked.uri : null;
-    return this.#replies.failed(id, outcome, notFoundDetails(outcome.code, uri));
+    return this.#replies.failed(id, outcome, notFoundDetails(outcome.code, namedUri(asked)));
   }
 
   /** Whatever is not governed, or not offered to this caller, is refused, and that is recorded (MCP26-44). */
