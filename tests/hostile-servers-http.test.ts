@@ -205,7 +205,7 @@ const CASES: Record<string, Case> = {
     },
     { asks: ['elicit'] },
   ),
-  'asks-what-it-may-not': misbehaves('UPSTREAM_PROTOCOL_ERROR', ({ message, response }) => {
+  'asks-what-it-may-not': misbehaves('ASK_REFUSED', ({ message, response }) => {
     const inputRequests = { a: { method: 'sampling/createMessage', params: { messages: [], maxTokens: 1 } } };
     answerJson(response, resultFor(message, { resultType: 'input_required', inputRequests }));
   }),
