@@ -106,8 +106,10 @@ test('a thousand clients that vanish in the middle leave nothing behind [LIFE-01
     }
     while (gateway.calls.length < (round + 1) * 20) await new Promise((resolve) => setImmediate(resolve));
     for (const [index, socket] of sockets.entries()) {
-      if (index % 2 === 0) socket.destroy();
-      else socket.resetAndDestroy();
+      if (index % 3 === 0) socket.destroy();
+      else if (index % 3 === 1) socket.resetAndDestroy();
+      // Half open: nothing will be sent any more, and everything is still read.
+      else socket.end();
     }
   }
   await deserted(served);
