@@ -17,10 +17,11 @@ import { AttemptLimit, RETRY_AFTER_SECONDS } from './attempts.ts';
 import { ATTESTATION_PATH, type AttestationAnswer, AttestationEndpoint } from './attestation-endpoint.ts';
 import type { Authenticator } from './authenticate.ts';
 import { BodyAborted, readBody } from './body.ts';
-import { Connection } from './connection.ts';
+import { FramingWatch } from './framing.ts';
 import { hostGuard, originGuard, requireJsonBody } from './guards.ts';
 import { type BodyLimits, type BodyParser, createBodyParser } from './parse.ts';
 import type { ListenerTls } from './tls.ts';
+import { whenOver } from './when-over.ts';
 import { AnswerWriter } from './write-answer.ts';
 
 export interface HttpIngressDeps extends Pick<Config, 'listen' | 'allowedHosts' | 'allowedOrigins'> {
@@ -99,7 +100,7 @@ class Ingress implements HttpIngress {
    */
   readonly #failures: AttemptLimit;
   readonly #requests = new PerSubject(MAX_ACTIVE, 'requests in flight');
-  readonly #connections = new WeakMap<Socket, Connection>();
+  readonly #framing = new WeakMap<Socket, FramingWatch>();
   readonly #guardOrigin: (request: IncomingMessage) => void;
   #guardHost: (request: IncomingMessage) => void;
   /** Requests without a finished answer, and how to abort them. */
@@ -119,8 +120,7 @@ class Ingress implements HttpIngress {
     this.#parser = createBodyParser(deps.limits);
     this.#replies = new Replies(deps.gateway, registryStyle, deps.onFault);
     const isLast = (request: IncomingMessage): boolean => this.#isLast(request);
-    const whenOver = (response: ServerResponse, run: () => void): void => this.#whenOver(response, run);
-    this.#writer = new AnswerWriter({ timers: this.#timers, onFault: deps.onFault, isLast, whenOver });
+    this.#writer = new AnswerWriter({ timers: this.#timers, onFault: deps.onFault, isLast });
     this.#attestation = new AttestationEndpoint(deps.attest, clock);
     this.#failures = new AttemptLimit(MAX_FAILURES, clock);
     this.#guardHost = hostGuard(deps.allowedHosts, deps.listen);
@@ -128,7 +128,7 @@ class Ingress implements HttpIngress {
     this.server = serverFor(deps, (request, response) => this.#accept(request, response));
     this.server.maxConnections = MAX_CONNECTIONS;
     this.server.on(deps.tls === null ? 'connection' : 'secureConnection', (socket: Socket) => {
-      this.#connections.set(socket, new Connection(socket));
+      this.#framing.set(socket, FramingWatch.of(socket));
     });
   }
 
@@ -169,7 +169,7 @@ class Ingress implements HttpIngress {
 
   #accept(request: IncomingMessage, response: ServerResponse): void {
     const abort = new AbortController();
-    this.#whenOver(response, () => {
+    whenOver(response, () => {
       if (!response.writableFinished) abort.abort();
     });
     const served = this.#serve(request, response, abort.signal).catch((error: unknown) => {
@@ -205,7 +205,7 @@ class Ingress implements HttpIngress {
     // AUTHZ-04: a query carries nothing here, least of all a token.
     if (query !== null) throw new GatewayError('INVALID_REQUEST', 'the endpoint takes no query string');
     if (this.#closing !== null) throw new GatewayError('SHUTTING_DOWN', 'the listener is closing');
-    this.#whenOver(response, this.#requests.enter(caller.subject));
+    whenOver(response, this.#requests.enter(caller.subject));
     const exchange = { caller, headers: headersOf(request), closed };
     switch (request.method) {
       case 'POST':
@@ -249,13 +249,7 @@ class Ingress implements HttpIngress {
   #isAmbiguous({ socket, headersDistinct }: IncomingMessage): boolean {
     const codings = headersDistinct['transfer-encoding'] ?? [];
     const plain = codings.length === 0 || (codings.length === 1 && codings[0]?.toLowerCase() === 'chunked');
-    return !plain || this.#connections.get(socket)?.framing.ambiguous !== false;
-  }
-
-  #whenOver(response: ServerResponse, run: () => void): void {
-    const connection = this.#connections.get(response.req.socket);
-    if (connection === undefined) throw new GatewayError('INTERNAL_ERROR', 'a request on no connection of ours');
-    connection.whenOver(response, run);
+    return !plain || this.#framing.get(socket)?.ambiguous !== false;
   }
 
   #isLast(request: IncomingMessage): boolean {

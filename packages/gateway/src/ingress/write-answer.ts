@@ -3,14 +3,13 @@ import type { StreamSink } from '../mcp/exchange.ts';
 import { encodeBody, type Reply } from '../mcp/reply.ts';
 import { KEEP_ALIVE } from '../mcp/sse-events.ts';
 import type { Timers } from '../timers.ts';
+import { whenOver } from './when-over.ts';
 
 export interface AnswerWriterDeps {
   timers: Timers;
   onFault: (error: unknown) => void;
   /** Whether the connection should carry nothing after this answer. */
   isLast: (request: IncomingMessage) => boolean;
-  /** Calls back once, when the answer is written or cannot be any more. */
-  whenOver: (response: ServerResponse, run: () => void) => void;
 }
 
 /** Milliseconds, and bytes, for a client that still sends to finish, before a refusal closes the connection. */
@@ -86,7 +85,7 @@ export class AnswerWriter {
   /** LIFE-01: who never reads the end of an answer does not keep it. */
   #end(response: ServerResponse, payload = ''): void {
     if (response.writableEnded) return;
-    this.#deps.whenOver(
+    whenOver(
       response,
       this.#deps.timers.after(TAKE, () => response.destroy()),
     );
@@ -128,7 +127,7 @@ export class AnswerWriter {
         else write(KEEP_ALIVE);
       },
       end: () => this.#end(response),
-      onClose: (listener) => this.#deps.whenOver(response, listener),
+      onClose: (listener) => whenOver(response, listener),
     };
   }
 }
