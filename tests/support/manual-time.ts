@@ -35,6 +35,11 @@ export class ManualTime implements Clock, Timers {
     }
   }
 
+  /** How many timers wait for time to pass. */
+  get waiting(): number {
+    return this.#due.size;
+  }
+
   /** Resolves once something waits for time to pass. */
   async waitedFor(): Promise<void> {
     while (this.#due.size === 0) await new Promise((resolve) => setImmediate(resolve));

@@ -55,6 +55,8 @@ test('chunk extensions, trailers, and codings besides chunked are answered with 
     assert.match(answer, /^HTTP\/1\.1 4(?:00|13) /, name);
     assert.match(answer, /connection: close/i, name);
   }
+  const get = 'GET /healthz HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n1;a\r\nx\r\n0\r\n\r\n';
+  assert.match(await raw(port, get), /^HTTP\/1\.1 400 /, 'a body that nobody reads');
   assert.equal(gateway.counts.get('pinged'), undefined);
 });
 

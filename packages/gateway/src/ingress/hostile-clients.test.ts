@@ -106,8 +106,10 @@ test('a thousand clients that vanish in the middle leave nothing behind [LIFE-01
     }
     while (gateway.calls.length < (round + 1) * 20) await new Promise((resolve) => setImmediate(resolve));
     for (const [index, socket] of sockets.entries()) {
-      if (index % 2 === 0) socket.destroy();
-      else socket.resetAndDestroy();
+      if (index % 3 === 0) socket.destroy();
+      else if (index % 3 === 1) socket.resetAndDestroy();
+      // Half open: nothing will be sent any more, and everything is still read.
+      else socket.end();
     }
   }
   await deserted(served);
@@ -135,23 +137,29 @@ test('a stream that nobody reads is cut off, not stored without end [G5] [LIFE-0
 });
 
 test('a reader that takes nothing between two signs of life is gone [LIFE-01]', async (t) => {
-  const time = new ManualTime();
-  const served = await serve(t, { clock: time, timers: time });
-  const { port, gateway } = served;
-  const socket = await connected(port);
-  socket.write(textOf(modern('subscriptions/listen', { notifications: { resourceSubscriptions: ['test://a'] } })));
-  await once(socket, 'readable');
-  const [subscription] = gateway.subscriptions;
-  // Far less than what is stored for a slow reader, and more than the systems between us hold.
-  const uri = `test://${'x'.repeat(3_900_000)}`;
-  for (let i = 0; i < 40 && subscription?.over === false; i++) {
-    subscription.onUpdated(uri);
-    await new Promise((resolve) => setImmediate(resolve));
-    time.advance(15_000);
-  }
-  assert.equal(subscription?.over, true);
-  socket.destroy();
-  await deserted(served);
+  /** How much is written to a reader that takes nothing, until it is cut off. */
+  const written = async (between: (time: ManualTime) => void): Promise<number> => {
+    const time = new ManualTime();
+    const served = await serve(t, { clock: time, timers: time });
+    const { port, gateway } = served;
+    const socket = await connected(port);
+    socket.write(textOf(modern('subscriptions/listen', { notifications: { resourceSubscriptions: ['test://a'] } })));
+    await once(socket, 'readable');
+    const [subscription] = gateway.subscriptions;
+    let messages = 0;
+    for (; subscription?.over === false; messages++) {
+      subscription.onUpdated(`test://${'x'.repeat(250_000)}`);
+      await new Promise((resolve) => setImmediate(resolve));
+      between(time);
+    }
+    socket.destroy();
+    await deserted(served);
+    return messages;
+  };
+  const stored = await written(() => {});
+  const beaten = await written((time) => time.advance(15_000));
+  // What is stored for a slow reader, 4 MiB, is not filled first.
+  assert.ok(beaten < stored - 8, `${beaten} of ${stored}`);
 });
 
 test('notices that would only wait are left out, and the answer still comes [MCP26-31] [G5]', async (t) => {
@@ -182,6 +190,31 @@ test('notices that would only wait are left out, and the answer still comes [MCP
   const notices = text.split('notifications/message').length - 1;
   assert.ok(notices > 0 && notices < sent, `${notices}`);
   assert.match(text, /"id":1,"result"/);
+});
+
+test('nothing waits for who is gone [LIFE-01]', async (t) => {
+  const time = new ManualTime();
+  const served = await serve(t, { clock: time, timers: time });
+  const { port, gateway } = served;
+  gateway.hang();
+  const before = time.waiting;
+  const session = await open(port);
+  const texts = [
+    // Refused while it still sends.
+    `${START}Content-Length: 2000000\r\n\r\n{`,
+    textOf(modern('tools/call', { name: 'wait' })),
+    textOf(modern('subscriptions/listen', { notifications: { toolsListChanged: true } })),
+    textOf({ ...inSession(session, ''), method: 'GET', body: undefined as never }),
+  ];
+  for (const text of texts) {
+    const socket = await connected(port);
+    const called = gateway.called();
+    socket.write(text);
+    await Promise.race([once(socket, 'readable'), called]);
+    socket.destroy();
+    await deserted(served);
+    while (time.waiting > before) await new Promise((resolve) => setImmediate(resolve));
+  }
 });
 
 test('an answer that is never taken is given up [LIFE-01]', async (t) => {

@@ -200,6 +200,25 @@ test('the gateway ends a subscription with its answer and by cancelling it, and 
   await done;
 });
 
+test('a subscription that is cancelled while it is decided never begins, and its id is free again [MCP26-30]', async (t) => {
+  const { gateway, write, read } = pipe(t);
+  const { subscribe } = gateway;
+  const [begun, gate] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  gateway.subscribe = async (request) => {
+    begun.resolve();
+    await gate.promise;
+    return await subscribe.call(gateway, request);
+  };
+  write(listen(1, { resourceSubscriptions: ['test://a'] }));
+  await begun.promise;
+  write(cancel(1), PING);
+  assert.equal((await read()).id, 'p');
+  gate.resolve();
+  while (gateway.subscriptions[0]?.over !== true) await new Promise((resolve) => setImmediate(resolve));
+  write(listen(1, { toolsListChanged: true }));
+  assert.equal((await read()).method, 'notifications/subscriptions/acknowledged');
+});
+
 test('a filter that is wrong and a bound that is reached are answers [MCP26-30] [G5]', async (t) => {
   const { write, read } = pipe(t);
   write(listen(1, { toolsListChanged: 1 }));

@@ -106,6 +106,9 @@ test('a client that takes no stream is told nothing and asked nothing, and gets 
   gateway.onCall = async (each) => {
     each.client.notify(progress(1));
     each.client.notify(log('warning', 'x'));
+    await assert.rejects(each.client.ask?.({ kind: 'list_roots', params: {} }, each.signal) ?? Promise.resolve(), {
+      code: 'ASK_UNANSWERED',
+    });
     return echo(each);
   };
   const headers = { Accept: 'application/json' };

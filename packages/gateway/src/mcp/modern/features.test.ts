@@ -259,6 +259,8 @@ test('what is said of a call precedes its answer on one stream without event ids
   for (const sent of [call(), { ...call({ progressToken: 1, [LOG_LEVEL]: 'debug' }) }]) {
     const headers = { ...sent.headers, Accept: 'application/json' };
     assert.equal((await send(port, { ...sent, headers })).headers['content-type'], 'application/json');
+    const { client } = gateway.calls.at(-1) ?? assert.fail();
+    assert.deepEqual([client.logLevel, client.wantsProgress], [null, false]);
   }
   assert.equal((await send(port, call())).headers['content-type'], 'application/json');
 });

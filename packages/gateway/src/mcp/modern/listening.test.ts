@@ -176,6 +176,24 @@ test('the gateway ends a subscription with its answer, when it is old and when t
   assert.equal(gateway.listening, 0);
 });
 
+test('a subscription that is decided after the listener began to close ends at once [MCP26-30]', async (t) => {
+  const { port, gateway, ingress } = await serve(t);
+  const { subscribe } = gateway;
+  const [begun, gate] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  gateway.subscribe = async (request) => {
+    begun.resolve();
+    await gate.promise;
+    return await subscribe.call(gateway, request);
+  };
+  const opened = stream(port, listen({ resourceSubscriptions: ['test://a'] }));
+  await begun.promise;
+  const closed = ingress.close();
+  gate.resolve();
+  assert.deepEqual(await (await opened).rest(), []);
+  await closed;
+  assert.equal(gateway.subscriptions[0]?.over, true);
+});
+
 test('subscriptions are bounded for each caller, in number and in resources [MCP26-30] [G5]', async (t) => {
   const { port, gateway } = await serve(t);
   const streams: OpenStream[] = [];
