@@ -5,7 +5,7 @@ import { dirname } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { parseJson } from '@cmcp/evidence';
-import { contentDigestOf } from '../packages/gateway/src/catalog/digests.ts';
+import { canonicalDigest } from '../packages/gateway/src/catalog/digests.ts';
 import { parseCatalog } from '../packages/gateway/src/catalog/load.ts';
 import { RESERVED_NAMES } from '../packages/gateway/src/catalog/names.ts';
 
@@ -32,7 +32,7 @@ test('the command of the page computes the digest that contents are held to', ()
   const path = `${dirname(process.execPath)}:${process.env.PATH ?? ''}`;
   const env = { PATH: path, NODE_OPTIONS: '--conditions=cmcp-source' };
   const printed = execFileSync('bash', ['-eo', 'pipefail', '-c', block('sh')], { cwd: root, env, encoding: 'utf8' });
-  assert.equal(printed.trim(), contentDigestOf(parseJson(contents)));
+  assert.equal(printed.trim(), canonicalDigest(parseJson(contents)));
 });
 
 test('the page names every action that no tool may be called like', () => {

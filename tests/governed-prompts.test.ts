@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { codeOf, contentDigestOf, type PeerSetup, receiptOf, withPeers } from './support/peer-bed.ts';
+import { canonicalDigest, codeOf, type PeerSetup, receiptOf, withPeers } from './support/peer-bed.ts';
 import type { PeerServer } from './support/peer-server.ts';
 import { FAMILIES, type Family } from './support/wire.ts';
 
@@ -108,7 +108,7 @@ when { context.arguments.contains({ name: "topic", value: "secret" }) };`,
 }
 
 test('a prompt whose messages are pinned passes as they are, and otherwise is drift', () =>
-  withPeers(prompts('modern', { prompts: { explain: { digest: contentDigestOf(said('x')) } } }), async (bed) => {
+  withPeers(prompts('modern', { prompts: { explain: { digest: canonicalDigest(said('x')) } } }), async (bed) => {
     const agent = await bed.agent('modern');
     assert.ok((await agent.request('prompts/get', { name: 'explain', arguments: { topic: 'x' } })).result);
     const other = await agent.request('prompts/get', explain);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { but, codeOf, contentDigestOf, type PeerSetup, receiptOf, withPeers } from './support/peer-bed.ts';
+import { but, canonicalDigest, codeOf, type PeerSetup, receiptOf, withPeers } from './support/peer-bed.ts';
 import { PeerError, type PeerServer } from './support/peer-server.ts';
 import { FAMILIES, type Family } from './support/wire.ts';
 
@@ -206,7 +206,7 @@ test('an answer that policy withholds is not released, counts as seen nowhere, a
 for (const agentFamily of FAMILIES) {
   test(`pinned content passes, other content is drift and is withheld, said once in the chain: ${agentFamily} agent`, () =>
     withPeers(
-      notes('handshake', { resources: { guide: { uri: GUIDE, digest: contentDigestOf(CONTENTS) } } }),
+      notes('handshake', { resources: { guide: { uri: GUIDE, digest: canonicalDigest(CONTENTS) } } }),
       async (bed) => {
         const agent = await bed.agent(agentFamily);
         assert.deepEqual((await agent.request('resources/read', { uri: GUIDE })).result?.contents, CONTENTS);

@@ -52,7 +52,7 @@ export const ALLOW_EVERYTHING = { 'allow.cedar': 'permit (principal, action, res
 export const but = (policy: string): Record<string, string> => ({ ...ALLOW_EVERYTHING, 'but.cedar': policy });
 
 /** Digest of pinned content as the catalog writes it. */
-export { contentDigestOf } from '../../packages/gateway/src/catalog/digests.ts';
+export { canonicalDigest } from '../../packages/gateway/src/catalog/digests.ts';
 
 /** A gateway over servers whose behaviour a test writes, for everything that MCP carries. */
 export class PeerBed {

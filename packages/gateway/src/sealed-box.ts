@@ -1,4 +1,13 @@
 import { createCipheriv, createDecipheriv, createSecretKey, type KeyObject } from 'node:crypto';
+import {
+  encodeBase64Url,
+  encodeUtf8,
+  isObject,
+  type JsonObject,
+  parseJson,
+  readBase64Url,
+  stringifyJson,
+} from '@cmcp/evidence';
 
 const NONCE = 12;
 const TAG = 16;
@@ -32,5 +41,18 @@ export class SealedBox {
       // The only way in which Node says that the tag does not hold.
       return null;
     }
+  }
+
+  /** As {@link seal}, in base64url. */
+  sealJson(binding: string, value: JsonObject): string {
+    return encodeBase64Url(this.seal(binding, encodeUtf8(stringifyJson(value))));
+  }
+
+  /** As {@link open}, for what {@link sealJson} gave. */
+  openJson(binding: string, text: string): JsonObject | null {
+    const bytes = readBase64Url(text);
+    const opened = bytes === null ? null : this.open(binding, bytes);
+    const value = opened === null ? null : parseJson(opened);
+    return isObject(value) ? value : null;
   }
 }

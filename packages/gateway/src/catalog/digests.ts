@@ -20,14 +20,6 @@ export function digestOrNull(value: JsonValue): string | null {
 }
 
 /**
- * What a record's `digest` is compared with: over the `contents` of a resource as read, or the `messages` of a prompt as
- * got. Null equals no digest.
- */
-export function contentDigestOf(value: JsonValue): string | null {
-  return digestOrNull(value);
-}
-
-/**
  * What the reference's drift digest covers of a definition as servers advertise it (wire-formats 6.2), under either spelling.
  * Absent and null count as it counts them; a member of another type stays as it is and never compares equal.
  */

@@ -1,6 +1,6 @@
 import { isObject, type JsonObject, member, stringifyJson } from '@cmcp/evidence';
 import type { GatewayError } from '../errors.ts';
-import { type Ask, askMethod } from '../mcp/asks.ts';
+import { type Ask, inputRequests } from '../mcp/asks.ts';
 import type { UpstreamRpcError } from '../upstream/types.ts';
 
 /** Members under this prefix are the gateway's own; what an upstream puts there could forge a receipt. */
@@ -59,11 +59,6 @@ export function releasableError(failure: GatewayError, { rpcCode, message, data 
 /** Questions to the client; what the server wants back is no part of them. */
 export function asking(asks: ReadonlyMap<string, Ask>, state: string | null): ReleasableAsks {
   return { kind: 'asks', asks, state, ...measured(inputRequests(asks)) };
-}
-
-/** As MCP 2026-07-28 writes asks. */
-export function inputRequests(asks: ReadonlyMap<string, Ask>): JsonObject {
-  return Object.fromEntries([...asks].map(([key, { kind, params }]) => [key, { method: askMethod(kind), params }]));
 }
 
 function measured(sent: JsonObject): Released {

@@ -27,6 +27,23 @@ export function askOf(method: JsonValue | undefined, params: JsonValue | undefin
   return { kind, params: isObject(params) ? params : {} };
 }
 
+/** Several asks by their keys, as 2026-07-28 and the gateway's own notes write them. */
+export function inputRequests(asks: ReadonlyMap<string, Ask>): JsonObject {
+  return Object.fromEntries([...asks].map(([key, { kind, params }]) => [key, { method: askMethod(kind), params }]));
+}
+
+/** The reverse of {@link inputRequests}. Null: not an object, or one of them is no request that a server may make. */
+export function readInputRequests(value: JsonValue): Map<string, Ask> | null {
+  if (!isObject(value)) return null;
+  const asks = new Map<string, Ask>();
+  for (const [key, request] of Object.entries(value)) {
+    const ask = isObject(request) ? askOf(member(request, 'method'), member(request, 'params')) : null;
+    if (ask === null) return null;
+    asks.set(key, ask);
+  }
+  return asks;
+}
+
 export function askMethod(kind: AskKind): string {
   for (const [method, named] of METHODS) if (named === kind) return method;
   return '';

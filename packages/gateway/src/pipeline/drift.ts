@@ -1,6 +1,6 @@
 import { type JsonObject, member } from '@cmcp/evidence';
 import { blankEntry } from '../audit/blank.ts';
-import { contentDigestOf } from '../catalog/digests.ts';
+import { digestOrNull } from '../catalog/digests.ts';
 import type { Drift } from '../catalog/live.ts';
 import { GatewayError } from '../errors.ts';
 import type { PathDeps } from './deps.ts';
@@ -17,7 +17,7 @@ export function requireUnchanged(record: CallRecord, { pinned }: Plan): void {
 export function requirePinnedContent(record: CallRecord, plan: Plan, result: JsonObject): void {
   if (plan.contentDigest === null) return;
   const content = member(result, plan.method === 'prompts/get' ? 'messages' : 'contents');
-  if (content !== undefined && contentDigestOf(content) === plan.contentDigest) return;
+  if (content !== undefined && digestOrNull(content) === plan.contentDigest) return;
   throw drifted(record, { kind: 'definition_changed', classification: 'content' });
 }
 

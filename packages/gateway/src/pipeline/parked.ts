@@ -1,7 +1,7 @@
 import { isObject, type JsonObject } from '@cmcp/evidence';
 import { GatewayError } from '../errors.ts';
-import { inputRequests } from '../inspection/response.ts';
 import type { Ask } from '../mcp/asks.ts';
+import { inputRequests } from '../mcp/asks.ts';
 import type { ClientSide, GovernedRequest, Notice, Outcome } from '../mcp/types.ts';
 import type { RequestStates } from './request-states.ts';
 import type { Side } from './side.ts';

@@ -1,6 +1,7 @@
 import { type JsonObject, member } from '@cmcp/evidence';
 import type { EntryReceipt } from '../audit/types.ts';
-import { type Answer, inputRequests, withMeta } from '../inspection/response.ts';
+import { type Answer, withMeta } from '../inspection/response.ts';
+import { inputRequests } from '../mcp/asks.ts';
 import type { GovernedRequest, Outcome } from '../mcp/types.ts';
 import type { PathDeps } from './deps.ts';
 import type { Plan } from './plan.ts';

@@ -1,19 +1,7 @@
-import {
-  canonicalSorted,
-  encodeBase64Url,
-  encodeUtf8,
-  isObject,
-  type JsonObject,
-  member,
-  parseJson,
-  readBase64Url,
-  sha256Hex,
-  stringifyJson,
-} from '@cmcp/evidence';
+import { canonicalSorted, type JsonObject, member, sha256Hex } from '@cmcp/evidence';
 import type { Clock } from '../clock.ts';
 import { GatewayError } from '../errors.ts';
-import { inputRequests } from '../inspection/response.ts';
-import { type Ask, askOf } from '../mcp/asks.ts';
+import { type Ask, inputRequests, readInputRequests } from '../mcp/asks.ts';
 import type { GovernedRequest } from '../mcp/types.ts';
 import type { SealedBox } from '../sealed-box.ts';
 import { requestName, requestPayload } from './record.ts';
@@ -58,7 +46,7 @@ export class RequestStates {
         ? { parked: continuation.id }
         : { state: continuation.state, asks: inputRequests(continuation.asks) }),
     };
-    const text = encodeBase64Url(this.#box.seal(binding(request), encodeUtf8(stringifyJson(value))));
+    const text = this.#box.sealJson(binding(request), value);
     // What would not be taken back is not given out.
     if (text.length > MAX_STATE)
       throw new GatewayError('RESPONSE_SIZE_EXCEEDED', 'the state of the request is too long');
@@ -69,17 +57,16 @@ export class RequestStates {
    * @throws GatewayError INVALID_PARAMS for whatever is not a fresh state of this very request by this subject
    */
   open(request: GovernedRequest, text: string): Continuation {
-    const bytes = text.length > MAX_STATE ? null : readBase64Url(text);
-    const opened = bytes === null ? null : this.#box.open(binding(request), bytes);
-    if (opened === null) throw refused('it was not issued to this caller');
-    const value = parseJson(opened);
-    if (!isObject(value)) throw refused('it is not readable');
+    const value = text.length > MAX_STATE ? null : this.#box.openJson(binding(request), text);
+    if (value === null) throw refused('it was not issued to this caller');
     if (member(value, 'request') !== fingerprint(request)) throw refused('it belongs to another request');
     this.#use(String(member(value, 'id')), Number(member(value, 'until')));
     const parked = member(value, 'parked');
     if (typeof parked === 'string') return { kind: 'parked', id: parked };
     const state = member(value, 'state');
-    return { kind: 'passed', state: typeof state === 'string' ? state : null, asks: readAsks(value) };
+    const asks = readInputRequests(member(value, 'asks') ?? {});
+    if (asks === null) throw refused('it is not readable');
+    return { kind: 'passed', state: typeof state === 'string' ? state : null, asks };
   }
 
   #use(id: string, untilMicros: number): void {
@@ -100,17 +87,6 @@ const binding = ({ caller }: GovernedRequest): string => `${PURPOSE}|${caller.su
 /** The method and everything that the request asks for; what it answers is not part of it. */
 function fingerprint(request: GovernedRequest): string {
   return sha256Hex(canonicalSorted([request.method, requestName(request), requestPayload(request)]));
-}
-
-function readAsks(value: JsonObject): ReadonlyMap<string, Ask> {
-  const asks = member(value, 'asks');
-  const entries = isObject(asks) ? Object.entries(asks) : [];
-  return new Map(
-    entries.flatMap(([key, ask]) => {
-      const read = isObject(ask) ? askOf(member(ask, 'method'), member(ask, 'params')) : null;
-      return read === null ? [] : [[key, read]];
-    }),
-  );
 }
 
 function refused(why: string): GatewayError {

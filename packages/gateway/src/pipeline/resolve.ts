@@ -1,4 +1,4 @@
-import type { Catalog, CatalogResource, Labels } from '../catalog/types.ts';
+import type { Catalog, CatalogPrompt, CatalogResource, Labels } from '../catalog/types.ts';
 import { asciiName } from '../claim.ts';
 import { GatewayError } from '../errors.ts';
 import type { GovernedRequest } from '../mcp/types.ts';
@@ -71,9 +71,14 @@ function resourceOf(catalog: Catalog, uri: string): CatalogResource {
   return resource;
 }
 
-function promptPlan(catalog: Catalog, { name, arguments: args }: Of<'prompts/get'>): Plan {
+function promptOf(catalog: Catalog, name: string): CatalogPrompt {
   const prompt = catalog.resolvePrompt(name);
   if (prompt === null) throw new GatewayError('PROMPT_NOT_IN_CATALOG', `no prompt ${asciiName(name)}`);
+  return prompt;
+}
+
+function promptPlan(catalog: Catalog, { name, arguments: args }: Of<'prompts/get'>): Plan {
+  const prompt = promptOf(catalog, name);
   return {
     asked: { action: 'get_prompt', prompt, arguments: args },
     item: prompt,
@@ -105,8 +110,7 @@ function completionPlan(catalog: Catalog, { ref, argument, context }: Of<'comple
 
 function completionTarget(catalog: Catalog, ref: Of<'completion/complete'>['ref']) {
   if (ref.kind === 'prompt') {
-    const prompt = catalog.resolvePrompt(ref.name);
-    if (prompt === null) throw new GatewayError('PROMPT_NOT_IN_CATALOG', `no prompt ${asciiName(ref.name)}`);
+    const prompt = promptOf(catalog, ref.name);
     return { item: prompt, pinned: prompt, ref: { type: 'ref/prompt', name: prompt.upstreamName } };
   }
   const template = catalog.resources.find(

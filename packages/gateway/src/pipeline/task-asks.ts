@@ -1,6 +1,6 @@
-import { canonicalSorted, isObject, type JsonObject, member } from '@cmcp/evidence';
+import { canonicalSorted, type JsonObject, member } from '@cmcp/evidence';
 import { GatewayError } from '../errors.ts';
-import { type Ask, askOf } from '../mcp/asks.ts';
+import { type Ask, readInputRequests } from '../mcp/asks.ts';
 import type { Asks } from './asks.ts';
 import type { TaskHandles } from './task-handles.ts';
 
@@ -16,22 +16,12 @@ export async function governTaskAsks(
   handle: string,
   result: JsonObject,
 ): Promise<void> {
-  const given = member(result, 'inputRequests') ?? {};
-  if (!isObject(given)) throw malformed();
-  const found = new Map<string, Ask>();
-  for (const [key, request] of Object.entries(given)) {
-    const ask = isObject(request) ? askOf(member(request, 'method'), member(request, 'params')) : null;
-    if (ask === null) throw malformed();
-    if (!isSame(tasks.asked(handle, key), ask)) await asks.permit(ask);
-    found.set(key, ask);
-  }
+  const found = readInputRequests(member(result, 'inputRequests') ?? {});
+  if (found === null) throw new GatewayError('UPSTREAM_PROTOCOL_ERROR', 'a task waits for what no server may ask');
+  for (const [key, ask] of found) if (!isSame(tasks.asked(handle, key), ask)) await asks.permit(ask);
   tasks.remember(handle, found);
 }
 
 function isSame(known: Ask | null, ask: Ask): boolean {
   return known !== null && known.kind === ask.kind && canonicalSorted(known.params) === canonicalSorted(ask.params);
-}
-
-function malformed(): GatewayError {
-  return new GatewayError('UPSTREAM_PROTOCOL_ERROR', 'the task waits for something that is no request of a server');
 }

@@ -1,13 +1,4 @@
-import {
-  encodeBase64Url,
-  encodeUtf8,
-  isObject,
-  type JsonObject,
-  member,
-  parseJson,
-  readBase64Url,
-  stringifyJson,
-} from '@cmcp/evidence';
+import { type JsonObject, member } from '@cmcp/evidence';
 import type { Caller } from '../caller.ts';
 import { GatewayError } from '../errors.ts';
 import type { Ask } from '../mcp/asks.ts';
@@ -38,15 +29,13 @@ export class TaskHandles {
   }
 
   seal(task: Task, caller: Caller): string {
-    return encodeBase64Url(this.#box.seal(binding(caller), encodeUtf8(stringifyJson({ ...task }))));
+    return this.#box.sealJson(binding(caller), { ...task });
   }
 
   /** @throws GatewayError INVALID_PARAMS for a task that was not made by this caller, or by an earlier process */
   open(handle: string, caller: Caller): Task {
-    const bytes = handle.length > MAX_HANDLE ? null : readBase64Url(handle);
-    const opened = bytes === null ? null : this.#box.open(binding(caller), bytes);
-    const task = opened === null ? null : parseJson(opened);
-    const [id, tool] = isObject(task) ? [member(task, 'id'), member(task, 'tool')] : [];
+    const task = handle.length > MAX_HANDLE ? null : this.#box.openJson(binding(caller), handle);
+    const [id, tool] = task === null ? [] : [member(task, 'id'), member(task, 'tool')];
     if (typeof id !== 'string' || typeof tool !== 'string') throw new GatewayError('INVALID_PARAMS', 'no such task');
     return { id, tool };
   }

@@ -2,7 +2,7 @@
 import { isObject, type JsonObject, type JsonValue, member } from '@cmcp/evidence';
 import { GatewayError } from '../../errors.ts';
 import type { UpstreamResult } from '../../upstream/types.ts';
-import { type Ask, askOf, type ClientAbilities } from '../asks.ts';
+import { type Ask, type ClientAbilities, readInputRequests } from '../asks.ts';
 import { checkShape, completeResult } from '../server-results.ts';
 import { SERVER_INFO_KEY } from './identity.ts';
 import { checkTask, checkTaskState } from './task-shape.ts';
@@ -54,17 +54,11 @@ function readInputRequired(result: JsonObject): UpstreamResult {
 
 /** MCP26-28: each must be something that a server may ask for at all; whether this client may be asked is decided like any request. */
 function readAsks(value: JsonValue): Record<string, Ask> {
-  if (!isObject(value)) throw bad('inputRequests is not an object');
-  const entries = Object.entries(value);
-  if (entries.length > MAX_ASKS) throw bad(`more than ${MAX_ASKS} input requests`);
+  const asks = readInputRequests(value);
+  if (asks === null) throw bad('inputRequests holds what is no request that a server may make');
+  if (asks.size > MAX_ASKS) throw bad(`more than ${MAX_ASKS} input requests`);
   // Keys are the server's: a prototype must not swallow one.
-  return Object.fromEntries(entries.map(([key, request]) => [key, readAsk(request)]));
-}
-
-function readAsk(request: JsonValue): Ask {
-  const ask = isObject(request) ? askOf(member(request, 'method'), member(request, 'params')) : null;
-  if (ask === null) throw bad('an input request is none that a server may make');
-  return ask;
+  return Object.fromEntries(asks);
 }
 
 function readTask(result: JsonObject): UpstreamResult {
