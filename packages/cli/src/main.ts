@@ -9,6 +9,7 @@ import { doctorCommand } from './commands/doctor.ts';
 import { evidenceCommand } from './commands/evidence.ts';
 import { helpCommand } from './commands/help.ts';
 import { initCommand } from './commands/init.ts';
+import { policyCommand } from './commands/policy.ts';
 import { sessionCommand } from './commands/session.ts';
 import { startCommand } from './commands/start.ts';
 import { verifyCommand } from './commands/verify.ts';
@@ -20,6 +21,7 @@ const COMMANDS: readonly Command[] = [
   demoCommand,
   initCommand,
   checkCommand,
+  policyCommand,
   startCommand,
   connectCommand,
   sessionCommand,

@@ -1,9 +1,10 @@
+import type { Action } from '../action.ts';
 import { type Arguments, refuseOthers, suggestion } from '../arguments.ts';
 import { type Io, UsageError } from '../io.ts';
-import { type AttestAction, OUT_OPTION, ROOT_OPTION } from './action.ts';
 import { ca, challenge, issue } from './enroll/enroller.ts';
 import { local } from './enroll/local.ts';
 import { answer, request } from './enroll/machine.ts';
+import { OUT_OPTION, ROOT_OPTION } from './options.ts';
 
 /** One step: those that take no file get none. */
 interface Step {
@@ -29,7 +30,7 @@ const STEPS: Readonly<Record<string, Step>> = {
   },
 };
 
-export const enrollAction: AttestAction = {
+export const enrollAction: Action = {
   name: 'enroll',
   usage: 'enroll ca|request|challenge FILE|answer FILE|issue FILE|local …',
   description: [

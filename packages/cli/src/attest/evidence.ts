@@ -1,13 +1,14 @@
 import { printable, writeMachineEvidence } from '@cmcp/evidence';
+import type { Action } from '../action.ts';
 import type { Arguments } from '../arguments.ts';
 import { DEFAULT_CONFIG } from '../command.ts';
 import { readUrl } from '../connect/options.ts';
 import { EXIT, type Io, RefusedError, UsageError } from '../io.ts';
-import { type AttestAction, OUT_OPTION } from './action.ts';
 import { writeOutput } from './files.ts';
 import { NONCE_OPTION, nonceOption } from './nonce.ts';
+import { OUT_OPTION } from './options.ts';
 
-export const evidenceAction: AttestAction = {
+export const evidenceAction: Action = {
   name: 'evidence',
   usage: '[evidence] --nonce HEX [--config FILE | --url URL]',
   description: [

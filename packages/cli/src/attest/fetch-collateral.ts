@@ -3,13 +3,14 @@ import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { SNP_PRODUCTS, type SnpProduct } from '@cmcp/evidence';
 import type { CollateralSubject } from '@cmcp/gateway/collateral';
+import type { Action } from '../action.ts';
 import type { Arguments } from '../arguments.ts';
 import { DEFAULT_CONFIG } from '../command.ts';
 import { PURPOSES, readAnchors } from '../evidence/given.ts';
 import { EXIT, type Io, UsageError } from '../io.ts';
-import { type AttestAction, OUT_OPTION, ROOT_OPTION } from './action.ts';
+import { OUT_OPTION, ROOT_OPTION } from './options.ts';
 
-export const fetchCollateralAction: AttestAction = {
+export const fetchCollateralAction: Action = {
   name: 'fetch-collateral',
   usage: 'fetch-collateral [--out DIR] [--report FILE|--quote FILE] …',
   description: [

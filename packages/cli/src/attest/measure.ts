@@ -1,15 +1,15 @@
 import { existsSync } from 'node:fs';
 import type { CodeMeasurement, GatewayMeasurement } from '@cmcp/gateway';
+import type { Action } from '../action.ts';
 import type { Arguments } from '../arguments.ts';
 import { DEFAULT_CONFIG } from '../command.ts';
 import { EXIT, type Io, UsageError } from '../io.ts';
-import type { AttestAction } from './action.ts';
 import { compareRelease } from './measure/compare.ts';
 import { extendRegister } from './measure/extend.ts';
 import { measuredFrom } from './measure/from.ts';
 import { expectedRegisters, measurementText } from './measure/text.ts';
 
-export const measureAction: AttestAction = {
+export const measureAction: Action = {
   name: 'measure',
   usage: 'measure [--config FILE] [--package DIR|TARBALL …] [--node FILE] [--check FILE --key FILE] [--extend]',
   description: [

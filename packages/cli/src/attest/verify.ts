@@ -1,14 +1,14 @@
 import { readFile } from 'node:fs/promises';
 import { isMachineEvidence, verifyLiveAttestation, verifyMachineEvidence } from '@cmcp/evidence';
+import type { Action } from '../action.ts';
 import type { Arguments } from '../arguments.ts';
 import { expectationsOf, TPM_MAKERS_OPTION } from '../connect/options.ts';
 import { EXIT, RefusedError, UsageError } from '../io.ts';
 import { reportText } from '../report-text.ts';
 import { rfc3339 } from '../time.ts';
-import type { AttestAction } from './action.ts';
 import { NONCE_OPTION, nonceOption } from './nonce.ts';
 
-export const verifyAction: AttestAction = {
+export const verifyAction: Action = {
   name: 'verify',
   usage: 'verify FILE --nonce HEX --expect FILE [--tls-spki sha256:… | --machine]',
   description: [
