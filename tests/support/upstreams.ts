@@ -13,6 +13,7 @@ import type { SecureVersion } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import type { JsonObject } from '@cmcp/evidence';
 import type { CatalogServer } from '../../packages/gateway/src/catalog/types.ts';
+import { egressFor } from '../../packages/gateway/src/egress.ts';
 import { type ErrorCode, GatewayError } from '../../packages/gateway/src/errors.ts';
 import { type AskKind, type ClientAbilities, NO_ABILITIES } from '../../packages/gateway/src/mcp/asks.ts';
 import type { ListKind } from '../../packages/gateway/src/mcp/types.ts';
@@ -75,10 +76,15 @@ export function connect(
     for (const look of [...waiting]) look();
   };
   const limits = { timeoutMs: 20_000, maxResponseBytes: 1_000_000, concurrency: 16 };
-  const whole = { ...limits, env: {}, headers: {}, ...settings };
+  const whole = { ...limits, env: {}, headers: {}, credential: null, ...settings };
   const { asks = [], ...own } = deps;
   const server = { id: 'test', displayName: 'test', identity: '', transport, instructions: null, asks };
-  const upstream = createUpstream(server, whole, note, { baseEnv: process.env, graceMs: 200, ...own });
+  const upstream = createUpstream(server, whole, note, {
+    baseEnv: process.env,
+    graceMs: 200,
+    egress: egressFor([server], [whole.credential], null),
+    ...own,
+  });
   t.after(() => upstream.close());
   const send: TestUpstream['send'] = (method, params, more = {}) =>
     upstream.send({ ...requestOf(method, params), ...more });

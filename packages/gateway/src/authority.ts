@@ -1,5 +1,6 @@
 import type { LiveCatalog } from './catalog/live.ts';
 import type { Catalog } from './catalog/types.ts';
+import type { Egress } from './egress.ts';
 import type { PolicyEngine } from './policy/types.ts';
 
 /**
@@ -10,4 +11,6 @@ export interface Authority {
   readonly catalog: Catalog;
   readonly policy: PolicyEngine;
   readonly live: LiveCatalog;
+  /** Where the gateway itself may connect to for it. */
+  readonly egress: Egress;
 }

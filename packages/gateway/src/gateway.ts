@@ -257,7 +257,7 @@ export class Gateway {
           freshness: platform.provider && new Freshness(clock, monotonic, config.attestation.validityMs),
           log,
           exposures: mergeExposures(await log.exposures(), elsewhere),
-          connect: (server, settings) => this.#connect(server, settings),
+          connect: (server, settings, egress) => this.#connect(server, settings, egress),
           report: (event, detail) => this.#report(event, detail),
         },
         approved,
@@ -326,12 +326,12 @@ export class Gateway {
     };
   }
 
-  #connect(...[server, settings]: Parameters<RuntimeDeps['connect']>): ReturnType<RuntimeDeps['connect']> {
+  #connect(...[server, settings, egress]: Parameters<RuntimeDeps['connect']>): ReturnType<RuntimeDeps['connect']> {
     return createUpstream(
       server,
       settings,
       (event) => this.#report(`server.${event.event}`, `${event.server}: ${event.detail}`),
-      { baseEnv: this.#deps.environment.variables },
+      { baseEnv: this.#deps.environment.variables, egress },
     );
   }
 

@@ -35,6 +35,7 @@ export function upstreamSettings(config: Config, server: CatalogServer): Upstrea
     concurrency: config.limits.upstreamConcurrency,
     env: own?.env ?? {},
     headers: own?.headers ?? {},
+    credential: own?.credential ?? null,
   };
 }
 

@@ -8,6 +8,7 @@ import type { Authority } from './authority.ts';
 import { LiveCatalog } from './catalog/live.ts';
 import type { Clock } from './clock.ts';
 import type { Config } from './config/types.ts';
+import { type Egress, egressOf } from './egress.ts';
 import { GatewayError } from './errors.ts';
 import { governedGateway } from './governed.ts';
 import { ListChanges } from './list-changes.ts';
@@ -43,6 +44,7 @@ export interface RuntimeDeps {
   connect: (
     server: Parameters<typeof createUpstream>[0],
     settings: Parameters<typeof createUpstream>[1],
+    egress: Egress,
   ) => ReturnType<typeof createUpstream>;
   /** For operators: a code or event name, and what happened. */
   report: (event: string, detail: string) => void;
@@ -231,9 +233,10 @@ function connect(
   const enterDrift = (detail: JsonObject): void => {
     chain.enterAs('catalog_drift', detail).catch((error: unknown) => report('AUDIT_UNAVAILABLE', String(error)));
   };
+  const egress = egressOf(config, catalog);
   const live = new LiveCatalog(catalog, {
     clock,
-    connect: (server) => deps.connect(server, upstreamSettings(config, server)),
+    connect: (server) => deps.connect(server, upstreamSettings(config, server), egress),
     onDrift: (item, { kind, classification }) => {
       report('CATALOG_DRIFT', `${item.name}: ${kind} (${classification})`);
       const what = 'inputSchema' in item ? { tool: item.name } : { prompt: item.name };
@@ -247,7 +250,7 @@ function connect(
     announced: (kind) => changes.announce(kind),
     onUnanswered: (server, error) => report('UPSTREAM_UNAVAILABLE', `${server.displayName}: ${String(error)}`),
   });
-  return { catalog, policy, live };
+  return { catalog, policy, live, egress };
 }
 
 async function openChain(deps: RuntimeDeps, chain: GatewayChain, authority: Authority): Promise<string> {

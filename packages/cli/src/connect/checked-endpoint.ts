@@ -55,7 +55,7 @@ export class CheckedEndpoint {
   #open(): HttpEndpoint {
     const { url, token, authorities, gate } = this.#deps;
     const headers: Record<string, string> = token === null ? {} : { authorization: `Bearer ${token}` };
-    return new HttpEndpoint(url.href, headers, { authorities, refuse: (socket) => gate.admit(socket) });
+    return new HttpEndpoint(url.href, () => headers, { authorities, refuse: (socket) => gate.admit(socket) });
   }
 }
 

@@ -39,7 +39,7 @@ export async function fetchAttestation(source: AttestationSource, nonce: Uint8Ar
       return null;
     },
   };
-  const endpoint = new HttpEndpoint(at.href, {}, peer);
+  const endpoint = new HttpEndpoint(at.href, () => ({}), peer);
   try {
     // One request goes over one connection: whoever was seen last is who answered.
     return { document: await get(endpoint, source), tlsSpki };

@@ -1,4 +1,5 @@
 import { canonicalSorted, digest, type JsonObject, type JsonValue } from '@cmcp/evidence';
+import type { CredentialSettings } from '../upstream/credential/types.ts';
 import type { Config, Credential } from './types.ts';
 
 type Unhashed = Omit<Config, 'hash' | 'portableHash' | 'agentsHash' | 'operatorsHash'>;
@@ -41,7 +42,9 @@ export function withHashes(config: Unhashed, written: WrittenSecrets): Config {
     operator_socket: operator.socket,
     upstreams: Object.entries(upstreams)
       .sort(byName)
-      .map(([id, { env, headers, timeoutMs }]) => [id, sealed(env), sealed(headers), timeoutMs]),
+      .map(([id, { env, headers, timeoutMs, credential }]) => {
+        return [id, sealed(env), sealed(headers), timeoutMs, credential === null ? null : sourceOf(credential)];
+      }),
   };
   const portable: JsonObject = { ...placeless(config), ...named, upstreams: writtenUpstreams(config, written) };
   const hash = digest(canonicalSorted(effective));
@@ -50,7 +53,7 @@ export function withHashes(config: Unhashed, written: WrittenSecrets): Config {
 
 /** The settings that are not paths. What policy and catalog hold is measured apart, so their pins say nothing more. */
 function placeless(config: Unhashed): JsonObject {
-  const { dev, listen, allowedHosts, allowedOrigins, mode, audit, sessions, limits, compat, tls } = config;
+  const { dev, listen, allowedHosts, allowedOrigins, mode, audit, sessions, limits, compat, tls, egress } = config;
   const { provider, tpm, roots, validityMs, staleness, launch } = config.attestation;
   const { seal, rollbackCounter } = tpm;
   return {
@@ -63,6 +66,7 @@ function placeless(config: Unhashed): JsonObject {
     sessions,
     limits,
     compat,
+    egress,
     tls: tls === null ? null : tls.kind === 'files' && tls.clientCa !== null ? 'files, client certificates' : tls.kind,
     attestation: { provider, roots: roots.length, validityMs, staleness, launch },
     tpm: { address: tpm.address.kind, akCertificate: tpm.akCertificate !== null, seal, rollbackCounter },
@@ -72,8 +76,31 @@ function placeless(config: Unhashed): JsonObject {
 function writtenUpstreams({ upstreams }: Unhashed, written: WrittenSecrets): JsonValue {
   return Object.entries(upstreams)
     .sort(byName)
-    .map(([id, { timeoutMs }]) => {
+    .map(([id, { timeoutMs, credential }]) => {
       const { env = {}, headers = {} } = written[id] ?? {};
-      return [id, Object.entries(env).sort(byName), Object.entries(headers).sort(byName), timeoutMs];
+      return [
+        id,
+        Object.entries(env).sort(byName),
+        Object.entries(headers).sort(byName),
+        timeoutMs,
+        shownOf(credential),
+      ];
     });
+}
+
+/** Where a credential comes from; it never holds the credential itself. */
+function sourceOf({ source, ...shown }: CredentialSettings): JsonValue {
+  return {
+    ...shown,
+    source: source.kind === 'command' ? { kind: source.kind, argv: [...source.argv] } : { ...source },
+  };
+}
+
+/** The same without paths. */
+function shownOf(credential: CredentialSettings | null): JsonValue {
+  if (credential === null) return null;
+  const { source, ...shown } = credential;
+  if (source.kind !== 'oauth') return { ...shown, kind: source.kind };
+  const { clientSecret: _secret, subjectToken, ...public_ } = source;
+  return { ...shown, ...public_, exchanges: subjectToken !== null };
 }

@@ -88,9 +88,34 @@ function everyKey() {
     upstreams: {
       // biome-ignore lint/suspicious/noTemplateCurlyInString: the references under test
       crm: { env: { CRM: '${CRM_TOKEN}' }, headers: { Authorization: 'Bearer $$${CRM_TOKEN}' }, timeout: '5s' },
+      erp: {
+        credential: { file: './erp.token', header: 'X-Key', scheme: '', variable: 'ERP', lifetime: '90s' },
+      },
+      hr: { credential: { command: ['/bin/secret', 'hr'] } },
+      tax: {
+        credential: {
+          oauth: {
+            token_url: 'https://login.example/token',
+            client_id: 'gateway',
+            client_secret_file: './tax.secret',
+            scope: 'read',
+            resource: 'https://tax.example/',
+            audience: 'tax',
+            subject_token_file: '/run/subject',
+          },
+        },
+      },
     },
+    egress: { allow: ['CRM.example:443', '[::1]:8080'] },
     compat: 'cmcp-0.4',
   };
+}
+
+const SHOWN = { header: 'Authorization', scheme: 'Bearer', variable: 'MCP_CREDENTIAL', lifetimeMs: 300_000 };
+
+/** A server that has a credential and no other settings. */
+function without(credential: object) {
+  return { env: {}, headers: {}, timeoutMs: null, credential };
 }
 
 /** Key paths of an object in the notation of the documentation. */
@@ -104,7 +129,9 @@ function paths(value: unknown, prefix = ''): string[] {
 }
 
 test('every documented key can be set, and no other is documented [D-04]', async () => {
-  const set = new Set(paths(everyKey()).filter((path) => path !== 'upstreams.crm'));
+  // A credential has one source: no one server can have every key.
+  const ofAny = paths(everyKey()).map((path) => path.replace(/^upstreams\.(?:erp|hr|tax)/, 'upstreams.crm'));
+  const set = new Set(ofAny.filter((path) => path !== 'upstreams.crm'));
   const documented = CONFIG_SCHEMA.rows('').map(({ key }) =>
     key
       .replace('<a server id>', 'crm')
@@ -163,7 +190,36 @@ test('every documented key can be set, and no other is documented [D-04]', async
       inputTimeoutMs: 120_000,
     },
     vocabulary: { board_minutes: 2 },
-    upstreams: { crm: { env: { CRM: 'tok$en' }, headers: { Authorization: 'Bearer $tok$en' }, timeoutMs: 5000 } },
+    upstreams: {
+      crm: {
+        env: { CRM: 'tok$en' },
+        headers: { Authorization: 'Bearer $tok$en' },
+        timeoutMs: 5000,
+        credential: null,
+      },
+      erp: without({
+        source: { kind: 'file', path: join(folder, 'erp.token') },
+        header: 'X-Key',
+        scheme: '',
+        variable: 'ERP',
+        lifetimeMs: 90_000,
+      }),
+      hr: without({ ...SHOWN, source: { kind: 'command', argv: ['/bin/secret', 'hr'] } }),
+      tax: without({
+        ...SHOWN,
+        source: {
+          kind: 'oauth',
+          tokenUrl: 'https://login.example/token',
+          clientId: 'gateway',
+          clientSecret: join(folder, 'tax.secret'),
+          scope: 'read',
+          resource: 'https://tax.example/',
+          audience: 'tax',
+          subjectToken: '/run/subject',
+        },
+      }),
+    },
+    egress: { allow: ['crm.example:443', '[::1]:8080'] },
     compat: 'cmcp-0.4',
   });
 });
@@ -204,7 +260,7 @@ test('every misspelt key, at any depth, is refused with its place and the neares
     (key: string) => key.toUpperCase(),
     (key: string) => key.replace('_', '-').concat('_'),
   ];
-  const chosen = /^(upstreams\.crm|sensitivity\.vocabulary\.|upstreams\.crm\.(env|headers)\.)/;
+  const chosen = /^(upstreams\.\w+$|upstreams\.crm|sensitivity\.vocabulary\.|upstreams\.crm\.(env|headers)\.)/;
   const keys = paths(everyKey()).filter((path) => !chosen.test(path) || /^upstreams\.crm\.\w+$/.test(path));
   assert.ok(keys.length > 40);
   for (const key of keys) {
@@ -259,6 +315,17 @@ const wrongValues: [string, RegExp][] = [
   ['sensitivity: {vocabulary: {pii: 3}}', /"pii" is not a label that is not built in/],
   ['sensitivity: {vocabulary: {__proto__: 3}}', /"__proto__" is not a label/],
   ['sensitivity: {vocabulary: {board: -1}}', /vocabulary\.board: expected a whole number/],
+  ['upstreams: {crm: {credential: {}}}', /needs just one of file, command and oauth/],
+  ['upstreams: {crm: {credential: {file: ./a, command: [/b]}}}', /needs just one of file, command and oauth/],
+  ['upstreams: {crm: {credential: {command: [vault]}}}', /the first word must be an absolute path/],
+  ['upstreams: {crm: {credential: {file: ./a, header: Host}}}', /expected a header name/],
+  ['upstreams: {crm: {credential: {file: ./a, variable: "A B"}}}', /expected an environment variable name/],
+  [
+    'upstreams: {crm: {credential: {oauth: {token_url: "ftp://a", client_id: a, client_secret_file: b}}}}',
+    /an https URL/,
+  ],
+  ['egress: {allow: [crm.example]}', /a host with a port/],
+  ['egress: {allow: ["https://crm.example:443"]}', /a host with a port/],
   ['upstreams: {crm: {headers: {Host: x}}}', /"Host" is not a header name/],
   ['upstreams: {crm: {headers: {Mcp-Session-Id: x}}}', /"Mcp-Session-Id" is not a header name/],
   ['upstreams: {crm: {headers: {"X\\r": x}}}', /is not a header name/],

@@ -1,7 +1,8 @@
 import { open } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
+import { dirname, isAbsolute, resolve } from 'node:path';
 import { decodeUtf8, EncodingError } from '@cmcp/evidence';
 import { GatewayError } from '../errors.ts';
+import type { CredentialSettings, CredentialSource } from '../upstream/credential/types.ts';
 import { isLoopback } from './address.ts';
 import { type WrittenSecrets, withHashes } from './effective.ts';
 import type { Environment } from './environment.ts';
@@ -173,12 +174,56 @@ function assemble(file: string, settings: Settings, environment: Environment, re
     },
     vocabulary: settings.sensitivity.vocabulary,
     upstreams: Object.fromEntries(
-      Object.entries(settings.upstreams).map(([id, { env, headers, timeout }]) => [
+      Object.entries(settings.upstreams).map(([id, { env, headers, timeout, credential }]) => [
         id,
-        { env: values(env), headers: values(headers), timeoutMs: timeout },
+        {
+          env: values(env),
+          headers: values(headers),
+          timeoutMs: timeout,
+          credential: credential && credentialAt(folder, `upstreams.${id}.credential`, credential, report),
+        },
       ]),
     ),
+    egress: settings.egress,
     compat: settings.compat,
+  };
+}
+
+/** One source: with two it would be left open which one is shown. */
+function credentialAt(
+  folder: string,
+  key: string,
+  given: NonNullable<Settings['upstreams'][string]['credential']>,
+  report: Report,
+): CredentialSettings {
+  const { file, command, oauth, header, scheme, variable, lifetime } = given;
+  const sources: CredentialSource[] = [
+    ...(file === null ? [] : [{ kind: 'file' as const, path: resolve(folder, file) }]),
+    ...(command.length === 0 ? [] : [{ kind: 'command' as const, argv: command }]),
+    ...(oauth === null ? [] : [oauthAt(folder, oauth)]),
+  ];
+  const [source = { kind: 'file', path: '' }] = sources;
+  if (sources.length !== 1) report(key, 'needs just one of file, command and oauth');
+  if (command[0] !== undefined && !isAbsolute(command[0])) {
+    report(`${key}.command`, 'the first word must be an absolute path: what runs may not depend on PATH');
+  }
+  return { source, header, scheme, variable, lifetimeMs: lifetime };
+}
+
+function oauthAt(
+  folder: string,
+  given: NonNullable<NonNullable<Settings['upstreams'][string]['credential']>['oauth']>,
+): CredentialSource {
+  const { token_url, client_id, client_secret_file, scope, resource, audience, subject_token_file: subject } = given;
+  return {
+    kind: 'oauth',
+    tokenUrl: token_url,
+    clientId: client_id,
+    clientSecret: resolve(folder, client_secret_file),
+    scope,
+    resource,
+    audience,
+    subjectToken: subject === null ? null : resolve(folder, subject),
   };
 }
 

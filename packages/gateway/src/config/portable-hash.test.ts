@@ -82,6 +82,11 @@ test('every setting that decides what the gateway does enters it', async () => {
     'upstreams: { crm: { env: { A: "${CRM}" } } }\n',
     'upstreams: { crm: { env: { A: "$${CRM}" } } }\n',
     'upstreams: { crm: { headers: { A: "one" } } }\n',
+    'upstreams: { crm: { credential: { file: ./a } } }\n',
+    'upstreams: { crm: { credential: { file: ./a, scheme: "" } } }\n',
+    'upstreams: { crm: { credential: { command: [/a] } } }\n',
+    'upstreams: { crm: { credential: { oauth: { token_url: "https://a/t", client_id: a, client_secret_file: ./a } } } }\n',
+    'egress: { allow: ["a:443"] }\n',
     'compat: cmcp-0.4\n',
   ];
   const environment = readEnvironment({ CRM: 'one' });

@@ -1,4 +1,5 @@
 import { PROVIDERS } from '../attestation/types.ts';
+import { destinationOf } from '../egress.ts';
 import { sensitivityRanks } from '../policy/sensitivity.ts';
 import { parseListen } from './address.ts';
 import { REFERENCE_FORM, secretText } from './expand.ts';
@@ -63,6 +64,11 @@ const origin = text('an origin such as https://app.example', (given) =>
   URL.canParse(given) && new URL(given).origin === given ? given : undefined,
 );
 
+const destination = text('a host with a port, such as crm.example:443', (given) => {
+  const url = URL.parse(`https://${given}`);
+  return url !== null && /^[^/@?#]+:\d{1,5}$/.test(given) ? destinationOf(url) : undefined;
+});
+
 const credential = section('a credential', {
   subject: required(
     subject,
@@ -71,11 +77,70 @@ const credential = section('a credential', {
   token_sha256: required(tokenDigest, 'Digest of the bearer token; the token itself is never written here.'),
 });
 
+const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/;
+const HEADER = new RegExp(`^(?!${OWN_HEADERS.source.slice(1)})[!#$%&'*+.^_\`|~0-9A-Za-z-]{1,128}$`, 'i');
+
+/** RFC 7235 token68 words aside, what stands before a credential is one word. */
+const scheme = text('one word, or "" for none', (given) => (/^[A-Za-z0-9._-]{0,64}$/.test(given) ? given : undefined));
+
+const tokenEndpoint = text('an https URL without credentials, such as https://login.example/token', (given) => {
+  const url = URL.parse(given);
+  const usable = url !== null && url.username === '' && url.password === '' && url.hash === '';
+  return usable && /^https?:$/.test(url.protocol) ? given : undefined;
+});
+
+const printable = text('printable ASCII', (given) => (/^[\x20-\x7e]{1,1024}$/.test(given) ? given : undefined));
+
+const oauth = section('a token endpoint', {
+  token_url: required(tokenEndpoint, 'The token endpoint. Plain http on this machine only.'),
+  client_id: required(printable, 'The gateway’s client id there.'),
+  client_secret_file: required(path('./secrets/client'), 'File with the client’s secret.'),
+  scope: setting(nullable(printable), 'null', 'Scopes to ask for, separated by spaces.'),
+  resource: setting(nullable(printable), 'null', 'The server’s URI (RFC 8707).'),
+  audience: setting(nullable(printable), 'null', 'Who the token is for, where the endpoint wants that instead.'),
+  subject_token_file: setting(
+    nullable(path('/var/run/secrets/token')),
+    'null',
+    'File with a token of the gateway’s that is exchanged (RFC 8693). Null: client credentials (RFC 6749 section 4.4).',
+  ),
+});
+
+const credentialOfGateway = section('a credential of the gateway at a server; just one of file, command and oauth', {
+  file: setting(nullable(path('./secrets/crm.token')), 'null', 'File that holds it. Read again after `lifetime`.'),
+  command: setting(
+    list(text('a word of a command line', (given) => (given.includes('\0') ? undefined : given))),
+    '[]',
+    'Command that prints it, started without a shell. The first word is an absolute path.',
+  ),
+  oauth: setting(nullable(oauth), 'null', 'Token endpoint that issues it.'),
+  header: setting(
+    text('a header name that the gateway does not set itself', (given) => (HEADER.test(given) ? given : undefined)),
+    'Authorization',
+    'Header field in which an HTTP server gets it.',
+  ),
+  scheme: setting(scheme, 'Bearer', 'Word before it in that field.'),
+  variable: setting(
+    text('an environment variable name', (given) => (VARIABLE.test(given) ? given : undefined)),
+    'MCP_CREDENTIAL',
+    'Environment variable in which a stdio server gets it, when it is started.',
+  ),
+  lifetime: setting(
+    duration('1s', '24h'),
+    '5m',
+    'How long it is used before it is got anew, where its source does not say.',
+  ),
+});
+
 const upstream = section('settings of a server', {
+  credential: setting(
+    nullable(credentialOfGateway),
+    'null',
+    'What the server is shown of the gateway, got when it is needed and renewed. Agents, logs and entries never see it.',
+  ),
   env: setting(
     named(
       'an environment variable name',
-      /^[A-Za-z_][A-Za-z0-9_]{0,127}$/,
+      VARIABLE,
       secretText(
         `text, in which ${REFERENCE_FORM} stands for an environment variable`,
         (value) => !value.includes('\0'),
@@ -88,7 +153,7 @@ const upstream = section('settings of a server', {
   headers: setting(
     named(
       'a header name that the gateway does not set itself',
-      new RegExp(`^(?!${OWN_HEADERS.source.slice(1)})[!#$%&'*+.^_\`|~0-9A-Za-z-]{1,128}$`, 'i'),
+      HEADER,
       secretText(`a header value, in which ${REFERENCE_FORM} stands for an environment variable`, (value) =>
         /^[\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?$/.test(value),
       ),
@@ -362,6 +427,17 @@ export const CONFIG_SCHEMA = section('the configuration', {
     named('a server id', /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/, upstream, 'Settings of one server of the catalog.'),
     '{}',
     'Credentials and limits of the servers that the catalog names, by server id.',
+  ),
+  egress: setting(
+    section('where the gateway may connect to', {
+      allow: setting(
+        nullable(list(destination)),
+        'null',
+        'Hosts with ports. A server or token endpoint that is not on the list is not connected to. Null: those that the catalog and `credential` name, and no others.',
+      ),
+    }),
+    '{}',
+    'The one allow-list of connections that the gateway itself opens.',
   ),
   compat: setting(
     oneOf('none', 'cmcp-0.4'),

@@ -1,6 +1,7 @@
 import type { TpmAddress } from '../attestation/tpm/api.ts';
 import type { LaunchLevel, ProviderKind } from '../attestation/types.ts';
 import type { Mode } from '../policy/types.ts';
+import type { CredentialSettings } from '../upstream/credential/types.ts';
 
 /** The whole configuration with defaults applied, paths absolute, durations in milliseconds. */
 export interface Config {
@@ -46,9 +47,18 @@ export interface Config {
   /** Extra labels: label → rank ≥ 0. Built-ins win. */
   vocabulary: Record<string, number>;
   /** Per server id: secrets and limits. */
-  upstreams: Record<string, { env: Record<string, string>; headers: Record<string, string>; timeoutMs: number | null }>;
+  upstreams: Record<string, UpstreamConfig>;
+  /** `host:port` of everywhere that the gateway may connect to; null: what the catalog and the credentials need. */
+  egress: { allow: string[] | null };
   /** Emits the reference's `_cmcp` object and status codes. */
   compat: 'none' | 'cmcp-0.4';
+}
+
+export interface UpstreamConfig {
+  env: Record<string, string>;
+  headers: Record<string, string>;
+  timeoutMs: number | null;
+  credential: CredentialSettings | null;
 }
 
 /** A bearer credential at rest: never the token. */

@@ -26,7 +26,7 @@ export function commitment(
     agents_hash: config.agentsHash,
     operators_hash: config.operatorsHash,
     approvers_hash: NOTHING,
-    egress_hash: NOTHING,
+    egress_hash: authority.egress.digest,
     measurement: attestation.gatewayMeasurement,
     launch_level: attestation.launchLevel,
     tls_spki: attestation.tlsSpki,

@@ -130,7 +130,7 @@ function unknownUpstreams(config: Config, catalog: Catalog | null): CheckReport[
 
 async function checkServers(config: Config, catalog: Catalog, deps: CheckDeps): Promise<ServerCheck[]> {
   if (deps.offline) return catalog.servers.map((server) => uncheckedServer(catalog, server, 'not asked', null));
-  const connect = quietUpstream(deps.environment);
+  const connect = quietUpstream(deps.environment, config.egress.allow);
   const checks = catalog.servers.map(async (server) => {
     const upstream = connect(server, upstreamSettings(config, server));
     try {

@@ -74,7 +74,12 @@ export interface InitServer {
 type Answer = ListedServer & { untold: LeftOutItem[] };
 
 const LIST_TIMEOUT_MS = 60_000;
-const LIST_SETTINGS = { timeoutMs: LIST_TIMEOUT_MS, maxResponseBytes: 8 * 1024 * 1024, concurrency: 4 };
+const LIST_SETTINGS = {
+  timeoutMs: LIST_TIMEOUT_MS,
+  maxResponseBytes: 8 * 1024 * 1024,
+  concurrency: 4,
+  credential: null,
+};
 
 /**
  * Turns the configuration of an MCP client into one of a gateway: contacts each server, approves what it offers now, and

@@ -1,5 +1,6 @@
 import type { CatalogServer } from '../catalog/types.ts';
 import type { Environment } from '../config/environment.ts';
+import { type Destination, egressFor } from '../egress.ts';
 import type { Upstream, UpstreamSettings } from '../upstream/types.ts';
 import { createUpstream } from '../upstream/upstream.ts';
 
@@ -9,6 +10,10 @@ import { createUpstream } from '../upstream/upstream.ts';
  */
 export function quietUpstream(
   environment: Environment,
+  allow: readonly Destination[] | null = null,
 ): (server: CatalogServer, settings: UpstreamSettings) => Upstream {
-  return (server, settings) => createUpstream(server, settings, () => undefined, { baseEnv: environment.variables });
+  return (server, settings) => {
+    const egress = egressFor([server], [settings.credential], allow);
+    return createUpstream(server, settings, () => undefined, { baseEnv: environment.variables, egress });
+  };
 }

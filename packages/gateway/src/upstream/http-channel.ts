@@ -1,11 +1,13 @@
 import type { LookupFunction } from 'node:net';
 import type { JsonObject } from '@cmcp/evidence';
+import type { Egress } from '../egress.ts';
 import { GatewayError } from '../errors.ts';
 import type { AskKind } from '../mcp/asks.ts';
 import { type ClientDialect, OWN_TERMS, request } from '../mcp/client.ts';
 import { refusesRevision } from '../mcp/modern/client.ts';
 import { Announcements, type Link } from './announcements.ts';
 import type { Channel, ChannelRequest } from './channel.ts';
+import type { Credential } from './credential/credential.ts';
 import type { EventLog } from './event-log.ts';
 import { openEventStream } from './event-stream.ts';
 import type { Hearing } from './hearing.ts';
@@ -35,6 +37,9 @@ export interface HttpChannelOptions {
   settings: UpstreamSettings;
   ca: string[] | null;
   lookup: LookupFunction | null;
+  egress: Egress;
+  /** What the server is shown of the gateway; null: nothing but the configured fields. */
+  credential: Credential | null;
   log: EventLog;
   timers: MonotonicTimers;
   hearing: Hearing;
@@ -103,6 +108,7 @@ export class HttpChannel implements Channel {
     const { sender } = this.#connect();
     let agreement = this.#agreement ?? (await this.#agreed(scope));
     let answer = await this.#send(sender, sent, agreement, scope);
+    if (this.#isRefused(answer)) answer = await this.#send(sender, sent, agreement, scope);
     if (isSessionEnd(answer, agreement)) {
       // LIFE-04: 404 says that the session, and with it this request, was not known; once more in a new session.
       this.#forget(agreement);
@@ -149,6 +155,7 @@ export class HttpChannel implements Channel {
   async #send(sender: HttpSender, sent: ChannelRequest, agreement: Agreement, scope: Scope): Promise<PostAnswer> {
     const { logging, profile } = agreement.dialect;
     if (logging !== null && sent.terms.logLevel !== null) await scope.race(this.#logged(agreement, logging));
+    await scope.race(this.#credentialReady());
     sent.admit(0, profile);
     try {
       return await agreement.sole.during(sent.side, () => sender.request(sent, agreement, scope));
@@ -161,15 +168,39 @@ export class HttpChannel implements Channel {
   #connect(): Connected {
     if (this.#closing !== null) throw unavailable('the connection to the server is closed');
     if (this.#connected === null) {
-      const { target, ca, lookup, settings, log, timers, hearing } = this.#options;
-      const endpoint = new HttpEndpoint(target.url, this.#headers, pinnedPeer(target.tlsFingerprint, ca), {
-        connections: settings.concurrency + SPARE_CONNECTIONS,
-        ...(lookup === null ? {} : { lookup }),
-      });
+      const { target, ca, lookup, egress, settings, log, timers, hearing } = this.#options;
+      const endpoint = new HttpEndpoint(
+        target.url,
+        () => this.#fields(),
+        pinnedPeer(target.tlsFingerprint, ca, egress),
+        {
+          connections: settings.concurrency + SPARE_CONNECTIONS,
+          ...(lookup === null ? {} : { lookup }),
+        },
+      );
       const { maxResponseBytes } = settings;
       this.#connected = { endpoint, sender: new HttpSender({ endpoint, maxResponseBytes, log, timers, hearing }) };
     }
     return this.#connected;
+  }
+
+  #fields(): Record<string, string> {
+    const { credential, settings } = this.#options;
+    if (credential === null || settings.credential === null) return this.#headers;
+    const { header, scheme } = settings.credential;
+    return { ...this.#headers, [header.toLowerCase()]: `${scheme} ${credential.value}`.trim() };
+  }
+
+  #credentialReady(): Promise<void> {
+    return this.#options.credential?.ready() ?? Promise.resolve();
+  }
+
+  /** 401 says that nothing was done for want of a good credential: once more with another. */
+  #isRefused({ status }: PostAnswer): boolean {
+    const { credential } = this.#options;
+    if (status !== 401 || credential === null) return false;
+    credential.refused(credential.value);
+    return true;
   }
 
   #agreed(scope: Scope): Promise<Agreement> {
@@ -185,6 +216,7 @@ export class HttpChannel implements Channel {
     try {
       const { sender } = this.#connect();
       const negotiation = { sender, own: this.#own, asks };
+      await this.#credentialReady();
       const terms = await this.#own.within(settings.timeoutMs, (scope) => negotiateHttp(negotiation, scope));
       const agreement: Agreement = { ...terms, standing: null, logging: null, sole: new SoleRequest() };
       this.#agreement = agreement;
@@ -197,6 +229,8 @@ export class HttpChannel implements Channel {
       return agreement;
     } catch (error) {
       if (!(error instanceof GatewayError)) throw error;
+      // Whether it was for the credential, no revision says reliably: the next attempt shows another.
+      this.#options.credential?.refused(this.#options.credential.value);
       log.write('connect_failed', error.detail);
       throw unavailable(error.detail, error);
     }

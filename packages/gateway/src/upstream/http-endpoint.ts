@@ -2,6 +2,7 @@ import { lookup as resolveName } from 'node:dns';
 import { isIP, type LookupFunction, type Socket, connect as tcpConnect } from 'node:net';
 import { TLSSocket, connect as tlsConnect } from 'node:tls';
 import { type buildConnector, type Dispatcher, Pool } from 'undici';
+import { type Destination, destinationOf } from '../egress.ts';
 import { GatewayError } from '../errors.ts';
 
 const CONNECTIONS = 64;
@@ -19,6 +20,8 @@ export interface Peer {
    * key, and `refuse` alone judges that.
    */
   authorities: string[] | null | 'none';
+  /** Looks at where a connection is wanted, before anything is looked up: why it is not to be opened, or null. Absent: anywhere will do. */
+  refuseDestination?(destination: Destination): Error | null;
   /** Looks at an address before it is connected to: why it is not to be used, or null. Absent: any address will do. */
   refuseAddress?(address: string): Error | null;
   /** Looks at a connection over which nothing was sent yet: why it is not to be used, or null. */
@@ -55,10 +58,13 @@ export class HttpEndpoint {
   readonly #connector: Connector;
   readonly #pool: Pool;
   readonly #path: string;
-  readonly #headers: Record<string, string>;
+  readonly #headers: () => Record<string, string>;
 
-  /** @throws GatewayError UPSTREAM_UNAVAILABLE when the URL is not acceptable */
-  constructor(address: string, headers: Record<string, string>, peer: Peer, options: EndpointOptions = {}) {
+  /**
+   * @param headers fields of every request, as they are when it is sent
+   * @throws GatewayError UPSTREAM_UNAVAILABLE when the URL is not acceptable
+   */
+  constructor(address: string, headers: () => Record<string, string>, peer: Peer, options: EndpointOptions = {}) {
     const url = readUrl(address);
     this.#path = `${url.pathname}${url.search}`;
     this.#headers = headers;
@@ -82,7 +88,7 @@ export class HttpEndpoint {
   ): HttpRequest {
     let controller: Dispatcher.DispatchController | null = null;
     let aborted = false;
-    const headers: Record<string, string> = { ...this.#headers, 'accept-encoding': 'identity' };
+    const headers: Record<string, string> = { ...this.#headers(), 'accept-encoding': 'identity' };
     for (const [name, value] of fields) headers[name.toLowerCase()] = value;
     this.#pool.dispatch(
       { method, path: this.#path, headers, body },
@@ -169,8 +175,9 @@ class Connector {
   }
 
   connect(options: buildConnector.Options, callback: buildConnector.Callback): void {
-    const { hostname, protocol } = options;
-    const refused = isIP(hostname) === 0 ? null : this.#refuseAddress(hostname);
+    const { hostname, port, protocol } = options;
+    const unwanted = this.#peer.refuseDestination?.(destinationOf({ hostname, port, protocol })) ?? null;
+    const refused = unwanted ?? (isIP(hostname) === 0 ? null : this.#refuseAddress(hostname));
     if (refused !== null) {
       callback(refused, null);
       return;

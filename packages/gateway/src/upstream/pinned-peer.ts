@@ -1,6 +1,7 @@
 import type { X509Certificate } from 'node:crypto';
 import { TLSSocket } from 'node:tls';
 import { encodeUtf8, equalBytes, sha256 } from '@cmcp/evidence';
+import type { Egress } from '../egress.ts';
 import { GatewayError } from '../errors.ts';
 import type { Peer } from './http-endpoint.ts';
 import { refuseAddress } from './refused-address.ts';
@@ -13,10 +14,11 @@ const UNPINNED = /^SHA256:A{43}=?$/;
  * one, that very certificate.
  * @throws GatewayError UPSTREAM_UNAVAILABLE when the pin is not acceptable
  */
-export function pinnedPeer(tlsFingerprint: string | null, authorities: string[] | null): Peer {
+export function pinnedPeer(tlsFingerprint: string | null, authorities: string[] | null, egress: Egress): Peer {
   const pin = readPin(tlsFingerprint);
   return {
     authorities,
+    refuseDestination: (destination) => egress.refuse(destination),
     refuseAddress,
     refuse(socket) {
       if (pin === null || !(socket instanceof TLSSocket)) return null;

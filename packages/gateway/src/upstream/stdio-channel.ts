@@ -7,6 +7,7 @@ import { Announcements, type Link } from './announcements.ts';
 import { Backoff } from './backoff.ts';
 import type { Channel, ChannelRequest } from './channel.ts';
 import { childEnvironment } from './child-environment.ts';
+import type { Credential } from './credential/credential.ts';
 import { type EventLog, printable } from './event-log.ts';
 import type { Hearing } from './hearing.ts';
 import { checkServerFile } from './measure-server.ts';
@@ -25,6 +26,8 @@ export interface StdioChannelOptions {
   /** What the catalog lets the server ask. */
   asks: readonly AskKind[];
   settings: UpstreamSettings;
+  /** What the server is given of the gateway's, when it is started; null: nothing but the configured variables. */
+  credential: Credential | null;
   baseEnv: Readonly<Record<string, string | undefined>>;
   /** Milliseconds between closed input, SIGTERM and SIGKILL. */
   graceMs: number;
@@ -152,10 +155,12 @@ export class StdioChannel implements Channel {
   }
 
   async #launch(): Promise<Live> {
-    const { spawn, settings, baseEnv, graceMs, timers, log, hearing } = this.#options;
-    await checkServerFile(spawn, settings.env);
+    const { spawn, settings, credential, baseEnv, graceMs, timers, log, hearing } = this.#options;
+    await credential?.ready();
+    const given = { ...settings.env, ...shown(settings, credential) };
+    await checkServerFile(spawn, given);
     this.#requireOpen();
-    const env = childEnvironment(baseEnv, settings.env);
+    const env = childEnvironment(baseEnv, given);
     const request = { command: spawn.command, args: spawn.args, env, graceMs };
     const process = await startServerProcess(request, timers);
     const { maxResponseBytes } = settings;
@@ -232,6 +237,10 @@ export class StdioChannel implements Channel {
     this.#options.news.everyListChanged();
     this.#revival.start();
   }
+}
+
+function shown({ credential: settings }: UpstreamSettings, credential: Credential | null): Record<string, string> {
+  return settings === null || credential === null ? {} : { [settings.variable]: credential.value };
 }
 
 function unavailable(detail: string, cause?: unknown): GatewayError {

@@ -2,6 +2,7 @@ import type { JsonObject, JsonValue } from '@cmcp/evidence';
 import type { Ask, ClientAbilities } from '../mcp/asks.ts';
 import type { LogLevel } from '../mcp/log-level.ts';
 import type { ChangeKind, ListKind, Notice } from '../mcp/types.ts';
+import type { CredentialSettings } from './credential/types.ts';
 
 /** A tool, resource, resource template or prompt as a live server advertises it, every member kept. */
 export interface Listed {
@@ -106,6 +107,8 @@ export interface UpstreamSettings {
   env: Record<string, string>;
   /** Added to HTTP requests, e.g. Authorization. Never the agent's. */
   headers: Record<string, string>;
+  /** A credential that is got when it is needed and renewed; null: none. */
+  credential: CredentialSettings | null;
 }
 
 export type UpstreamLog = (event: { server: string; event: string; detail: string }) => void;

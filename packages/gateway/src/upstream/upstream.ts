@@ -1,6 +1,7 @@
 import type { LookupFunction } from 'node:net';
 import type { JsonObject, JsonValue } from '@cmcp/evidence';
 import type { CatalogServer } from '../catalog/types.ts';
+import type { Egress } from '../egress.ts';
 import { GatewayError } from '../errors.ts';
 import type { AskKind } from '../mcp/asks.ts';
 import { LISTS, readPage } from '../mcp/server-lists.ts';
@@ -9,6 +10,8 @@ import type { ChangeKind, ListKind } from '../mcp/types.ts';
 import { Breaker } from './breaker.ts';
 import { Bulkhead } from './bulkhead.ts';
 import type { Channel, ChannelRequest } from './channel.ts';
+import type { Credential } from './credential/credential.ts';
+import { openCredential } from './credential/open.ts';
 import { EventLog } from './event-log.ts';
 import { Hearing } from './hearing.ts';
 import { HttpChannel } from './http-channel.ts';
@@ -16,6 +19,7 @@ import { usableItems } from './live-items.ts';
 import { type MonotonicTimers, monotonicTimers } from './monotonic.ts';
 import { News } from './news.ts';
 import { OwnRequests } from './own-requests.ts';
+import { pinnedPeer } from './pinned-peer.ts';
 import { RequestSide } from './request-side.ts';
 import { Scope } from './scope.ts';
 import { StdioChannel } from './stdio-channel.ts';
@@ -49,6 +53,8 @@ const COMPARED: Partial<Record<UpstreamMethod, readonly ListKind[]>> = {
 export interface UpstreamDeps {
   /** Environment that the allow-listed variables of a child are taken from. */
   baseEnv: Readonly<Record<string, string | undefined>>;
+  /** Where the gateway may connect to. */
+  egress: Egress;
   /** Certificates (PEM) that HTTPS servers must chain to; absent: those that Node trusts. */
   ca?: string[];
   /** Finds the addresses of a server's name; absent: the system does. */
@@ -118,11 +124,27 @@ class ServerUpstream implements Upstream {
       onUpdated: (uri) => this.#news.updated(uri),
     });
     const { transport, asks } = server;
-    const common = { asks, settings, log, timers, hearing: this.#hearing, news: this.#news, own: this.#own };
+    const credential = credentialOf(settings, deps, timers);
+    const common = {
+      asks,
+      settings,
+      log,
+      timers,
+      hearing: this.#hearing,
+      news: this.#news,
+      own: this.#own,
+      credential,
+    };
     const channel: Channel =
       transport.kind === 'stdio'
         ? new StdioChannel({ ...common, spawn: transport, baseEnv: deps.baseEnv, graceMs: deps.graceMs ?? GRACE_MS })
-        : new HttpChannel({ ...common, target: transport, ca: deps.ca ?? null, lookup: deps.lookup ?? null });
+        : new HttpChannel({
+            ...common,
+            target: transport,
+            ca: deps.ca ?? null,
+            lookup: deps.lookup ?? null,
+            egress: deps.egress,
+          });
     this.#channel = channel;
     this.#breaker = new Breaker(timers, log);
     this.#bulkhead = new Bulkhead(() => (channel.exclusive ? 1 : settings.concurrency));
@@ -272,6 +294,16 @@ class ServerUpstream implements Upstream {
   #unsubscribe(uri: string): Promise<void> {
     return this.#governed(new AbortController().signal, (scope) => this.#channel.unsubscribe(uri, scope));
   }
+}
+
+function credentialOf(
+  { credential }: UpstreamSettings,
+  { baseEnv, ca, lookup, egress }: UpstreamDeps,
+  timers: MonotonicTimers,
+): Credential | null {
+  if (credential === null) return null;
+  const options = lookup === undefined ? {} : { lookup };
+  return openCredential(credential, { baseEnv, peer: pinnedPeer(null, ca ?? null, egress), options, timers });
 }
 
 /** What a server does not offer is answered as it would itself. */

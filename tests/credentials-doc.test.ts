@@ -1,0 +1,23 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { readConfig, readEnvironment } from '@cmcp/gateway';
+
+test('the settings on docs/credentials.md are ones that a gateway starts with', async (t) => {
+  const page = await readFile(new URL('../docs/credentials.md', import.meta.url), 'utf8');
+  const folder = await mkdtemp(join(tmpdir(), 'cmcp-doc-'));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  const blocks = [...page.matchAll(/^```yaml\n(.*?)^```/gms)].map(([, text = '']) => text);
+  const rows = [...page.matchAll(/^\| .* \| `(.*?)`.* \|$/gm)].map(([, setting = '']) =>
+    setting.replaceAll('…', 'https://a'),
+  );
+  assert.ok(blocks.length === 2 && rows.length >= 4);
+  const texts = [...blocks, ...rows.map((setting) => `upstreams: { crm: { ${setting} } }\n`)];
+  for (const text of texts) {
+    const file = join(folder, 'cmcp.yaml');
+    await writeFile(file, text);
+    await readConfig(file, readEnvironment({ CMCP_DEV_MODE: '1', CRM_TOKEN: 'x' }));
+  }
+});
