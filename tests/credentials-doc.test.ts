@@ -5,15 +5,17 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { readConfig, readEnvironment } from '@cmcp/gateway';
 
-test('the settings on docs/credentials.md are ones that a gateway starts with', async (t) => {
-  const page = await readFile(new URL('../docs/credentials.md', import.meta.url), 'utf8');
+const pageOf = (name: string): Promise<string> => readFile(new URL(`../docs/${name}`, import.meta.url), 'utf8');
+
+test('the settings on docs/credentials.md and docs/catalog.md are ones that a gateway starts with', async (t) => {
+  const page = (await pageOf('credentials.md')) + (await pageOf('catalog.md')).replace(/^\|.*$/gm, '');
   const folder = await mkdtemp(join(tmpdir(), 'cmcp-doc-'));
   t.after(() => rm(folder, { recursive: true, force: true }));
   const blocks = [...page.matchAll(/^```yaml\n(.*?)^```/gms)].map(([, text = '']) => text);
   const rows = [...page.matchAll(/^\| .* \| `(.*?)`.* \|$/gm)].map(([, setting = '']) =>
     setting.replaceAll('…', 'https://a'),
   );
-  assert.ok(blocks.length === 2 && rows.length >= 4);
+  assert.ok(blocks.length >= 3 && rows.length >= 4);
   const texts = [...blocks, ...rows.map((setting) => `upstreams: { crm: { ${setting} } }\n`)];
   for (const text of texts) {
     const file = join(folder, 'cmcp.yaml');

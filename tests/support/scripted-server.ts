@@ -29,7 +29,7 @@ export class ScriptedServer {
   readonly headers: IncomingMessage['headers'][] = [];
   tools: ScriptedTool[];
   /** What a call is answered with; by default its own arguments as text. */
-  answer: (name: string, args: Record<string, unknown>) => Answer = (name, args) =>
+  answer: (name: string, args: Record<string, unknown>, id: string) => Answer = (name, args) =>
     text(`${name} ${JSON.stringify(args)}`);
   /** Runs before its tools are listed; may wait, or throw an RpcFailure. */
   listing: () => void | Promise<void> = () => undefined;
@@ -80,7 +80,7 @@ export class ScriptedServer {
       return;
     }
     this.headers.push(request.headers);
-    const outcome = await this.#respond(message.method, message.params ?? {}).catch((error: unknown) => {
+    const outcome = await this.#respond(message.method, message.params ?? {}, message.id).catch((error: unknown) => {
       if (error instanceof RpcFailure) return { error: { code: error.code, message: error.message } };
       throw error;
     });
@@ -88,7 +88,7 @@ export class ScriptedServer {
     response.end(JSON.stringify({ jsonrpc: '2.0', id: message.id, ...outcome }));
   }
 
-  async #respond(method: string, params: Record<string, unknown>): Promise<Record<string, unknown>> {
+  async #respond(method: string, params: Record<string, unknown>, id: unknown): Promise<Record<string, unknown>> {
     if (method === 'initialize') {
       const serverInfo = { name: 'scripted', version: '1' };
       return { result: { protocolVersion: '2025-11-25', capabilities: { tools: { listChanged: true } }, serverInfo } };
@@ -101,7 +101,7 @@ export class ScriptedServer {
     if (method === 'tools/call') {
       const call = { name: String(params.name), arguments: (params.arguments ?? {}) as Record<string, unknown> };
       this.calls.push(call);
-      return { result: await this.answer(call.name, call.arguments) };
+      return { result: await this.answer(call.name, call.arguments, String(id)) };
     }
     return { error: { code: -32601, message: 'Method not found' } };
   }

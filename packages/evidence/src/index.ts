@@ -124,6 +124,13 @@ export {
 } from './receipts/action.ts';
 export { type DecisionGiven, verifyDecisionReceipt } from './receipts/decision.ts';
 export { type EmbodiedGiven, type EmbodiedResult, verifyEmbodiedAction } from './receipts/embodied.ts';
+export {
+  controllerKeyId,
+  type ExternalReceipt,
+  keysById as controllerKeys,
+  type ReceiptStanding,
+  standingOf as externalReceiptStanding,
+} from './receipts/external.ts';
 export { type PicGiven, verifyPicBridge } from './receipts/pic-bridge.ts';
 export { type ReleasedCode, type ReleaseMeasurements, readReleaseMeasurements } from './release-measurements.ts';
 export { readKeyText, readReceipt } from './relying-party.ts';

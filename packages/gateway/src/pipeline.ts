@@ -4,6 +4,7 @@ import { admit } from './pipeline/admit.ts';
 import { decide } from './pipeline/decide.ts';
 import type { PathDeps } from './pipeline/deps.ts';
 import { failureOf } from './pipeline/exits.ts';
+import { takeReceipt } from './pipeline/external-receipt.ts';
 import { forward } from './pipeline/forward.ts';
 import { inspect } from './pipeline/inspect.ts';
 import { type CallRecord, callMeta, requestName, requestPayload } from './pipeline/record.ts';
@@ -48,7 +49,9 @@ async function walk(
     const plan = resolve(deps, record, request);
     decide(deps, record, plan, request);
     const answer = await forward(deps, record, plan, request, side, returningOf(arrived));
-    return await release(deps, record, plan, request, inspect(deps, record, plan, request, answer));
+    const inspected = inspect(deps, record, plan, request, answer);
+    await takeReceipt(deps, record, plan, inspected);
+    return await release(deps, record, plan, request, inspected);
   } catch (thrown) {
     return await refuse(deps, record, ACTIONS[request.method], failureOf(thrown));
   } finally {

@@ -42,8 +42,9 @@ export function withHashes(config: Unhashed, written: WrittenSecrets): Config {
     operator_socket: operator.socket,
     upstreams: Object.entries(upstreams)
       .sort(byName)
-      .map(([id, { env, headers, timeoutMs, credential }]) => {
-        return [id, sealed(env), sealed(headers), timeoutMs, credential === null ? null : sourceOf(credential)];
+      .map(([id, { env, headers, timeoutMs, credential, receipts }]) => {
+        const from = credential === null ? null : sourceOf(credential);
+        return [id, sealed(env), sealed(headers), timeoutMs, from, receipts];
       }),
   };
   const portable: JsonObject = { ...placeless(config), ...named, upstreams: writtenUpstreams(config, written) };
@@ -76,7 +77,7 @@ function placeless(config: Unhashed): JsonObject {
 function writtenUpstreams({ upstreams }: Unhashed, written: WrittenSecrets): JsonValue {
   return Object.entries(upstreams)
     .sort(byName)
-    .map(([id, { timeoutMs, credential }]) => {
+    .map(([id, { timeoutMs, credential, receipts }]) => {
       const { env = {}, headers = {} } = written[id] ?? {};
       return [
         id,
@@ -84,6 +85,7 @@ function writtenUpstreams({ upstreams }: Unhashed, written: WrittenSecrets): Jso
         Object.entries(headers).sort(byName),
         timeoutMs,
         shownOf(credential),
+        receipts,
       ];
     });
 }

@@ -86,8 +86,14 @@ function everyKey() {
     },
     sensitivity: { vocabulary: { board_minutes: 2 } },
     upstreams: {
-      // biome-ignore lint/suspicious/noTemplateCurlyInString: the references under test
-      crm: { env: { CRM: '${CRM_TOKEN}' }, headers: { Authorization: 'Bearer $$${CRM_TOKEN}' }, timeout: '5s' },
+      crm: {
+        // biome-ignore lint/suspicious/noTemplateCurlyInString: the reference under test
+        env: { CRM: '${CRM_TOKEN}' },
+        // biome-ignore lint/suspicious/noTemplateCurlyInString: the reference under test
+        headers: { Authorization: 'Bearer $$${CRM_TOKEN}' },
+        timeout: '5s',
+        receipts: { keys: ['A'.repeat(43)], required: true },
+      },
       erp: {
         credential: { file: './erp.token', header: 'X-Key', scheme: '', variable: 'ERP', lifetime: '90s' },
       },
@@ -115,7 +121,7 @@ const SHOWN = { header: 'Authorization', scheme: 'Bearer', variable: 'MCP_CREDEN
 
 /** A server that has a credential and no other settings. */
 function without(credential: object) {
-  return { env: {}, headers: {}, timeoutMs: null, credential };
+  return { env: {}, headers: {}, timeoutMs: null, credential, receipts: { keys: [], required: false } };
 }
 
 /** Key paths of an object in the notation of the documentation. */
@@ -196,6 +202,7 @@ test('every documented key can be set, and no other is documented [D-04]', async
         headers: { Authorization: 'Bearer $tok$en' },
         timeoutMs: 5000,
         credential: null,
+        receipts: { keys: ['A'.repeat(43)], required: true },
       },
       erp: without({
         source: { kind: 'file', path: join(folder, 'erp.token') },

@@ -174,12 +174,13 @@ function assemble(file: string, settings: Settings, environment: Environment, re
     },
     vocabulary: settings.sensitivity.vocabulary,
     upstreams: Object.fromEntries(
-      Object.entries(settings.upstreams).map(([id, { env, headers, timeout, credential }]) => [
+      Object.entries(settings.upstreams).map(([id, { env, headers, timeout, credential, receipts }]) => [
         id,
         {
           env: values(env),
           headers: values(headers),
           timeoutMs: timeout,
+          receipts: { keys: receipts.keys, required: receipts.required === 'true' },
           credential: credential && credentialAt(folder, `upstreams.${id}.credential`, credential, report),
         },
       ]),

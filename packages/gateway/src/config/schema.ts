@@ -131,7 +131,23 @@ const credentialOfGateway = section('a credential of the gateway at a server; ju
   ),
 });
 
+const publicKey = text('an Ed25519 public key: 43 characters of base64url, the x of its JWK', (given) =>
+  /^[A-Za-z0-9_-]{43}$/.test(given) ? given : undefined,
+);
+
 const upstream = section('settings of a server', {
+  receipts: setting(
+    section('what is expected of external execution evidence', {
+      keys: setting(list(publicKey), '[]', 'Keys of the controllers that sign receipts for this server.'),
+      required: setting(
+        oneOf('true', 'false'),
+        'false',
+        'Whether a result without a genuine receipt of its call is withheld. The call then ran all the same.',
+      ),
+    }),
+    '{}',
+    'Receipts that the server returns for its calls. They prove that somebody signed them, not that anything happened.',
+  ),
   credential: setting(
     nullable(credentialOfGateway),
     'null',

@@ -59,6 +59,8 @@ export interface UpstreamConfig {
   headers: Record<string, string>;
   timeoutMs: number | null;
   credential: CredentialSettings | null;
+  /** Raw Ed25519 public keys (base64url) of the controllers whose receipts the server may bring, and whether it has to. */
+  receipts: { keys: string[]; required: boolean };
 }
 
 /** A bearer credential at rest: never the token. */

@@ -51,6 +51,7 @@ export async function admit(
     responseHash: null,
     notices: { relayed: 0, withheld: 0 },
     withheldLinks: 0,
+    receipt: null,
   };
 }
 

@@ -7,6 +7,7 @@ import type { GovernedRequest } from '../mcp/types.ts';
 import type { Decision } from '../policy/types.ts';
 import type { Sensitivity } from '../session/exposure.ts';
 import type { Session } from '../session/sessions.ts';
+import type { TakenReceipt } from './external-receipt.ts';
 import { payloadDigest } from './payload-digest.ts';
 import type { Plan } from './plan.ts';
 
@@ -41,6 +42,8 @@ export interface CallRecord {
   readonly notices: { relayed: number; withheld: number };
   /** Links to resources, and contents of resources, that were taken out of the answer. */
   withheldLinks: number;
+  /** The receipt of an outside controller, where there was one or had to be. */
+  receipt: TakenReceipt | null;
 }
 
 /** How a call ended, in the words of an entry. */
@@ -83,16 +86,18 @@ export function entryOf(record: CallRecord, action: string, ending: Ending): Ent
     caller: session.caller.subject,
     caller_source: session.caller.source,
     policy_ids: record.decision === null ? [] : record.decision.policyIds,
+    external_execution_evidence: record.receipt?.value ?? null,
     digest_salt_ref: record.salt === null ? null : record.callId,
   };
 }
 
 /** What is worth saying of a call only where there was any. */
-function counted({ notices, withheldLinks }: CallRecord): JsonObject {
+function counted({ notices, withheldLinks, receipt }: CallRecord): JsonObject {
   return {
     ...(notices.relayed > 0 ? { notices_relayed: notices.relayed } : {}),
     ...(notices.withheld > 0 ? { notices_withheld: notices.withheld } : {}),
     ...(withheldLinks > 0 ? { links_withheld: withheldLinks } : {}),
+    ...(receipt === null ? {} : { receipt: receipt.standing }),
   };
 }
 
