@@ -179,7 +179,11 @@ test('an answer is remembered for its agent and item, and the number of those is
     evaluated.push(`${caller.subject} ${asked.action}`);
     return requests.scope(caller, asked);
   };
-  const could = new CouldAllow(bundle, { build: () => null, scope, explain: () => '' }, 2);
+  const could = new CouldAllow(
+    bundle,
+    { build: () => null, scope, fits: () => false, groupsOf: () => [], explain: () => '' },
+    2,
+  );
   const [prompt] = askables(CATALOG).toReversed();
   assert.ok(prompt);
   const answers = () => [could.ask(AGENT, call('pay')), could.ask(AGENT, prompt)];

@@ -10,6 +10,7 @@ import type { CedarRequest, RequestBuilder } from './request.ts';
 import { compatRequests } from './request-compat.ts';
 import { nativeRequests } from './request-native.ts';
 import { refuseForeignScopes } from './scope-compat.ts';
+import { Sliced } from './sliced.ts';
 import type { Askable, Decision, DecisionInput, PolicyEngine } from './types.ts';
 
 /**
@@ -31,7 +32,7 @@ class CedarEngine implements PolicyEngine {
   readonly #requests: RequestBuilder;
   /** Annotations and place of each policy, by id. */
   readonly #policies: ReadonlyMap<string, { index: number; annotations: Record<string, string> }>;
-  readonly #prepared: Prepared;
+  readonly #prepared: Pick<Prepared, 'ask' | 'release'>;
   readonly #couldAllow: CouldAllow;
 
   constructor(bundle: Bundle, requests: RequestBuilder) {
@@ -41,7 +42,8 @@ class CedarEngine implements PolicyEngine {
     this.#requests = requests;
     this.#policies = new Map(bundle.policies.map(({ id, annotations }, index) => [id, { index, annotations }]));
     const policies = Object.fromEntries(bundle.policies.map(({ id, text }) => [id, text]));
-    this.#prepared = prepare(policies, bundle.request === 'native' ? bundle.schema : null);
+    const whole = prepare(policies, bundle.request === 'native' ? bundle.schema : null);
+    this.#prepared = new Sliced(whole, bundle.policies, requests);
     this.#couldAllow = new CouldAllow(bundle, requests);
   }
 

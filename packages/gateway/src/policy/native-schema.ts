@@ -21,6 +21,8 @@ export interface NativeSchema {
   others: ReadonlySet<OtherAction>;
   /** The context of each action that requests may have, by its name. */
   contexts: ReadonlyMap<string, RecordShape>;
+  /** Whether every subject is an agent: a schema may name those that are. */
+  anyAgent: boolean;
   /** What requests may be about. */
   entityTypes: ReadonlySet<EntityType>;
   /** The attributes that entities of a type are declared with. */
@@ -58,6 +60,7 @@ export function readNativeSchema(text: string, catalog: Catalog): NativeSchema {
     text,
     others: new Set(others.keys()),
     contexts: new Map([...tools, ...others]),
+    anyAgent: !('enum' in (top.entityTypes.Agent ?? {})),
     entityTypes: new Set(['Resource', ...about.flatMap(({ entities }) => entities)]),
     attributesOf: (type) => attributesOf(declared, type),
   };

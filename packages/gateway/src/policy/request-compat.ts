@@ -22,6 +22,9 @@ export function compatRequests(catalog: Catalog): RequestBuilder {
   return {
     build: (input) => (input.asked.action === 'call_tool' ? build(input, input.asked) : null),
     scope: (_caller, asked) => (asked.action === 'call_tool' ? scopeOf(asked.tool) : null),
+    // Nothing says beforehand what Cedar reads of it.
+    fits: () => false,
+    groupsOf: () => [],
     explain: () => 'Cedar cannot read the request',
   };
 }

@@ -1,13 +1,14 @@
 import type { CedarValueJson, EntityJson } from '@cedar-policy/cedar-wasm/nodejs';
 import type { Caller } from '../caller.ts';
 import type { Catalog } from '../catalog/types.ts';
+import { TOOL_GROUP } from './actions.ts';
 import { NotEvaluable } from './cedar-value.ts';
 import { nativeContext } from './native-context.ts';
 import { type NativeEntities, nativeEntities, targetOf } from './native-entities.ts';
 import { type NativeSchema, readNativeSchema } from './native-schema.ts';
 import type { CedarRequest, CedarScope, RequestBuilder } from './request.ts';
-import { firstMismatch, project, type RecordShape } from './shape.ts';
-import type { Askable, Asked, DecisionInput } from './types.ts';
+import { firstMismatch, isPlain, project, type RecordShape } from './shape.ts';
+import type { Askable, Asked, DecisionInput, OtherAction } from './types.ts';
 
 /**
  * The request of contracts section 7, checked at load against the bundle's schema.
@@ -30,10 +31,14 @@ interface Ready {
 class NativeRequests implements RequestBuilder {
   readonly #schema: NativeSchema;
   readonly #entities: NativeEntities;
+  /** Actions in whose requests nothing but texts, numbers, booleans, lists and records is declared. */
+  readonly #plain: ReadonlySet<string>;
 
   constructor(schema: NativeSchema, entities: NativeEntities) {
     this.#schema = schema;
     this.#entities = entities;
+    const plain = [...schema.contexts].filter(([, shape]) => isPlain(shape));
+    this.#plain = new Set(schema.anyAgent ? plain.map(([action]) => action) : []);
   }
 
   build(input: DecisionInput): CedarRequest | null {
@@ -44,6 +49,15 @@ class NativeRequests implements RequestBuilder {
   scope(caller: Caller, asked: Askable): CedarScope | null {
     const ready = this.#ready(asked);
     return ready === null ? null : scopeOf(caller, ready);
+  }
+
+  fits({ action, context }: CedarRequest): boolean {
+    const shape = this.#schema.contexts.get(action.id);
+    return shape !== undefined && this.#plain.has(action.id) && firstMismatch(context, shape, 'context') === null;
+  }
+
+  groupsOf(action: string): readonly string[] {
+    return this.#schema.contexts.has(action) && !this.#schema.others.has(action as OtherAction) ? [TOOL_GROUP] : [];
   }
 
   explain(request: CedarRequest): string {

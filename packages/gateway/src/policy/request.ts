@@ -24,6 +24,10 @@ export interface RequestBuilder {
   build(input: DecisionInput): CedarRequest | null;
   /** What every request for this by the caller has in common. */
   scope(caller: Caller, asked: Askable): CedarScope | null;
+  /** Whether Cedar is certain to read `request` under the bundle's schema. False says nothing: Cedar has to be asked. */
+  fits(request: CedarRequest): boolean;
+  /** The actions that an action is in. */
+  groupsOf(action: string): readonly string[];
   /** Why Cedar may have refused to read `request`, without any of its values. */
   explain(request: CedarRequest): string;
 }

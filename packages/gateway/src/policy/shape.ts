@@ -91,6 +91,15 @@ function admits(described: Described, key: string): boolean {
   return Object.keys(properties).length === 0;
 }
 
+/** Whether {@link firstMismatch} knows every type in it. */
+export function isPlain(shape: Shape): boolean {
+  if (shape.kind === 'leaf') return PLAIN_TYPES.includes(shape.type);
+  if (shape.kind === 'set') return isPlain(shape.element);
+  return [...shape.attributes.values()].every(({ shape: inner }) => isPlain(inner));
+}
+
+const PLAIN_TYPES: readonly string[] = ['String', 'Long', 'Bool', 'Boolean'];
+
 /** Where `value` first departs from `shape`, in words without any value or undeclared name; null where no place is found. */
 export function firstMismatch(value: CedarValueJson | undefined, shape: Shape, path: string): string | null {
   if (shape.kind === 'leaf') return leafMatches(value, shape.type) ? null : `${path} is not of type ${shape.type}`;
@@ -120,8 +129,8 @@ function firstOf(checks: readonly (() => string | null)[]): string | null {
 }
 
 function leafMatches(value: CedarValueJson | undefined, type: string): boolean {
-  if (type === 'String') return typeof value === 'string';
-  if (type === 'Long') return typeof value === 'number';
+  if (type === 'String') return typeof value === 'string' && value.isWellFormed();
+  if (type === 'Long') return Number.isSafeInteger(value);
   if (type === 'Bool' || type === 'Boolean') return typeof value === 'boolean';
   return true;
 }
