@@ -14,6 +14,8 @@ export { processConditions } from './attestation/process-guards/guard.ts';
 export { ownProcess, type ProcessFacts } from './attestation/process-guards/process-facts.ts';
 export { systemPlatforms } from './attestation/system-platforms.ts';
 export type { Detection, EvidenceProvider } from './attestation/types.ts';
+export type { Finding } from './authoring/finding.ts';
+export { lintPolicy } from './authoring/policy/lint/lint.ts';
 export { schemaOf } from './authoring/schema-of.ts';
 export { type Environment, readEnvironment } from './config/environment.ts';
 export { knownKeysFile } from './config/known-keys.ts';

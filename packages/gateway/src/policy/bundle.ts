@@ -1,5 +1,5 @@
 import { bundleHash } from '@cmcp/evidence';
-import { readBundleFiles } from './bundle-files.ts';
+import { type BundleFiles, readBundleFiles } from './bundle-files.ts';
 import { readManifest } from './manifest.ts';
 import { named } from './names.ts';
 import { type BundlePolicy, parsePolicies } from './parse.ts';
@@ -25,7 +25,11 @@ export interface Bundle {
  * @throws GatewayError POLICY_INVALID that says file, line, what is wrong and what to do
  */
 export async function loadBundle(folder: string): Promise<Bundle> {
-  const files = await readBundleFiles(folder);
+  return bundleOf(await readBundleFiles(folder));
+}
+
+/** As {@link loadBundle}, of files that were read. */
+export function bundleOf(files: BundleFiles): Bundle {
   const manifest = readManifest(files.manifest);
   const native = manifest.request === 'native';
   const parsed = parsePolicies(files.policies);

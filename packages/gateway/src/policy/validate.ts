@@ -1,6 +1,13 @@
-import { checkParseSchema, type Expr, type PolicyJson, validate } from '@cedar-policy/cedar-wasm/nodejs';
+import {
+  checkParseSchema,
+  type Expr,
+  type PolicyJson,
+  type ValidationAnswer,
+  validate,
+} from '@cedar-policy/cedar-wasm/nodejs';
 import { TOOL_GROUP } from './actions.ts';
 import { type BundlePolicy, cedarError } from './parse.ts';
+import { linesOf } from './places.ts';
 import { type BundleText, lineAt, refuseBundle } from './text.ts';
 
 /**
@@ -16,16 +23,12 @@ export function validatePolicies(
 ): string[] {
   const parsed = checkParseSchema(schema.text);
   if (parsed.type === 'failure') throw cedarError(schema, parsed.errors, 'not a Cedar schema');
-  for (const file of files) refuseGroupEquality(file, policies);
+  refuseGroupEquality(files, policies);
   return files.flatMap((file) => validateFile(file, schema));
 }
 
 function validateFile(file: BundleText, schema: BundleText): string[] {
-  const answer = validate({
-    schema: schema.text,
-    policies: { staticPolicies: file.text },
-    validationSettings: { mode: 'strict' },
-  });
+  const answer = strictAnswer(file, schema);
   if (answer.type === 'failure') throw cedarError(file, answer.errors, 'cannot be validated');
   const [first] = answer.validationErrors;
   if (first !== undefined) throw cedarError(file, [first.error], 'does not fit schema.cedarschema');
@@ -35,23 +38,27 @@ function validateFile(file: BundleText, schema: BundleText): string[] {
   });
 }
 
+/** All that Cedar has to say of the policies of one file under a schema. */
+export function strictAnswer(file: BundleText, schema: BundleText): ValidationAnswer {
+  return validate({
+    schema: schema.text,
+    policies: { staticPolicies: file.text },
+    validationSettings: { mode: 'strict' },
+  });
+}
+
 /**
  * `action == Action::"call_tool"` type-checks and never matches: requests name a tool, which is *in* call_tool. So does a list
  * with the group in it, where membership of the list is equality.
  */
-function refuseGroupEquality(file: BundleText, policies: readonly BundlePolicy[]): void {
-  let from = 0;
-  for (const policy of policies.filter(({ path }) => path === file.path)) {
-    // Cedar hands policies back as written, so each is found at or after the end of the one before.
-    const start = Math.max(from, file.text.indexOf(policy.text, from));
-    from = start + policy.text.length;
-    if (!comparesGroup(policy.json)) continue;
-    throw refuseBundle(
-      file.path,
-      'compares action with Action::"call_tool", which never matches; write: action in Action::"call_tool"',
-      file.text.slice(0, start).split('\n').length,
-    );
-  }
+function refuseGroupEquality(files: readonly BundleText[], policies: readonly BundlePolicy[]): void {
+  const found = policies.find(({ json }) => comparesGroup(json));
+  if (found === undefined) return;
+  throw refuseBundle(
+    found.path,
+    'compares action with Action::"call_tool", which never matches; write: action in Action::"call_tool"',
+    linesOf(files, policies).get(found.id),
+  );
 }
 
 function comparesGroup({ action, conditions }: PolicyJson): boolean {

@@ -1,0 +1,198 @@
+import {
+  type CedarValueJson,
+  type EntityJson,
+  getValidRequestEnvsPolicy,
+  isAuthorizedPartial,
+  type PolicyJson,
+} from '@cedar-policy/cedar-wasm/nodejs';
+import type { Catalog } from '../../../catalog/types.ts';
+import { TOOL_GROUP } from '../../../policy/actions.ts';
+import type { Bundle } from '../../../policy/bundle.ts';
+import type { CedarRequest, RequestBuilder } from '../../../policy/request.ts';
+import { refuseBundle } from '../../../policy/text.ts';
+import type { Asked, DecisionInput } from '../../../policy/types.ts';
+import { askedUnder } from './askable.ts';
+import { stringsIn, unknown } from './expression.ts';
+
+/** What Cedar says of each policy for all requests of a kind, by id. What is in none of these never holds for any of them. */
+export interface Answer {
+  /** Holds for all of them. */
+  holds: ReadonlySet<string>;
+  /** Fails for all of them. */
+  fails: ReadonlySet<string>;
+  /** What its holding depends on. */
+  open: ReadonlyMap<string, PolicyJson>;
+}
+
+/** A kind of requests: what is known of all of them. Everything else may be anything. */
+export interface Kind {
+  asked: Asked;
+  /** `null`: an agent that the policies do not name. */
+  principal: string | null;
+  workflow: boolean;
+  response: boolean;
+}
+
+/** A kind with Cedar's answer. */
+export interface Case extends Kind {
+  answer: Answer;
+}
+
+type Known = Readonly<Record<string, CedarValueJson>>;
+
+/** Members of a request that the catalog settles; the others may be anything. */
+const SETTLED = new Set(['server_identity', 'compliance_domain', 'baa_covered', 'destination_class', 'egress', 'mode']);
+const READ_WITH_WORKFLOW = ['workflow', 'workflow_id'];
+const READ_WITH_RESPONSE = [
+  'response',
+  'egress',
+  'sensitivity_level',
+  'injection_events',
+  'reset_count',
+  'response_size_bytes',
+];
+
+/**
+ * Asks the genuine engine about every kind of request that a catalog makes possible, by partial evaluation: what it answers holds
+ * for each request of the kind, whatever the arguments, the session and the caller.
+ */
+export class Survey {
+  readonly cases: readonly Case[];
+  readonly #bundle: Bundle;
+  readonly #requests: RequestBuilder;
+  /** Every text in the policies: what is not among these, they cannot tell from others of its kind. */
+  readonly #texts: ReadonlySet<string>;
+  readonly #anyone: string;
+  readonly #answers = new Map<string, Answer>();
+  /** Actions for which the types let a policy hold, by its id. */
+  readonly #typed: ReadonlyMap<string, ReadonlySet<string>>;
+
+  constructor(bundle: Bundle, catalog: Catalog, requests: RequestBuilder, agents: readonly string[]) {
+    this.#bundle = bundle;
+    this.#requests = requests;
+    this.#texts = new Set(bundle.policies.flatMap(({ json }) => [...stringsIn(json)]));
+    this.#anyone = unlike('any agent', this.#texts);
+    this.#typed = bundle.request === 'native' ? typedActions(bundle) : new Map();
+    this.cases = askedUnder(catalog).flatMap((asked) => this.#kinds(asked, agents).flatMap((kind) => this.#case(kind)));
+  }
+
+  /** Null where the bundle knows no such request. `known`: members of the context that are settled. */
+  ask(kind: Kind, known: Known = {}): Answer | null {
+    const request = this.#requests.build(this.#input(kind));
+    if (request === null) return null;
+    const context = opened(request.context, kind.principal, known);
+    return this.#answer({ ...request, context }, kind.asked);
+  }
+
+  /** Whether the types let a policy hold for such requests. */
+  fits(policyId: string, { asked }: Kind): boolean {
+    const actions = this.#typed.get(policyId);
+    return actions?.has(actionOf(asked)) ?? true;
+  }
+
+  #case(kind: Kind): Case[] {
+    const answer = this.ask(kind);
+    return answer === null ? [] : [{ ...kind, answer }];
+  }
+
+  #kinds(asked: Asked, agents: readonly string[]): Kind[] {
+    const native = this.#bundle.request === 'native';
+    const named = native ? agents.filter((agent) => this.#texts.has(agent)) : [];
+    const reads = (names: readonly string[]) => (names.some((name) => this.#texts.has(name)) ? [false, true] : [false]);
+    return [null, ...named].flatMap((principal) =>
+      reads(READ_WITH_WORKFLOW).flatMap((workflow) =>
+        reads(READ_WITH_RESPONSE).map((response) => ({ asked, principal, workflow, response })),
+      ),
+    );
+  }
+
+  #input({ asked, principal, workflow, response }: Kind): DecisionInput {
+    return {
+      asked,
+      caller: { subject: principal ?? this.#anyone, source: 'bearer' },
+      session: { class: '', classRank: 0, maxClass: '', maxClassRank: 0, inFlight: 0, generation: 0 },
+      workflow: workflow ? 'any' : null,
+      platform: '',
+      trustLevel: '',
+      ...(response ? { response: { sizeBytes: 0, findings: 0, class: '', classRank: 0 } } : {}),
+    };
+  }
+
+  #answer(request: CedarRequest, asked: Asked): Answer {
+    // What the policies do not name is all the same to them, so that a catalog of many alike tools is asked about once.
+    const veiled = (id: string) => (this.#texts.has(id) ? id : '');
+    const entities = request.entities.map(({ uid: _, ...rest }) => rest);
+    const key = JSON.stringify([
+      asked.action,
+      veiled(request.action.id),
+      request.resource.type,
+      veiled(request.resource.id),
+      request.principal,
+      entities,
+      request.context,
+    ]);
+    const known = this.#answers.get(key);
+    if (known !== undefined) return known;
+    const answer = this.#evaluate(request, asked);
+    this.#answers.set(key, answer);
+    return answer;
+  }
+
+  #evaluate(request: CedarRequest, asked: Asked): Answer {
+    const inGroup = this.#bundle.request === 'native' && asked.action === 'call_tool';
+    const parents = inGroup ? [{ type: 'Action', id: TOOL_GROUP }] : [];
+    const action: EntityJson = { uid: request.action, attrs: {}, parents };
+    const staticPolicies = Object.fromEntries(this.#bundle.policies.map(({ id, text }) => [id, text]));
+    const asks = { ...request, entities: [...request.entities, action], policies: { staticPolicies } };
+    const answer = isAuthorizedPartial(asks);
+    if (answer.type === 'failure') {
+      throw refuseBundle('the policies', answer.errors.map(({ message }) => message).join('; '));
+    }
+    const { satisfied, errored, nontrivialResiduals, residuals } = answer.response;
+    const open = Object.entries(residuals).filter(([id]) => nontrivialResiduals.includes(id));
+    return { holds: new Set(satisfied), fails: new Set(errored), open: new Map(open) };
+  }
+}
+
+/** Whether a policy may hold for some of the requests that were asked about. */
+export function mayHold(answer: Answer, id: string): boolean {
+  return answer.holds.has(id) || answer.open.has(id);
+}
+
+function actionOf(asked: Asked): string {
+  return asked.action === 'call_tool' ? asked.tool.name : asked.action;
+}
+
+/** The context with everything unknown that is not settled, each under its own name. */
+function opened(context: CedarRequest['context'], principal: string | null, known: Known): CedarRequest['context'] {
+  return Object.fromEntries(
+    Object.entries(context).map(([name, value]) => [name, known[name] ?? openedMember(name, value, principal)]),
+  );
+}
+
+function openedMember(name: string, value: CedarValueJson, principal: string | null): CedarValueJson {
+  if (name === 'caller') {
+    return { subject: principal ?? unknown('caller.subject'), source: unknown('caller.source') };
+  }
+  if (name === 'workflow') return { id: unknown('workflow.id'), source: unknown('workflow.source') };
+  return SETTLED.has(name) ? value : unknown(name);
+}
+
+function typedActions({ policies, schema }: Bundle): Map<string, ReadonlySet<string>> {
+  return new Map(
+    policies.flatMap(({ id, text }) => {
+      const answer = getValidRequestEnvsPolicy(text, schema);
+      if (answer.type === 'failure') return [];
+      return [[id, new Set(answer.actions.map(idOf))]];
+    }),
+  );
+}
+
+/** `Action::"name"`, as Cedar prints it: tools have names of plain ASCII. */
+function idOf(action: string): string {
+  return action.slice('Action::"'.length, -1).replaceAll(/\\(["\\'])/g, '$1');
+}
+
+function unlike(name: string, taken: ReadonlySet<string>): string {
+  return taken.has(name) ? unlike(`${name}'`, taken) : name;
+}
