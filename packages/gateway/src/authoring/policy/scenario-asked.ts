@@ -11,13 +11,7 @@ import type {
 import { nearest } from '../../config/nearest.ts';
 import type { Asked } from '../../policy/types.ts';
 
-/** What is asked for, and the catalog's entries that say what its answer may show. */
-interface ReadAsked {
-  asked: Asked;
-  items: readonly Labels[];
-}
-
-type Read = (value: JsonValue, place: Where, beside: Fields<Where>, catalog: Catalog) => ReadAsked;
+type Read = (value: JsonValue, place: Where, beside: Fields<Where>, catalog: Catalog) => Asked;
 
 /** Each way to say what is asked for, and the members of the scenario that go with it. */
 const FORMS: ReadonlyMap<string, { read: Read; beside: readonly string[] }> = new Map([
@@ -34,18 +28,42 @@ const FORMS: ReadonlyMap<string, { read: Read; beside: readonly string[] }> = ne
 
 const BESIDE: readonly string[] = ['arguments', 'resource'];
 
-export const ASKED_MEMBERS: readonly string[] = [...FORMS.keys(), ...BESIDE];
+/** One of these says what is asked for. */
+export const ASKING_MEMBERS: readonly string[] = [...FORMS.keys()];
+export const ASKED_MEMBERS: readonly string[] = [...ASKING_MEMBERS, ...BESIDE];
 
 /** @throws GatewayError as the place of `fields` makes it */
-export function readAsked(fields: Fields<Where>, catalog: Catalog): ReadAsked {
+export function readAsked(fields: Fields<Where>, catalog: Catalog): Asked {
   const given = [...FORMS].filter(([key]) => fields.get(key) !== undefined);
   const [first, second] = given;
-  if (first === undefined) throw fields.place.refuse(`say what is asked for: one of ${[...FORMS.keys()].join(', ')}`);
+  if (first === undefined) throw fields.place.refuse(`say what is asked for: one of ${ASKING_MEMBERS.join(', ')}`);
   if (second !== undefined) throw fields.place.at(second[0]).refuse(`"${first[0]}" is asked for already; give one`);
   const [key, { read, beside }] = first;
   const idle = BESIDE.find((name) => fields.get(name) !== undefined && !beside.includes(name));
   if (idle !== undefined) throw fields.place.at(idle).refuse(`does not go with "${key}"; remove it`);
   return read(fields.get(key) ?? null, fields.place.at(key), fields, catalog);
+}
+
+/** The catalog's entries that say what the answer may show: for what a server asks, those of what it serves meanwhile. */
+export function itemsOf(asked: Asked, catalog: Catalog): Labels[] {
+  switch (asked.action) {
+    case 'call_tool':
+    case 'get_task':
+    case 'update_task':
+    case 'cancel_task':
+      return [asked.tool];
+    case 'read_resource':
+    case 'subscribe':
+      return [asked.resource];
+    case 'get_prompt':
+      return [asked.prompt];
+    case 'complete':
+      return [asked.of];
+    case 'elicit':
+    case 'sample':
+    case 'list_roots':
+      return offeredBy(asked.server, catalog).filter(({ name }) => name === asked.during);
+  }
 }
 
 /** The members that say `asked`. */
@@ -86,10 +104,10 @@ function by({ server, during }: { server: CatalogServer; during: string }): Json
   return { server: server.id, during };
 }
 
-function readCall(name: JsonValue, place: Where, beside: Fields<Where>, catalog: Catalog): ReadAsked {
+function readCall(name: JsonValue, place: Where, beside: Fields<Where>, catalog: Catalog): Asked {
   const tool = toolOf(name, place, catalog);
   const given = beside.get('arguments') === undefined ? {} : beside.object('arguments');
-  return { asked: { action: 'call_tool', tool, arguments: given }, items: [tool] };
+  return { action: 'call_tool', tool, arguments: given };
 }
 
 /** A name that agents see is not the catalog's: policies know the latter only. */
@@ -105,7 +123,7 @@ function readUri(action: 'read_resource' | 'subscribe'): Read {
     if (resource === null || !approves(resource, uri)) {
       throw place.refuse(`the catalog approves no resource ${JSON.stringify(uri)}`);
     }
-    return { asked: { action, resource, uri }, items: [resource] };
+    return { action, resource, uri };
   };
 }
 
@@ -118,9 +136,9 @@ function approves({ pattern }: CatalogResource, uri: string): boolean {
   return pattern.kind === 'uri' ? pattern.uri === uri : pattern.template.matches(uri);
 }
 
-function readPrompt(name: JsonValue, place: Where, beside: Fields<Where>, catalog: Catalog): ReadAsked {
+function readPrompt(name: JsonValue, place: Where, beside: Fields<Where>, catalog: Catalog): Asked {
   const prompt = promptOf(name, place, catalog);
-  return { asked: { action: 'get_prompt', prompt, arguments: texts(beside, 'arguments') }, items: [prompt] };
+  return { action: 'get_prompt', prompt, arguments: texts(beside, 'arguments') };
 }
 
 function promptOf(name: JsonValue, place: Where, { prompts }: Catalog): CatalogPrompt {
@@ -128,7 +146,7 @@ function promptOf(name: JsonValue, place: Where, { prompts }: Catalog): CatalogP
   return entryOf('prompt', name, place, prompts, shown);
 }
 
-function readComplete(value: JsonValue, place: Where, _beside: Fields<Where>, catalog: Catalog): ReadAsked {
+function readComplete(value: JsonValue, place: Where, _beside: Fields<Where>, catalog: Catalog): Asked {
   const fields = new Fields(value, place, ['prompt', 'resource', 'argument']);
   const [prompt, resource] = [fields.get('prompt'), fields.get('resource')];
   if ((prompt === undefined) === (resource === undefined)) throw place.refuse('give either "prompt" or "resource"');
@@ -138,19 +156,19 @@ function readComplete(value: JsonValue, place: Where, _beside: Fields<Where>, ca
       : promptOf(prompt, place.at('prompt'), catalog);
   const argument = new Fields(fields.object('argument'), place.at('argument'), ['name', 'value']);
   const completed = { name: anyText(argument, 'name', null), value: anyText(argument, 'value', null) };
-  return { asked: { action: 'complete', of, argument: completed }, items: [of] };
+  return { action: 'complete', of, argument: completed };
 }
 
-function readTask(value: JsonValue, place: Where, _beside: Fields<Where>, catalog: Catalog): ReadAsked {
+function readTask(value: JsonValue, place: Where, _beside: Fields<Where>, catalog: Catalog): Asked {
   const fields = new Fields(value, place, ['action', 'tool']);
   const action = fields.oneOf('action', ['get_task', 'update_task', 'cancel_task']);
   const tool = toolOf(fields.text('tool'), place.at('tool'), catalog);
-  return { asked: { action, tool }, items: [tool] };
+  return { action, tool };
 }
 
-function readElicit(value: JsonValue, place: Where, _beside: Fields<Where>, catalog: Catalog): ReadAsked {
+function readElicit(value: JsonValue, place: Where, _beside: Fields<Where>, catalog: Catalog): Asked {
   const fields = new Fields(value, place, ['server', 'during', 'mode', 'message', 'fields', 'host']);
-  const { server, during, items } = readAsking(fields, catalog);
+  const { server, during } = readAsking(fields, catalog);
   const mode = fields.get('mode') === undefined ? 'form' : fields.oneOf('mode', ['form', 'url']);
   const message = anyText(fields, 'message', '');
   const names = fields.get('fields') === undefined ? [] : fields.array('fields', 100);
@@ -160,16 +178,16 @@ function readElicit(value: JsonValue, place: Where, _beside: Fields<Where>, cata
   });
   if (mode === 'form' && fields.get('host') !== undefined) throw place.at('host').refuse('does not go with a form');
   const host = mode === 'form' ? null : anyText(fields, 'host', null);
-  return { asked: { action: 'elicit', server, during, mode, message, fields: asked, host }, items };
+  return { action: 'elicit', server, during, mode, message, fields: asked, host };
 }
 
-function readSample(value: JsonValue, place: Where, _beside: Fields<Where>, catalog: Catalog): ReadAsked {
+function readSample(value: JsonValue, place: Where, _beside: Fields<Where>, catalog: Catalog): Asked {
   const members = ['server', 'during', 'max_tokens', 'messages', 'include_context', 'system_prompt', 'tools'];
   const fields = new Fields(value, place, members);
-  const { server, during, items } = readAsking(fields, catalog);
+  const { server, during } = readAsking(fields, catalog);
   const tokens = fields.get('max_tokens') ?? 1000;
   if (typeof tokens !== 'number') throw place.at('max_tokens').refuse('must be a whole number');
-  const asked: Asked = {
+  return {
     action: 'sample',
     server,
     during,
@@ -179,27 +197,29 @@ function readSample(value: JsonValue, place: Where, _beside: Fields<Where>, cata
     systemPrompt: fields.boolean('system_prompt', false),
     tools: fields.boolean('tools', false),
   };
-  return { asked, items };
 }
 
-function readRoots(value: JsonValue, place: Where, _beside: Fields<Where>, catalog: Catalog): ReadAsked {
-  const { server, during, items } = readAsking(new Fields(value, place, ['server', 'during']), catalog);
-  return { asked: { action: 'list_roots', server, during }, items };
+function readRoots(value: JsonValue, place: Where, _beside: Fields<Where>, catalog: Catalog): Asked {
+  const { server, during } = readAsking(new Fields(value, place, ['server', 'during']), catalog);
+  return { action: 'list_roots', server, during };
 }
 
-/** The server that asks, and what it serves meanwhile: the answer may show what that one's may. */
+/** The server that asks, and what it serves meanwhile. */
 function readAsking(fields: Fields<Where>, catalog: Catalog) {
   const id = fields.text('server');
   const server = catalog.servers.find((each) => each.id === id);
   if (server === undefined) throw fields.place.at('server').refuse(unknown('server', id, ids(catalog)));
-  const own = [...catalog.tools, ...catalog.resources, ...catalog.prompts].filter((item) => item.server.id === id);
+  const names = offeredBy(server, catalog).map(({ name }) => name);
   const during = fields.text('during');
-  const items = own.filter(({ name }) => name === during);
-  if (items.length === 0) {
-    const names = own.map(({ name }) => name);
+  if (!names.includes(during)) {
     throw fields.place.at('during').refuse(unknown(`tool, resource or prompt of "${id}"`, during, names));
   }
-  return { server, during, items };
+  return { server, during };
+}
+
+/** Everything that the catalog approves of a server. */
+export function offeredBy({ id }: CatalogServer, { tools, resources, prompts }: Catalog): Labels[] {
+  return [...tools, ...resources, ...prompts].filter(({ server }) => server.id === id);
 }
 
 function ids({ servers }: Catalog): string[] {

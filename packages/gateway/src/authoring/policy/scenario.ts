@@ -8,7 +8,7 @@ import { effectiveClass } from '../../pipeline/resolve.ts';
 import { type Ranks, rankOf } from '../../policy/sensitivity.ts';
 import type { DecisionInput } from '../../policy/types.ts';
 import { higher, type Sensitivity, UNEXPOSED } from '../../session/exposure.ts';
-import { ASKED_MEMBERS, askedMembers, readAsked } from './scenario-asked.ts';
+import { ASKED_MEMBERS, askedMembers, itemsOf, readAsked } from './scenario-asked.ts';
 
 /** What a described request is read under: names are those of the catalog, labels those of the vocabulary. */
 export interface Vocabulary {
@@ -39,7 +39,8 @@ const SUBJECT = { pattern: /^[ -~]+$/, expected: 'printable ASCII text' };
  */
 export function readScenario(value: JsonValue, place: Where, vocabulary: Vocabulary): DecisionInput {
   const fields = new Fields(value, place, SCENARIO_MEMBERS);
-  const { asked, items } = readAsked(fields, vocabulary.catalog);
+  const asked = readAsked(fields, vocabulary.catalog);
+  const items = itemsOf(asked, vocabulary.catalog);
   const revealed = items.map((item) => effectiveClass(vocabulary.ranks, item, null)).reduce(higher, UNEXPOSED);
   const response = readResponse(fields, revealed, vocabulary.ranks);
   return {
