@@ -59,7 +59,12 @@ export class WrittenPlace implements Where {
   }
 
   toString(): string {
-    const at = this.#positions.get(this.#pointer);
+    let [pointer, at] = [this.#pointer, this.#positions.get(this.#pointer)];
+    // What is missing stands nowhere: whatever lacks it does.
+    while (at === undefined && pointer !== '') {
+      pointer = pointer.slice(0, pointer.lastIndexOf('/'));
+      at = this.#positions.get(pointer);
+    }
     return at === undefined ? this.#file : `${this.#file}:${at.line}`;
   }
 }

@@ -1,11 +1,13 @@
+import type { JsonObject } from '@cmcp/evidence';
 import { loadCatalog } from '../../catalog/load.ts';
 import type { Config } from '../../config/types.ts';
 import { GatewayError } from '../../errors.ts';
 import { type Bundle, loadBundle } from '../../policy/bundle.ts';
 import { createEngine } from '../../policy/engine.ts';
 import { sensitivityRanks } from '../../policy/sensitivity.ts';
-import type { Decision, DecisionInput, PolicyEngine } from '../../policy/types.ts';
-import type { Vocabulary } from './scenario.ts';
+import type { Decision, DecisionInput, Effect, PolicyEngine } from '../../policy/types.ts';
+import { placeIn } from '../written.ts';
+import { readScenario, type Vocabulary } from './scenario.ts';
 
 /** A bundle with the genuine engine behind it, to be tried out. */
 export interface Workpiece {
@@ -49,5 +51,22 @@ export function decided(engine: PolicyEngine, input: DecisionInput): Decision {
   } catch (error) {
     if (!(error instanceof GatewayError)) throw error;
     return { effect: 'deny', policyIds: [], advice: {}, error: `${error.code}: ${error.detail}`, unfit: true };
+  }
+}
+
+const HELD_BACK: readonly Effect[] = ['deny', 'step_up', 'defer'];
+
+/** There is an answer to decide on only where the request was passed on. */
+export function isReached(engine: PolicyEngine, { response, ...request }: DecisionInput): boolean {
+  return response === undefined || !HELD_BACK.includes(decided(engine, request).effect);
+}
+
+/** Null for what is no scenario. */
+export function readOrNull(scenario: JsonObject, vocabulary: Vocabulary): DecisionInput | null {
+  try {
+    return readScenario(scenario, placeIn('a generated request', 'POLICY_INVALID'), vocabulary);
+  } catch (error) {
+    if (error instanceof GatewayError) return null;
+    throw error;
   }
 }
