@@ -40,25 +40,25 @@ const bench = (t: TestContext, files: Record<string, string>) => policyBench(t, 
 
 test('an invariant that holds is held against random requests of every kind, and found to hold', async (t) => {
   const { policy } = await bench(t, { 'all.cedar': ALLOW + NO_EXTERNAL, 'tests/invariants.yaml': INVARIANT });
-  const { code, stdout } = await policy('test', '--property', '--seed', '1', '--runs', '3000');
+  const { code, stdout } = await policy('test', '--property', '--seed', '1', '--runs', '800');
   assert.equal(code, 0, stdout);
-  assert.match(stdout, /held {4}no session above pii reaches an external server {2}\([1-9]\d{2} requests\)/);
-  assert.match(stdout, /0 of 1 invariants are violated\. 3000 random requests, seed 1\.\nThat none was found does not/);
+  assert.match(stdout, /held {4}no session above pii reaches an external server {2}\([1-9]\d+ requests\)/);
+  assert.match(stdout, /0 of 1 invariants are violated\. 800 random requests, seed 1\.\nThat none was found does not/);
 });
 
 test('a violation is shown as the smallest request, as a test that fails, and the seed finds it again', async (t) => {
   const rules = ALLOW + NO_EXTERNAL.replace('> 1 };', `> 1 }\n${HOLE};`);
   const { policy, folder } = await bench(t, { 'all.cedar': rules, 'tests/invariants.yaml': INVARIANT });
-  const { code, stdout } = await policy('test', '--property', '--seed', '5', '--runs', '3000');
+  const { code, stdout } = await policy('test', '--property', '--seed', '5', '--runs', '800');
   assert.equal(code, 1, stdout);
   assert.match(stdout, /BROKEN {2}no session above pii reaches an external server {2}\(tests\/invariants\.yaml:2\)/);
-  assert.match(stdout, /1 of 1 invariants are violated\. 3000 random requests, seed 5\./);
+  assert.match(stdout, /1 of 1 invariants are violated\. 800 random requests, seed 5\./);
   const [item = ''] = /- name: [\s\S]*?\n(?=\n)/.exec(stdout.replaceAll(/^ {2}/gm, '')) ?? [];
   assert.match(
     item,
     /^- name: "no session above pii reaches an external server"\n {2}caller: ada\n.*\n {2}session: \{ class: [a-z_]+ \}\n {2}trust_level: hardware\n {2}expect: deny\n$/,
   );
-  assert.equal((await policy('test', '--property', '--seed', '5', '--runs', '3000')).stdout, stdout);
+  assert.equal((await policy('test', '--property', '--seed', '5', '--runs', '800')).stdout, stdout);
   await writeFile(join(folder, 'policy', 'tests', 'found.yaml'), `tests:\n${item}`);
   const failed = await policy('test');
   assert.match(failed.stdout, /FAILED .*\n +expected deny\n +got +allow by all\n/);
@@ -110,8 +110,8 @@ test('matchers tell requests apart: labels, levels, effects, stages, and what is
       'tests/a.yaml': `invariants: [{ name: a, never: allow, when: ${when} }]`,
     });
     const kinds = new Set<string>();
-    for (const seed of ['1', '2', '3', '4', '5', '6']) {
-      const { report } = await json('test', '--property', '--seed', seed, '--runs', '300');
+    for (const seed of ['1', '2', '3']) {
+      const { report } = await json('test', '--property', '--seed', seed, '--runs', '150');
       const [{ violation }] = report.invariants as [{ violation: { scenario: object } | null }];
       if (violation !== null) kinds.add(JSON.stringify(violation.scenario));
     }

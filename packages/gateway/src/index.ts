@@ -15,6 +15,7 @@ export { ownProcess, type ProcessFacts } from './attestation/process-guards/proc
 export { systemPlatforms } from './attestation/system-platforms.ts';
 export type { Detection, EvidenceProvider } from './attestation/types.ts';
 export { checkInvariants, type InvariantReport } from './authoring/policy/check-invariants.ts';
+export { type BundleComparison, compareBundles } from './authoring/policy/compare-bundles.ts';
 export { type PolicyTestReport, type TestReport, testPolicy } from './authoring/policy/test-policy.ts';
 export { schemaOf } from './authoring/schema-of.ts';
 export { type Environment, readEnvironment } from './config/environment.ts';
