@@ -8,8 +8,10 @@ export interface Making {
   ideas: Ideas;
 }
 
-const MAX_DEPTH = 6;
+/** Schemas that refer to themselves end somewhere. */
+const MAX_REFERENCES = 3;
 const MAX_LENGTH = 2000;
+const MAX_ITEMS = 20;
 
 /** Texts of the formats that JSON Schema names. */
 const FORMATS: Readonly<Record<string, string>> = {
@@ -26,11 +28,17 @@ const FORMATS: Readonly<Record<string, string>> = {
 
 /** Arguments for an input schema: most fit it, some lie just outside, some are what rules look for. */
 export function argumentsFor(schema: JsonObject, making: Making): JsonObject {
-  return objectFor(schema, making, schema, 0);
+  return objectFor(schema, making, { schema, references: 0 });
 }
 
-function valueFor(given: JsonValue, name: string, making: Making, root: JsonObject, depth: number): JsonValue {
-  const schema = alternative(given, making, root);
+/** What references are looked up in, and how many lead here. */
+interface Root {
+  schema: JsonObject;
+  references: number;
+}
+
+function valueFor(given: JsonValue, name: string, making: Making, above: Root): JsonValue {
+  const { schema, root } = alternative(given, making, above);
   const { choose, ideas } = making;
   if (Object.hasOwn(schema, 'const')) return member(schema, 'const') ?? null;
   const listed = member(schema, 'enum');
@@ -45,9 +53,9 @@ function valueFor(given: JsonValue, name: string, making: Making, root: JsonObje
     case 'boolean':
       return choose.pick([false, true]) ?? false;
     case 'array':
-      return arrayFor(schema, name, making, root, depth);
+      return arrayFor(schema, name, making, root);
     case 'object':
-      return depth >= MAX_DEPTH ? {} : objectFor(schema, making, root, depth + 1);
+      return objectFor(schema, making, root);
     case 'null':
       return null;
     default:
@@ -56,16 +64,17 @@ function valueFor(given: JsonValue, name: string, making: Making, root: JsonObje
 }
 
 /** One of those that a schema combines, and what a reference points at. */
-function alternative(given: JsonValue, making: Making, root: JsonObject): JsonObject {
-  let schema = isObject(given) ? given : {};
-  for (let steps = 0; steps < MAX_DEPTH; steps += 1) {
-    const reference = member(schema, '$ref');
-    const combined = ['anyOf', 'oneOf', 'allOf'].map((key) => member(schema, key)).find(Array.isArray);
-    const next = typeof reference === 'string' ? pointed(root, reference) : making.choose.pick(combined ?? []);
-    if (!isObject(next)) return schema;
-    schema = next;
+function alternative(given: JsonValue, making: Making, above: Root): { schema: JsonObject; root: Root } {
+  const schema = isObject(given) ? given : {};
+  const reference = member(schema, '$ref');
+  if (typeof reference === 'string') {
+    const root = { ...above, references: above.references + 1 };
+    const found = root.references > MAX_REFERENCES ? {} : pointed(above.schema, reference);
+    return alternative(found ?? {}, making, root);
   }
-  return {};
+  const combined = ['anyOf', 'oneOf', 'allOf'].map((key) => member(schema, key)).find(Array.isArray);
+  const next = making.choose.pick(combined ?? []);
+  return next === undefined ? { schema, root: above } : alternative(next, making, above);
 }
 
 function pointed(root: JsonObject, reference: string): JsonValue | undefined {
@@ -89,8 +98,8 @@ function textFor(schema: JsonObject, name: string, { choose, ideas }: Making): s
   if (own.length > 0 && choose.chance(0.6)) return choose.pick(own) ?? '';
   if (choose.chance(0.1)) return choose.pick(ideas.texts(null)) ?? '';
   const format = member(schema, 'format');
-  const least = countOf(schema, 'minLength') ?? 0;
-  const most = Math.min(countOf(schema, 'maxLength') ?? least + 5, MAX_LENGTH);
+  const least = bounded(countOf(schema, 'minLength') ?? 0, MAX_LENGTH);
+  const most = bounded(countOf(schema, 'maxLength') ?? least + 5, MAX_LENGTH);
   const typical = (typeof format === 'string' ? FORMATS[format] : undefined) ?? 'x'.repeat(Math.max(1, least));
   if (!choose.chance(0.4)) return typical;
   return choose.pick(['', 'x'.repeat(most), 'x'.repeat(most + 1), typical.toUpperCase(), `../${typical}`]) ?? '';
@@ -112,21 +121,25 @@ function countOf(schema: JsonObject, key: string, beside = 0): number | null {
   return typeof value === 'number' ? value + beside : null;
 }
 
-function arrayFor(schema: JsonObject, name: string, making: Making, root: JsonObject, depth: number): JsonValue[] {
-  const least = Math.min(countOf(schema, 'minItems') ?? 0, 20);
-  const length = depth >= MAX_DEPTH ? 0 : (making.choose.pick([least, least + 1, least + 2]) ?? 0);
+function bounded(count: number, most: number): number {
+  return Math.max(0, Math.min(count, most));
+}
+
+function arrayFor(schema: JsonObject, name: string, making: Making, root: Root): JsonValue[] {
+  const least = bounded(countOf(schema, 'minItems') ?? 0, MAX_ITEMS);
+  const length = making.choose.pick([least, least + 1, least + 2]) ?? 0;
   const items = member(schema, 'items') ?? {};
-  return Array.from({ length }, () => valueFor(items, name, making, root, depth + 1));
+  return Array.from({ length }, () => valueFor(items, name, making, root));
 }
 
 /** A member that is not required is left out now and then, and so, rarely, is one that is. */
-function objectFor(schema: JsonObject, making: Making, root: JsonObject, depth: number): JsonObject {
+function objectFor(schema: JsonObject, making: Making, root: Root): JsonObject {
   const properties = member(schema, 'properties');
   const required = member(schema, 'required');
   const needed = Array.isArray(required) ? required : [];
   const members = Object.entries(isObject(properties) ? properties : {}).flatMap(([name, property]) => {
     const given = needed.includes(name) ? !making.choose.chance(0.03) : making.choose.chance(0.6);
-    return given ? [[name, valueFor(property, name, making, root, depth)] as const] : [];
+    return given ? [[name, valueFor(property, name, making, root)] as const] : [];
   });
   return Object.fromEntries(members);
 }
