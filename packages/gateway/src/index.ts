@@ -15,7 +15,10 @@ export { ownProcess, type ProcessFacts } from './attestation/process-guards/proc
 export { systemPlatforms } from './attestation/system-platforms.ts';
 export type { Detection, EvidenceProvider } from './attestation/types.ts';
 export type { Finding } from './authoring/finding.ts';
+export { checkInvariants, type InvariantReport } from './authoring/policy/check-invariants.ts';
+export { type BundleComparison, compareBundles } from './authoring/policy/compare-bundles.ts';
 export { lintPolicy } from './authoring/policy/lint/lint.ts';
+export { type PolicyTestReport, type TestReport, testPolicy } from './authoring/policy/test-policy.ts';
 export { schemaOf } from './authoring/schema-of.ts';
 export { type Environment, readEnvironment } from './config/environment.ts';
 export { knownKeysFile } from './config/known-keys.ts';

@@ -247,3 +247,12 @@ test('whatever the texts, a bundle loads or is refused with POLICY_INVALID', asy
     { numRuns: 100 },
   );
 });
+
+test('a policy is known by the line that it begins on, also where a comment looks like one', async (t) => {
+  const text = `// ${PERMIT}\n${PERMIT}${PERMIT.trim()} @id("b")\nforbid (principal,\n  action, resource);\n  ${PERMIT}`;
+  const { policies } = await loadBundle(await folderOf(t, { ...NATIVE, 'a.cedar': PERMIT, 'b.cedar': text }));
+  assert.deepEqual(
+    policies.map(({ path, line }) => `${path}:${line}`),
+    ['a.cedar:1', 'b.cedar:3', 'b.cedar:4', 'b.cedar:4', 'b.cedar:7'],
+  );
+});

@@ -2,7 +2,8 @@ import type { BundlePolicy } from './parse.ts';
 import { refuseBundle } from './text.ts';
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,99}$/;
-const POSITIONAL = /^policy\d+$/;
+/** The name of a policy that has none of its own: its place. */
+export const POSITIONAL = /^policy\d+$/;
 
 /**
  * Native policies go by their `@id` in entries and reports, which stays the same when files are added; one without it keeps

@@ -10,8 +10,9 @@ import { type BundleText, lineAt, refuseBundle } from './text.ts';
 export interface BundlePolicy {
   /** `policy0`, `policy1`, … over all files in order (wire-formats section 4); in native bundles `@id` where there is one. */
   id: string;
-  /** File and position within it, for messages. */
+  /** The file, and the 1-based line that the policy begins on, with its annotations. */
   path: string;
+  line: number;
   text: string;
   effect: 'permit' | 'forbid';
   annotations: Record<string, string>;
@@ -25,8 +26,8 @@ export interface BundlePolicy {
  * @throws GatewayError POLICY_INVALID with file and line
  */
 export function parsePolicies(files: readonly BundleText[]): BundlePolicy[] {
-  const texts = files.flatMap((file) => splitFile(file).map((text) => ({ path: file.path, text })));
-  return texts.map(({ path, text }, index) => describe(path, text, `policy${index}`));
+  const texts = files.flatMap((file) => withLines(file, splitFile(file)));
+  return texts.map((text, index) => describe(text, `policy${index}`));
 }
 
 /** The policies of one file in source order. */
@@ -47,14 +48,33 @@ function inSourceOrder(parts: readonly string[]): string[] {
   return ordered;
 }
 
-function describe(path: string, text: string, id: string): BundlePolicy {
+/** What may stand between two policies. */
+const BETWEEN = /(?:\s|\/\/[^\n]*)*/y;
+
+/** Cedar gives the texts as written, without saying where. */
+function withLines(file: BundleText, texts: readonly string[]): Pick<BundlePolicy, 'path' | 'line' | 'text'>[] {
+  let [offset, line] = [0, 1];
+  const pass = (length: number): void => {
+    line += file.text.slice(offset, offset + length).split('\n').length - 1;
+    offset += length;
+  };
+  return texts.map((text) => {
+    BETWEEN.lastIndex = offset;
+    pass(BETWEEN.exec(file.text)?.[0].length ?? 0);
+    const begins = line;
+    pass(text.length);
+    return { path: file.path, line: begins, text };
+  });
+}
+
+function describe({ path, line, text }: Pick<BundlePolicy, 'path' | 'line' | 'text'>, id: string): BundlePolicy {
   const parsed = policyToJson(text);
   if (parsed.type === 'failure') throw refuseBundle(path, `${id}: ${messageOf(parsed.errors)}`);
   const { json } = parsed;
   const annotations: Record<string, string> = {};
   // An annotation without a value (`@hitl`) counts as present and empty.
   for (const [key, value] of Object.entries(json.annotations ?? {})) annotations[key] = value ?? '';
-  return { id, path, text, effect: json.effect, annotations, json };
+  return { id, path, line, text, effect: json.effect, annotations, json };
 }
 
 /** The error for a file that Cedar refuses, at the first place that Cedar names. */

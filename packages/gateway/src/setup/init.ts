@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { encodeBase64Url, sha256Hex } from '@cmcp/evidence';
+import { startingTests } from '../authoring/policy/starting-tests.ts';
 import { parseCatalog } from '../catalog/load.ts';
 import type { LeftOutItem, ListedServer } from '../catalog/offer.ts';
 import type { Catalog, CatalogServer, Effects } from '../catalog/types.ts';
@@ -12,7 +13,7 @@ import { readConfig } from '../config/load.ts';
 import { socketProblem } from '../config/paths.ts';
 import type { Credential } from '../config/types.ts';
 import { GatewayError } from '../errors.ts';
-import { loadBundle } from '../policy/bundle.ts';
+import { type Bundle, loadBundle } from '../policy/bundle.ts';
 import { createEngine } from '../policy/engine.ts';
 import { sensitivityRanks } from '../policy/sensitivity.ts';
 import { startingPolicy } from '../policy/starting-policy.ts';
@@ -187,9 +188,7 @@ async function write(
   const putAside = await putFilesAside(out);
   const { text, catalog, leftOutItems } = catalogOf(listed, join(out, 'catalog.json'));
   await writeNew(out, { 'catalog.json': text }, 0o644);
-  await writeNew(join(out, 'policy'), startingPolicy(catalog), 0o644);
-  const bundle = await loadBundle(join(out, 'policy'));
-  createEngine(bundle, catalog).close();
+  const bundle = await writeBundle(join(out, 'policy'), catalog);
   const agent = newCredential('agent');
   const operator = newCredential('operator');
   const secrets = join(out, 'secrets');
@@ -208,6 +207,19 @@ async function write(
     leftOutItems: [...listed.flatMap(({ untold }) => untold), ...leftOutItems],
     putAside,
   };
+}
+
+/** The tests come last: they are not part of what is hashed, and hold for what is. */
+async function writeBundle(folder: string, catalog: Catalog): Promise<Bundle> {
+  await writeNew(folder, startingPolicy(catalog), 0o644);
+  const bundle = await loadBundle(folder);
+  const engine = createEngine(bundle, catalog);
+  try {
+    await writeNew(folder, startingTests({ catalog, ranks: sensitivityRanks() }, engine), 0o644);
+  } finally {
+    engine.close();
+  }
+  return bundle;
 }
 
 function newCredential(subject: string): Credential & { token: string } {

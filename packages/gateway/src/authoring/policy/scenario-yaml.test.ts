@@ -1,0 +1,44 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type JsonObject, parseJson } from '@cmcp/evidence';
+import fc from 'fast-check';
+import { readYaml } from '../written.ts';
+import { yamlItem } from './scenario-yaml.ts';
+import { smallest } from './smallest.ts';
+
+test('what is written as YAML reads back as it was', () => {
+  const text = fc.oneof(fc.string({ unit: 'binary' }), fc.constantFrom('no', 'Null', '0x10', '1e5', '~', '#a', '- a'));
+  const value = fc.letrec<{ any: unknown }>((tie) => ({
+    any: fc.oneof(
+      { depthSize: 'small' },
+      text,
+      fc.integer(),
+      fc.double({ noNaN: true, noDefaultInfinity: true }),
+      fc.boolean(),
+      fc.constant(null),
+      fc.array(tie('any'), { maxLength: 3 }),
+      fc.dictionary(text, tie('any'), { maxKeys: 3 }),
+    ),
+  })).any;
+  fc.assert(
+    fc.property(fc.dictionary(text, value, { minKeys: 1, maxKeys: 4 }), (written) => {
+      const members = parseJson(JSON.stringify(written)) as JsonObject;
+      const read = readYaml(yamlItem(members), 'a.yaml', 'POLICY_INVALID');
+      assert.deepEqual(read.value, [members]);
+    }),
+    { numRuns: 200 },
+  );
+});
+
+test('the smallest scenario lacks everything that is not needed, at every depth', () => {
+  const scenario = {
+    caller: 'a',
+    session: { class: 'pii', in_flight: 1 },
+    arguments: { list: ['x', 'long', 'y'], b: 'c' },
+  };
+  const still = (candidate: JsonObject) => {
+    const { arguments: given } = candidate as { arguments?: { list?: string[] } };
+    return 'caller' in candidate && (given?.list ?? []).includes('long');
+  };
+  assert.deepEqual(smallest(scenario, still), { caller: '', arguments: { list: ['long'] } });
+});
