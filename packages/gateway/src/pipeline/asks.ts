@@ -7,7 +7,7 @@ import type { Ask } from '../mcp/asks.ts';
 import type { Decision } from '../policy/types.ts';
 import { decisionInput, enforce } from './decide.ts';
 import type { PathDeps } from './deps.ts';
-import { exitOf, failureOf } from './exits.ts';
+import { exitOf, failureOf, reportEnd } from './exits.ts';
 import { payloadDigest } from './payload-digest.ts';
 import { type CallRecord, elapsed, entryOf, ruleOf } from './record.ts';
 import type { Side } from './side.ts';
@@ -173,8 +173,8 @@ export class Asks {
   }
 
   async #enter(own: CallRecord, ask: Ask, stage: Stage, failure: GatewayError | null): Promise<void> {
-    const { log, clock, exposures, report } = this.#deps;
-    if (failure !== null) report(failure.code, own.callId, failure.detail);
+    const { log, clock, exposures } = this.#deps;
+    if (failure !== null) reportEnd(this.#deps, own.callId, failure);
     const exposure = exposures.row(own.session.caller.subject);
     const allowed = own.wouldHaveDenied ? 'advisory_deny' : 'allow';
     const draft = entryOf(own, ask.kind, {

@@ -1,6 +1,7 @@
 import { isObject, type JsonObject, type JsonValue, member } from '@cmcp/evidence';
 import { linkedResource } from '../catalog/resources.ts';
 import { GatewayError } from '../errors.ts';
+import { enforces } from '../policy/mode.ts';
 import { rankOf } from '../policy/sensitivity.ts';
 import { higher } from '../session/exposure.ts';
 import { decisionInput } from './decide.ts';
@@ -96,7 +97,7 @@ function isReadable(deps: PathDeps, record: CallRecord, plan: Plan, uri: JsonVal
   if (resource === null || typeof uri !== 'string') return false;
   const asked = { action: 'read_resource' as const, resource, uri };
   const decision = policy.decide(decisionInput(deps, record, asked, record.workflow));
-  if (decision.effect !== 'allow' && deps.config.mode !== 'advisory') return false;
+  if (decision.effect !== 'allow' && enforces(deps.config.mode)) return false;
   // What is shown of another resource counts as that resource seen.
   const shown = { class: resource.sensitivity, rank: rankOf(deps.ranks, resource.sensitivity) };
   record.effective = higher(record.effective ?? record.before, shown);

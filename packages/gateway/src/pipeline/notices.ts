@@ -1,5 +1,6 @@
 import { stringifyJson } from '@cmcp/evidence';
 import type { Notice } from '../mcp/types.ts';
+import { enforces } from '../policy/mode.ts';
 import { decisionInput } from './decide.ts';
 import type { PathDeps } from './deps.ts';
 import type { CallRecord } from './record.ts';
@@ -56,7 +57,7 @@ export class Notices {
       ...decisionInput(this.#deps, this.#record, plan.asked, workflow),
       response: { sizeBytes, findings: 0, class: label, classRank: rank },
     });
-    return decision.effect === 'allow' || this.#deps.config.mode === 'advisory';
+    return decision.effect === 'allow' || !enforces(this.#deps.config.mode);
   }
 }
 

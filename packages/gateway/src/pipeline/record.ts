@@ -4,7 +4,8 @@ import type { CallSalt, EntryReceipt } from '../audit/types.ts';
 import type { Drift } from '../catalog/live.ts';
 import type { Clock } from '../clock.ts';
 import type { GovernedRequest } from '../mcp/types.ts';
-import type { Decision } from '../policy/types.ts';
+import { speaks } from '../policy/mode.ts';
+import type { Decision, Mode } from '../policy/types.ts';
 import type { Sensitivity } from '../session/exposure.ts';
 import type { Session } from '../session/sessions.ts';
 import { payloadDigest } from './payload-digest.ts';
@@ -34,7 +35,7 @@ export interface CallRecord {
   /** What the answer may reveal: the catalog's level and the caller's declaration. */
   effective: Sensitivity | null;
   decision: Decision | null;
-  /** A deny that advisory mode let through. */
+  /** A deny that the mode let through. */
   wouldHaveDenied: boolean;
   responseHash: string | null;
   /** What the server said before its answer. */
@@ -142,13 +143,13 @@ export function ruleOf(decision: Decision | null): string {
 }
 
 /** What every reply carries of its call (contracts section 2); sequence and hash once the entry is durable. */
-export function callMeta(record: CallRecord, receipt: EntryReceipt | null): JsonObject {
+export function callMeta(mode: Mode, record: CallRecord, receipt: EntryReceipt | null): JsonObject {
   const ids: JsonObject = { call_id: record.callId, session_id: record.session.id };
   if (receipt !== null) {
     ids.sequence = receipt.sequence;
     ids.entry_hash = receipt.entryHash;
   }
-  if (record.wouldHaveDenied) ids.would_have_denied = true;
+  if (record.wouldHaveDenied && speaks(mode)) ids.would_have_denied = true;
   return ids;
 }
 

@@ -3,6 +3,8 @@ import type { EntryReceipt } from '../audit/types.ts';
 import { type Answer, withMeta } from '../inspection/response.ts';
 import { inputRequests } from '../mcp/asks.ts';
 import type { GovernedRequest, Outcome } from '../mcp/types.ts';
+import { speaks } from '../policy/mode.ts';
+import type { Mode } from '../policy/types.ts';
 import type { PathDeps } from './deps.ts';
 import type { Plan } from './plan.ts';
 import { type CallRecord, callMeta, type Ending, elapsed, entryOf, ruleOf } from './record.ts';
@@ -36,10 +38,14 @@ export async function release(
     ...(record.salt === null ? {} : { salt: record.salt }),
   });
   const receipt = deps.config.audit.durability === 'strict' ? await entered : unawaited(deps, record, entered);
-  const result = withMeta(shown, 'io.cmcp/call', callMeta(record, receipt));
+  const result = withMeta(shown, 'io.cmcp/call', callMeta(deps.config.mode, record, receipt));
   const type = answer.kind === 'asks' ? 'input_required' : answer.type;
   if (deps.config.compat === 'none') return { kind: 'result', type, result };
-  return { kind: 'result', type, result: { ...result, _cmcp: referenceMeta(record, receipt, ending.latencyMicros) } };
+  return {
+    kind: 'result',
+    type,
+    result: { ...result, _cmcp: referenceMeta(deps.config.mode, record, receipt, ending.latencyMicros) },
+  };
 }
 
 /** A result that is not the last word says so in its entry. */
@@ -69,11 +75,16 @@ function shownResult(deps: PathDeps, request: GovernedRequest, answer: Exclude<A
 }
 
 /** The reference's object beside the content (wire-formats section 17.2), with the hash of this call's own entry. */
-function referenceMeta(record: CallRecord, receipt: EntryReceipt | null, latencyMicros: number): JsonObject {
+function referenceMeta(
+  mode: Mode,
+  record: CallRecord,
+  receipt: EntryReceipt | null,
+  latencyMicros: number,
+): JsonObject {
   return {
     call_id: record.callId,
     ...(receipt === null ? {} : { audit_entry_hash: receipt.entryHash }),
-    would_have_denied: record.wouldHaveDenied,
+    ...(speaks(mode) ? { would_have_denied: record.wouldHaveDenied } : {}),
     latency_us: latencyMicros,
     session_id: record.session.id,
     ...(record.workflow === null ? {} : { workflow_id: record.workflow }),

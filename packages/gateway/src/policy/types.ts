@@ -2,7 +2,8 @@ import type { JsonObject } from '@cmcp/evidence';
 import type { Caller } from '../caller.ts';
 import type { CatalogPrompt, CatalogResource, CatalogServer, CatalogTool } from '../catalog/types.ts';
 
-export type Mode = 'enforcing' | 'advisory';
+/** `advisory` and `silent` refuse nothing that policy denies; see `mode.ts`. */
+export type Mode = 'enforcing' | 'advisory' | 'silent';
 
 /** Actions of the policy schema besides those of tools, each of which is in `call_tool` (contracts section 7). */
 export type OtherAction =
