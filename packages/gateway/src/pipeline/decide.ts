@@ -1,6 +1,8 @@
 import { GatewayError } from '../errors.ts';
 import type { GovernedRequest } from '../mcp/types.ts';
+import { allows } from '../policy/effect.ts';
 import { enforces, speaks } from '../policy/mode.ts';
+import { distinct } from '../policy/redaction.ts';
 import type { Asked, Decision, DecisionInput } from '../policy/types.ts';
 import { higher } from '../session/exposure.ts';
 import type { PathDeps } from './deps.ts';
@@ -47,9 +49,10 @@ export function decisionInput(
   };
 }
 
-/** Turns anything but allow into a refusal, except where the mode does not enforce: then the call is marked. */
+/** Notes what is to be redacted, and turns a denial into a refusal, except where the mode does not enforce: then the call is marked. */
 export function enforce(deps: PathDeps, record: CallRecord, decision: Decision, stage: 'ingress' | 'egress'): void {
-  if (decision.effect === 'allow') return;
+  record.redactions = distinct([...record.redactions, ...decision.redactions]);
+  if (allows(decision)) return;
   if (!enforces(deps.config.mode)) {
     passed(deps, record, decision, stage);
     return;

@@ -2,6 +2,8 @@ import { isObject, type JsonObject, member } from '@cmcp/evidence';
 import type { EntryReceipt } from '../audit/types.ts';
 import { ERRORS, type GatewayError } from '../errors.ts';
 import type { Outcome } from '../mcp/types.ts';
+import { adviceToAgent } from '../policy/advice.ts';
+import { allows } from '../policy/effect.ts';
 import type { PathDeps } from './deps.ts';
 import { recordDrift } from './drift.ts';
 import { exitOf, reportEnd } from './exits.ts';
@@ -80,7 +82,7 @@ const withoutOurs = (given: JsonObject): JsonObject =>
 function ruleFor(record: CallRecord, failure: GatewayError, entryType: Ending['entryType']): string {
   if (entryType === 'fault') return `upstream:${failure.code}`;
   const byPolicy = ['POLICY_DENY', 'STEP_UP_REQUIRED', 'DEFERRED'].includes(failure.code);
-  const egress = failure.code === 'EGRESS_DENIED' && record.decision?.effect !== 'allow';
+  const egress = failure.code === 'EGRESS_DENIED' && record.decision !== null && !allows(record.decision);
   if (byPolicy || egress) return ruleOf(record.decision);
   return failure.code === 'TOOL_NOT_IN_CATALOG' ? 'catalog_miss' : failure.code.toLowerCase();
 }
@@ -92,7 +94,8 @@ function errorData({ config }: PathDeps, record: CallRecord, failure: GatewayErr
     call_id: record.callId,
     'io.cmcp/call': callMeta(config.mode, record, receipt),
   };
-  const advice = record.decision?.effect === 'allow' ? {} : (record.decision?.advice ?? {});
-  if (Object.keys(advice).length > 0) data.advice = { ...advice };
+  const advice =
+    record.decision === null ? {} : adviceToAgent(record.decision, record.session.authority.policy.request);
+  if (Object.keys(advice).length > 0) data.advice = advice;
   return data;
 }

@@ -7,7 +7,7 @@ import { speaks } from '../policy/mode.ts';
 import type { Mode } from '../policy/types.ts';
 import type { PathDeps } from './deps.ts';
 import type { Plan } from './plan.ts';
-import { type CallRecord, callMeta, type Ending, elapsed, entryOf, ruleOf } from './record.ts';
+import { type CallRecord, callMeta, type Ending, elapsed, entryOf, releasedAs, ruleOf } from './record.ts';
 import { refuse } from './refuse.ts';
 import { withTaskId } from './task-handles.ts';
 
@@ -23,10 +23,10 @@ export async function release(
   const exposure = deps.exposures.raise(subject, record.callId, record.effective ?? record.before);
   if (answer.kind === 'error') return refuse(deps, record, plan.asked.action, answer.failure, answer.upstream);
   // First: what cannot be shown is no success, and the entry is written once.
-  const shown = shownResult(deps, request, answer);
+  const shown = shownResult(deps, record, request, answer);
   const ending: Ending = {
     entryType: record.entryType,
-    decision: record.wouldHaveDenied ? 'advisory_deny' : record.withheldLinks > 0 ? 'redact' : 'allow',
+    decision: releasedAs(record),
     rule: ruleOf(record.decision),
     inspection: 'not_inspected',
     after: exposure,
@@ -55,7 +55,12 @@ function unfinished(answer: Exclude<Answer, { kind: 'error' }>): JsonObject {
 }
 
 /** The result as this client may hold it: states and task ids are sealed for it. */
-function shownResult(deps: PathDeps, request: GovernedRequest, answer: Exclude<Answer, { kind: 'error' }>): JsonObject {
+function shownResult(
+  deps: PathDeps,
+  { redactions }: CallRecord,
+  request: GovernedRequest,
+  answer: Exclude<Answer, { kind: 'error' }>,
+): JsonObject {
   if (answer.kind === 'asks') {
     const { asks, state } = answer;
     return {
@@ -66,7 +71,7 @@ function shownResult(deps: PathDeps, request: GovernedRequest, answer: Exclude<A
   if (answer.type === 'task' && request.method === 'tools/call') {
     const id = member(answer.result, 'taskId');
     if (typeof id === 'string') {
-      return withTaskId(answer.result, deps.tasks.seal({ id, tool: request.name }, request.caller));
+      return withTaskId(answer.result, deps.tasks.seal({ id, tool: request.name, redactions }, request.caller));
     }
   }
   return 'taskId' in request && Object.hasOwn(answer.result, 'taskId')

@@ -1,4 +1,5 @@
 import { bundleHash } from '@cmcp/evidence';
+import { checkAnnotations } from './annotations.ts';
 import { readBundleFiles } from './bundle-files.ts';
 import { readManifest } from './manifest.ts';
 import { named } from './names.ts';
@@ -29,6 +30,7 @@ export async function loadBundle(folder: string): Promise<Bundle> {
   const manifest = readManifest(files.manifest);
   const native = manifest.request === 'native';
   const parsed = parsePolicies(files.policies);
+  const odd = native ? checkAnnotations(parsed) : [];
   const policies = native ? named(parsed) : parsed;
   return {
     hash: bundleHash(manifest.raw, files.policies, files.schema.text),
@@ -36,6 +38,6 @@ export async function loadBundle(folder: string): Promise<Bundle> {
     request: manifest.request,
     policies,
     schema: files.schema.text,
-    warnings: native ? validatePolicies(files.policies, files.schema, policies) : [],
+    warnings: native ? [...validatePolicies(files.policies, files.schema, policies), ...odd] : [],
   };
 }

@@ -10,8 +10,9 @@ import { type BundleText, lineAt, refuseBundle } from './text.ts';
 export interface BundlePolicy {
   /** `policy0`, `policy1`, … over all files in order (wire-formats section 4); in native bundles `@id` where there is one. */
   id: string;
-  /** File and position within it, for messages. */
+  /** File and 1-based line in it, for messages. */
   path: string;
+  line: number;
   text: string;
   effect: 'permit' | 'forbid';
   annotations: Record<string, string>;
@@ -25,8 +26,21 @@ export interface BundlePolicy {
  * @throws GatewayError POLICY_INVALID with file and line
  */
 export function parsePolicies(files: readonly BundleText[]): BundlePolicy[] {
-  const texts = files.flatMap((file) => splitFile(file).map((text) => ({ path: file.path, text })));
-  return texts.map(({ path, text }, index) => describe(path, text, `policy${index}`));
+  const parts = files.flatMap((file) => withLines(file, splitFile(file)));
+  return parts.map((part, index) => describe(part, `policy${index}`));
+}
+
+/** Cedar hands policies back as written, so each is found at or after the end of the one before. */
+function withLines(
+  { path, text }: BundleText,
+  parts: readonly string[],
+): Pick<BundlePolicy, 'path' | 'line' | 'text'>[] {
+  let end = 0;
+  return parts.map((part) => {
+    const start = Math.max(end, text.indexOf(part, end));
+    end = start + part.length;
+    return { path, line: text.slice(0, start).split('\n').length, text: part };
+  });
 }
 
 /** The policies of one file in source order. */
@@ -47,14 +61,14 @@ function inSourceOrder(parts: readonly string[]): string[] {
   return ordered;
 }
 
-function describe(path: string, text: string, id: string): BundlePolicy {
-  const parsed = policyToJson(text);
-  if (parsed.type === 'failure') throw refuseBundle(path, `${id}: ${messageOf(parsed.errors)}`);
+function describe(part: Pick<BundlePolicy, 'path' | 'line' | 'text'>, id: string): BundlePolicy {
+  const parsed = policyToJson(part.text);
+  if (parsed.type === 'failure') throw refuseBundle(part.path, `${id}: ${messageOf(parsed.errors)}`, part.line);
   const { json } = parsed;
   const annotations: Record<string, string> = {};
   // An annotation without a value (`@hitl`) counts as present and empty.
   for (const [key, value] of Object.entries(json.annotations ?? {})) annotations[key] = value ?? '';
-  return { id, path, text, effect: json.effect, annotations, json };
+  return { id, ...part, effect: json.effect, annotations, json };
 }
 
 /** The error for a file that Cedar refuses, at the first place that Cedar names. */
@@ -66,4 +80,13 @@ export function cedarError(file: BundleText, errors: readonly DetailedError[], w
 
 function messageOf(errors: readonly DetailedError[]): string {
   return errors.map(({ message, help }) => (help === null ? message : `${message} (${help})`)).join('; ');
+}
+
+/** 1-based line of a policy's annotation in its file. */
+export function annotationLine({ text, line }: BundlePolicy, key: string): number {
+  for (const { 0: token, index } of text.matchAll(/"(?:[^"\\]|\\.)*"|\/\/[^\n]*|@\s*[A-Za-z_]\w*/gs)) {
+    if (token.startsWith('@') && token.slice(1).trim() === key)
+      return line + text.slice(0, index).split('\n').length - 1;
+  }
+  return line;
 }

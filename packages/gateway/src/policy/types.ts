@@ -1,6 +1,7 @@
 import type { JsonObject } from '@cmcp/evidence';
 import type { Caller } from '../caller.ts';
 import type { CatalogPrompt, CatalogResource, CatalogServer, CatalogTool } from '../catalog/types.ts';
+import type { Redaction } from './redaction.ts';
 
 /** `advisory` and `silent` refuse nothing that policy denies; see `mode.ts`. */
 export type Mode = 'enforcing' | 'advisory' | 'silent';
@@ -80,12 +81,14 @@ export interface DecisionInput {
 }
 
 export interface Decision {
-  /** Cedar's answer with any evaluation error turned into deny. */
-  effect: 'allow' | 'deny' | 'step_up' | 'defer';
+  /** Cedar's answer with any evaluation error turned into deny. `redact`: allowed, with {@link redactions} applied. */
+  effect: 'allow' | 'redact' | 'deny' | 'step_up' | 'defer';
   /** Ids of the determining policies, sorted. Empty on default deny. */
   policyIds: string[];
-  /** Merged annotations of the determining forbids, later policy id wins (wire-formats section 4). */
+  /** Advice of the determining forbids, merged; the later policy wins (wire-formats section 4). */
   advice: Record<string, string>;
+  /** What is removed from the answer: all that any determining permit asks for, each once. Empty unless `effect` is `redact`. */
+  redactions: readonly Redaction[];
   /** Set when an evaluation error denied; for operators and the entry's rule text, never for callers. */
   error: string | null;
   /**

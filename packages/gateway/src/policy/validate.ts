@@ -16,7 +16,7 @@ export function validatePolicies(
 ): string[] {
   const parsed = checkParseSchema(schema.text);
   if (parsed.type === 'failure') throw cedarError(schema, parsed.errors, 'not a Cedar schema');
-  for (const file of files) refuseGroupEquality(file, policies);
+  refuseGroupEquality(policies);
   return files.flatMap((file) => validateFile(file, schema));
 }
 
@@ -39,17 +39,13 @@ function validateFile(file: BundleText, schema: BundleText): string[] {
  * `action == Action::"call_tool"` type-checks and never matches: requests name a tool, which is *in* call_tool. So does a list
  * with the group in it, where membership of the list is equality.
  */
-function refuseGroupEquality(file: BundleText, policies: readonly BundlePolicy[]): void {
-  let from = 0;
-  for (const policy of policies.filter(({ path }) => path === file.path)) {
-    // Cedar hands policies back as written, so each is found at or after the end of the one before.
-    const start = Math.max(from, file.text.indexOf(policy.text, from));
-    from = start + policy.text.length;
-    if (!comparesGroup(policy.json)) continue;
+function refuseGroupEquality(policies: readonly BundlePolicy[]): void {
+  for (const { path, line, json } of policies) {
+    if (!comparesGroup(json)) continue;
     throw refuseBundle(
-      file.path,
+      path,
       'compares action with Action::"call_tool", which never matches; write: action in Action::"call_tool"',
-      file.text.slice(0, start).split('\n').length,
+      line,
     );
   }
 }

@@ -55,8 +55,9 @@ export async function checkSetup(config: Config, deps: CheckDeps): Promise<Check
     }
   };
   const bundle = await attempt(() => loadBundle(config.policy.path));
-  const catalog = await attempt(() => loadCatalog(config.catalog.path, sensitivityRanks(config.vocabulary)));
-  const engine = bundle === null || catalog === null ? null : await attempt(() => createEngine(bundle, catalog));
+  const ranks = sensitivityRanks(config.vocabulary);
+  const catalog = await attempt(() => loadCatalog(config.catalog.path, ranks));
+  const engine = bundle === null || catalog === null ? null : await attempt(() => createEngine(bundle, catalog, ranks));
   problems.push(...pinProblems(config, bundle, catalog), ...unknownUpstreams(config, catalog));
   const servers = catalog === null || engine === null ? [] : await checkServers(config, catalog, deps);
   engine?.close();
