@@ -347,6 +347,10 @@ test('the result of a task is redacted as the call that made it, whoever may ask
     const done = await call.agent.request('tasks/get', { taskId });
     assert.deepEqual(done.result?.result, { content: [text(NOTE)], structuredContent: SAFE });
     assert.equal(receiptOf(done).redacted, 3);
+    state = task('working', { result: { content: 'CANARY', isError: 'CANARY' } });
+    assert.deepEqual((await call.agent.request('tasks/get', { taskId })).result?.result, {});
+    state = task('working', { result: 'CANARY' });
+    assert.equal((await call.agent.request('tasks/get', { taskId })).result?.result, undefined);
     state = task('failed', { error: { code: -32001, message: 'CANARY', data: 'CANARY' } });
     const failed = await call.agent.request('tasks/get', { taskId });
     assert.deepEqual(failed.result?.error, { code: -32001, message: NOTE });
@@ -355,11 +359,7 @@ test('the result of a task is redacted as the call that made it, whoever may ask
     const entries = await bed.entries(call.session, 'CANARY');
     assert.deepEqual(
       entries.map(({ action, policy_decision }) => [action, policy_decision]),
-      [
-        ['call_tool', 'redact'],
-        ['get_task', 'redact'],
-        ['get_task', 'redact'],
-      ],
+      [['call_tool', 'redact'], ...Array.from({ length: 4 }, () => ['get_task', 'redact'])],
     );
   });
 });

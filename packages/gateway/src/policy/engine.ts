@@ -7,14 +7,14 @@ import { NotEvaluable } from './cedar-value.ts';
 import { CouldAllow } from './could-allow.ts';
 import type { BundlePolicy } from './parse.ts';
 import { type Prepared, prepare } from './prepared.ts';
-import { canBeRedacted, requireRedactable } from './redactable.ts';
+import { requireRedactable } from './redactable.ts';
 import { distinct, type Redaction, redactionsOf } from './redaction.ts';
 import type { CedarRequest, RequestBuilder } from './request.ts';
 import { compatRequests } from './request-compat.ts';
 import { nativeRequests } from './request-native.ts';
 import { refuseForeignScopes } from './scope-compat.ts';
 import { type Ranks, sensitivityRanks } from './sensitivity.ts';
-import type { Askable, Asked, Decision, DecisionInput, PolicyEngine } from './types.ts';
+import type { Askable, Decision, DecisionInput, PolicyEngine } from './types.ts';
 
 /**
  * A Cedar engine for what `catalog` approves, under the policies of `bundle`. `ranks`: the classes that there are.
@@ -70,7 +70,7 @@ class CedarEngine implements PolicyEngine {
     this.#couldAllow.close();
   }
 
-  #read(answer: AuthorizationAnswer, request: CedarRequest, { asked, response }: DecisionInput): Decision {
+  #read(answer: AuthorizationAnswer, request: CedarRequest, { response }: DecisionInput): Decision {
     if (answer.type === 'failure') return { ...denied(this.#requests.explain(request)), unfit: true };
     const { decision, diagnostics } = answer.response;
     const reasons = this.#inOrder(diagnostics.reason);
@@ -80,7 +80,7 @@ class CedarEngine implements PolicyEngine {
       const policyIds = this.#inOrder([...erring, ...(decision === 'deny' ? reasons : [])]);
       return { ...denied(describe(diagnostics.errors)), policyIds };
     }
-    if (decision === 'allow') return this.#allowed(reasons, asked.action);
+    if (decision === 'allow') return this.#allowed(reasons);
     const merged = mergeAdvice(reasons.map((id) => this.#policies.get(id)?.annotations ?? {}));
     // What was already fetched cannot be approved afterwards: egress denials are plain (wire-formats section 5).
     const effect = response === undefined ? deniedAs(merged) : 'deny';
@@ -88,10 +88,9 @@ class CedarEngine implements PolicyEngine {
   }
 
   /** No permit lifts what another asks to be removed: a broad one would otherwise undo each narrow one, unnoticed. */
-  #allowed(policyIds: string[], action: Asked['action']): Decision {
+  #allowed(policyIds: string[]): Decision {
     const redactions = distinct(policyIds.flatMap((id) => this.#policies.get(id)?.redactions ?? []));
     if (redactions.length === 0) return { ...denied(null), effect: 'allow', policyIds };
-    if (!canBeRedacted(action)) return { ...denied(`no answer to ${action} can be redacted`), policyIds };
     return { ...denied(null), effect: 'redact', policyIds, redactions };
   }
 

@@ -1,17 +1,21 @@
 import type { PolicyJson } from '@cedar-policy/cedar-wasm/nodejs';
 import type { Catalog } from '../catalog/types.ts';
-import { TOOL_GROUP } from './actions.ts';
 import { annotationLine, type BundlePolicy } from './parse.ts';
 import { redactionsOf } from './redaction.ts';
 import type { Ranks } from './sensitivity.ts';
 import { refuseBundle } from './text.ts';
 import type { Asked } from './types.ts';
 
-/** Actions whose answer goes to the agent, with content in it. */
-const REDACTABLE: readonly Asked['action'][] = ['call_tool', 'read_resource', 'get_prompt', 'get_task'];
-
-/** Whether there is an answer to redact: what is allowed otherwise on condition of a redaction cannot be allowed. */
-export const canBeRedacted = (action: Asked['action']): boolean => REDACTABLE.includes(action);
+/** Actions without an answer to the agent that has content; a completion is text, of which nothing would be left. */
+const NOTHING_TO_REDACT: readonly string[] = [
+  'subscribe',
+  'complete',
+  'elicit',
+  'sample',
+  'list_roots',
+  'update_task',
+  'cancel_task',
+] satisfies Asked['action'][];
 
 /**
  * Refuses redactions that could not be carried out: of actions without an answer to redact, and of classes that nobody defined.
@@ -37,7 +41,7 @@ export function requireRedactable(
     const action = request === 'native' ? withoutAnswer(policy.json.action, tools) : null;
     if (action !== null)
       throw refuse(
-        `stands on a permit for ${action}; name what it is about: ${[TOOL_GROUP, ...REDACTABLE.slice(1)].join(', ')} or a tool`,
+        `stands on a permit for ${action}; name what it is about: call_tool, read_resource, get_prompt, get_task or a tool`,
       );
   }
 }
@@ -49,13 +53,3 @@ function withoutAnswer(scope: PolicyJson['action'], tools: ReadonlySet<string>):
   const ids = named.map((entity) => ('__entity' in entity ? entity.__entity.id : entity.id));
   return ids.find((id) => NOTHING_TO_REDACT.includes(id) && !tools.has(id)) ?? null;
 }
-
-const NOTHING_TO_REDACT: readonly string[] = [
-  'subscribe',
-  'complete',
-  'elicit',
-  'sample',
-  'list_roots',
-  'update_task',
-  'cancel_task',
-] satisfies Asked['action'][];

@@ -7,15 +7,10 @@ export interface Sight {
   item(index: number): Sight;
 }
 
-/** How many values were removed. */
-export interface Removed {
-  fields: number;
-}
-
 const REDACTED = '[redacted]';
 
-/** The value without what any of the redactions takes. The same names and the same number of items stay. */
-export function apply(value: JsonValue, sights: readonly Sight[], removed: Removed): JsonValue {
+/** The value without what any of the redactions takes, each counted. The same names and the same number of items stay. */
+export function apply(value: JsonValue, sights: readonly Sight[], removed: { fields: number }): JsonValue {
   if (sights.some(({ takes }) => takes)) {
     removed.fields += 1;
     // A text stays a text. Nothing else has a value of its type that could not be taken for a true one.
