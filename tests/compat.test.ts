@@ -49,7 +49,7 @@ const UNPINNED = `SHA256:${'A'.repeat(43)}=`;
 const REFERENCE_STYLE = {
   'allow.cedar':
     'permit (principal, action, resource == Resource::"crm.query");\npermit (principal, action, resource);',
-  'block-mnpi.cedar': `@approver("compliance") @reason("MNPI stays inside")
+  'block-mnpi.cedar': `@approver("compliance") @reason("MNPI stays inside") @severity("é")
 forbid (principal, action == Action::"Chat.post", resource)
 when { context has session_max_sensitivity && context.session_max_sensitivity == "mnpi" };`,
   'cap.cedar': `forbid (principal, action, resource == Resource::"payments.transfer")
@@ -71,7 +71,7 @@ test("policies in the reference's style decide as their authors meant, allow and
     const { session_id } = callMeta(await call('crm.query'));
     const stepUp = await refused(call('chat.post'));
     assert.equal(stepUp.data.error_code, 'STEP_UP_REQUIRED', 'an approver in the advice asks for one');
-    assert.deepEqual(stepUp.data.advice, { approver: 'compliance', reason: 'MNPI stays inside' });
+    assert.deepEqual(stepUp.data.advice, { approver: 'compliance', reason: 'MNPI stays inside', severity: 'é' });
     bed.server.answer = () => ({ content: [{ type: 'text', text: 'x'.repeat(6000) }] });
     assert.equal((await refused(call('crm.query'))).data.error_code, 'EGRESS_DENIED');
     await endSession(client);

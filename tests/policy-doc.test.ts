@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { type TestContext, test } from 'node:test';
+import type { JsonObject } from '@cmcp/evidence';
 import { ACTION_FORMS, COMMON_CONTEXT } from '../packages/gateway/src/policy/actions.ts';
+import { adviceToAgent } from '../packages/gateway/src/policy/advice.ts';
+import { ANNOTATIONS } from '../packages/gateway/src/policy/annotations.ts';
+import { MODES } from '../packages/gateway/src/policy/mode.ts';
 import { nativeSchema } from '../packages/gateway/src/policy/schema.ts';
-import type { Asked } from '../packages/gateway/src/policy/types.ts';
+import type { Asked, Decision } from '../packages/gateway/src/policy/types.ts';
 import {
   catalogOf,
   decisionAbout,
@@ -19,7 +23,12 @@ import {
 const PAGE = await readFile(new URL('../docs/policy.md', import.meta.url), 'utf8');
 const RULES = [...PAGE.matchAll(/```cedar\n([\s\S]*?)```/g)].map((match) => match[1] ?? '');
 
-const TOOLS = catalogOf(toolRecord('deploy', { effects: 'write' }), toolRecord('read_file'));
+const TOOLS = catalogOf(
+  toolRecord('deploy', { effects: 'write' }),
+  toolRecord('read_file'),
+  toolRecord('transfer', {}, { amount: { type: 'integer' } }),
+  toolRecord('find_customer'),
+);
 const LOCAL = serverOf(TOOLS, 'local');
 const FILES = { ...LOCAL, id: 'files' };
 const SEARCH = { ...LOCAL, id: 'search' };
@@ -52,50 +61,96 @@ const sample = (server: typeof LOCAL): Asked => {
 };
 const prompt = (which: typeof OUTSIDE): Asked => ({ action: 'get_prompt', prompt: which, arguments: { x: 'y' } });
 const read = (uri: string): Asked => ({ action: 'read_resource', resource: REPORTS, uri });
-const deploy: Asked = { action: 'call_tool', tool: toolOf(CATALOG, 'deploy'), arguments: {} };
+const call = (name: string, args: JsonObject = {}): Asked => {
+  return { action: 'call_tool', tool: toolOf(CATALOG, name), arguments: args };
+};
+const deploy = call('deploy');
 
 const reporting = { caller: { subject: 'reporting', source: 'bearer' } } as const;
+const support = { caller: { subject: 'support', source: 'bearer' } } as const;
 const release = { caller: { subject: 'release', source: 'bearer' } } as const;
 const exposed = { session: { maxClassRank: 1 } };
 const answer = (sizeBytes: number) => ({ response: { sizeBytes, findings: 0, class: 'public', classRank: 0 } });
 
-/** Requests that each rule of the page leaves alone or allows, and requests that it denies or does not reach. */
-const DECIDED: Record<string, { allow: Parameters<typeof decisionAbout>[]; deny: Parameters<typeof decisionAbout>[] }> =
-  {
-    'reporting-reads-reports': {
-      allow: [[read('file:///srv/reports/a'), reporting]],
-      deny: [[read('file:///srv/reports/a')], [read('file:///srv/keys'), reporting], [deploy, reporting]],
-    },
-    'no-sampling-by-outsiders': { allow: [[sample(OTHER)], [form([])]], deny: [[sample(SEARCH)]] },
-    'no-secrets-in-forms': { allow: [[form(['name'])]], deny: [[form(['name', 'password'])]] },
-    'only-our-login': { allow: [[web('login.example')], [form([])]], deny: [[web('login.example.evil.example')]] },
-    'no-arguments-to-external-prompts': {
-      allow: [[prompt(OUTSIDE)], [prompt(INSIDE), exposed]],
-      deny: [[prompt(OUTSIDE), exposed]],
-    },
-    'no-bulk': {
-      allow: [[deploy], [deploy, answer(9)]],
-      deny: [
-        [deploy, answer(1_000_001)],
-        [web('x'), answer(1_000_001)],
-      ],
-    },
-    'deploys-by-release-only': {
-      allow: [[deploy, { ...release, trustLevel: 'hardware' }]],
-      deny: [
-        [deploy, release],
-        [deploy, { trustLevel: 'hardware' }],
-      ],
-    },
-  };
+type Requests = Parameters<typeof decisionAbout>[];
+
+/** Requests that each rule of the page leaves alone or allows, and requests that it denies, does not reach, or decides on otherwise. */
+const DECIDED: Record<string, Partial<Record<Decision['effect'], Requests>>> = {
+  'reporting-reads-reports': {
+    allow: [[read('file:///srv/reports/a'), reporting]],
+    deny: [[read('file:///srv/reports/a')], [read('file:///srv/keys'), reporting], [deploy, reporting]],
+  },
+  'no-sampling-by-outsiders': { allow: [[sample(OTHER)], [form([])]], deny: [[sample(SEARCH)]] },
+  'no-secrets-in-forms': { allow: [[form(['name'])]], deny: [[form(['name', 'password'])]] },
+  'only-our-login': { allow: [[web('login.example')], [form([])]], deny: [[web('login.example.evil.example')]] },
+  'no-arguments-to-external-prompts': {
+    allow: [[prompt(OUTSIDE)], [prompt(INSIDE), exposed]],
+    deny: [[prompt(OUTSIDE), exposed]],
+  },
+  'no-bulk': {
+    allow: [[deploy], [deploy, answer(9)]],
+    deny: [
+      [deploy, answer(1_000_001)],
+      [web('x'), answer(1_000_001)],
+    ],
+  },
+  'large-transfers-need-finance': {
+    allow: [[call('transfer')], [call('transfer', { amount: 1000 })], [deploy]],
+    step_up: [[call('transfer', { amount: 1001 })]],
+    deny: [[call('transfer', { amount: 1001 }), answer(9)]],
+  },
+  'deploys-wait-for-the-board': {
+    allow: [[deploy, { trustLevel: 'hardware' }], [call('transfer')]],
+    defer: [[deploy]],
+  },
+  'support-sees-customers-masked': {
+    redact: [
+      [call('find_customer'), support],
+      [call('find_customer'), { ...support, ...answer(9) }],
+    ],
+    deny: [[call('find_customer')], [deploy, support]],
+  },
+  'deploys-by-release-only': {
+    allow: [[deploy, { ...release, trustLevel: 'hardware' }]],
+    deny: [
+      [deploy, release],
+      [deploy, { trustLevel: 'hardware' }],
+    ],
+  },
+};
 
 test('every rule on the page about policies decides as the page says', async (t) => {
   assert.equal(RULES.length, Object.keys(DECIDED).length);
-  for (const [id, { allow, deny }] of Object.entries(DECIDED)) {
+  for (const [id, decided] of Object.entries(DECIDED)) {
     const engine = await withRule(t, id);
-    for (const request of allow) assert.equal(engine.decide(decisionAbout(...request)).effect, 'allow', id);
-    for (const request of deny) assert.equal(engine.decide(decisionAbout(...request)).effect, 'deny', id);
+    for (const [effect, requests] of Object.entries(decided))
+      for (const request of requests) assert.equal(engine.decide(decisionAbout(...request)).effect, effect, id);
   }
+});
+
+test('the page has an example of every decision, and a row for it and for every annotation', () => {
+  const effects = new Set(Object.values(DECIDED).flatMap((decided) => Object.keys(decided)));
+  assert.deepEqual([...effects].sort(), ['allow', 'defer', 'deny', 'redact', 'step_up']);
+  for (const effect of effects) assert.match(PAGE, new RegExp(`^\\| .*\\| \`${effect}\` \\|$`, 'm'), effect);
+  for (const name of Object.keys(ANNOTATIONS)) assert.match(PAGE, new RegExp(`^\\| .*\`@${name}(\\(|\`)`, 'm'), name);
+  for (const mode of MODES) assert.match(PAGE, new RegExp(`^\\| \`${mode}\` \\|`, 'm'), mode);
+});
+
+test('the page says what the examples tell and remove', async (t) => {
+  const transfer = await withRule(t, 'large-transfers-need-finance');
+  const asked = transfer.decide(decisionAbout(call('transfer', { amount: 1001 })));
+  assert.deepEqual(Object.keys(adviceToAgent(asked, 'native')).sort(), [
+    'advice',
+    'approver',
+    'severity',
+    'ttl_seconds',
+  ]);
+  const masked = await withRule(t, 'support-sees-customers-masked');
+  const { redactions } = masked.decide(decisionAbout(call('find_customer'), support));
+  assert.deepEqual(
+    redactions.map(({ text }) => text),
+    ['$.customer.ssn', '$.orders[*].card', 'class:pii'],
+  );
 });
 
 test('a rule about the scope keeps a tool out of a list, and a condition on the context does not', async (t) => {

@@ -8,6 +8,8 @@ export interface CallMeta {
   sequence?: number;
   entry_hash?: string;
   would_have_denied?: boolean;
+  redacted?: number;
+  would_have_redacted?: number;
 }
 
 /** The gateway's receipt in a result. */

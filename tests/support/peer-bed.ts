@@ -158,7 +158,8 @@ export class PeerBed {
   }
 
   async verified(sessionId: string): Promise<Report> {
-    const modes = this.started.mode === 'advisory' ? { allowModes: ['advisory'] as const } : {};
+    const { mode } = this.started;
+    const modes = mode === 'advisory' || mode === 'silent' ? { allowModes: [mode] as const } : {};
     return verify(await sessionText(this.started, sessionId), { ...pins(this.started), ...modes });
   }
 

@@ -70,7 +70,7 @@ const wrongUsage: [string[], RegExp][] = [
   [['verify', 'x', '--max-age', '1h'], /--max-age takes a whole number/],
   [['verify', 'x', '--at', 'yesterday'], /--at takes an RFC 3339 time/],
   [['verify', 'x', '--at', '2026-01-31T12:00:00'], /with its zone/],
-  [['verify', 'x', '--allow-mode', 'silent'], /--allow-mode takes advisory/],
+  [['verify', 'x', '--allow-mode', 'quiet'], /--allow-mode takes advisory or silent/],
   [['session'], /unknown action ""/],
   [['session', 'lst'], /did you mean list\?/],
   [['session', 'close'], /say which: cmcp session close ID/],

@@ -58,7 +58,7 @@ test('values that are none are refused as a wrong command line, and nothing is v
     [['--max-age=-1'], /--max-age takes/],
     [['--max-age', '010'], /--max-age takes/],
     [['--at', 'noon'], /--at takes an RFC 3339 time/],
-    [['--allow-mode', 'silent'], /--allow-mode takes advisory/],
+    [['--allow-mode', 'enforcing'], /--allow-mode takes advisory or silent/],
     [['--level', '3'], /--level takes 0, 1 or 2/],
     [['--provenance-kind', 'guessed'], /--provenance-kind takes one of/],
   ];
@@ -121,18 +121,26 @@ test('age is judged by the clock that is given, and only when it is asked about'
   assert.equal((await software('--max-age', '1')).code, distance > 10 ? 1 : 0, 'by the clock of this machine');
 });
 
-test('--allow-mode accepts a session in advisory mode, by name', async () => {
-  const advisory = structuredClone(file);
-  advisory.claim.trace.policy.enforcement_mode = 'advisory';
-  const detail = advisory.bundle.entries[0]?.detail;
-  if (detail) detail.mode = 'advisory';
-  await seal(advisory, key);
-  const asked = [await write('advisory', stringifyJson(advisory)), '--key', join(folder, 'key'), ...SOFTWARE];
-  assert.equal((await cmcp(...asked)).code, 1);
-  const { code, stdout } = await cmcp(...asked, '--allow-mode', 'advisory');
-  assert.equal(code, 0, stdout);
-  assert.match(stdout, /VERIFIED WITH .*--allow-mode advisory/);
-});
+for (const [mode, other] of [
+  ['advisory', 'silent'],
+  ['silent', 'advisory'],
+] as const) {
+  test(`--allow-mode accepts a session in ${mode} mode, by name`, async () => {
+    const loose = structuredClone(file);
+    loose.claim.trace.policy.enforcement_mode = mode;
+    const detail = loose.bundle.entries[0]?.detail;
+    if (detail) detail.mode = mode;
+    await seal(loose, key);
+    const asked = [await write(mode, stringifyJson(loose)), '--key', join(folder, 'key'), ...SOFTWARE];
+    const plain = await cmcp(...asked);
+    assert.equal(plain.code, 1);
+    assert.match(plain.stdout, new RegExp(`--allow-mode ${mode}`));
+    assert.equal((await cmcp(...asked, '--allow-mode', other)).code, 1);
+    const { code, stdout } = await cmcp(...asked, '--allow-mode', mode);
+    assert.equal(code, 0, stdout);
+    assert.match(stdout, new RegExp(`VERIFIED WITH .*--allow-mode ${mode}`));
+  });
+}
 
 test('--controller-key is the key under which receipts of controllers are checked', async () => {
   const controller = await newKey();

@@ -35,6 +35,7 @@ import { SERVER_INFO } from './mcp/server-info.ts';
 import { OperatorEvents } from './operator/events.ts';
 import { OperatorListener } from './operator/listener.ts';
 import { type Ranks, sensitivityRanks } from './policy/sensitivity.ts';
+import type { Mode } from './policy/types.ts';
 import { createRuntime, type Runtime, type RuntimeDeps } from './runtime.ts';
 import { Freshness, type Monotonic } from './session/freshness.ts';
 import { resetExposure } from './session/reset.ts';
@@ -67,7 +68,7 @@ export interface StartedGateway {
   url: string | null;
   /** Path of the operator interface's Unix socket; null over stdio. */
   operatorSocket: string | null;
-  mode: string;
+  mode: Mode;
   /** What vouches for the machine, as claims name it, such as `tpm2`. */
   platform: string;
   trustLevel: string;

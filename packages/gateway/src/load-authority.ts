@@ -23,7 +23,7 @@ export async function loadApproved(config: Config, ranks: Ranks): Promise<Approv
   requirePinned('POLICY_HASH_MISMATCH', config.policy.pin, bundle.hash);
   const catalog = await loadCatalog(config.catalog.path, ranks);
   requirePinned('CATALOG_HASH_MISMATCH', config.catalog.pin, catalog.hash);
-  return { catalog, policy: createEngine(bundle, catalog) };
+  return { catalog, policy: createEngine(bundle, catalog, ranks) };
 }
 
 /** Limits and credentials of one server: what runs is said by the catalog, these by the config (contracts section 8). */

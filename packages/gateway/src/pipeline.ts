@@ -26,7 +26,7 @@ export async function serve(deps: PathDeps, request: GovernedRequest): Promise<O
   if (ask !== null) return await walk(deps, request, arrived, liveSide(request, ask), () => {});
   return await deps.parked.start(request, (call) =>
     walk(deps, request, arrived, call, (record) => {
-      call.meta = callMeta(record, null);
+      call.meta = callMeta(deps.config.mode, record, null);
     }),
   );
 }

@@ -3,6 +3,7 @@ import type { Gateway, StartedGateway } from '@cmcp/gateway';
 import { CONFIG_OPTION, type Command, DEFAULT_CONFIG } from '../command.ts';
 import { explain } from '../failure.ts';
 import { EXIT, type Io, RefusedError } from '../io.ts';
+import { modeText } from '../mode-text.ts';
 import { columns } from '../table.ts';
 
 export const startCommand: Command = {
@@ -85,7 +86,7 @@ function banner(started: StartedGateway, dev: boolean): string {
   const rows = [
     ['  agents', started.url ?? 'the client on standard input'],
     ['  operators', started.operatorSocket ?? 'no operator interface over stdio'],
-    ['  mode', started.mode],
+    ['  mode', modeText(started.mode)],
     ['  policy', started.policyHash],
     ['  catalog', started.catalogHash],
     ['  platform', started.platform],

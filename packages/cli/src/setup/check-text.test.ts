@@ -19,6 +19,7 @@ const server = (id: string, members: Partial<ServerCheck> = {}): ServerCheck => 
 });
 
 const report = (...servers: ServerCheck[]): CheckReport => ({
+  mode: 'enforcing',
   ok: servers.every(({ status }) => status === 'as approved'),
   policy: { path: './policy', hash: 'sha256:p', pin: 'matches', version: '1.0.0', warnings: [] },
   catalog: { path: './c.json', hash: 'sha256:c', pin: 'differs', tools: 3, resources: 2, templates: 1, prompts: 0 },
@@ -33,6 +34,7 @@ const row = (check: ServerCheck): string =>
 
 test('a check says how much is approved of each kind, in all and of each server', () => {
   const text = checkText('cmcp.yaml', report(server('files')));
+  assert.match(text, /^mode +enforcing: what policy denies is refused$/m);
   assert.match(text, /^catalog +\.\/c\.json \(3 tools, 2 resources, 1 templates, 0 prompts, hash differs\)$/m);
   assert.match(text, /^server +status +tools +resources +templates +prompts +remarks$/m);
   assert.match(text, /^files +as approved +3 +2 +1 +0$/m);

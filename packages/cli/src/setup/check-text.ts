@@ -1,5 +1,6 @@
 import { printable } from '@cmcp/evidence';
 import type { CheckReport, ServerCheck } from '@cmcp/gateway';
+import { modeText } from '../mode-text.ts';
 import { columns, table } from '../table.ts';
 
 const SERVER_COLUMNS = ['server', 'status', 'tools', 'resources', 'templates', 'prompts', 'remarks'];
@@ -12,6 +13,7 @@ export function checkText(file: string, report: CheckReport): string {
   const blocks = [
     columns([
       ['configuration', file],
+      ['mode', modeText(report.mode)],
       [
         'policy',
         `${policy.path} (${policy.version === null ? 'not loaded' : `version ${policy.version}`}, hash ${policy.pin})`,

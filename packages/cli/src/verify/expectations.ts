@@ -71,7 +71,11 @@ export const EXPECTATION_OPTIONS: Record<string, Option> = {
   'accept-software': { help: 'Accept a software key: nothing vouches for the machine.' },
   'accept-software-tpm': { help: 'Accept a software TPM: nothing vouches for the machine.' },
   'accept-operator-root': { help: 'Accept evidence that chains to a root of the operator, not of a maker.' },
-  'allow-mode': { value: 'MODE', multiple: true, help: 'Accept a session in this mode besides enforcing: advisory.' },
+  'allow-mode': {
+    value: 'MODE',
+    multiple: true,
+    help: 'Accept a session in this mode besides enforcing: advisory, silent.',
+  },
   'unpinned-policy': { help: 'Do not require --policy-hash.' },
   'unpinned-catalog': { help: 'Do not require --catalog-hash.' },
   'allow-permit-all': { help: 'With --policy: accept a policy that permits every call.' },
@@ -170,8 +174,8 @@ function seconds(value: string | null): number | null {
   return Number(value);
 }
 
-function mode(value: string): 'advisory' {
-  if (value !== 'advisory') throw new UsageError('--allow-mode takes advisory');
+function mode(value: string): 'advisory' | 'silent' {
+  if (value !== 'advisory' && value !== 'silent') throw new UsageError('--allow-mode takes advisory or silent');
   return value;
 }
 

@@ -40,6 +40,7 @@ test('each choice is one relaxation, and no other', () => {
   assert.deepEqual(set('--accept-software-tpm'), ['acceptSoftwareTpm']);
   assert.deepEqual(set('--accept-operator-root'), ['acceptOperatorRoot']);
   assert.deepEqual(set('--allow-mode advisory'), ['allowModes']);
+  assert.deepEqual(set('--allow-mode silent'), ['allowModes']);
   assert.deepEqual(set('--unpinned-policy'), ['unpinnedPolicy']);
   assert.deepEqual(set('--unpinned-catalog'), ['unpinnedCatalog']);
   assert.deepEqual(set('--tpm-makers'), ['anchors']);

@@ -57,6 +57,7 @@ export const CHOICES = [
     hint: 'The operator’s word, not a maker’s.',
   },
   { flag: '--allow-mode advisory', label: 'Accept advisory mode', hint: 'Calls that policy denied went through.' },
+  { flag: '--allow-mode silent', label: 'Accept silent mode', hint: 'The same, and nobody was told at the time.' },
   { flag: '--unpinned-policy', label: 'Do without a policy hash', hint: 'Any policy will do.' },
   { flag: '--unpinned-catalog', label: 'Do without a catalog hash', hint: 'Any catalog will do.' },
 ] as const;
@@ -157,7 +158,7 @@ function accepted(chosen: readonly ChoiceFlag[]): Expectations {
     acceptSoftware: chosen.includes('--accept-software'),
     acceptSoftwareTpm: chosen.includes('--accept-software-tpm'),
     acceptOperatorRoot: chosen.includes('--accept-operator-root'),
-    allowModes: chosen.includes('--allow-mode advisory') ? ['advisory'] : [],
+    allowModes: (['advisory', 'silent'] as const).filter((mode) => chosen.includes(`--allow-mode ${mode}`)),
     unpinnedPolicy: chosen.includes('--unpinned-policy'),
     unpinnedCatalog: chosen.includes('--unpinned-catalog'),
   };

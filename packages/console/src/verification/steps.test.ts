@@ -51,6 +51,7 @@ test('only a verified report without any relaxation is shown as verified [UX-09]
 test('a mode, a policy or a catalog that was waved through is asserted in the second question', () => {
   for (const [flag, id] of [
     ['--allow-mode advisory', 'policy.mode'],
+    ['--allow-mode silent', 'policy.mode'],
     ['--unpinned-policy', 'policy.hash'],
     ['--unpinned-catalog', 'catalog.hash'],
   ] as const) {

@@ -52,7 +52,7 @@ const FORM = object({
     launch_level: oneOf('ML0', 'ML1', 'ML2', 'ML3'),
     policy_hash: SHA256,
     catalog_hash: SHA256,
-    mode: oneOf('enforcing', 'advisory'),
+    mode: oneOf('enforcing', 'advisory', 'silent'),
     config_hash: SHA256,
     audit_root: text(/^[0-9a-f]{64}$/),
     evidence: nullable(EVIDENCE_MEMBER),

@@ -21,7 +21,7 @@ test('a file of expectations says all that a client may expect of a gateway', as
     gateway_measurement: SHA256,
     policy_hash: SHA256,
     catalog_hash: SHA256,
-    modes: ['enforcing', 'advisory'],
+    modes: ['enforcing', 'advisory', 'silent'],
     roots: [tpm.rootCertificate.pem],
     keys: [x],
     accept: ['software', 'software-tpm', 'operator-root', 'any-policy', 'any-catalog', 'no-tls'],
@@ -34,7 +34,7 @@ test('a file of expectations says all that a client may expect of a gateway', as
     gatewayMeasurement: SHA256,
     policyHash: SHA256,
     catalogHash: SHA256,
-    allowModes: ['advisory'],
+    allowModes: ['advisory', 'silent'],
     keys: [{ x, source: 'expectations.keys[0]' }],
     acceptSoftware: true,
     acceptSoftwareTpm: true,
@@ -61,7 +61,8 @@ test('what cannot be kept is refused by name', () => {
   refused({ policy_hash: '5a'.repeat(32) }, /policy_hash/);
   refused({ measurement: 'sha512:00' }, /measurement/);
   refused({ modes: ['advisory'] }, /modes lacks enforcing/);
-  refused({ modes: ['silent'] }, /modes\[0\]/);
+  refused({ modes: ['silent'] }, /modes lacks enforcing/);
+  refused({ modes: ['declared'] }, /modes\[0\]/);
   refused({ accept: ['anything'] }, /accept\[0\]/);
   refused({ keys: ['A'.repeat(43)] }, /keys\[0\] is not a valid Ed25519/);
   refused({ keys: ['x'] }, /keys\[0\]/);

@@ -87,7 +87,7 @@ const FILE = object(
     immutable_image: flag,
     policy_hash: SHA256,
     catalog_hash: SHA256,
-    modes: list(oneOf('enforcing', 'advisory')),
+    modes: list(oneOf('enforcing', 'advisory', 'silent')),
     roots: list(text(/^-----BEGIN CERTIFICATE-----\r?\n/)),
     keys: list(text(/^[A-Za-z0-9_-]{43}$/)),
     accept: list(oneOf(...Object.keys(RELAXATIONS))),
@@ -98,7 +98,7 @@ const FILE = object(
 
 /** What {@link FILE} promises. */
 interface Checked extends JsonObject {
-  modes?: ('enforcing' | 'advisory')[];
+  modes?: ('enforcing' | 'advisory' | 'silent')[];
   roots?: string[];
   keys?: string[];
   accept?: Relaxation[];

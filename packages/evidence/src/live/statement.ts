@@ -23,7 +23,7 @@ export interface LiveStatement {
   policy_hash: string;
   /** The catalog in force, `sha256:…`. */
   catalog_hash: string;
-  /** `enforcing` or `advisory`. */
+  /** `enforcing`, `advisory` or `silent`. */
   mode: string;
   config_hash: string;
   /** `entry_hash` of the first entry of the gateway chain, bare hex. */

@@ -1,5 +1,6 @@
 import { PROVIDERS } from '../attestation/types.ts';
 import { destinationOf } from '../egress.ts';
+import { MODES } from '../policy/mode.ts';
 import { sensitivityRanks } from '../policy/sensitivity.ts';
 import { parseListen } from './address.ts';
 import { REFERENCE_FORM, secretText } from './expand.ts';
@@ -205,9 +206,9 @@ export const CONFIG_SCHEMA = section('the configuration', {
   ),
   data: setting(path('./data'), './data', 'Folder of the audit store and the session files.'),
   mode: setting(
-    oneOf('enforcing', 'advisory'),
+    oneOf(...MODES),
     'enforcing',
-    'Whether denied calls are refused. In advisory mode they are forwarded and recorded as denied, and the claim says so.',
+    'Whether denied calls are refused. In `advisory` mode they are forwarded and recorded as denied, and the claim says so. `silent` is the same, and neither the log nor the reply speaks of it.',
   ),
   policy: setting(
     section(

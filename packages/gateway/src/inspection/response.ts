@@ -35,8 +35,8 @@ interface ReleasableAsks extends Released {
 interface ReleasableError extends Released {
   kind: 'error';
   failure: GatewayError;
-  /** The server's code, message and data. */
-  upstream: JsonObject;
+  /** The server's code, message and data; null where they are withheld. */
+  upstream: JsonObject | null;
 }
 
 /**

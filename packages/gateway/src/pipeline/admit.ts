@@ -49,6 +49,8 @@ export async function admit(
     decision: null,
     wouldHaveDenied: false,
     responseHash: null,
+    redactions: [],
+    redacted: null,
     notices: { relayed: 0, withheld: 0 },
     withheldLinks: 0,
     receipt: null,

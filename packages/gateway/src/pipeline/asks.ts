@@ -7,9 +7,9 @@ import type { Ask } from '../mcp/asks.ts';
 import type { Decision } from '../policy/types.ts';
 import { decisionInput, enforce } from './decide.ts';
 import type { PathDeps } from './deps.ts';
-import { exitOf, failureOf } from './exits.ts';
+import { exitOf, failureOf, reportEnd } from './exits.ts';
 import { payloadDigest } from './payload-digest.ts';
-import { type CallRecord, elapsed, entryOf, ruleOf } from './record.ts';
+import { type CallRecord, elapsed, entryOf, releasedAs, ruleOf } from './record.ts';
 import type { Side } from './side.ts';
 
 /** At what point an ask is entered: as asked and answered at once, or, where the client goes away in between, one by one. */
@@ -167,19 +167,20 @@ export class Asks {
       startedMicros: this.#deps.clock.nowMicros(),
       requestHash: payloadDigest(salt, stringifyJson(params)),
       responseHash: null,
+      redactions: [],
+      redacted: null,
       decision: null,
       wouldHaveDenied: false,
     };
   }
 
   async #enter(own: CallRecord, ask: Ask, stage: Stage, failure: GatewayError | null): Promise<void> {
-    const { log, clock, exposures, report } = this.#deps;
-    if (failure !== null) report(failure.code, own.callId, failure.detail);
+    const { log, clock, exposures } = this.#deps;
+    if (failure !== null) reportEnd(this.#deps, own.callId, failure);
     const exposure = exposures.row(own.session.caller.subject);
-    const allowed = own.wouldHaveDenied ? 'advisory_deny' : 'allow';
     const draft = entryOf(own, ask.kind, {
       entryType: 'mcp_request',
-      decision: failure === null ? allowed : exitOf(failure.code).decision,
+      decision: failure === null ? releasedAs(own) : exitOf(failure.code).decision,
       rule: failure !== null && own.decision?.effect !== 'deny' ? failure.code.toLowerCase() : ruleOf(own.decision),
       inspection: 'not_inspected',
       after: exposure,

@@ -1,10 +1,13 @@
 import { GatewayError } from '../errors.ts';
 import type { GovernedRequest } from '../mcp/types.ts';
+import { allows } from '../policy/effect.ts';
+import { enforces, speaks } from '../policy/mode.ts';
+import { distinct } from '../policy/redaction.ts';
 import type { Asked, Decision, DecisionInput } from '../policy/types.ts';
 import { higher } from '../session/exposure.ts';
 import type { PathDeps } from './deps.ts';
 import type { Plan } from './plan.ts';
-import type { CallRecord } from './record.ts';
+import { type CallRecord, ruleOf } from './record.ts';
 
 /** Decides and reserves in one turn: a parallel call is decided as if this one had been answered (contracts section 7). */
 export function decide(
@@ -46,11 +49,12 @@ export function decisionInput(
   };
 }
 
-/** Turns anything but allow into a refusal, except in advisory mode, which marks it. */
+/** Notes what is to be redacted, and turns a denial into a refusal, except where the mode does not enforce: then the call is marked. */
 export function enforce(deps: PathDeps, record: CallRecord, decision: Decision, stage: 'ingress' | 'egress'): void {
-  if (decision.effect === 'allow') return;
-  if (deps.config.mode === 'advisory') {
-    record.wouldHaveDenied = true;
+  record.redactions = distinct([...record.redactions, ...decision.redactions]);
+  if (allows(decision)) return;
+  if (!enforces(deps.config.mode)) {
+    passed(deps, record, decision, stage);
     return;
   }
   if (stage === 'egress') throw new GatewayError('EGRESS_DENIED', decision.error ?? 'policy');
@@ -61,4 +65,10 @@ export function enforce(deps: PathDeps, record: CallRecord, decision: Decision, 
   if (decision.effect === 'step_up') throw new GatewayError('STEP_UP_REQUIRED', 'policy');
   if (decision.effect === 'defer') throw new GatewayError('DEFERRED', 'policy');
   throw new GatewayError('POLICY_DENY', 'policy');
+}
+
+function passed({ config, report }: PathDeps, record: CallRecord, decision: Decision, stage: string): void {
+  record.wouldHaveDenied = true;
+  if (!speaks(config.mode)) return;
+  report('call.would_deny', record.callId, decision.error ?? `${decision.effect} at ${stage} by ${ruleOf(decision)}`);
 }

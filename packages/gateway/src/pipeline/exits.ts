@@ -1,5 +1,7 @@
 import type { EntryDraft, PolicyDecision } from '@cmcp/evidence';
 import { type ErrorCode, GatewayError } from '../errors.ts';
+import { speaks } from '../policy/mode.ts';
+import type { PathDeps } from './deps.ts';
 import type { Ending } from './record.ts';
 
 /** How each refusal or failure of a call is entered. One row per code that the pipeline can end with. */
@@ -43,4 +45,9 @@ export function exitOf(code: ErrorCode): Exit {
 export function failureOf(thrown: unknown): GatewayError {
   if (thrown instanceof GatewayError) return thrown;
   return new GatewayError('INTERNAL_ERROR', thrown instanceof Error ? thrown.message : 'unknown', { cause: thrown });
+}
+
+/** Operators learn why; in silent mode only of what failed, not of what was denied. */
+export function reportEnd({ config, report }: PathDeps, callId: string, { code, detail }: GatewayError): void {
+  if (speaks(config.mode) || exitOf(code).decision === 'fault') report(code, callId, detail);
 }

@@ -11,7 +11,7 @@ import { requireUnchanged } from './drift.ts';
 import { exitOf } from './exits.ts';
 import { Notices } from './notices.ts';
 import type { Plan } from './plan.ts';
-import { type CallRecord, entryOf } from './record.ts';
+import { type CallRecord, entryOf, releasedAs } from './record.ts';
 import type { Returning } from './returning.ts';
 import type { Side } from './side.ts';
 import { governTaskAsks } from './task-asks.ts';
@@ -184,7 +184,7 @@ function intentOf(deps: PathDeps, record: CallRecord, plan: Plan): Intent {
     method: plan.method,
     name: plan.item.name,
     requestDigest: record.requestHash,
-    decision: record.wouldHaveDenied ? 'advisory_deny' : 'allow',
+    decision: releasedAs(record),
     timeMicros: record.startedMicros,
     draft: entryOf(record, plan.asked.action, {
       ...unknown,

@@ -1,5 +1,7 @@
 import { stringifyJson } from '@cmcp/evidence';
 import type { Notice } from '../mcp/types.ts';
+import { allows } from '../policy/effect.ts';
+import { enforces } from '../policy/mode.ts';
 import { decisionInput } from './decide.ts';
 import type { PathDeps } from './deps.ts';
 import type { CallRecord } from './record.ts';
@@ -56,10 +58,15 @@ export class Notices {
       ...decisionInput(this.#deps, this.#record, plan.asked, workflow),
       response: { sizeBytes, findings: 0, class: label, classRank: rank },
     });
-    return decision.effect === 'allow' || this.#deps.config.mode === 'advisory';
+    if (!enforces(this.#deps.config.mode)) return true;
+    // Words cannot be redacted; that something goes on may be said.
+    const redacts = decision.effect === 'redact' || this.#record.redactions.length > 0;
+    return allows(decision) && (!redacts || isWordless(notice));
   }
 }
 
 function textOf(notice: Notice): string {
   return notice.kind === 'log' ? stringifyJson(notice.data) : (notice.message ?? '');
 }
+
+const isWordless = (notice: Notice): boolean => notice.kind === 'progress' && notice.message === null;

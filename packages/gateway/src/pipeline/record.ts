@@ -4,7 +4,9 @@ import type { CallSalt, EntryReceipt } from '../audit/types.ts';
 import type { Drift } from '../catalog/live.ts';
 import type { Clock } from '../clock.ts';
 import type { GovernedRequest } from '../mcp/types.ts';
-import type { Decision } from '../policy/types.ts';
+import { speaks } from '../policy/mode.ts';
+import type { Redaction } from '../policy/redaction.ts';
+import type { Decision, Mode } from '../policy/types.ts';
 import type { Sensitivity } from '../session/exposure.ts';
 import type { Session } from '../session/sessions.ts';
 import type { TakenReceipt } from './external-receipt.ts';
@@ -35,9 +37,13 @@ export interface CallRecord {
   /** What the answer may reveal: the catalog's level and the caller's declaration. */
   effective: Sensitivity | null;
   decision: Decision | null;
-  /** A deny that advisory mode let through. */
+  /** A deny that the mode let through. */
   wouldHaveDenied: boolean;
   responseHash: string | null;
+  /** What the decisions so far want removed from the answer. */
+  redactions: readonly Redaction[];
+  /** How much that came to, of values and of parts that could not be redacted; null until there is an answer. */
+  redacted: { fields: number; parts: number; applied: boolean } | null;
   /** What the server said before its answer. */
   readonly notices: { relayed: number; withheld: number };
   /** Links to resources, and contents of resources, that were taken out of the answer. */
@@ -92,13 +98,33 @@ export function entryOf(record: CallRecord, action: string, ending: Ending): Ent
 }
 
 /** What is worth saying of a call only where there was any. */
-function counted({ notices, withheldLinks, receipt }: CallRecord): JsonObject {
+function counted({ notices, withheldLinks, redacted, redactions, receipt, decision, session }: CallRecord): JsonObject {
+  const severity = session.authority.policy.request === 'native' ? decision?.advice.severity : undefined;
   return {
+    ...(severity === undefined ? {} : { severity }),
+    ...(redacted === null ? {} : removedFrom(redacted, redactions)),
     ...(notices.relayed > 0 ? { notices_relayed: notices.relayed } : {}),
     ...(notices.withheld > 0 ? { notices_withheld: notices.withheld } : {}),
     ...(withheldLinks > 0 ? { links_withheld: withheldLinks } : {}),
     ...(receipt === null ? {} : { receipt: receipt.standing }),
   };
+}
+
+/** The policy's own words for what was removed, never the answer's. */
+function removedFrom(
+  { fields, parts, applied }: NonNullable<CallRecord['redacted']>,
+  redactions: readonly Redaction[],
+): JsonObject {
+  const said = { redactions: redactions.map(({ text }) => text).join(', ') };
+  return applied
+    ? { ...said, fields_redacted: fields, parts_withheld: parts }
+    : { ...said, would_have_redacted: fields + parts };
+}
+
+/** How a call that was let through is entered. */
+export function releasedAs({ wouldHaveDenied, redacted, withheldLinks }: CallRecord): PolicyDecision {
+  if (wouldHaveDenied) return 'advisory_deny';
+  return redacted?.applied === true || withheldLinks > 0 ? 'redact' : 'allow';
 }
 
 /** Digest of a request as an entry records it: over its sorted canonical form (wire-formats section 7.1). */
@@ -147,14 +173,20 @@ export function ruleOf(decision: Decision | null): string {
 }
 
 /** What every reply carries of its call (contracts section 2); sequence and hash once the entry is durable. */
-export function callMeta(record: CallRecord, receipt: EntryReceipt | null): JsonObject {
+export function callMeta(mode: Mode, record: CallRecord, receipt: EntryReceipt | null): JsonObject {
   const ids: JsonObject = { call_id: record.callId, session_id: record.session.id };
   if (receipt !== null) {
     ids.sequence = receipt.sequence;
     ids.entry_hash = receipt.entryHash;
   }
-  if (record.wouldHaveDenied) ids.would_have_denied = true;
+  if (record.wouldHaveDenied && speaks(mode)) ids.would_have_denied = true;
+  if (record.redacted !== null) Object.assign(ids, toldOf(mode, record.redacted));
   return ids;
+}
+
+function toldOf(mode: Mode, { fields, parts, applied }: NonNullable<CallRecord['redacted']>): JsonObject {
+  if (applied) return { redacted: fields + parts };
+  return speaks(mode) ? { would_have_redacted: fields + parts } : {};
 }
 
 /** Microseconds since the call was admitted. */

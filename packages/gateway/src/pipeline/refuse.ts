@@ -2,9 +2,11 @@ import { isObject, type JsonObject, member } from '@cmcp/evidence';
 import type { EntryReceipt } from '../audit/types.ts';
 import { ERRORS, type GatewayError } from '../errors.ts';
 import type { Outcome } from '../mcp/types.ts';
+import { adviceToAgent } from '../policy/advice.ts';
+import { allows } from '../policy/effect.ts';
 import type { PathDeps } from './deps.ts';
 import { recordDrift } from './drift.ts';
-import { exitOf } from './exits.ts';
+import { exitOf, reportEnd } from './exits.ts';
 import { type CallRecord, callMeta, type Ending, elapsed, entryOf, ruleOf } from './record.ts';
 
 /**
@@ -19,7 +21,7 @@ export async function refuse(
   upstream: JsonObject | null = null,
 ): Promise<Outcome> {
   const { code } = failure;
-  deps.report(code, record.callId, failure.detail);
+  reportEnd(deps, record.callId, failure);
   await recordDrift(deps, record);
   const exit = exitOf(code);
   const entryType = record.entryType === 'mcp_request' ? 'mcp_request' : exit.entryType;
@@ -36,7 +38,7 @@ export async function refuse(
     exposure,
     ...(record.salt === null ? {} : { salt: record.salt }),
   });
-  const data = errorData(record, failure, receipt);
+  const data = errorData(deps, record, failure, receipt);
   if (code === 'ARGUMENTS_REFUSED' && record.entryType === 'tool_call') return badInput(failure, data);
   return upstream === null
     ? { kind: 'error', code, message: ERRORS[code].message, data }
@@ -80,19 +82,20 @@ const withoutOurs = (given: JsonObject): JsonObject =>
 function ruleFor(record: CallRecord, failure: GatewayError, entryType: Ending['entryType']): string {
   if (entryType === 'fault') return `upstream:${failure.code}`;
   const byPolicy = ['POLICY_DENY', 'STEP_UP_REQUIRED', 'DEFERRED'].includes(failure.code);
-  const egress = failure.code === 'EGRESS_DENIED' && record.decision?.effect !== 'allow';
+  const egress = failure.code === 'EGRESS_DENIED' && record.decision !== null && !allows(record.decision);
   if (byPolicy || egress) return ruleOf(record.decision);
   return failure.code === 'TOOL_NOT_IN_CATALOG' ? 'catalog_miss' : failure.code.toLowerCase();
 }
 
 /** What a refused caller learns (contracts section 10): the code, the ids, and the policy's advice; no rule text. */
-function errorData(record: CallRecord, failure: GatewayError, receipt: EntryReceipt): JsonObject {
+function errorData({ config }: PathDeps, record: CallRecord, failure: GatewayError, receipt: EntryReceipt): JsonObject {
   const data: JsonObject = {
     error_code: failure.code,
     call_id: record.callId,
-    'io.cmcp/call': callMeta(record, receipt),
+    'io.cmcp/call': callMeta(config.mode, record, receipt),
   };
-  const advice = record.decision?.effect === 'allow' ? {} : (record.decision?.advice ?? {});
-  if (Object.keys(advice).length > 0) data.advice = { ...advice };
+  const advice =
+    record.decision === null ? {} : adviceToAgent(record.decision, record.session.authority.policy.request);
+  if (Object.keys(advice).length > 0) data.advice = advice;
   return data;
 }

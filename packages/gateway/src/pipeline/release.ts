@@ -3,9 +3,11 @@ import type { EntryReceipt } from '../audit/types.ts';
 import { type Answer, withMeta } from '../inspection/response.ts';
 import { inputRequests } from '../mcp/asks.ts';
 import type { GovernedRequest, Outcome } from '../mcp/types.ts';
+import { speaks } from '../policy/mode.ts';
+import type { Mode } from '../policy/types.ts';
 import type { PathDeps } from './deps.ts';
 import type { Plan } from './plan.ts';
-import { type CallRecord, callMeta, type Ending, elapsed, entryOf, ruleOf } from './record.ts';
+import { type CallRecord, callMeta, type Ending, elapsed, entryOf, releasedAs, ruleOf } from './record.ts';
 import { refuse } from './refuse.ts';
 import { withTaskId } from './task-handles.ts';
 
@@ -21,10 +23,10 @@ export async function release(
   const exposure = deps.exposures.raise(subject, record.callId, record.effective ?? record.before);
   if (answer.kind === 'error') return refuse(deps, record, plan.asked.action, answer.failure, answer.upstream);
   // First: what cannot be shown is no success, and the entry is written once.
-  const shown = shownResult(deps, request, answer);
+  const shown = shownResult(deps, record, request, answer);
   const ending: Ending = {
     entryType: record.entryType,
-    decision: record.wouldHaveDenied ? 'advisory_deny' : record.withheldLinks > 0 ? 'redact' : 'allow',
+    decision: releasedAs(record),
     rule: ruleOf(record.decision),
     inspection: 'not_inspected',
     after: exposure,
@@ -36,10 +38,14 @@ export async function release(
     ...(record.salt === null ? {} : { salt: record.salt }),
   });
   const receipt = deps.config.audit.durability === 'strict' ? await entered : unawaited(deps, record, entered);
-  const result = withMeta(shown, 'io.cmcp/call', callMeta(record, receipt));
+  const result = withMeta(shown, 'io.cmcp/call', callMeta(deps.config.mode, record, receipt));
   const type = answer.kind === 'asks' ? 'input_required' : answer.type;
   if (deps.config.compat === 'none') return { kind: 'result', type, result };
-  return { kind: 'result', type, result: { ...result, _cmcp: referenceMeta(record, receipt, ending.latencyMicros) } };
+  return {
+    kind: 'result',
+    type,
+    result: { ...result, _cmcp: referenceMeta(deps.config.mode, record, receipt, ending.latencyMicros) },
+  };
 }
 
 /** A result that is not the last word says so in its entry. */
@@ -49,7 +55,12 @@ function unfinished(answer: Exclude<Answer, { kind: 'error' }>): JsonObject {
 }
 
 /** The result as this client may hold it: states and task ids are sealed for it. */
-function shownResult(deps: PathDeps, request: GovernedRequest, answer: Exclude<Answer, { kind: 'error' }>): JsonObject {
+function shownResult(
+  deps: PathDeps,
+  { redactions }: CallRecord,
+  request: GovernedRequest,
+  answer: Exclude<Answer, { kind: 'error' }>,
+): JsonObject {
   if (answer.kind === 'asks') {
     const { asks, state } = answer;
     return {
@@ -60,7 +71,7 @@ function shownResult(deps: PathDeps, request: GovernedRequest, answer: Exclude<A
   if (answer.type === 'task' && request.method === 'tools/call') {
     const id = member(answer.result, 'taskId');
     if (typeof id === 'string') {
-      return withTaskId(answer.result, deps.tasks.seal({ id, tool: request.name }, request.caller));
+      return withTaskId(answer.result, deps.tasks.seal({ id, tool: request.name, redactions }, request.caller));
     }
   }
   return 'taskId' in request && Object.hasOwn(answer.result, 'taskId')
@@ -69,11 +80,16 @@ function shownResult(deps: PathDeps, request: GovernedRequest, answer: Exclude<A
 }
 
 /** The reference's object beside the content (wire-formats section 17.2), with the hash of this call's own entry. */
-function referenceMeta(record: CallRecord, receipt: EntryReceipt | null, latencyMicros: number): JsonObject {
+function referenceMeta(
+  mode: Mode,
+  record: CallRecord,
+  receipt: EntryReceipt | null,
+  latencyMicros: number,
+): JsonObject {
   return {
     call_id: record.callId,
     ...(receipt === null ? {} : { audit_entry_hash: receipt.entryHash }),
-    would_have_denied: record.wouldHaveDenied,
+    ...(speaks(mode) ? { would_have_denied: record.wouldHaveDenied } : {}),
     latency_us: latencyMicros,
     session_id: record.session.id,
     ...(record.workflow === null ? {} : { workflow_id: record.workflow }),

@@ -16,6 +16,7 @@ export function resolve(deps: PathDeps, record: CallRecord, request: GovernedReq
   const plan = planOf(deps, record.session.authority.catalog, request);
   record.plan = plan;
   record.effective = effectiveClass(deps.ranks, plan.item, request.dataClass);
+  if (request.method === 'tasks/get') record.redactions = deps.tasks.open(request.taskId, request.caller).redactions;
   requireUnchanged(record, plan);
   return plan;
 }

@@ -4,7 +4,7 @@ import { admit } from './admit.ts';
 import { decide } from './decide.ts';
 import type { PathDeps } from './deps.ts';
 import { failureOf } from './exits.ts';
-import { type CallRecord, elapsed, entryOf, ruleOf } from './record.ts';
+import { type CallRecord, elapsed, entryOf, releasedAs, ruleOf } from './record.ts';
 import { refuse } from './refuse.ts';
 import { resourcePlan } from './resolve.ts';
 
@@ -112,7 +112,7 @@ async function enter(deps: PathDeps, record: CallRecord): Promise<void> {
   const exposure = deps.exposures.row(record.session.caller.subject);
   const draft = entryOf(record, 'subscribe', {
     entryType: 'mcp_request',
-    decision: record.wouldHaveDenied ? 'advisory_deny' : 'allow',
+    decision: releasedAs(record),
     rule: ruleOf(record.decision),
     inspection: 'n/a',
     after: exposure,

@@ -5,25 +5,35 @@ import fc from 'fast-check';
 import type { Caller } from '../caller.ts';
 import { GatewayError } from '../errors.ts';
 import type { Ask } from '../mcp/asks.ts';
+import { readRedactions } from '../policy/redaction.ts';
 import { SealedBox } from '../sealed-box.ts';
 import { TaskHandles } from './task-handles.ts';
 
 const a: Caller = { subject: 'agent-a', source: 'bearer' };
 const b: Caller = { subject: 'agent-b', source: 'bearer' };
 const handles = () => new TaskHandles(new SealedBox(randomBytes(32), randomBytes));
+const TASK = { id: 'task-1', tool: 'report', redactions: [] };
 const refused = { name: 'GatewayError', code: 'INVALID_PARAMS' };
 
 test('a task is known to whoever’s call made it, and to nobody else [MCP25-16]', () => {
   const tasks = handles();
-  const handle = tasks.seal({ id: 'task-1', tool: 'report' }, a);
-  assert.deepEqual(tasks.open(handle, a), { id: 'task-1', tool: 'report' });
+  const handle = tasks.seal(TASK, a);
+  assert.deepEqual(tasks.open(handle, a), TASK);
   assert.throws(() => tasks.open(handle, b), refused);
   assert.throws(() => handles().open(handle, a), refused);
 });
 
+test('a task keeps what is to be removed from its result', () => {
+  const tasks = handles();
+  const redactions = readRedactions(`$.a, $['b,c']..d[*][0], class:pii`);
+  assert.ok(typeof redactions !== 'string');
+  const task = { ...TASK, redactions };
+  assert.deepEqual(tasks.open(tasks.seal(task, a), a), task);
+});
+
 test('a handle holds nothing of the server’s, is never twice the same, and fits a header [MCP25-16]', () => {
   const tasks = handles();
-  const [one, two] = [tasks.seal({ id: 'task-1', tool: 'report' }, a), tasks.seal({ id: 'task-1', tool: 'report' }, a)];
+  const [one, two] = [tasks.seal(TASK, a), tasks.seal(TASK, a)];
   assert.notEqual(one, two);
   assert.match(one, /^[A-Za-z0-9_-]+$/);
   assert.ok(!Buffer.from(one, 'base64url').includes('task-1'));

@@ -1,7 +1,8 @@
-import { type JsonObject, member } from '@cmcp/evidence';
+import { type JsonObject, type JsonValue, member } from '@cmcp/evidence';
 import type { Caller } from '../caller.ts';
 import { GatewayError } from '../errors.ts';
 import type { Ask } from '../mcp/asks.ts';
+import { type Redaction, readRedactions } from '../policy/redaction.ts';
 import type { SealedBox } from '../sealed-box.ts';
 
 /** A task as its server knows it. */
@@ -10,6 +11,8 @@ export interface Task {
   id: string;
   /** Exposed name of the tool whose call made it. */
   tool: string;
+  /** What that call's decision wants removed from its answer, which is this task's result. */
+  redactions: readonly Redaction[];
 }
 
 const MAX_HANDLE = 8192;
@@ -29,15 +32,18 @@ export class TaskHandles {
   }
 
   seal(task: Task, caller: Caller): string {
-    return this.#box.sealJson(binding(caller), { ...task });
+    const { id, tool, redactions } = task;
+    return this.#box.sealJson(binding(caller), { id, tool, redactions: redactions.map(({ text }) => text) });
   }
 
   /** @throws GatewayError INVALID_PARAMS for a task that was not made by this caller, or by an earlier process */
   open(handle: string, caller: Caller): Task {
     const task = handle.length > MAX_HANDLE ? null : this.#box.openJson(binding(caller), handle);
     const [id, tool] = task === null ? [] : [member(task, 'id'), member(task, 'tool')];
-    if (typeof id !== 'string' || typeof tool !== 'string') throw new GatewayError('INVALID_PARAMS', 'no such task');
-    return { id, tool };
+    const redactions = task === null ? null : redactionsIn(member(task, 'redactions'));
+    if (typeof id !== 'string' || typeof tool !== 'string' || redactions === null)
+      throw new GatewayError('INVALID_PARAMS', 'no such task');
+    return { id, tool, redactions };
   }
 
   /** What a task waits for, so that the answers can be decided as what they are. */
@@ -54,6 +60,13 @@ export class TaskHandles {
 }
 
 const binding = ({ subject }: Caller): string => `cmcp-task-v1|${subject}`;
+
+/** Null where one cannot be read: without it the task would be shown in full. */
+function redactionsIn(texts: JsonValue | undefined): Redaction[] | null {
+  if (!Array.isArray(texts)) return null;
+  const read = texts.map((text) => (typeof text === 'string' ? readRedactions(text) : ''));
+  return read.every((items) => typeof items !== 'string') ? read.flat() : null;
+}
 
 /** The same result under the id that clients know it by. */
 export function withTaskId(result: JsonObject, taskId: string): JsonObject {

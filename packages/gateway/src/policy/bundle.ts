@@ -1,4 +1,5 @@
 import { bundleHash } from '@cmcp/evidence';
+import { checkAnnotations } from './annotations.ts';
 import { type BundleFiles, readBundleFiles } from './bundle-files.ts';
 import { readManifest } from './manifest.ts';
 import { named } from './names.ts';
@@ -33,6 +34,7 @@ export function bundleOf(files: BundleFiles): Bundle {
   const manifest = readManifest(files.manifest);
   const native = manifest.request === 'native';
   const parsed = parsePolicies(files.policies);
+  const odd = native ? checkAnnotations(parsed) : [];
   const policies = native ? named(parsed) : parsed;
   return {
     hash: bundleHash(manifest.raw, files.policies, files.schema.text),
@@ -40,6 +42,6 @@ export function bundleOf(files: BundleFiles): Bundle {
     request: manifest.request,
     policies,
     schema: files.schema.text,
-    warnings: native ? validatePolicies(files.policies, files.schema, policies) : [],
+    warnings: native ? [...validatePolicies(files.policies, files.schema, policies), ...odd] : [],
   };
 }

@@ -32,6 +32,32 @@ test('actions are named as the reference names them', () => {
   for (const [tool, action] of cases) assert.equal(compatAction(tool), action);
 });
 
+test('annotations are those of the reference: unknown values are ignored, and all of them are advice [AARM-R4]', async (t) => {
+  const on = async (annotations: string) => {
+    const engine = await compat(t, `${PERMIT}${annotations} forbid (principal, action, resource);`);
+    return engine.decide(decisionOn(CATALOG, 'crm_get_customer'));
+  };
+  assert.equal((await on('@aarm_decision("maybe")')).effect, 'deny');
+  assert.equal((await on('@aarm_decision("maybe") @approver("ciso")')).effect, 'step_up');
+  const given = { approver: 'ciso', note: 'why', ttl: 'soon', severity: 'é', advise: 'x', aarm_decision: 'Defer' };
+  const decision = await on(
+    Object.entries(given)
+      .map(([key, value]) => `@${key}("${value}")`)
+      .join(' '),
+  );
+  assert.deepEqual([decision.effect, decision.advice], ['defer', given]);
+});
+
+test('a permit of the older form that redacts does so, and one that cannot be read is refused', async (t) => {
+  const engine = await compat(t, '@redact("$.ssn") permit (principal, action, resource);');
+  const { effect, redactions } = engine.decide(decisionOn(CATALOG, 'crm_get_customer'));
+  assert.deepEqual([effect, redactions.map(({ text }) => text)], ['redact', ['$.ssn']]);
+  await assert.rejects(
+    compat(t, `${PERMIT}\n@redact("ssn") permit (principal, action, resource);`),
+    /all\.cedar:3: @redact/,
+  );
+});
+
 test('every part of the reference request reaches policies written for it [C-21] [D-11] [D-10] [D-17]', async (t) => {
   const conditions: [string, Parameters<typeof decisionOn>[2], string?][] = [
     ['principal == Agent::"anonymous"', { caller: { subject: 'someone', source: 'bearer' } }],

@@ -43,7 +43,7 @@ function args(text: string): JsonObject {
 }
 
 test('nothing permitted is denied: by an empty policy and by policies that do not match [G13] [OMCP-07]', async (t) => {
-  const nothing = { effect: 'deny', policyIds: [], advice: {}, error: null, unfit: false };
+  const nothing = { effect: 'deny', policyIds: [], advice: {}, redactions: [], error: null, unfit: false };
   assert.deepEqual((await native(t, '// empty')).decide(decisionOn(CATALOG, 'read_file')), nothing);
   const other = await native(t, 'permit (principal == Agent::"someone", action, resource);');
   assert.deepEqual(other.decide(decisionOn(CATALOG, 'read_file')), nothing);
@@ -58,6 +58,7 @@ test('a permit allows and is named; a forbid wins and is named, in the order of 
     effect: 'allow',
     policyIds: ['policy0', 'policy11'],
     advice: {},
+    redactions: [],
     error: null,
     unfit: false,
   });
@@ -66,6 +67,7 @@ test('a permit allows and is named; a forbid wins and is named, in the order of 
     effect: 'deny',
     policyIds: ['policy12', 'policy13'],
     advice: {},
+    redactions: [],
     error: null,
     unfit: false,
   });
@@ -239,26 +241,33 @@ test('annotations of the denying policies say how it is denied, and become advic
     ['@aarm_decision("defer")', 'defer'],
     ['@aarm_decision(" Step_Up ")', 'step_up'],
     ['@aarm_decision("deny") @hitl("yes")', 'deny'],
-    ['@aarm_decision("maybe")', 'deny'],
-    ['@aarm_decision("maybe") @approver("ciso")', 'step_up'],
     ['@escalation("ops")', 'step_up'],
     ['@escalate("ops")', 'step_up'],
     ['@hitl', 'step_up'],
     ['@note("approver")', 'deny'],
   ];
   for (const [annotations, effect] of cases) assert.equal((await on(annotations)).effect, effect, annotations);
-  assert.deepEqual((await on('@approver("ciso") @note("why")')).advice, { approver: 'ciso', note: 'why' });
+  const advice = '@advice("ask") @approver("ciso") @escalate("a") @escalation("b") @hitl @ttl("15m") @severity("high")';
+  assert.deepEqual((await on(`${advice} @note("why") @aarm_decision("defer")`)).advice, {
+    advice: 'ask',
+    approver: 'ciso',
+    escalate: 'a',
+    escalation: 'b',
+    hitl: '',
+    ttl: '15m',
+    severity: 'high',
+  });
   assert.equal((await on('@approver("ciso")', true)).effect, 'deny', 'an answer cannot be approved after the fact');
 });
 
 test('advice of several forbids is merged, the later policy wins, beyond ten too', async (t) => {
   const forbids = Array.from(
     { length: 12 },
-    (_, index) => `@n("${index}") @k${index}("x") forbid (principal, action in Action::"call_tool", resource);`,
+    (_, index) =>
+      `@advice("${index}") ${index === 3 ? '@approver("x")' : ''} forbid (principal, action in Action::"call_tool", resource);`,
   );
   const { advice } = (await native(t, PERMIT + forbids.join('\n'))).decide(decisionOn(CATALOG, 'read_file'));
-  assert.equal(advice.n, '11');
-  assert.equal(Object.keys(advice).length, 13);
+  assert.deepEqual(advice, { advice: '11', approver: 'x' });
 });
 
 test('names that Cedar would read as an entity are refused, and text that looks like one is text [ATK-13]', async (t) => {

@@ -1,26 +1,31 @@
 import type { AuthorizationAnswer, AuthorizationError } from '@cedar-policy/cedar-wasm/nodejs';
 import type { Caller } from '../caller.ts';
 import type { Catalog } from '../catalog/types.ts';
-import { deniedAs, mergeAdvice } from './advice.ts';
+import { adviceIn, deniedAs, mergeAdvice } from './advice.ts';
 import type { Bundle } from './bundle.ts';
 import { NotEvaluable } from './cedar-value.ts';
 import { CouldAllow } from './could-allow.ts';
+import type { BundlePolicy } from './parse.ts';
 import { type Prepared, prepare } from './prepared.ts';
+import { requireRedactable } from './redactable.ts';
+import { distinct, type Redaction, redactionsOf } from './redaction.ts';
 import type { CedarRequest, RequestBuilder } from './request.ts';
 import { compatRequests } from './request-compat.ts';
 import { nativeRequests } from './request-native.ts';
 import { refuseForeignScopes } from './scope-compat.ts';
+import { type Ranks, sensitivityRanks } from './sensitivity.ts';
 import { Sliced } from './sliced.ts';
 import type { Askable, Decision, DecisionInput, PolicyEngine } from './types.ts';
 
 /**
- * A Cedar engine for what `catalog` approves, under the policies of `bundle`.
+ * A Cedar engine for what `catalog` approves, under the policies of `bundle`. `ranks`: the classes that there are.
  *
- * @throws GatewayError POLICY_INVALID when the bundle's schema and the catalog do not fit each other
+ * @throws GatewayError POLICY_INVALID when the bundle's schema and the catalog do not fit each other, or a redaction fits neither
  */
-export function createEngine(bundle: Bundle, catalog: Catalog): PolicyEngine {
+export function createEngine(bundle: Bundle, catalog: Catalog, ranks: Ranks = sensitivityRanks()): PolicyEngine {
   const native = bundle.request === 'native';
   if (!native) refuseForeignScopes(bundle.policies, catalog);
+  requireRedactable(bundle.policies, catalog, ranks, bundle.request);
   const requests = native ? nativeRequests(bundle.schema, catalog) : compatRequests(catalog);
   return new CedarEngine(bundle, requests);
 }
@@ -30,8 +35,8 @@ class CedarEngine implements PolicyEngine {
   readonly version: string;
   readonly request: PolicyEngine['request'];
   readonly #requests: RequestBuilder;
-  /** Annotations and place of each policy, by id. */
-  readonly #policies: ReadonlyMap<string, { index: number; annotations: Record<string, string> }>;
+  /** Annotations, redactions and place of each policy, by id. */
+  readonly #policies: ReadonlyMap<string, KnownPolicy>;
   readonly #prepared: Pick<Prepared, 'ask' | 'release'>;
   readonly #couldAllow: CouldAllow;
 
@@ -40,7 +45,7 @@ class CedarEngine implements PolicyEngine {
     this.version = bundle.version;
     this.request = bundle.request;
     this.#requests = requests;
-    this.#policies = new Map(bundle.policies.map(({ id, annotations }, index) => [id, { index, annotations }]));
+    this.#policies = new Map(bundle.policies.map((policy, index) => [policy.id, known(policy, index)]));
     const policies = Object.fromEntries(bundle.policies.map(({ id, text }) => [id, text]));
     const whole = prepare(policies, bundle.request === 'native' ? bundle.schema : null);
     this.#prepared = new Sliced(whole, bundle.policies, requests);
@@ -51,7 +56,7 @@ class CedarEngine implements PolicyEngine {
     try {
       const request = this.#requests.build(input);
       if (request === null) return denied(null);
-      return this.#read(this.#prepared.ask(request), request, input.response !== undefined);
+      return this.#read(this.#prepared.ask(request), request, input);
     } catch (error) {
       if (error instanceof NotEvaluable) return denied(error.message);
       throw error;
@@ -67,7 +72,7 @@ class CedarEngine implements PolicyEngine {
     this.#couldAllow.close();
   }
 
-  #read(answer: AuthorizationAnswer, request: CedarRequest, egress: boolean): Decision {
+  #read(answer: AuthorizationAnswer, request: CedarRequest, { response }: DecisionInput): Decision {
     if (answer.type === 'failure') return { ...denied(this.#requests.explain(request)), unfit: true };
     const { decision, diagnostics } = answer.response;
     const reasons = this.#inOrder(diagnostics.reason);
@@ -77,10 +82,18 @@ class CedarEngine implements PolicyEngine {
       const policyIds = this.#inOrder([...erring, ...(decision === 'deny' ? reasons : [])]);
       return { ...denied(describe(diagnostics.errors)), policyIds };
     }
-    if (decision === 'allow') return { effect: 'allow', policyIds: reasons, advice: {}, error: null, unfit: false };
-    const advice = mergeAdvice(reasons.map((id) => this.#policies.get(id)?.annotations ?? {}));
+    if (decision === 'allow') return this.#allowed(reasons);
+    const merged = mergeAdvice(reasons.map((id) => this.#policies.get(id)?.annotations ?? {}));
     // What was already fetched cannot be approved afterwards: egress denials are plain (wire-formats section 5).
-    return { effect: egress ? 'deny' : deniedAs(advice), policyIds: reasons, advice, error: null, unfit: false };
+    const effect = response === undefined ? deniedAs(merged) : 'deny';
+    return { ...denied(null), effect, policyIds: reasons, advice: adviceIn(merged, this.request) };
+  }
+
+  /** No permit lifts what another asks to be removed: a broad one would otherwise undo each narrow one, unnoticed. */
+  #allowed(policyIds: string[]): Decision {
+    const redactions = distinct(policyIds.flatMap((id) => this.#policies.get(id)?.redactions ?? []));
+    if (redactions.length === 0) return { ...denied(null), effect: 'allow', policyIds };
+    return { ...denied(null), effect: 'redact', policyIds, redactions };
   }
 
   /** Without repetition, in the order of the bundle: Cedar answers in the order of a hash set. */
@@ -90,8 +103,18 @@ class CedarEngine implements PolicyEngine {
   }
 }
 
+interface KnownPolicy {
+  index: number;
+  annotations: Record<string, string>;
+  redactions: readonly Redaction[];
+}
+
+function known(policy: BundlePolicy, index: number): KnownPolicy {
+  return { index, annotations: policy.annotations, redactions: redactionsOf(policy) };
+}
+
 function denied(error: string | null): Decision {
-  return { effect: 'deny', policyIds: [], advice: {}, error, unfit: false };
+  return { effect: 'deny', policyIds: [], advice: {}, redactions: [], error, unfit: false };
 }
 
 /**

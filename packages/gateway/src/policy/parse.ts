@@ -87,3 +87,12 @@ export function cedarError(file: BundleText, errors: readonly DetailedError[], w
 function messageOf(errors: readonly DetailedError[]): string {
   return errors.map(({ message, help }) => (help === null ? message : `${message} (${help})`)).join('; ');
 }
+
+/** 1-based line of a policy's annotation in its file. */
+export function annotationLine({ text, line }: BundlePolicy, key: string): number {
+  for (const { 0: token, index } of text.matchAll(/"(?:[^"\\]|\\.)*"|\/\/[^\n]*|@\s*[A-Za-z_]\w*/gs)) {
+    if (token.startsWith('@') && token.slice(1).trim() === key)
+      return line + text.slice(0, index).split('\n').length - 1;
+  }
+  return line;
+}

@@ -1,8 +1,10 @@
 import type { JsonObject } from '@cmcp/evidence';
 import type { Caller } from '../caller.ts';
 import type { CatalogPrompt, CatalogResource, CatalogServer, CatalogTool } from '../catalog/types.ts';
+import type { Redaction } from './redaction.ts';
 
-export type Mode = 'enforcing' | 'advisory';
+/** `advisory` and `silent` refuse nothing that policy denies; see `mode.ts`. */
+export type Mode = 'enforcing' | 'advisory' | 'silent';
 
 /** Actions of the policy schema besides those of tools, each of which is in `call_tool` (contracts section 7). */
 export type OtherAction =
@@ -58,7 +60,7 @@ export type Askable =
   | { action: 'get_prompt'; prompt: CatalogPrompt };
 
 /** Every outcome of a decision. */
-export const EFFECTS = ['allow', 'deny', 'step_up', 'defer'] as const;
+export const EFFECTS = ['allow', 'redact', 'deny', 'step_up', 'defer'] as const;
 export type Effect = (typeof EFFECTS)[number];
 
 /** What is decided. The same members at both stages; at egress `response` is added. */
@@ -83,12 +85,14 @@ export interface DecisionInput {
 }
 
 export interface Decision {
-  /** Cedar's answer with any evaluation error turned into deny. */
+  /** Cedar's answer with any evaluation error turned into deny. `redact`: allowed, with {@link redactions} applied. */
   effect: Effect;
   /** Ids of the determining policies, sorted. Empty on default deny. */
   policyIds: string[];
-  /** Merged annotations of the determining forbids, later policy id wins (wire-formats section 4). */
+  /** Advice of the determining forbids, merged; the later policy wins (wire-formats section 4). */
   advice: Record<string, string>;
+  /** What is removed from the answer: all that any determining permit asks for, each once. Empty unless `effect` is `redact`. */
+  redactions: readonly Redaction[];
   /** Set when an evaluation error denied; for operators and the entry's rule text, never for callers. */
   error: string | null;
   /**

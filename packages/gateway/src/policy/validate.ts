@@ -7,7 +7,6 @@ import {
 } from '@cedar-policy/cedar-wasm/nodejs';
 import { TOOL_GROUP } from './actions.ts';
 import { type BundlePolicy, cedarError } from './parse.ts';
-import { linesOf } from './places.ts';
 import { type BundleText, lineAt, refuseBundle } from './text.ts';
 
 /**
@@ -23,7 +22,7 @@ export function validatePolicies(
 ): string[] {
   const parsed = checkParseSchema(schema.text);
   if (parsed.type === 'failure') throw cedarError(schema, parsed.errors, 'not a Cedar schema');
-  refuseGroupEquality(files, policies);
+  refuseGroupEquality(policies);
   return files.flatMap((file) => validateFile(file, schema));
 }
 
@@ -51,14 +50,15 @@ export function strictAnswer(file: BundleText, schema: BundleText): ValidationAn
  * `action == Action::"call_tool"` type-checks and never matches: requests name a tool, which is *in* call_tool. So does a list
  * with the group in it, where membership of the list is equality.
  */
-function refuseGroupEquality(files: readonly BundleText[], policies: readonly BundlePolicy[]): void {
-  const found = policies.find(({ json }) => comparesGroup(json));
-  if (found === undefined) return;
-  throw refuseBundle(
-    found.path,
-    'compares action with Action::"call_tool", which never matches; write: action in Action::"call_tool"',
-    linesOf(files, policies).get(found.id),
-  );
+function refuseGroupEquality(policies: readonly BundlePolicy[]): void {
+  for (const { path, line, json } of policies) {
+    if (!comparesGroup(json)) continue;
+    throw refuseBundle(
+      path,
+      'compares action with Action::"call_tool", which never matches; write: action in Action::"call_tool"',
+      line,
+    );
+  }
 }
 
 function comparesGroup({ action, conditions }: PolicyJson): boolean {

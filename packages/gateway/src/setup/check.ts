@@ -8,6 +8,7 @@ import { upstreamSettings } from '../load-authority.ts';
 import { type Bundle, loadBundle } from '../policy/bundle.ts';
 import { createEngine } from '../policy/engine.ts';
 import { sensitivityRanks } from '../policy/sensitivity.ts';
+import type { Mode } from '../policy/types.ts';
 import { checkServer, type ServerCheck, uncheckedServer } from './check-server.ts';
 import { quietUpstream } from './quiet-upstream.ts';
 
@@ -17,6 +18,7 @@ export type PinState = 'matches' | 'differs' | 'not pinned';
 /** What `cmcp check` found. Nothing was served and nothing was written. */
 export interface CheckReport {
   ok: boolean;
+  mode: Mode;
   policy: { path: string; hash: string | null; pin: PinState; version: string | null; warnings: string[] };
   catalog: { path: string; hash: string | null; pin: PinState } & CatalogCounts;
   servers: ServerCheck[];
@@ -53,12 +55,14 @@ export async function checkSetup(config: Config, deps: CheckDeps): Promise<Check
     }
   };
   const bundle = await attempt(() => loadBundle(config.policy.path));
-  const catalog = await attempt(() => loadCatalog(config.catalog.path, sensitivityRanks(config.vocabulary)));
-  const engine = bundle === null || catalog === null ? null : await attempt(() => createEngine(bundle, catalog));
+  const ranks = sensitivityRanks(config.vocabulary);
+  const catalog = await attempt(() => loadCatalog(config.catalog.path, ranks));
+  const engine = bundle === null || catalog === null ? null : await attempt(() => createEngine(bundle, catalog, ranks));
   problems.push(...pinProblems(config, bundle, catalog), ...unknownUpstreams(config, catalog));
   const servers = catalog === null || engine === null ? [] : await checkServers(config, catalog, deps);
   engine?.close();
   return {
+    mode: config.mode,
     ok: problems.length === 0 && servers.every(({ status }) => status === 'as approved' || status === 'not asked'),
     policy: {
       path: config.policy.path,

@@ -21,6 +21,7 @@ cmcp: 1
 listen: ${quoted(config.listen)}
 
 # enforcing: denied calls are refused. advisory: they are forwarded, and the record says so.
+# silent: as advisory, and neither the log nor the reply speaks of it.
 mode: enforcing
 
 # What decides. Pin the hash once you have reviewed it; outside dev mode that is required.

@@ -50,7 +50,8 @@ export function decided(engine: PolicyEngine, input: DecisionInput): Decision {
     return engine.decide(input);
   } catch (error) {
     if (!(error instanceof GatewayError)) throw error;
-    return { effect: 'deny', policyIds: [], advice: {}, error: `${error.code}: ${error.detail}`, unfit: true };
+    const said = `${error.code}: ${error.detail}`;
+    return { effect: 'deny', policyIds: [], advice: {}, redactions: [], error: said, unfit: true };
   }
 }
 

@@ -14,9 +14,9 @@ const SERVER_WORDS = ['message', 'fields'];
 /** Rules whose outcome is in the hands of those whom they are about. */
 export function assertedFindings(ground: Ground): Finding[] {
   return ground.bundle.policies.flatMap((policy) => {
-    if (ground.survey.cases.some((each) => relies(policy.id, each, ground))) return [onWorkflow(policy, ground)];
+    if (ground.survey.cases.some((each) => relies(policy.id, each, ground))) return [onWorkflow(policy)];
     if (policy.effect === 'permit' && ground.survey.cases.some((each) => trustsWords(policy.id, each))) {
-      return [onWords(policy, ground)];
+      return [onWords(policy)];
     }
     return [];
   });
@@ -40,27 +40,27 @@ function trustsWords(id: string, { answer }: Case): boolean {
   return mayHold(answer, id) && SERVER_WORDS.some((name) => dependsOn(answer.open.get(id), name));
 }
 
-function onWorkflow(policy: BundlePolicy, ground: Ground): Finding {
+function onWorkflow(policy: BundlePolicy): Finding {
   if (policy.effect === 'permit') {
     return finding(
       'asserted-permit',
-      placeOf(ground, policy),
+      placeOf(policy),
       `${policy.id}: permits by the workflow, which every caller names as it likes`,
       'name the agents in the scope instead (principal == Agent::"…"), or add a condition on what callers cannot choose',
     );
   }
   return finding(
     'asserted-forbid',
-    placeOf(ground, policy),
+    placeOf(policy),
     `${policy.id}: a caller escapes this by naming another workflow, or none`,
     'let it forbid without the workflow, or take it as a second line only',
   );
 }
 
-function onWords(policy: BundlePolicy, ground: Ground): Finding {
+function onWords(policy: BundlePolicy): Finding {
   return finding(
     'asserted-permit',
-    placeOf(ground, policy),
+    placeOf(policy),
     `${policy.id}: permits by what a server says in its question (message, fields), which it words as it likes`,
     'permit questions by server (resource == Server::"…"), not by their words',
   );

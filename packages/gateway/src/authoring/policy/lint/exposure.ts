@@ -26,7 +26,7 @@ function toAnyone(permit: BundlePolicy, ground: Ground): Finding[] {
   return [
     finding(
       'sensitive-to-anyone',
-      placeOf(ground, permit),
+      placeOf(permit),
       `${permit.id}: any agent, at any trust level of the gateway, may call ${[...new Set(tools)].join(', ')}`,
       'name the agents in the scope, or add: when { context.trust_level == "hardware" }',
     ),
@@ -46,7 +46,7 @@ function toTelemetry(permit: BundlePolicy, ground: Ground): Finding[] {
   return [...new Set(open.map(({ asked }) => asked.tool))].map((tool) =>
     finding(
       'telemetry-egress',
-      placeOf(ground, permit),
+      placeOf(permit),
       `${permit.id}: calls of "${tool.name}" may go to ${uses.get(tool)?.vendor} (${uses.get(tool)?.seen}) after data above public was seen`,
       `forbid (principal, action, resource == Resource::${JSON.stringify(tool.name)}) when { context.session.max_class_rank >= 1 };`,
     ),

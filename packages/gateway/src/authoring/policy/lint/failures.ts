@@ -13,8 +13,8 @@ import type { Case } from './survey.ts';
 export function failureFindings(ground: Ground): Finding[] {
   return ground.bundle.policies.flatMap((policy) => {
     const failing = ground.survey.cases.find((each) => fails(policy, each, ground));
-    if (failing !== undefined) return [failed(policy, failing, ground)];
-    return overflowsIn(policy.json) ? [overflow(policy, ground)] : [];
+    if (failing !== undefined) return [failed(policy, failing)];
+    return overflowsIn(policy.json) ? [overflow(policy)] : [];
   });
 }
 
@@ -31,7 +31,7 @@ function leastArguments(schema: JsonObject): Record<string, CedarValueJson> {
   return Object.fromEntries(names.map((name) => [name, unknown(`arguments.${name}`)]));
 }
 
-function failed(policy: BundlePolicy, { asked, workflow, response }: Case, ground: Ground): Finding {
+function failed(policy: BundlePolicy, { asked, workflow, response }: Case): Finding {
   const when = [
     ...(response ? ['its answer is decided'] : []),
     ...(workflow ? ['the caller names a workflow'] : []),
@@ -39,16 +39,16 @@ function failed(policy: BundlePolicy, { asked, workflow, response }: Case, groun
   ];
   return finding(
     'can-fail',
-    placeOf(ground, policy),
+    placeOf(policy),
     `${policy.id}: reads what is not there for ${nameOf(asked)} when ${when.join(' and ')}, and the request is then denied whatever permits it`,
     'test for the attribute first (context has x && context.x == …); agents and servers have no attributes',
   );
 }
 
-function overflow(policy: BundlePolicy, ground: Ground): Finding {
+function overflow(policy: BundlePolicy): Finding {
   return finding(
     'can-fail',
-    placeOf(ground, policy),
+    placeOf(policy),
     `${policy.id}: its arithmetic can leave the range of 64 bits, and the request is then denied whatever permits it`,
     'compare before you calculate, for example: context.arguments.amount <= 1000000 && context.arguments.amount * 100 < …',
   );

@@ -15,14 +15,12 @@ export interface Ground {
   /** Subjects that the configuration knows. */
   agents: readonly string[];
   survey: Survey;
-  /** On which line of its file a policy begins, by id. */
-  lines: ReadonlyMap<string, number>;
   /** The context of each action as the bundle's schema declares it; null where no schema counts. */
   contexts: ReadonlyMap<string, RecordShape> | null;
 }
 
-export function placeOf({ lines }: Ground, { id, path }: BundlePolicy): string {
-  return `${path}:${lines.get(id) ?? 1}`;
+export function placeOf({ path, line }: BundlePolicy): string {
+  return `${path}:${line}`;
 }
 
 export function placeOfTool({ catalogFile }: Ground, { name }: CatalogTool): string {

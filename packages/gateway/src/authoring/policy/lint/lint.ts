@@ -8,7 +8,6 @@ import { type Bundle, bundleOf } from '../../../policy/bundle.ts';
 import { type BundleFiles, readBundleFiles } from '../../../policy/bundle-files.ts';
 import { readManifest } from '../../../policy/manifest.ts';
 import { readNativeSchema } from '../../../policy/native-schema.ts';
-import { linesOf } from '../../../policy/places.ts';
 import type { RequestBuilder } from '../../../policy/request.ts';
 import { compatRequests } from '../../../policy/request-compat.ts';
 import { nativeRequests } from '../../../policy/request-native.ts';
@@ -52,7 +51,7 @@ export async function lintPolicy(config: Config): Promise<Finding[]> {
   if (Array.isArray(bundle)) return bundle;
   const requests = await attempt('misfit', () => requestsOf(bundle, catalog));
   if (Array.isArray(requests)) return requests;
-  const ground = groundOf({ config, catalog, files, bundle, requests });
+  const ground = groundOf({ config, catalog, bundle, requests });
   const typed = bundle.request === 'native' ? [...staleSchema(files, catalog), ...cedarWarnings(files)] : [];
   return [...typed, ...INTENT.flatMap((rule) => rule(ground))];
 }
@@ -87,12 +86,11 @@ function requestsOf(bundle: Bundle, catalog: Catalog): RequestBuilder {
 interface Loaded {
   config: Config;
   catalog: Catalog;
-  files: BundleFiles;
   bundle: Bundle;
   requests: RequestBuilder;
 }
 
-function groundOf({ config, catalog, files, bundle, requests }: Loaded): Ground {
+function groundOf({ config, catalog, bundle, requests }: Loaded): Ground {
   const agents = [
     ...config.agents.map(({ subject }) => subject),
     ...(config.stdioSubject === null ? [] : [config.stdioSubject]),
@@ -104,7 +102,6 @@ function groundOf({ config, catalog, files, bundle, requests }: Loaded): Ground 
     ranks: sensitivityRanks(config.vocabulary),
     agents,
     survey: new Survey(bundle, catalog, requests, agents),
-    lines: linesOf(files.policies, bundle.policies),
     contexts: bundle.request === 'native' ? readNativeSchema(bundle.schema, catalog).contexts : null,
   };
 }

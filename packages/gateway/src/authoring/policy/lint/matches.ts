@@ -26,7 +26,7 @@ function impossible(policy: BundlePolicy, { path, texts }: Comparison, ground: G
   return wrong.map((text) =>
     finding(
       'impossible-value',
-      placeOf(ground, policy),
+      placeOf(policy),
       `${policy.id}: ${path.join('.')} is never ${JSON.stringify(text)}`,
       possible?.length === 0
         ? 'remove the comparison'
@@ -71,7 +71,7 @@ function voided(policy: BundlePolicy, { path, towards }: Comparison, ground: Gro
   return [
     finding(
       'void-match',
-      placeOf(ground, policy),
+      placeOf(policy),
       `${policy.id}: ${path.join('.')} ${how} in calls of ${names}, and any other form slips past this`,
       'approve an input schema in which it is of type "string" alone, or decide on the tool without this argument',
     ),

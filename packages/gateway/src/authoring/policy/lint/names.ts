@@ -19,7 +19,7 @@ export function nameFindings(ground: Ground): Finding[] {
     .filter(({ id }) => liveCases(ground, id).length > 0)
     .flatMap((policy) =>
       unknownNames(policy, ground).map(({ said, fix }) =>
-        finding('unknown-name', placeOf(ground, policy), `${policy.id}: ${said}`, fix),
+        finding('unknown-name', placeOf(policy), `${policy.id}: ${said}`, fix),
       ),
     );
 }

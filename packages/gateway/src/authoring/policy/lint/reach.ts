@@ -15,13 +15,13 @@ export function reachFindings(ground: Ground): Finding[] {
     const failing = ground.survey.cases.some(({ answer }) => answer.fails.has(policy.id));
     if (live.length === 0) return failing ? [] : [unmatched(policy, ground)];
     const twin = policies.slice(0, index).find((other) => sameRule(other, policy));
-    if (twin !== undefined) return [duplicate(policy, twin, ground)];
+    if (twin !== undefined) return [duplicate(policy, twin)];
     return [...overridden(policy, live, ground), ...shadowed(policy, live, ground)].slice(0, 1);
   });
 }
 
 function unmatched(policy: BundlePolicy, ground: Ground): Finding {
-  const where = placeOf(ground, policy);
+  const where = placeOf(policy);
   if (!ground.survey.cases.some((candidate) => aboutAction(policy, candidate))) {
     return finding(
       'idle',
@@ -58,8 +58,8 @@ function overridden(policy: BundlePolicy, live: readonly Case[], ground: Ground)
   return [
     finding(
       'overridden',
-      placeOf(ground, policy),
-      `${policy.id}: everything that this permits is forbidden by ${ids.join(', ')} (${placeOf(ground, first)})`,
+      placeOf(policy),
+      `${policy.id}: everything that this permits is forbidden by ${ids.join(', ')} (${placeOf(first)})`,
       `remove it, or give ${first.id} a condition that lets it through`,
     ),
   ];
@@ -81,18 +81,18 @@ function shadowed(policy: BundlePolicy, live: readonly Case[], ground: Ground): 
   return [
     finding(
       'shadowed',
-      placeOf(ground, policy),
-      `${policy.id}: ${cover.id} (${placeOf(ground, cover)}) ${does} everything that this ${does}, whatever its conditions`,
+      placeOf(policy),
+      `${policy.id}: ${cover.id} (${placeOf(cover)}) ${does} everything that this ${does}, whatever its conditions`,
       policy.effect === 'forbid' ? 'remove it' : `remove it, or narrow ${cover.id}, which makes its conditions void`,
     ),
   ];
 }
 
-function duplicate(policy: BundlePolicy, twin: BundlePolicy, ground: Ground): Finding {
+function duplicate(policy: BundlePolicy, twin: BundlePolicy): Finding {
   return finding(
     'duplicate',
-    placeOf(ground, policy),
-    `${policy.id}: the same rule as ${twin.id} (${placeOf(ground, twin)})`,
+    placeOf(policy),
+    `${policy.id}: the same rule as ${twin.id} (${placeOf(twin)})`,
     'keep one of them',
   );
 }

@@ -13,13 +13,13 @@ export function toolFindings(ground: Ground): Finding[] {
     ...open.map((policy) =>
       finding(
         'unconditional-permit',
-        placeOf(ground, policy),
+        placeOf(policy),
         `${policy.id}: permits every agent to call every tool, whatever the arguments`,
         'name agents or tools in the scope, or add a condition: when { … }',
       ),
     ),
     ...neverPermitted(ground),
-    ...(first === undefined ? [] : onlyByCatchAll(ground, catchAll, placeOf(ground, first))),
+    ...(first === undefined ? [] : onlyByCatchAll(ground, catchAll, placeOf(first))),
   ];
 }
 
