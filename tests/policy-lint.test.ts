@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import { type TestContext, test } from 'node:test';
-import { parseJson } from '@cmcp/evidence';
+import { parseJson, stringifyJson } from '@cmcp/evidence';
 import type { Finding } from '../packages/gateway/src/authoring/finding.ts';
 import { RULES, type RuleId } from '../packages/gateway/src/authoring/policy/lint/rules.ts';
-import { type LintCase, lint } from './support/lint-bed.ts';
+import { parseCatalog } from '../packages/gateway/src/catalog/load.ts';
+import { startingPolicy } from '../packages/gateway/src/policy/starting-policy.ts';
+import { LINT_RANKS, type LintCase, lint, lintCatalog } from './support/lint-bed.ts';
 import { LINT_CASES } from './support/lint-cases.ts';
 
 async function findings(t: TestContext, given: LintCase): Promise<Finding[]> {
@@ -76,4 +79,27 @@ test('a typo that no schema could catch tells why: the argument has several type
   const policy = 'permit(principal, action == Action::"send_mail", resource) when { context.arguments.to == "x" };';
   const [found] = await findings(t, { policy });
   assert.match(found?.fix ?? '', /several types/);
+});
+
+test('the page about policies has a row for every rule, with its severity', async () => {
+  const page = await readFile(new URL('../docs/policy.md', import.meta.url), 'utf8');
+  const rows = [...page.matchAll(/^\| `([a-z-]+)` \| (error|warning|info) \| \S.* \| \S.* \|$/gm)];
+  assert.deepEqual(Object.fromEntries(rows.map(([, rule, severity]) => [rule, severity])), RULES);
+});
+
+test('the starting policy of a catalog has no errors, and is warned of for what its comments say to narrow', async (t) => {
+  const {
+    'manifest.json': _,
+    'schema.cedarschema': __,
+    ...policy
+  } = startingPolicy(parseCatalog(stringifyJson(lintCatalog()), 'c', LINT_RANKS));
+  const found = await findings(t, { policy });
+  assert.deepEqual([...new Set(found.map(({ rule }) => rule))].sort(), [
+    'catch-all-only',
+    'idle',
+    'sensitive-to-anyone',
+    'telemetry-egress',
+    'unconditional-permit',
+  ]);
+  assert.ok(found.every(({ rule, where }) => rule === 'idle' || where.startsWith('10-allow-catalogued-tools.cedar:')));
 });

@@ -46,13 +46,15 @@ export interface LintCase {
   catalog?: JsonObject | JsonObject[];
 }
 
+const VOCABULARY = { board_minutes: 2 };
+export const LINT_RANKS = sensitivityRanks(VOCABULARY);
 const HASH = '0'.repeat(64);
 const CONFIG = {
   agents: [
     { subject: 'ops', token_sha256: HASH },
     { subject: 'desk', token_sha256: HASH.replace('0', '1') },
   ],
-  sensitivity: { vocabulary: { board_minutes: 2 } },
+  sensitivity: { vocabulary: VOCABULARY },
   policy: { path: 'policy' },
   catalog: { path: 'catalog.json' },
 };
@@ -72,7 +74,7 @@ export async function lintFolder(t: TestContext, { policy, compat, ...given }: L
 }
 
 export function schemaFor(catalog: JsonObject | JsonObject[]): string {
-  return nativeSchema(parseCatalog(stringifyJson(catalog), 'catalog.json', sensitivityRanks({ board_minutes: 2 })));
+  return nativeSchema(parseCatalog(stringifyJson(catalog), 'catalog.json', LINT_RANKS));
 }
 
 /** Runs `cmcp policy lint` in this process. */

@@ -11,10 +11,18 @@ const WORKFLOW_NAMES = ['workflow.id', 'workflow_id'];
 /** What a server says of its own question. */
 const SERVER_WORDS = ['message', 'fields'];
 
+/** What Cedar says of requests in a workflow that the caller named, and of the same requests in none. */
+interface Pair {
+  kind: Case;
+  named: Answer;
+  unnamed: Answer;
+}
+
 /** Rules whose outcome is in the hands of those whom they are about. */
 export function assertedFindings(ground: Ground): Finding[] {
+  const pairs = pairsIn(ground);
   return ground.bundle.policies.flatMap((policy) => {
-    if (ground.survey.cases.some((each) => relies(policy.id, each, ground))) return [onWorkflow(policy)];
+    if (pairs.some((pair) => relies(policy.id, pair, ground))) return [onWorkflow(policy)];
     if (policy.effect === 'permit' && ground.survey.cases.some((each) => trustsWords(policy.id, each))) {
       return [onWords(policy)];
     }
@@ -22,11 +30,18 @@ export function assertedFindings(ground: Ground): Finding[] {
   });
 }
 
+function pairsIn({ survey }: Ground): Pair[] {
+  return survey.cases
+    .filter(({ workflow }) => workflow)
+    .flatMap((kind) => {
+      const [named, unnamed] = [survey.ask(kind, ASSERTED), survey.ask({ ...kind, workflow: false })];
+      return named === null || unnamed === null ? [] : [{ kind, named, unnamed }];
+    });
+}
+
 /** Whether naming a workflow, or another one, changes whether the policy holds. */
-function relies(id: string, { answer: _, ...kind }: Case, { survey }: Ground): boolean {
-  if (!kind.workflow) return false;
-  const [named, unnamed] = [survey.ask(kind, ASSERTED), survey.ask({ ...kind, workflow: false })];
-  if (named === null || unnamed === null || !survey.fits(id, kind)) return false;
+function relies(id: string, { kind, named, unnamed }: Pair, { survey }: Ground): boolean {
+  if (!survey.fits(id, kind)) return false;
   if (WORKFLOW_NAMES.some((name) => dependsOn(named.open.get(id), name))) return true;
   return stateOf(named, id) !== stateOf(unnamed, id);
 }

@@ -8,11 +8,13 @@ import {
 import type { Catalog } from '../../../catalog/types.ts';
 import { TOOL_GROUP } from '../../../policy/actions.ts';
 import type { Bundle } from '../../../policy/bundle.ts';
+import type { BundlePolicy } from '../../../policy/parse.ts';
 import type { CedarRequest, RequestBuilder } from '../../../policy/request.ts';
 import { refuseBundle } from '../../../policy/text.ts';
 import type { Asked, DecisionInput } from '../../../policy/types.ts';
 import { askedUnder } from './askable.ts';
 import { stringsIn, unknown } from './expression.ts';
+import { type NamedScope, namedScope, scopeAdmits } from './scope.ts';
 
 /** What Cedar says of each policy for all requests of a kind, by id. What is in none of these never holds for any of them. */
 export interface Answer {
@@ -38,6 +40,8 @@ export interface Case extends Kind {
   answer: Answer;
 }
 
+const NOTHING: Answer = { holds: new Set(), fails: new Set(), open: new Map() };
+
 type Known = Readonly<Record<string, CedarValueJson>>;
 
 /** Members of a request that the catalog settles; the others may be anything. */
@@ -62,6 +66,9 @@ export class Survey {
   readonly #requests: RequestBuilder;
   /** Every text in the policies: what is not among these, they cannot tell from others of its kind. */
   readonly #texts: ReadonlySet<string>;
+  /** The same of each policy, by its id. */
+  readonly #textsOf: ReadonlyMap<string, ReadonlySet<string>>;
+  readonly #scopes: readonly { policy: BundlePolicy; scope: NamedScope }[];
   readonly #anyone: string;
   readonly #answers = new Map<string, Answer>();
   /** Actions for which the types let a policy hold, by its id. */
@@ -70,7 +77,9 @@ export class Survey {
   constructor(bundle: Bundle, catalog: Catalog, requests: RequestBuilder, agents: readonly string[]) {
     this.#bundle = bundle;
     this.#requests = requests;
-    this.#texts = new Set(bundle.policies.flatMap(({ json }) => [...stringsIn(json)]));
+    this.#textsOf = new Map(bundle.policies.map(({ id, json }) => [id, new Set(stringsIn(json))]));
+    this.#texts = new Set([...this.#textsOf.values()].flatMap((texts) => [...texts]));
+    this.#scopes = bundle.policies.map((policy) => ({ policy, scope: namedScope(policy.json) }));
     this.#anyone = unlike('any agent', this.#texts);
     this.#typed = bundle.request === 'native' ? typedActions(bundle) : new Map();
     this.cases = askedUnder(catalog).flatMap((asked) => this.#kinds(asked, agents).flatMap((kind) => this.#case(kind)));
@@ -119,39 +128,38 @@ export class Survey {
   }
 
   #answer(request: CedarRequest, asked: Asked): Answer {
-    // What the policies do not name is all the same to them, so that a catalog of many alike tools is asked about once.
-    const veiled = (id: string) => (this.#texts.has(id) ? id : '');
-    const entities = request.entities.map(({ uid: _, ...rest }) => rest);
-    const key = JSON.stringify([
-      asked.action,
-      veiled(request.action.id),
-      request.resource.type,
-      veiled(request.resource.id),
-      request.principal,
-      entities,
-      request.context,
-    ]);
+    const grouped = this.#bundle.request === 'native' && asked.action === 'call_tool';
+    const admitting = this.#scopes.filter(({ scope }) => scopeAdmits(scope, request, grouped));
+    const policies = admitting.map(({ policy }) => policy);
+    if (policies.length === 0) return NOTHING;
+    const key = this.#keyOf(request, policies);
     const known = this.#answers.get(key);
     if (known !== undefined) return known;
-    const answer = this.#evaluate(request, asked);
+    const parents = grouped ? [{ type: 'Action', id: TOOL_GROUP }] : [];
+    const action: EntityJson = { uid: request.action, attrs: {}, parents };
+    const answer = evaluate({ ...request, entities: [...request.entities, action] }, policies);
     this.#answers.set(key, answer);
     return answer;
   }
 
-  #evaluate(request: CedarRequest, asked: Asked): Answer {
-    const inGroup = this.#bundle.request === 'native' && asked.action === 'call_tool';
-    const parents = inGroup ? [{ type: 'Action', id: TOOL_GROUP }] : [];
-    const action: EntityJson = { uid: request.action, attrs: {}, parents };
-    const staticPolicies = Object.fromEntries(this.#bundle.policies.map(({ id, text }) => [id, text]));
-    const asks = { ...request, entities: [...request.entities, action], policies: { staticPolicies } };
-    const answer = isAuthorizedPartial(asks);
-    if (answer.type === 'failure') {
-      throw refuseBundle('the policies', answer.errors.map(({ message }) => message).join('; '));
-    }
-    const { satisfied, errored, nontrivialResiduals, residuals } = answer.response;
-    const open = Object.entries(residuals).filter(([id]) => nontrivialResiduals.includes(id));
-    return { holds: new Set(satisfied), fails: new Set(errored), open: new Map(open) };
+  /** What policies do not name is all the same to them, so that many alike tools are asked about once. */
+  #keyOf({ principal, action, resource, entities, context }: CedarRequest, policies: readonly BundlePolicy[]): string {
+    const veiled = (id: string) => (policies.some((policy) => this.#textsOf.get(policy.id)?.has(id)) ? id : '');
+    const described = entities.map(({ uid: _, ...rest }) => rest);
+    const names = [veiled(action.id), resource.type, veiled(resource.id), principal];
+    return JSON.stringify([policies.map(({ id }) => id), names, described, context]);
   }
+}
+
+function evaluate(request: CedarRequest, policies: readonly BundlePolicy[]): Answer {
+  const staticPolicies = Object.fromEntries(policies.map(({ id, text }) => [id, text]));
+  const answer = isAuthorizedPartial({ ...request, policies: { staticPolicies } });
+  if (answer.type === 'failure') {
+    throw refuseBundle('the policies', answer.errors.map(({ message }) => message).join('; '));
+  }
+  const { satisfied, errored, nontrivialResiduals, residuals } = answer.response;
+  const open = Object.entries(residuals).filter(([id]) => nontrivialResiduals.includes(id));
+  return { holds: new Set(satisfied), fails: new Set(errored), open: new Map(open) };
 }
 
 /** Whether a policy may hold for some of the requests that were asked about. */
