@@ -88,7 +88,8 @@ class CedarEngine implements PolicyEngine {
   }
 }
 
-function denied(error: string | null): Decision {
+/** A denial that no policy determines. */
+export function denied(error: string | null): Decision {
   return { effect: 'deny', policyIds: [], advice: {}, error, unfit: false };
 }
 
