@@ -5,8 +5,8 @@ import { nearest } from '../../config/nearest.ts';
 import { ACTION_FORMS, TOOL_GROUP } from '../../policy/actions.ts';
 import { rankOf } from '../../policy/sensitivity.ts';
 import { type DecisionInput, EFFECTS, type Effect } from '../../policy/types.ts';
+import { itemsOf } from './items-of.ts';
 import type { Vocabulary } from './scenario.ts';
-import { itemsOf } from './scenario-asked.ts';
 
 /** What must never be decided, for requests of a kind. */
 export interface Invariant {
