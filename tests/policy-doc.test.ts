@@ -2,12 +2,15 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { type TestContext, test } from 'node:test';
 import type { JsonObject } from '@cmcp/evidence';
+import { WHEN_MEMBERS } from '../packages/gateway/src/authoring/policy/invariant.ts';
+import { SCENARIO_MEMBERS } from '../packages/gateway/src/authoring/policy/scenario.ts';
 import { ACTION_FORMS, COMMON_CONTEXT } from '../packages/gateway/src/policy/actions.ts';
 import { adviceToAgent } from '../packages/gateway/src/policy/advice.ts';
 import { ANNOTATIONS } from '../packages/gateway/src/policy/annotations.ts';
 import { MODES } from '../packages/gateway/src/policy/mode.ts';
 import { nativeSchema } from '../packages/gateway/src/policy/schema.ts';
-import type { Asked, Decision } from '../packages/gateway/src/policy/types.ts';
+import { type Asked, type Decision, EFFECTS } from '../packages/gateway/src/policy/types.ts';
+import { templateRecord } from './support/catalog.ts';
 import {
   catalogOf,
   decisionAbout,
@@ -19,6 +22,7 @@ import {
   toolRecord,
   withOthers,
 } from './support/policy.ts';
+import { policyBench } from './support/policy-bench.ts';
 
 const PAGE = await readFile(new URL('../docs/policy.md', import.meta.url), 'utf8');
 const RULES = [...PAGE.matchAll(/```cedar\n([\s\S]*?)```/g)].map((match) => match[1] ?? '');
@@ -174,4 +178,42 @@ test('the page names every action with its entities and its members, and every m
   }
   for (const { name, optional } of COMMON_CONTEXT)
     assert.match(PAGE, new RegExp(`^\\|.*\`${name}(\\.\\w+)?\`${optional === true ? '\\?' : ''}.*\\|`, 'm'), name);
+});
+
+/** A catalog that the page's tests are about, and a bundle of the page's rules. */
+const BENCH = {
+  servers: { files: { transport: 'stdio', spawn: { command: '/usr/bin/true', args: [] } } },
+  tools: [
+    toolRecord('deploy', { server: 'files', effects: 'write' }, { service: { type: 'string' } }),
+    toolRecord('look_up', { server: 'web', destination_class: 'external' }),
+  ],
+  resources: [templateRecord('reports', 'file:///srv/reports/{year}', { server: 'files' })],
+};
+const YAML = [...PAGE.matchAll(/```yaml\n([\s\S]*?)```/g)].map((match) => match[1] ?? '');
+const CALLS = RULES.join('\n');
+
+test('the tests and invariants on the page run as the page says, and its bundles are compared', async (t) => {
+  assert.equal(YAML.length, 2);
+  const files = { 'all.cedar': CALLS, 'tests/a.yaml': YAML[0] ?? '', 'tests/b.yaml': YAML[1] ?? '' };
+  const bench = await policyBench(t, BENCH, files);
+  const tested = await bench.policy('test');
+  assert.equal(tested.code, 0, tested.stdout + tested.stderr);
+  const held = await bench.policy('test', '--property', '--runs', '400', '--seed', '1');
+  assert.equal(held.code, 0, held.stdout + held.stderr);
+  assert.doesNotMatch(held.stdout, /IDLE/);
+  const proposed = await bench.bundle('proposed', { 'all.cedar': CALLS.replace('"release"', '"anybody"') });
+  const diff = await bench.policy('diff', `${bench.folder}/policy`, proposed, '--runs', '400', '--seed', '1');
+  assert.equal(diff.code, 1);
+  assert.match(
+    diff.stdout,
+    /call_tool deploy\n {2}old {2}allow by deploys-by-release-only\n {2}new {2}deny by no policy\n/,
+  );
+});
+
+test('the page names everything that a test and an invariant can say', () => {
+  const tables = PAGE.split('\n')
+    .filter((line) => line.startsWith('| '))
+    .join('\n');
+  for (const word of [...SCENARIO_MEMBERS, ...WHEN_MEMBERS, ...EFFECTS])
+    assert.ok(tables.includes(`\`${word}\``), word);
 });

@@ -56,7 +56,7 @@ test('a violation is shown as the smallest request, as a test that fails, and th
   const [item = ''] = /- name: [\s\S]*?\n(?=\n)/.exec(stdout.replaceAll(/^ {2}/gm, '')) ?? [];
   assert.match(
     item,
-    /^- name: "no session above pii reaches an external server"\n {2}caller: ada\n.*\n {2}session: \{ class: [a-z_]+ \}\n {2}trust_level: hardware\n {2}expect: deny\n$/,
+    /^- name: no session above pii reaches an external server\n {2}caller: ada\n.*\n {2}session: \{ class: [a-z_]+ \}\n {2}trust_level: hardware\n {2}expect: deny\n$/,
   );
   assert.equal((await policy('test', '--property', '--seed', '5', '--runs', '800')).stdout, stdout);
   await writeFile(join(folder, 'policy', 'tests', 'found.yaml'), `tests:\n${item}`);

@@ -30,14 +30,15 @@ export interface Approved {
   tools?: JsonValue[];
   resources?: JsonValue[];
   prompts?: JsonValue[];
-  /** Members that are added to the record of a server. */
+  /** Members that are added to the record of a server; other ids are further servers. */
   servers?: Record<string, JsonObject>;
 }
 
 export function approvedRecord({ tools = [], resources = [], prompts = [], servers = {} }: Approved): JsonObject {
   const record = catalogRecord(tools);
-  const own = (record.servers as JsonObject[]).map((server) => ({ ...server, ...servers[String(server.id)] }));
-  return { ...record, servers: own, resources, prompts };
+  const all = new Map((record.servers as JsonObject[]).map((server) => [String(server.id), server]));
+  for (const [id, members] of Object.entries(servers)) all.set(id, { id, ...all.get(id), ...members });
+  return { ...record, servers: [...all.values()], resources, prompts };
 }
 
 export function catalogWith(approved: Approved): Catalog {

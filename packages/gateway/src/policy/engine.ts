@@ -113,7 +113,8 @@ function known(policy: BundlePolicy, index: number): KnownPolicy {
   return { index, annotations: policy.annotations, redactions: redactionsOf(policy) };
 }
 
-function denied(error: string | null): Decision {
+/** A denial that no policy determines. */
+export function denied(error: string | null): Decision {
   return { effect: 'deny', policyIds: [], advice: {}, redactions: [], error, unfit: false };
 }
 

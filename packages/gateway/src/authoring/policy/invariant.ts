@@ -5,8 +5,8 @@ import { nearest } from '../../config/nearest.ts';
 import { ACTION_FORMS, TOOL_GROUP } from '../../policy/actions.ts';
 import { rankOf } from '../../policy/sensitivity.ts';
 import { type DecisionInput, EFFECTS, type Effect } from '../../policy/types.ts';
+import { itemsOf } from './items-of.ts';
 import type { Vocabulary } from './scenario.ts';
-import { itemsOf } from './scenario-asked.ts';
 
 /** What must never be decided, for requests of a kind. */
 export interface Invariant {
@@ -56,6 +56,8 @@ const MATCHERS: Readonly<Record<string, ReadMatcher>> = {
   },
 };
 
+export const WHEN_MEMBERS: readonly string[] = Object.keys(MATCHERS);
+
 /** @throws GatewayError as `place` makes it */
 export function readInvariant(value: JsonValue, place: Where, vocabulary: Vocabulary): Invariant {
   const fields = new Fields(value, place, ['name', 'never', 'when']);
@@ -71,7 +73,7 @@ export function readInvariant(value: JsonValue, place: Where, vocabulary: Vocabu
 }
 
 function readWhen(value: JsonValue, place: Where, vocabulary: Vocabulary): Matches {
-  const when = new Fields(value, place, Object.keys(MATCHERS));
+  const when = new Fields(value, place, WHEN_MEMBERS);
   const matches = Object.keys(when.value).map((key) => MATCHERS[key]?.(when, key, vocabulary));
   return (input) => matches.every((match) => match?.(input));
 }

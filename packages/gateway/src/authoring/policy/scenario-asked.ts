@@ -10,6 +10,7 @@ import type {
 } from '../../catalog/types.ts';
 import { nearest } from '../../config/nearest.ts';
 import type { Asked } from '../../policy/types.ts';
+import { offeredBy } from './items-of.ts';
 
 type Read = (value: JsonValue, place: Where, beside: Fields<Where>, catalog: Catalog) => Asked;
 
@@ -42,28 +43,6 @@ export function readAsked(fields: Fields<Where>, catalog: Catalog): Asked {
   const idle = BESIDE.find((name) => fields.get(name) !== undefined && !beside.includes(name));
   if (idle !== undefined) throw fields.place.at(idle).refuse(`does not go with "${key}"; remove it`);
   return read(fields.get(key) ?? null, fields.place.at(key), fields, catalog);
-}
-
-/** The catalog's entries that say what the answer may show: for what a server asks, those of what it serves meanwhile. */
-export function itemsOf(asked: Asked, catalog: Catalog): Labels[] {
-  switch (asked.action) {
-    case 'call_tool':
-    case 'get_task':
-    case 'update_task':
-    case 'cancel_task':
-      return [asked.tool];
-    case 'read_resource':
-    case 'subscribe':
-      return [asked.resource];
-    case 'get_prompt':
-      return [asked.prompt];
-    case 'complete':
-      return [asked.of];
-    case 'elicit':
-    case 'sample':
-    case 'list_roots':
-      return offeredBy(asked.server, catalog).filter(({ name }) => name === asked.during);
-  }
 }
 
 /** The members that say `asked`. */
@@ -215,11 +194,6 @@ function readAsking(fields: Fields<Where>, catalog: Catalog) {
     throw fields.place.at('during').refuse(unknown(`tool, resource or prompt of "${id}"`, during, names));
   }
   return { server, during };
-}
-
-/** Everything that the catalog approves of a server. */
-export function offeredBy({ id }: CatalogServer, { tools, resources, prompts }: Catalog): Labels[] {
-  return [...tools, ...resources, ...prompts].filter(({ server }) => server.id === id);
 }
 
 function ids({ servers }: Catalog): string[] {

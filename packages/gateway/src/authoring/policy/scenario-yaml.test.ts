@@ -7,7 +7,14 @@ import { yamlItem } from './scenario-yaml.ts';
 import { smallest } from './smallest.ts';
 
 test('what is written as YAML reads back as it was', () => {
-  const text = fc.oneof(fc.string({ unit: 'binary' }), fc.constantFrom('no', 'Null', '0x10', '1e5', '~', '#a', '- a'));
+  const line = fc
+    .string({ unit: fc.constantFrom('a', ' ', ':', '/', '-', '.', "'", '#', ',') })
+    .map((end) => `a${end}`);
+  const text = fc.oneof(
+    fc.string({ unit: 'binary' }),
+    line,
+    fc.constantFrom('no', 'Null', '0x10', '1e5', '~', '#a', '- a'),
+  );
   const value = fc.letrec<{ any: unknown }>((tie) => ({
     any: fc.oneof(
       { depthSize: 'small' },

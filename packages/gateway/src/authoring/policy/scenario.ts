@@ -8,7 +8,8 @@ import { effectiveClass } from '../../pipeline/resolve.ts';
 import { type Ranks, rankOf } from '../../policy/sensitivity.ts';
 import type { DecisionInput } from '../../policy/types.ts';
 import { higher, type Sensitivity, UNEXPOSED } from '../../session/exposure.ts';
-import { ASKED_MEMBERS, askedMembers, itemsOf, readAsked } from './scenario-asked.ts';
+import { itemsOf } from './items-of.ts';
+import { ASKED_MEMBERS, askedMembers, readAsked } from './scenario-asked.ts';
 
 /** What a described request is read under: names are those of the catalog, labels those of the vocabulary. */
 export interface Vocabulary {

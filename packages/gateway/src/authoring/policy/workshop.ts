@@ -3,7 +3,7 @@ import { loadCatalog } from '../../catalog/load.ts';
 import type { Config } from '../../config/types.ts';
 import { GatewayError } from '../../errors.ts';
 import { type Bundle, loadBundle } from '../../policy/bundle.ts';
-import { createEngine } from '../../policy/engine.ts';
+import { createEngine, denied } from '../../policy/engine.ts';
 import { sensitivityRanks } from '../../policy/sensitivity.ts';
 import type { Decision, DecisionInput, Effect, PolicyEngine } from '../../policy/types.ts';
 import { placeIn } from '../written.ts';
@@ -50,8 +50,7 @@ export function decided(engine: PolicyEngine, input: DecisionInput): Decision {
     return engine.decide(input);
   } catch (error) {
     if (!(error instanceof GatewayError)) throw error;
-    const said = `${error.code}: ${error.detail}`;
-    return { effect: 'deny', policyIds: [], advice: {}, redactions: [], error: said, unfit: true };
+    return { ...denied(`${error.code}: ${error.detail}`), unfit: true };
   }
 }
 

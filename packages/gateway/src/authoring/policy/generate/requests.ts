@@ -3,8 +3,8 @@ import { TRUST_LEVELS } from '../../../attestation/types.ts';
 import type { CatalogPrompt, CatalogResource, CatalogServer, CatalogTool } from '../../../catalog/types.ts';
 import type { DecisionInput } from '../../../policy/types.ts';
 import { placeIn } from '../../written.ts';
+import { offeredBy } from '../items-of.ts';
 import { readScenario, type Vocabulary } from '../scenario.ts';
-import { offeredBy } from '../scenario-asked.ts';
 import { argumentsFor, type Making } from './value.ts';
 
 /** A request as described, and as it is decided. */

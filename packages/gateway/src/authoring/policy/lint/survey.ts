@@ -10,11 +10,11 @@ import { TOOL_GROUP } from '../../../policy/actions.ts';
 import type { Bundle } from '../../../policy/bundle.ts';
 import type { BundlePolicy } from '../../../policy/parse.ts';
 import type { CedarRequest, RequestBuilder } from '../../../policy/request.ts';
+import { admits, scopeOfRequest } from '../../../policy/scope-match.ts';
 import { refuseBundle } from '../../../policy/text.ts';
 import type { Asked, DecisionInput } from '../../../policy/types.ts';
 import { askedUnder } from './askable.ts';
 import { stringsIn, unknown } from './expression.ts';
-import { type NamedScope, namedScope, scopeAdmits } from './scope.ts';
 
 /** What Cedar says of each policy for all requests of a kind, by id. What is in none of these never holds for any of them. */
 export interface Answer {
@@ -68,7 +68,6 @@ export class Survey {
   readonly #texts: ReadonlySet<string>;
   /** The same of each policy, by its id. */
   readonly #textsOf: ReadonlyMap<string, ReadonlySet<string>>;
-  readonly #scopes: readonly { policy: BundlePolicy; scope: NamedScope }[];
   readonly #anyone: string;
   readonly #answers = new Map<string, Answer>();
   /** Actions for which the types let a policy hold, by its id. */
@@ -79,7 +78,6 @@ export class Survey {
     this.#requests = requests;
     this.#textsOf = new Map(bundle.policies.map(({ id, json }) => [id, new Set(stringsIn(json))]));
     this.#texts = new Set([...this.#textsOf.values()].flatMap((texts) => [...texts]));
-    this.#scopes = bundle.policies.map((policy) => ({ policy, scope: namedScope(policy.json) }));
     this.#anyone = unlike('any agent', this.#texts);
     this.#typed = bundle.request === 'native' ? typedActions(bundle) : new Map();
     this.cases = askedUnder(catalog).flatMap((asked) => this.#kinds(asked, agents).flatMap((kind) => this.#case(kind)));
@@ -129,8 +127,8 @@ export class Survey {
 
   #answer(request: CedarRequest, asked: Asked): Answer {
     const grouped = this.#bundle.request === 'native' && asked.action === 'call_tool';
-    const admitting = this.#scopes.filter(({ scope }) => scopeAdmits(scope, request, grouped));
-    const policies = admitting.map(({ policy }) => policy);
+    const scope = scopeOfRequest(request, grouped ? [TOOL_GROUP] : []);
+    const policies = this.#bundle.policies.filter(({ json }) => admits(json, scope));
     if (policies.length === 0) return NOTHING;
     const key = this.#keyOf(request, policies);
     const known = this.#answers.get(key);
