@@ -185,6 +185,8 @@ const BENCH = {
   servers: { files: { transport: 'stdio', spawn: { command: '/usr/bin/true', args: [] } } },
   tools: [
     toolRecord('deploy', { server: 'files', effects: 'write' }, { service: { type: 'string' } }),
+    toolRecord('transfer', { server: 'files' }, { amount: { type: 'integer' } }),
+    toolRecord('find_customer', { server: 'files' }),
     toolRecord('look_up', { server: 'web', destination_class: 'external' }),
   ],
   resources: [templateRecord('reports', 'file:///srv/reports/{year}', { server: 'files' })],

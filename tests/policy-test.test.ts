@@ -153,7 +153,7 @@ test('every test that cannot be read is named with its file and line, and nothin
   assert.deepEqual([code, stdout], [1, '']);
   const problems = [
     /a\.yaml:2 at \/tests\/0\/call: the catalog has no tool "sent"; did you mean "send"\?/,
-    /a\.yaml:3 at \/tests\/1\/expect: must be one of "allow", "deny"/,
+    /a\.yaml:3 at \/tests\/1\/expect: must be one of "allow", "redact", "deny"/,
     /a\.yaml:4 at \/tests\/2\/policies\/0: the bundle has no policy "cals"/,
     /a\.yaml:5 at \/tests\/3\/polices: unknown member.*"policies"/,
     /a\.yaml:6 at \/tests\/4: "name" is missing/,
