@@ -17,6 +17,7 @@ export type { Detection, EvidenceProvider } from './attestation/types.ts';
 export { checkInvariants, type InvariantReport } from './authoring/policy/check-invariants.ts';
 export { type BundleComparison, compareBundles } from './authoring/policy/compare-bundles.ts';
 export { type PolicyTestReport, type TestReport, testPolicy } from './authoring/policy/test-policy.ts';
+export { reportJson } from './authoring/report-json.ts';
 export { schemaOf } from './authoring/schema-of.ts';
 export { type Environment, readEnvironment } from './config/environment.ts';
 export { knownKeysFile } from './config/known-keys.ts';
