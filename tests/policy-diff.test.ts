@@ -143,3 +143,11 @@ test('a bundle that does not load is named, and two folders are needed', async (
   assert.match(missing.stderr, /none: there is no such folder/);
   assert.equal((await bench.policy('diff', broken)).code, 2);
 });
+
+test('a bundle that turns everything round is not listed without end', async (t) => {
+  const tools = Array.from({ length: 120 }, (_, index) => toolRecord(`tool${index}`));
+  const bench = await policyBench(t, { tools }, { 'a.cedar': ALL });
+  const turned = await bench.bundle('turned', { 'a.cedar': ALL.replace('permit', 'forbid') });
+  const { code, report } = await bench.json('diff', join(bench.folder, 'policy'), turned, '--runs', '480');
+  assert.deepEqual([code, (report.decisions as unknown[]).length, Number(report.furtherKinds) > 0], [1, 100, true]);
+});

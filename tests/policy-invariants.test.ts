@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { JsonNumber } from '@cmcp/evidence';
 import { promptRecord, resourceRecord, templateRecord } from './support/catalog.ts';
 import { toolRecord } from './support/policy.ts';
 import { policyBench } from './support/policy-bench.ts';
@@ -184,4 +185,31 @@ test('options of the random mode go with it alone, and are bounded', async (t) =
     ['--property', '--filter', 'a'],
   ])
     assert.equal((await policy('test', ...args)).code, 2, args.join(' '));
+});
+
+test('an answer is decided only where the request was passed on, and never where nothing can be asked for', async (t) => {
+  const { policy, bundle } = await bench(t, {
+    'all.cedar': '@id("late") permit (principal, action, resource) when { context has response };',
+    'tests/a.yaml': 'invariants: [{ name: answers, never: allow, when: { stage: answer } }]',
+  });
+  assert.match((await policy('test', '--property', '--runs', '100')).stdout, /IDLE {4}answers/);
+  await bundle('policy', { 'all.cedar': ALLOW });
+  assert.match((await policy('test', '--property', '--runs', '100')).stdout, /BROKEN {2}answers/);
+  const empty = await policyBench(t, {}, { 'all.cedar': ALLOW, 'tests/a.yaml': INVARIANT });
+  assert.match((await empty.policy('test', '--property')).stdout, /\. 0 random requests, seed/);
+});
+
+test('a request is quoted with its numbers as they are', async (t) => {
+  const tools = [toolRecord('pay', {}, { amount: { const: new JsonNumber('0.5') }, id: { const: 7 } })];
+  const { policy } = await policyBench(
+    t,
+    { tools },
+    {
+      'all.cedar': '@id("a") permit (principal, action == Action::"pay", resource);',
+      'tests/a.yaml': 'invariants: [{ name: a, never: allow, when: { arguments: { amount: 0.5 } } }]',
+    },
+  );
+  const { stdout } = await policy('test', '--property', '--json', '--runs', '50');
+  assert.match(stdout, /"amount": 0\.5\n/);
+  assert.match((await policy('test', '--property', '--runs', '50')).stdout, /arguments: \{ amount: 0\.5 \}\n/);
 });

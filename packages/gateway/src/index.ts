@@ -19,6 +19,7 @@ export { checkInvariants, type InvariantReport } from './authoring/policy/check-
 export { type BundleComparison, compareBundles } from './authoring/policy/compare-bundles.ts';
 export { lintPolicy } from './authoring/policy/lint/lint.ts';
 export { type PolicyTestReport, type TestReport, testPolicy } from './authoring/policy/test-policy.ts';
+export { reportJson } from './authoring/report-json.ts';
 export { schemaOf } from './authoring/schema-of.ts';
 export { type Environment, readEnvironment } from './config/environment.ts';
 export { knownKeysFile } from './config/known-keys.ts';

@@ -20,10 +20,10 @@ export const diffAction: Action = {
       throw new UsageError('diff takes two bundle folders: the old one and the new one');
     }
     const options = { runs: runsOption(given), seed: seedOption(given) };
-    const { compareBundles, readConfigWithoutSecrets, readEnvironment } = await import('@cmcp/gateway');
+    const { compareBundles, readConfigWithoutSecrets, readEnvironment, reportJson } = await import('@cmcp/gateway');
     const config = await readConfigWithoutSecrets(given.one('config') ?? DEFAULT_CONFIG, readEnvironment(io.variables));
     const comparison = await compareBundles(config, { before, after }, options);
-    io.out(given.has('json') ? `${JSON.stringify(comparison, null, 2)}\n` : diffText(comparison));
+    io.out(given.has('json') ? reportJson(comparison) : diffText(comparison));
     return comparison.decisions.length === 0 ? EXIT.done : EXIT.refused;
   },
 };

@@ -39,10 +39,10 @@ export const testAction: Action = {
 
 async function runInvariants(given: Arguments, io: Io): Promise<number> {
   const options = { runs: runsOption(given), seed: seedOption(given) };
-  const { checkInvariants, readConfigWithoutSecrets, readEnvironment } = await import('@cmcp/gateway');
+  const { checkInvariants, readConfigWithoutSecrets, readEnvironment, reportJson } = await import('@cmcp/gateway');
   const config = await readConfigWithoutSecrets(given.one('config') ?? DEFAULT_CONFIG, readEnvironment(io.variables));
   const report = await checkInvariants(config, options);
-  io.out(given.has('json') ? `${JSON.stringify(report, null, 2)}\n` : invariantsText(report));
+  io.out(given.has('json') ? reportJson(report) : invariantsText(report));
   const held = report.invariants.length > 0 && report.invariants.every(({ violation }) => violation === null);
   return held ? EXIT.done : EXIT.refused;
 }
@@ -53,10 +53,10 @@ async function runTests(given: Arguments, io: Io): Promise<number> {
   if (filter !== null && least !== null) {
     throw new UsageError('--min-coverage is about all tests; it does not go with --filter');
   }
-  const { readConfigWithoutSecrets, readEnvironment, testPolicy } = await import('@cmcp/gateway');
+  const { readConfigWithoutSecrets, readEnvironment, reportJson, testPolicy } = await import('@cmcp/gateway');
   const config = await readConfigWithoutSecrets(given.one('config') ?? DEFAULT_CONFIG, readEnvironment(io.variables));
   const report = await testPolicy(config, filter);
-  io.out(given.has('json') ? `${JSON.stringify(report, null, 2)}\n` : testText(report, least));
+  io.out(given.has('json') ? reportJson(report) : testText(report, least));
   const passed = report.tests.length > 0 && report.failed === 0 && isCovered(report, least ?? 0);
   return passed ? EXIT.done : EXIT.refused;
 }

@@ -18,7 +18,7 @@ export interface BundleComparison {
   after: { path: string; hash: string };
   texts: TextChange[];
   seed: number;
-  /** How many random requests were tried. */
+  /** How many random requests were tried: none where the catalog makes none possible. */
   runs: number;
   /** Each kind once: what is asked for, at which stage, decided how and by which policies. */
   decisions: DecisionChange[];
@@ -62,7 +62,8 @@ export async function compareBundles(
       const ideas = new Ideas().learn(before.bundle.policies).learn(after.bundle.policies);
       const requests = new Requests(vocabulary, { choose: new Seeded(seed), ideas });
       const differences = new Differences(before.engine, after.engine, vocabulary);
-      for (let run = 0; run < runs; run += 1) {
+      let made = 0;
+      for (; made < runs; made += 1) {
         const request = requests.next();
         if (request === null) break;
         differences.look(request);
@@ -72,7 +73,7 @@ export async function compareBundles(
         after: { path: paths.after, hash: after.bundle.hash },
         texts: textChanges(before.bundle, after.bundle),
         seed,
-        runs,
+        runs: made,
         ...differences.found,
       };
     }),

@@ -2,7 +2,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type JsonObject, parseJson } from '@cmcp/evidence';
 import fc from 'fast-check';
-import { readYaml } from '../written.ts';
+import { catalogWith } from '../../../../../tests/support/catalog.ts';
+import { GatewayError } from '../../errors.ts';
+import { sensitivityRanks } from '../../policy/sensitivity.ts';
+import { placeIn, readYaml } from '../written.ts';
+import { readInvariant, WHEN_MEMBERS } from './invariant.ts';
 import { yamlItem } from './scenario-yaml.ts';
 import { smallest } from './smallest.ts';
 
@@ -48,4 +52,63 @@ test('the smallest scenario lacks everything that is not needed, at every depth'
     return 'caller' in candidate && (given?.list ?? []).includes('long');
   };
   assert.deepEqual(smallest(scenario, still), { caller: '', arguments: { list: ['long'] } });
+});
+
+/** Runs what may only fail by refusing. */
+function refusing(read: () => unknown): void {
+  try {
+    read();
+  } catch (error) {
+    assert.ok(error instanceof GatewayError, String(error));
+  }
+}
+
+test('whatever the text, it is read as YAML or refused', () => {
+  const piece = fc.constantFrom(
+    'a',
+    ': ',
+    '- ',
+    '\n',
+    '  ',
+    '{',
+    '}',
+    '[',
+    ']',
+    '"',
+    '&x',
+    '*x',
+    '!!int',
+    '#',
+    '|',
+    '?',
+    '%',
+  );
+  fc.assert(
+    fc.property(
+      fc.oneof(
+        fc.string({ unit: 'binary' }),
+        fc.array(piece).map((pieces) => pieces.join('')),
+      ),
+      (text) => {
+        refusing(() => readYaml(text, 'a.yaml', 'POLICY_INVALID'));
+      },
+    ),
+    { numRuns: 300 },
+  );
+});
+
+test('an invariant of any shape is read or refused', () => {
+  const vocabulary = { catalog: catalogWith({}), ranks: sensitivityRanks() };
+  const when = fc.dictionary(
+    fc.constantFrom(...WHEN_MEMBERS),
+    fc.oneof(fc.jsonValue(), fc.constantFrom('pii', ['deny'])),
+  );
+  const invariant = fc.record({ name: fc.jsonValue(), never: fc.constantFrom('allow', ['deny'], 7, null), when });
+  fc.assert(
+    fc.property(fc.oneof(fc.jsonValue(), invariant), (value) => {
+      const read = parseJson(JSON.stringify(value));
+      refusing(() => readInvariant(read, placeIn('a.yaml', 'POLICY_INVALID'), vocabulary));
+    }),
+    { numRuns: 300 },
+  );
 });

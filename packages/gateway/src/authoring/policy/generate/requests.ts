@@ -76,7 +76,8 @@ export class Requests {
     const label = choose.chance(0.2) ? choose.pick(higher) : undefined;
     if (label === undefined) return scenario;
     const session = isObject(scenario.session) ? scenario.session : {};
-    return { ...scenario, session: { in_flight: 1, ...session, max_class: label } };
+    const others = typeof session.in_flight === 'number' ? session.in_flight : 0;
+    return { ...scenario, session: { ...session, in_flight: Math.max(1, others), max_class: label } };
   }
 
   #response(scenario: JsonObject): JsonObject {

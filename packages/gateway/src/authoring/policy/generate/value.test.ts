@@ -4,6 +4,7 @@ import { type JsonObject, type JsonValue, parseJson, stringifyJson } from '@cmcp
 import fc from 'fast-check';
 import { LEAST, Seeded } from './choose.ts';
 import { Ideas } from './ideas.ts';
+import { textOf } from './pattern-text.ts';
 import { argumentsFor } from './value.ts';
 
 const least = (properties: JsonObject, more: JsonObject = {}): JsonObject =>
@@ -54,6 +55,43 @@ test('random arguments lie on bounds, just outside them, and are what rules look
   for (const value of [3, 4, 9, 10, 2, undefined]) assert.ok(numbers.includes(value), String(value));
   const texts = many({ type: 'string', maxLength: 4 }, new Ideas().learnMembers({ a: 'rare', b: 'other' }));
   for (const value of ['rare', 'other', '', 'xxxx', 'xxxxx', 'x']) assert.ok(texts.includes(value), value);
+});
+
+test('patterns that are easy are met, others are left alone', () => {
+  for (const pattern of ['^[A-Z]{3}-\\d{4}$', '^(read|write)$', '\\w+@\\w+\\.com', '^/srv/[a-z]*$', '^a?b.$', '\\$\\d'])
+    assert.match(textOf(pattern, LEAST) ?? '', new RegExp(pattern), pattern);
+  for (const pattern of ['^(?=a)b', '[^a]', 'a|b', '\\p{L}', '(a(b))', 'a{2}{3}', '\\1'])
+    assert.equal(textOf(pattern, LEAST), null, pattern);
+  assert.ok(many({ type: 'string', pattern: '^T-\\d{2}$' }).includes('T-77'));
+});
+
+test('whatever the pattern, it is met or left alone', () => {
+  const piece = fc.constantFrom(
+    'a',
+    '\\d',
+    '\\.',
+    '[b-d]',
+    '(x|yz)',
+    '.',
+    '?',
+    '*',
+    '+',
+    '{2}',
+    '{1,3}',
+    '^',
+    '$',
+    '|',
+    '(',
+    '\\',
+  );
+  fc.assert(
+    fc.property(fc.array(piece, { maxLength: 6 }), (pieces) => {
+      const pattern = pieces.join('');
+      const made = textOf(pattern, LEAST);
+      if (made !== null) assert.match(made, new RegExp(pattern), pattern);
+    }),
+    { numRuns: 1000 },
+  );
 });
 
 const scalar = fc.oneof(fc.integer({ min: -9, max: 9 }), fc.constantFrom('string', '#', '#/properties/a', true, null));

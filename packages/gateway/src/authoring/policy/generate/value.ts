@@ -1,6 +1,7 @@
 import { isObject, type JsonObject, type JsonValue, member, parseJson } from '@cmcp/evidence';
 import type { Choose } from './choose.ts';
 import type { Ideas } from './ideas.ts';
+import { textOf } from './pattern-text.ts';
 
 /** What values are made from. */
 export interface Making {
@@ -100,7 +101,10 @@ function textFor(schema: JsonObject, name: string, { choose, ideas }: Making): s
   const format = member(schema, 'format');
   const least = bounded(countOf(schema, 'minLength') ?? 0, MAX_LENGTH);
   const most = bounded(countOf(schema, 'maxLength') ?? least + 5, MAX_LENGTH);
-  const typical = (typeof format === 'string' ? FORMATS[format] : undefined) ?? 'x'.repeat(Math.max(1, least));
+  const pattern = member(schema, 'pattern');
+  const fitting = typeof pattern === 'string' ? textOf(pattern, choose) : null;
+  const named = typeof format === 'string' ? FORMATS[format] : undefined;
+  const typical = fitting ?? named ?? 'x'.repeat(Math.max(1, least));
   if (!choose.chance(0.4)) return typical;
   return choose.pick(['', 'x'.repeat(most), 'x'.repeat(most + 1), typical.toUpperCase(), `../${typical}`]) ?? '';
 }
