@@ -230,6 +230,21 @@ test('the redactions of all determining permits apply, of both decisions, and no
     },
   ));
 
+test('what the first decision wants removed is not said in progress either', () => {
+  const script = (peer: PeerServer): void =>
+    void peer.on('tools/call', ({ progress }) => {
+      progress(1, 'CANARY');
+      return { content: [], structuredContent: { a: 'CANARY' } };
+    });
+  const policies = redacting('$.a', 'action == Action::"lookup"', 'unless { context has response }');
+  return withPeers(lookup(script, { policies }), async (bed) => {
+    const call = await called(bed);
+    const entry = await entryOf(bed, call);
+    assert.deepEqual([entry.policy_decision, entry.detail?.notices_withheld], ['redact', 1]);
+    assert.deepEqual(entry.policy_ids, ['all', 'redacting']);
+  });
+});
+
 test('a redaction that finds nothing is entered as one, and the answer says so', () =>
   withPeers(lookup(answering({ content: [text('{}')] })), async (bed) => {
     const call = await called(bed);
