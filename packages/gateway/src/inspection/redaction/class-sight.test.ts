@@ -68,6 +68,9 @@ test('what a schema does not describe is taken', () => {
   assert.deepEqual(left(object({}, { additionalProperties: true }), { y: 'v' }), { y: GONE });
   assert.deepEqual(left(object({ y: TEXT }, { additionalProperties: PII }), { y: 'v', z: 'v' }), { y: 'v', z: GONE });
   assert.deepEqual(left({ type: 'object', patternProperties: { '^a': PII, '^b': TEXT } }, { b: 'v' }), { b: GONE });
+  assert.deepEqual(left({ type: 'object', patternProperties: { '^b': TEXT } }, { b: 'v' }), { b: 'v' });
+  const open = { patternProperties: { '^b': PII }, additionalProperties: TEXT };
+  assert.deepEqual(left(object({}, open), { b: 'v' }), { b: GONE });
   assert.deepEqual(left(object({ toString: TEXT }), { toString: 'v', valueOf: 'v' }), { toString: 'v', valueOf: GONE });
 });
 
