@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import { ABLE } from './support/agent.ts';
+import { cmcpInProcess } from './support/cli-in-process.ts';
 import { codeOf, type PeerBed, type PeerSetup, receiptOf, withPeers } from './support/peer-bed.ts';
 import { PeerError, type PeerServer } from './support/peer-server.ts';
 import { sessionFile } from './support/session-files.ts';
@@ -191,6 +192,28 @@ test('a class leaves what ranks lower, and another class of the same rank', () =
     async (bed) => {
       const { result } = await called(bed);
       assert.deepEqual(result.structuredContent, { a: 'a', b: 'b', c: '[redacted]' });
+    },
+  );
+});
+
+test('a class of the configuration is known to the gateway and to cmcp check, and the check says the mode', () => {
+  const outputSchema = {
+    type: 'object',
+    properties: { a: { 'x-sensitivity': 'secret' }, b: { 'x-sensitivity': 'mnpi' } },
+  };
+  return withPeers(
+    lookup(answering({ content: [], structuredContent: { a: 'CANARY', b: 'b' } }), {
+      tools: { lookup: { definition: { outputSchema } } },
+      policies: redacting('class:secret'),
+      config: 'sensitivity: { vocabulary: { secret: 9 } }',
+    }),
+    async (bed) => {
+      const { result } = await called(bed);
+      assert.deepEqual(result.structuredContent, { a: '[redacted]', b: 'b' });
+      const args = ['check', '--config', bed.bed.configFile, '--offline'];
+      const { code, stdout } = await cmcpInProcess(args, bed.bed.folder, { CMCP_DEV_MODE: '1' });
+      assert.equal(code, 0, stdout);
+      assert.match(stdout, /^mode +enforcing: what policy denies is refused$/m);
     },
   );
 });
