@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import { ABLE } from './support/agent.ts';
+import { cmcpInProcess } from './support/cli-in-process.ts';
 import { codeOf, type PeerBed, type PeerSetup, receiptOf, withPeers } from './support/peer-bed.ts';
 import { PeerError, type PeerServer } from './support/peer-server.ts';
 import { sessionFile } from './support/session-files.ts';
@@ -195,6 +196,28 @@ test('a class leaves what ranks lower, and another class of the same rank', () =
   );
 });
 
+test('a class of the configuration is known to the gateway and to cmcp check, and the check says the mode', () => {
+  const outputSchema = {
+    type: 'object',
+    properties: { a: { 'x-sensitivity': 'secret' }, b: { 'x-sensitivity': 'mnpi' } },
+  };
+  return withPeers(
+    lookup(answering({ content: [], structuredContent: { a: 'CANARY', b: 'b' } }), {
+      tools: { lookup: { definition: { outputSchema } } },
+      policies: redacting('class:secret'),
+      config: 'sensitivity: { vocabulary: { secret: 9 } }',
+    }),
+    async (bed) => {
+      const { result } = await called(bed);
+      assert.deepEqual(result.structuredContent, { a: '[redacted]', b: 'b' });
+      const args = ['check', '--config', bed.bed.configFile, '--offline'];
+      const { code, stdout } = await cmcpInProcess(args, bed.bed.folder, { CMCP_DEV_MODE: '1' });
+      assert.equal(code, 0, stdout);
+      assert.match(stdout, /^mode +enforcing: what policy denies is refused$/m);
+    },
+  );
+});
+
 test('where no schema describes an answer, a class takes all of it', () =>
   withPeers(
     lookup(answering({ content: [text(JSON.stringify(STAFF))], structuredContent: STAFF }), {
@@ -229,6 +252,21 @@ test('the redactions of all determining permits apply, of both decisions, and no
       assert.deepEqual(entry.policy_ids.toSorted(), ['all', 'answer', 'redacting']);
     },
   ));
+
+test('what the first decision wants removed is not said in progress either', () => {
+  const script = (peer: PeerServer): void =>
+    void peer.on('tools/call', ({ progress }) => {
+      progress(1, 'CANARY');
+      return { content: [], structuredContent: { a: 'CANARY' } };
+    });
+  const policies = redacting('$.a', 'action == Action::"lookup"', 'unless { context has response }');
+  return withPeers(lookup(script, { policies }), async (bed) => {
+    const call = await called(bed);
+    const entry = await entryOf(bed, call);
+    assert.deepEqual([entry.policy_decision, entry.detail?.notices_withheld], ['redact', 1]);
+    assert.deepEqual(entry.policy_ids, ['all', 'redacting']);
+  });
+});
 
 test('a redaction that finds nothing is entered as one, and the answer says so', () =>
   withPeers(lookup(answering({ content: [text('{}')] })), async (bed) => {

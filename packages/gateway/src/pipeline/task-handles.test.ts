@@ -31,6 +31,15 @@ test('a task keeps what is to be removed from its result', () => {
   assert.deepEqual(tasks.open(tasks.seal(task, a), a), task);
 });
 
+test('a task whose redactions cannot be read is not known: it would be shown in full', () => {
+  const box = new SealedBox(randomBytes(32), randomBytes);
+  const tasks = new TaskHandles(box);
+  for (const redactions of [['nonsense'], [1], 'class:pii', null]) {
+    const handle = box.sealJson('cmcp-task-v1|agent-a', { id: 'task-1', tool: 'report', redactions });
+    assert.throws(() => tasks.open(handle, a), refused);
+  }
+});
+
 test('a handle holds nothing of the server’s, is never twice the same, and fits a header [MCP25-16]', () => {
   const tasks = handles();
   const [one, two] = [tasks.seal(TASK, a), tasks.seal(TASK, a)];

@@ -74,6 +74,7 @@ const OTHERS: readonly StartingFile[] = [
 const NO_EXTERNAL_WRITES = `// Once an agent has been shown anything above public, or a request in flight may show it, these are
 // forbidden: calls that change something at an external server, and answers to tasks of such calls.
 // Ending the session does not lift this; the exposure stays with the agent until an operator resets it.
+// The mode "enforcing" refuses them. In the modes "advisory" and "silent" they go through, and are recorded.
 @id("no-external-writes-after-sensitive-data")
 @advice("This agent has seen sensitive data, so tools that write to external servers are closed to it. An operator can reset its exposure.")
 forbid (
