@@ -3,6 +3,7 @@ import { type ErrorCode, GatewayError } from '../errors.ts';
 import type { ChangeKind } from '../mcp/types.ts';
 import type { Upstream } from '../upstream/types.ts';
 import { comparePin, type Pinned } from './drift.ts';
+import type { KnownDrift } from './known-drift.ts';
 import type { Catalog, CatalogPrompt, CatalogServer, CatalogTool } from './types.ts';
 
 /** How a live definition departed from the approved one. */
@@ -13,19 +14,17 @@ export interface Drift {
 
 export interface LiveCatalogDeps {
   clock: Clock;
+  /** Definitions compared longer ago than this are compared again before the next call, and by {@link LiveCatalog.recheck}. */
+  recheckMs: number;
   connect: (server: CatalogServer) => Upstream;
-  /** Told once of each tool and prompt that drifted. */
-  onDrift: (item: Pinned, drift: Drift) => void;
-  /** Told once of each server whose instructions are no longer those that were approved. */
-  onInstructionsDrift: (server: CatalogServer) => void;
+  /** Told once of each tool and prompt that drifted, and of each server whose instructions did. */
+  onDrift: (drift: KnownDrift) => void;
   /** A server could not be compared when it was due: the next call compares again, or is refused. */
   onUnanswered: (server: CatalogServer, error: unknown) => void;
   /** A server announced a change of something approved, and what it changed is known by now (MCP26-30). */
   announced: (kind: ChangeKind) => void;
 }
 
-/** Definitions compared longer ago than this are compared again before the next call (defect D-22). */
-const RECHECK_AFTER_MICROS = 10 * 60 * 1_000_000;
 const COMPARE_ATTEMPTS = 3;
 const UNKNOWN_OUTCOME: ReadonlySet<ErrorCode> = new Set(['UPSTREAM_TIMEOUT', 'OUTCOME_UNKNOWN']);
 const LIST_TIMEOUT_MS = 30_000;
@@ -44,6 +43,8 @@ interface ServerState {
   /** When the definitions that were compared last were asked for. */
   comparedMicros: number | null;
   checking: Promise<void> | null;
+  /** The one after it, for all who asked meanwhile for a comparison from then on. */
+  next: Promise<void> | null;
 }
 
 /**
@@ -78,20 +79,49 @@ export class LiveCatalog {
     return this.#otherInstructions.has(server.id);
   }
 
+  /** Everything that drifted, to be remembered where this catalog is active again. */
+  known(): KnownDrift[] {
+    const items = [...this.#drifted].map(([item, drift]) => knownDrift(item, drift));
+    const servers = [...this.#otherInstructions].map((server): KnownDrift => ({ server, of: 'instructions' }));
+    return [...items, ...servers];
+  }
+
+  /** What drifted while this catalog was active before: it stays refused whatever its server says now (defect W-17). */
+  remember(known: readonly KnownDrift[]): void {
+    for (const drift of known) {
+      const state = this.#servers.get(drift.server);
+      if (state === undefined) continue;
+      if (drift.of === 'instructions') this.#otherInstructions.add(drift.server);
+      else {
+        const item = (drift.of === 'tool' ? state.tools : state.prompts).find(({ name }) => name === drift.name);
+        if (item !== undefined) this.#drifted.set(item, { kind: drift.kind, classification: drift.classification });
+      }
+    }
+  }
+
   /** Compares every server now, so that drift is known before it is asked for. */
   contact(): void {
     for (const state of this.#servers.values()) this.#follow(state);
   }
 
+  /** The same when time is up: a server that does not answer now has to before its next call (defect D-22). */
+  recheck(): void {
+    for (const state of this.#servers.values()) {
+      state.comparedMicros = null;
+      this.#follow(state);
+    }
+  }
+
   /**
    * The server, once it was compared recently; first contact, a change notice and age make it due. Rejects with the
    * upstream's error when the server does not answer: unanswered is not unchanged. That a list stayed out leaves the outcome of
-   * no call unknown: nothing of one was sent yet.
+   * no call unknown: nothing of one was sent yet. `anew`: only a comparison that begins from now on will do.
    */
-  async compared(server: CatalogServer): Promise<Upstream> {
+  async compared(server: CatalogServer, anew: boolean): Promise<Upstream> {
     const state = this.#servers.get(server.id);
     if (state === undefined) throw new GatewayError('INTERNAL_ERROR', `server ${server.id} is not in the catalog`);
     try {
+      if (anew) await this.#checkAnew(state);
       await this.#refresh(state);
     } catch (error) {
       if (!(error instanceof GatewayError) || !UNKNOWN_OUTCOME.has(error.code)) throw error;
@@ -134,7 +164,7 @@ export class LiveCatalog {
   }
 
   #isFresh({ comparedMicros }: ServerState): boolean {
-    return comparedMicros !== null && this.#deps.clock.nowMicros() - comparedMicros < RECHECK_AFTER_MICROS;
+    return comparedMicros !== null && this.#deps.clock.nowMicros() - comparedMicros < this.#deps.recheckMs * 1000;
   }
 
   #check(state: ServerState): Promise<void> {
@@ -145,6 +175,15 @@ export class LiveCatalog {
         state.checking = null;
       });
     return state.checking;
+  }
+
+  /** One comparison for all who ask while another is under way: that one may have read its lists before they asked. */
+  #checkAnew(state: ServerState): Promise<void> {
+    state.next ??= Promise.allSettled([state.checking]).then(() => {
+      state.next = null;
+      return this.#check(state);
+    });
+    return state.next;
   }
 
   async #compare(state: ServerState): Promise<void> {
@@ -170,7 +209,7 @@ export class LiveCatalog {
       if (found.kind === 'same' || this.#drifted.has(item)) continue;
       const drift: Drift = { kind: found.kind, classification: found.classification };
       this.#drifted.set(item, drift);
-      this.#deps.onDrift(item, drift);
+      this.#deps.onDrift(knownDrift(item, drift));
     }
   }
 
@@ -179,7 +218,7 @@ export class LiveCatalog {
     const live = await upstream.instructions(AbortSignal.timeout(LIST_TIMEOUT_MS));
     if (live === server.instructions) return;
     this.#otherInstructions.add(server.id);
-    this.#deps.onInstructionsDrift(server);
+    this.#deps.onDrift({ server: server.id, of: 'instructions' });
   }
 }
 
@@ -192,6 +231,10 @@ function stateOf(catalog: Catalog, server: CatalogServer, upstream: Upstream): S
   };
   const kinds = (['tools', 'resources', 'prompts'] as const).filter((kind) => approved[kind].length > 0);
   const { tools, prompts } = approved;
-  const nothing = { pending: new Set<ChangeKind>(), epoch: 0, comparedMicros: null, checking: null };
+  const nothing = { pending: new Set<ChangeKind>(), epoch: 0, comparedMicros: null, checking: null, next: null };
   return { server, upstream, tools, prompts, kinds: new Set(kinds), ...nothing };
+}
+
+function knownDrift(item: Pinned, drift: Drift): KnownDrift {
+  return { server: item.server.id, of: 'inputSchema' in item ? 'tool' : 'prompt', name: item.name, ...drift };
 }
