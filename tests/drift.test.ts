@@ -235,7 +235,7 @@ test('drift is remembered across a restart: a server that changed back meanwhile
     assert.equal((await verifyStored(started, started.gatewaySession)).verdict, 'verified');
   }));
 
-test('activating the same catalog again forgets no drift, activating another one does, for good [W-17]', () =>
+test('activating the same catalog again forgets no drift, another one in between settles it, for good [W-17]', () =>
   onBed(async (bed) => {
     bed.server.tools = [{ ...ECHO, title: 'Echo!' }, STEADY];
     const { gateway, url } = await bed.start();
@@ -245,6 +245,9 @@ test('activating the same catalog again forgets no drift, activating another one
     await gateway.reload();
     assert.equal((await refused(client.callTool({ name: 'echo', arguments: {} }))).data.error_code, 'CATALOG_DRIFT');
     await bed.writeCatalog([ECHO, { ...STEADY, catalog: { effects: 'read' } }]);
+    await gateway.reload();
+    assert.ok(await client.callTool({ name: 'echo', arguments: {} }));
+    await bed.writeCatalog([ECHO, STEADY]);
     await gateway.reload();
     assert.ok(await client.callTool({ name: 'echo', arguments: {} }));
     await gateway.stop();

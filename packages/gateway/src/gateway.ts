@@ -1,4 +1,6 @@
 import { randomBytes } from 'node:crypto';
+import { lookup as resolveName } from 'node:dns';
+import type { LookupFunction } from 'node:net';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { jwkThumbprint } from '@cmcp/evidence';
@@ -21,6 +23,7 @@ import type { AuditLogOptions } from './audit/in-process.ts';
 import { mergeExposures, STDIO_FOLDER, siblingExposures } from './audit/stores/sibling-exposures.ts';
 import type { AuditLog } from './audit/types.ts';
 import { openAuditLog } from './audit/worker-log.ts';
+import type { CatalogServer } from './catalog/types.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { Environment } from './config/environment.ts';
 import { knownKeysFile } from './config/known-keys.ts';
@@ -39,6 +42,8 @@ import { createRuntime, type Runtime, type RuntimeDeps } from './runtime.ts';
 import { Freshness, type Monotonic } from './session/freshness.ts';
 import { resetExposure } from './session/reset.ts';
 import { systemTimers, type Timers } from './timers.ts';
+import { replicaLookups } from './upstream/replicas.ts';
+import type { UpstreamSettings } from './upstream/types.ts';
 import { createUpstream } from './upstream/upstream.ts';
 
 /** What a gateway is built with besides its config. A test replaces what it wants to control. */
@@ -57,6 +62,8 @@ export interface GatewayDeps {
   /** Measures the code that this process can load. */
   measureCode?: (launch: Launch) => CodeMeasurement;
   openLog?: (options: AuditLogOptions, attest: Attest | null) => Promise<AuditLog>;
+  /** Finds the addresses of a server's name. */
+  lookup?: LookupFunction;
   /** How long clients may take to send. */
   patience?: Patience;
 }
@@ -257,7 +264,11 @@ export class Gateway {
           freshness: platform.provider && new Freshness(clock, monotonic, config.attestation.validityMs),
           log,
           exposures: mergeExposures(await log.exposures(), elsewhere),
-          connect: (server, settings) => this.#connect(server, settings),
+          connect: (server, settings) => this.#connect(server, settings, this.#lookup),
+          replicas: async (server, settings) => {
+            const lookups = await replicaLookups(server, this.#lookup);
+            return lookups.map((lookup) => this.#connect(server, settings, lookup));
+          },
           report: (event, detail) => this.#report(event, detail),
         },
         approved,
@@ -326,12 +337,16 @@ export class Gateway {
     };
   }
 
-  #connect(...[server, settings]: Parameters<RuntimeDeps['connect']>): ReturnType<RuntimeDeps['connect']> {
+  #connect(
+    server: CatalogServer,
+    settings: UpstreamSettings,
+    lookup: LookupFunction,
+  ): ReturnType<RuntimeDeps['connect']> {
     return createUpstream(
       server,
       settings,
       (event) => this.#report(`server.${event.event}`, `${event.server}: ${event.detail}`),
-      { baseEnv: this.#deps.environment.variables },
+      { baseEnv: this.#deps.environment.variables, lookup },
     );
   }
 
@@ -423,6 +438,10 @@ export class Gateway {
   #report(event: string, detail: string): void {
     this.#events.publish({ event, detail });
     this.#deps.report(event, detail);
+  }
+
+  get #lookup(): LookupFunction {
+    return this.#deps.lookup ?? resolveName;
   }
 
   get #clock(): Clock {

@@ -44,6 +44,8 @@ export interface RuntimeDeps {
     server: Parameters<typeof createUpstream>[0],
     settings: Parameters<typeof createUpstream>[1],
   ) => ReturnType<typeof createUpstream>;
+  /** A connection to each machine of a server whose name leads to several. */
+  replicas: (...server: Parameters<RuntimeDeps['connect']>) => Promise<ReturnType<RuntimeDeps['connect']>[]>;
   /** For operators: a code or event name, and what happened. */
   report: (event: string, detail: string) => void;
 }
@@ -237,6 +239,7 @@ function connect(
     clock,
     recheckMs: config.catalog.recheckMs,
     connect: (server) => deps.connect(server, upstreamSettings(config, server)),
+    replicas: (server) => deps.replicas(server, upstreamSettings(config, server)),
     onDrift: (drift) => {
       report('CATALOG_DRIFT', driftText(drift));
       chain

@@ -15,6 +15,8 @@ interface Bench {
   local: CatalogServer;
   server: OfferingServer;
   time: ManualTime;
+  /** What the name of `local` leads to, where that is more than one machine. */
+  machines: OfferingServer[];
   /** Everything that was told, in the order in which it was. */
   told: string[];
 }
@@ -41,16 +43,18 @@ function benchOf(approved: Approved): Bench & { catalog: Catalog; web: OfferingS
   server.offered.prompts = prompts('Says greet.');
   const time = new ManualTime();
   const told: string[] = [];
+  const machines: OfferingServer[] = [];
   const live = new LiveCatalog(catalog, {
     clock: time,
     recheckMs: 10 * 60_000,
     connect: ({ id }) => (id === 'local' ? server : web).connected(id),
+    replicas: async ({ id }) => (id === 'local' ? machines.map((machine) => machine.connected(id)) : []),
     onDrift: (drift) =>
       told.push('name' in drift ? `${drift.name} ${drift.kind}` : `${drift.server} states other instructions`),
     onUnanswered: ({ id }, error) => told.push(`${id} ${String(error)}`),
     announced: (kind) => told.push(`announced ${kind}`),
   });
-  return { live, local, server, time, told, catalog, web };
+  return { live, local, server, time, told, catalog, web, machines };
 }
 
 /** The tool is approved. */
@@ -396,4 +400,44 @@ test('what is remembered stays refused, of a server that says what was approved 
   assert.deepEqual(live.drift(tool), { kind: 'definition_changed', classification: 'description' });
   assert.deepEqual(live.known(), before.live.known());
   assert.deepEqual(told, []);
+});
+
+/** A machine of `local` that offers the tool with this description. */
+function machine(description: string): OfferingServer {
+  const one = new OfferingServer();
+  one.offered.tools = tools(description);
+  one.offered.prompts = prompts('Says greet.');
+  return one;
+}
+
+test('every machine that a name leads to is compared, at first contact and at each recheck [ERA-05] [D-22]', async () => {
+  const { live, local, tool, machines } = bench();
+  machines.push(machine('approved'), machine('approved'));
+  await live.compared(local, false);
+  await live.compared(local, true);
+  assert.deepEqual(
+    machines.map(({ asked }) => asked.tools),
+    [1, 1],
+    'a call alone asks the server, not every machine',
+  );
+  machines.push(machine('changed'));
+  live.recheck();
+  await live.compared(local, false);
+  assert.notEqual(live.drift(tool), null);
+});
+
+test('a machine that cannot be reached takes no calls, and one that does not answer is not taken to be unchanged [ERA-05] [D-22]', async () => {
+  const { live, local, machines } = bench();
+  const [down, mute] = [machine('approved'), machine('approved')];
+  machines.push(machine('approved'), down);
+  down.meanwhile = () => {
+    throw new GatewayError('UPSTREAM_UNAVAILABLE', 'refused');
+  };
+  await live.compared(local, false);
+  machines.push(mute);
+  mute.meanwhile = silent;
+  live.recheck();
+  await assert.rejects(live.compared(local, false), UNSENT);
+  mute.meanwhile = () => undefined;
+  await live.compared(local, false);
 });

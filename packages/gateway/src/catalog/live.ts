@@ -4,7 +4,8 @@ import type { ChangeKind } from '../mcp/types.ts';
 import type { Upstream } from '../upstream/types.ts';
 import { comparePin, type Pinned } from './drift.ts';
 import type { KnownDrift } from './known-drift.ts';
-import type { Catalog, CatalogPrompt, CatalogServer, CatalogTool } from './types.ts';
+import { type ServerState, stateOf } from './server-state.ts';
+import type { Catalog, CatalogServer } from './types.ts';
 
 /** How a live definition departed from the approved one. */
 export interface Drift {
@@ -17,6 +18,8 @@ export interface LiveCatalogDeps {
   /** Definitions compared longer ago than this are compared again before the next call, and by {@link LiveCatalog.recheck}. */
   recheckMs: number;
   connect: (server: CatalogServer) => Upstream;
+  /** Each machine of a server whose name leads to several, to be looked at and closed; none of another server. */
+  replicas: (server: CatalogServer) => Promise<Upstream[]>;
   /** Told once of each tool and prompt that drifted, and of each server whose instructions did. */
   onDrift: (drift: KnownDrift) => void;
   /** A server could not be compared when it was due: the next call compares again, or is refused. */
@@ -29,24 +32,6 @@ const COMPARE_ATTEMPTS = 3;
 const UNKNOWN_OUTCOME: ReadonlySet<ErrorCode> = new Set(['UPSTREAM_TIMEOUT', 'OUTCOME_UNKNOWN']);
 const LIST_TIMEOUT_MS = 30_000;
 
-interface ServerState {
-  server: CatalogServer;
-  upstream: Upstream;
-  tools: CatalogTool[];
-  prompts: CatalogPrompt[];
-  /** Kinds that the catalog approves something of: announcements of others change nothing that agents see. */
-  kinds: ReadonlySet<ChangeKind>;
-  /** Announced, and not passed on yet. */
-  pending: Set<ChangeKind>;
-  /** Raised by each change notice, so that a list read before it does not count as read after it. */
-  epoch: number;
-  /** When the definitions that were compared last were asked for. */
-  comparedMicros: number | null;
-  checking: Promise<void> | null;
-  /** The one after it, for all who asked meanwhile for a comparison from then on. */
-  next: Promise<void> | null;
-}
-
 /**
  * Holds the live servers to the approved catalog: tools, prompts and instructions. Resources are pinned by URI and digest
  * instead. What drifted stays refused for as long as this catalog is active: neither a closed session nor a server that
@@ -56,6 +41,8 @@ export class LiveCatalog {
   readonly #servers = new Map<string, ServerState>();
   readonly #drifted = new Map<Pinned, Drift>();
   readonly #otherInstructions = new Set<string>();
+  /** Connections to single machines, while they are looked at. */
+  readonly #looking = new Set<Upstream>();
   readonly #deps: LiveCatalogDeps;
 
   /** Connects what the catalog names. Nothing is sent before {@link contact} or the first call. */
@@ -108,6 +95,7 @@ export class LiveCatalog {
   recheck(): void {
     for (const state of this.#servers.values()) {
       state.comparedMicros = null;
+      state.thorough = true;
       this.#follow(state);
     }
   }
@@ -132,7 +120,8 @@ export class LiveCatalog {
 
   /** Ends every server's process and connections. */
   async close(): Promise<void> {
-    await Promise.all([...this.#servers.values()].map(({ upstream }) => upstream.close()));
+    const upstreams = [...this.#servers.values()].map(({ upstream }) => upstream);
+    await Promise.all([...upstreams, ...this.#looking].map((upstream) => upstream.close()));
   }
 
   /** The server says that a list changed: what was compared, or is being compared, no longer counts. */
@@ -187,20 +176,41 @@ export class LiveCatalog {
   }
 
   async #compare(state: ServerState): Promise<void> {
-    const { epoch } = state;
+    const { epoch, thorough } = state;
     const askedMicros = this.#deps.clock.nowMicros();
-    const outcomes = await Promise.allSettled([
-      this.#compareList(state, 'tools'),
-      this.#compareList(state, 'prompts'),
-      this.#compareInstructions(state),
-    ]);
-    for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
+    const looks = [this.#look(state, state.upstream)];
+    if (thorough) looks.push(this.#lookAtReplicas(state));
+    for (const outcome of await Promise.allSettled(looks)) if (outcome.status === 'rejected') throw outcome.reason;
     if (epoch !== state.epoch) return;
+    if (thorough) state.thorough = false;
     state.comparedMicros = askedMicros;
     for (const kind of ['tools', 'prompts'] as const) this.#announce(state, kind);
   }
 
-  async #compareList({ upstream, ...state }: ServerState, kind: 'tools' | 'prompts'): Promise<void> {
+  async #look(state: ServerState, upstream: Upstream): Promise<void> {
+    const outcomes = await Promise.allSettled([
+      this.#compareList(state, upstream, 'tools'),
+      this.#compareList(state, upstream, 'prompts'),
+      this.#compareInstructions(state, upstream),
+    ]);
+    for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
+  }
+
+  /** ERA-05: any of them may be the one that takes a call. One that cannot be reached takes none. */
+  async #lookAtReplicas(state: ServerState): Promise<void> {
+    const replicas = await this.#deps.replicas(state.server);
+    for (const replica of replicas) this.#looking.add(replica);
+    const outcomes = await Promise.allSettled(replicas.map((replica) => this.#look(state, replica)));
+    await Promise.allSettled(replicas.map((replica) => replica.close()));
+    for (const replica of replicas) this.#looking.delete(replica);
+    for (const outcome of outcomes) {
+      if (outcome.status === 'fulfilled') continue;
+      if (!(outcome.reason instanceof GatewayError) || outcome.reason.code !== 'UPSTREAM_UNAVAILABLE')
+        throw outcome.reason;
+    }
+  }
+
+  async #compareList(state: ServerState, upstream: Upstream, kind: 'tools' | 'prompts'): Promise<void> {
     if (!state.kinds.has(kind)) return;
     const listed = await upstream.list(kind, AbortSignal.timeout(LIST_TIMEOUT_MS));
     const live = new Map(listed.map(({ key, definition }) => [key, definition]));
@@ -213,26 +223,13 @@ export class LiveCatalog {
     }
   }
 
-  async #compareInstructions({ server, upstream }: ServerState): Promise<void> {
+  async #compareInstructions({ server }: ServerState, upstream: Upstream): Promise<void> {
     if (server.instructions === null || this.#otherInstructions.has(server.id)) return;
     const live = await upstream.instructions(AbortSignal.timeout(LIST_TIMEOUT_MS));
     if (live === server.instructions) return;
     this.#otherInstructions.add(server.id);
     this.#deps.onDrift({ server: server.id, of: 'instructions' });
   }
-}
-
-function stateOf(catalog: Catalog, server: CatalogServer, upstream: Upstream): ServerState {
-  const own = (item: { server: CatalogServer }): boolean => item.server.id === server.id;
-  const approved = {
-    tools: catalog.tools.filter(own),
-    resources: catalog.resources.filter(own),
-    prompts: catalog.prompts.filter(own),
-  };
-  const kinds = (['tools', 'resources', 'prompts'] as const).filter((kind) => approved[kind].length > 0);
-  const { tools, prompts } = approved;
-  const nothing = { pending: new Set<ChangeKind>(), epoch: 0, comparedMicros: null, checking: null, next: null };
-  return { server, upstream, tools, prompts, kinds: new Set(kinds), ...nothing };
 }
 
 function knownDrift(item: Pinned, drift: Drift): KnownDrift {

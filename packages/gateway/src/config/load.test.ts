@@ -404,6 +404,14 @@ test('evidence that has a name and is not collected is refused, with the reason'
   assert.match(await refusal('attestation: gpu'), /attestation\.provider: .*on top of that of a platform/);
 });
 
+test('the sensitivity from which servers are compared for each call is a label of the vocabulary, or none [D-22]', async () => {
+  const known = await read('catalog: { recheck_above: board }\nsensitivity: { vocabulary: { board: 2 } }\n');
+  assert.equal(known.catalog.recheckAbove, 'board');
+  assert.equal((await read('catalog: { recheck_above: null }\n')).catalog.recheckAbove, null);
+  const text = 'catalog: { recheck_above: board }\n';
+  assert.match(await refusal(text), /^F:1:\d+: catalog\.recheck_above: is not a known label; use one of public,/);
+});
+
 test('policy and catalog stay in the folder of the configuration [D-04]', async () => {
   const outside = await mkdtemp(join(tmpdir(), 'cmcp-outside-'));
   try {
