@@ -8,6 +8,8 @@ interface Signal {
   /** `sure`: no honest definition says this. `strong`: an error beside another one in the same record. */
   weight: 'sure' | 'strong' | 'weak';
   pattern: RegExp;
+  /** The rule of a signal that says the same and more. */
+  unless?: string;
   what: string;
 }
 
@@ -18,7 +20,7 @@ const SECRET_FILES = [
   String.raw`\.aws/credentials`,
   String.raw`/etc/(?:passwd|shadow)\b`,
   String.raw`\.(?:npmrc|netrc|git-credentials|pgpass|kube/config|docker/config\.json)\b`,
-  String.raw`\.(?:cursor|vscode|claude|codeium|gemini)/[\w./-]*\.json`,
+  String.raw`\.(?:cursor|vscode|claude|codeium|gemini)/[\w./-]{0,80}\.json`,
   String.raw`\b(?:mcp|claude_desktop_config)\.json\b`,
   String.raw`\bssh (?:private )?keys?\b`,
   String.raw`(?<![\w.])\.env\b(?! variable)`,
@@ -37,7 +39,7 @@ const SIGNALS: readonly Signal[] = [
     rule: 'instruction-override',
     weight: 'strong',
     pattern:
-      /\b(?:ignore|disregard|forget|override|bypass)\b.{0,30}\b(?:all|any|previous|prior|above|earlier|other|existing|system|safety|security|your)\b.{0,30}\b(?:instructions?|rules?|prompts?|checks?|guidelines?|guardrails|polic(?:y|ies)|restrictions?|directives?)\b|\byou are now\b|\bnew (?:system )?instructions?:/,
+      /\b(?:ignore|disregard|forget|override|bypass)\b.{0,30}\b(?:all|any|previous(?:ly)?|prior|above|earlier|other|existing|system|safety|security|your)\b.{0,30}\b(?:instructions?|rules?|prompts?|checks?|guidelines?|guardrails|polic(?:y|ies)|restrictions?|directives?)\b|\byou are now\b|\bnew (?:system )?instructions?:/,
     what: 'an order to set other instructions aside',
   },
   {
@@ -57,14 +59,23 @@ const SIGNALS: readonly Signal[] = [
     rule: 'exfiltration',
     weight: 'strong',
     pattern:
-      /\bexfiltrat|\b(?:send|post|upload|forward|transmit|leak|submit|e-?mail|report)\b[^.!?]{0,80}\b(?:to|via|at)\b[^.!?]{0,20}(?:https?:\/\/|[\w.+-]+@[\w-]+\.\w)|\b(?:pass|include|put|add|append|provide|place|copy|insert|attach)\b.{0,40}\b(?:contents?|history|secrets?|keys?|credentials?|tokens?|passwords?|conversation|system prompt)\b.{0,40}\b(?:as|in|into|to|within|through)\b.{0,20}\b(?:param\w*|arg\w*|field|sidenote|side_note|notes?|metadata|context|feedback)\b|\b(?:curl|wget|fetch|nc)\b[^.]{0,30}https?:\/\//,
+      /\bexfiltrat|\b(?:send|post|upload|forward|transmit|leak|submit|e-?mail|report)\b[^.!?]{0,80}\b(?:to|via|at)\b[^.!?]{0,20}(?:https?:\/\/|[\w.+-]+@[\w-]+\.\w)|\b(?:pass|include|put|add|append|provide|place|copy|insert|attach)\b.{0,40}\b(?:contents?|history|secrets?|conversation|system prompt)\b.{0,40}\b(?:as|in|into|to|within|through)\b.{0,20}\b(?:param\w*|arg\w*|field|sidenote|side_note|notes?|metadata|context|feedback)\b|\b(?:curl|wget|fetch|nc)\b[^.]{0,30}https?:\/\//,
     what: 'an order to hand data on',
   },
   {
     rule: 'secret-file',
     weight: 'strong',
+    pattern: new RegExp(
+      String.raw`\b(?:read|open|cat|load|include|send|pass|copy|fetch|get|print)\b[^.!?]{0,40}(?:${SECRET_FILES})`,
+    ),
+    what: 'an order to read a file in which secrets are kept',
+  },
+  {
+    rule: 'secret-mention',
+    weight: 'weak',
     pattern: new RegExp(SECRET_FILES),
-    what: 'a file in which secrets are kept',
+    unless: 'secret-file',
+    what: 'the name of a file in which secrets are kept',
   },
   {
     rule: 'secret-request',
@@ -129,8 +140,10 @@ function hitsIn(text: LintText): Hit[] {
   const plain = plainText(text.text).toLowerCase().replaceAll(/\s+/g, ' ');
   // A name is words too: `content_of_id_rsa`.
   const readings = text.role === 'value' ? [plain] : [plain, plainText(spokenName(text.text)).toLowerCase()];
-  return SIGNALS.flatMap((signal) => {
+  const hits = SIGNALS.flatMap((signal): Hit[] => {
     const found = readings.map((reading) => signal.pattern.exec(reading)).find((match) => match !== null);
     return found === undefined ? [] : [{ signal, text, excerpt: excerpt(found[0]) }];
   });
+  const rules = new Set(hits.map(({ signal }) => signal.rule));
+  return hits.filter(({ signal: { unless } }) => unless === undefined || !rules.has(unless));
 }

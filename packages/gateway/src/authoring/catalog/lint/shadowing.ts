@@ -16,7 +16,7 @@ const WORD = /[A-Za-z][\w-]{4,}/g;
 const IDENTIFIER = /[a-z0-9][_-][a-z0-9]|[a-z][A-Z]/;
 
 function mentions(records: readonly LintRecord[], tools: readonly LintRecord[]): Finding[] {
-  const holders = grouped(tools, ({ name }) => [name]);
+  const holders = Map.groupBy(tools, ({ name }) => name);
   return records.flatMap((record) =>
     record.texts.flatMap(({ text, where, role }) => {
       if (role !== 'value') return [];
@@ -50,23 +50,24 @@ function isForeign(holders: readonly LintRecord[] = [], own: LintServer): boolea
 
 /** Tools of two servers under one name, or nearly one. What a catalog calls them must differ; what servers call them need not. */
 function sameNames(tools: readonly LintRecord[]): Finding[] {
-  const near = grouped(tools, ({ name }) => nearKeys(shapeOf(name)));
-  return tools.flatMap((tool, index) => {
-    const others = new Set(nearKeys(shapeOf(tool.name)).flatMap((key) => near.get(key) ?? []));
-    const twin = [...others].find(
-      (other) => other.server !== tool.server && tools.indexOf(other) < index && isNear(other, tool),
-    );
-    if (twin === undefined) return [];
-    return [
-      {
-        rule: 'shadowed-tool',
-        severity: 'warning' as const,
-        where: tool.where,
-        message: `server ${excerpt(tool.server.id)} offers ${excerpt(tool.name)}, server ${excerpt(twin.server.id)} offers ${excerpt(twin.name)}: an agent could take one for the other`,
-        fix: 'Approve one of them, or give them an "alias" that says which is which.',
-      },
-    ];
+  const earlier = new Map<string, Map<LintServer, LintRecord>>();
+  return tools.flatMap((tool): Finding[] => {
+    const keys = nearKeys(shapeOf(tool.name));
+    const near = keys.flatMap((key) => [...(earlier.get(key)?.values() ?? [])]);
+    for (const key of keys) earlier.set(key, (earlier.get(key) ?? new Map()).set(tool.server, tool));
+    const twin = near.find((other) => other.server !== tool.server && isNear(other, tool));
+    return twin === undefined ? [] : [shadowed(tool, twin)];
   });
+}
+
+function shadowed(tool: LintRecord, twin: LintRecord): Finding {
+  return {
+    rule: 'shadowed-tool',
+    severity: 'warning',
+    where: tool.where,
+    message: `server ${excerpt(tool.server.id)} offers ${excerpt(tool.name)}, server ${excerpt(twin.server.id)} offers ${excerpt(twin.name)}: an agent could take one for the other`,
+    fix: 'Approve one of them, or give them an "alias" that says which is which.',
+  };
 }
 
 function isNear(a: LintRecord, b: LintRecord): boolean {
@@ -78,12 +79,4 @@ function isNear(a: LintRecord, b: LintRecord): boolean {
 function nearKeys(word: string): string[] {
   const short = word.slice(0, 64);
   return [short, ...Array.from({ length: short.length }, (_, at) => short.slice(0, at) + short.slice(at + 1))];
-}
-
-function grouped(records: readonly LintRecord[], keysOf: (record: LintRecord) => string[]): Map<string, LintRecord[]> {
-  const groups = new Map<string, LintRecord[]>();
-  for (const record of records) {
-    for (const key of keysOf(record)) groups.set(key, [...(groups.get(key) ?? []), record]);
-  }
-  return groups;
 }
