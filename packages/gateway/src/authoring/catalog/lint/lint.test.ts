@@ -423,8 +423,8 @@ test('a catalog that is made to take long takes no time worth the name [ATK-01]'
   const texts = ['\n', ' ', '.cursor/', 'data:', '![', '<a ', 'ignore ', 'read .', 'x\u200d', '\\x0'];
   for (const text of texts) lintCatalog(described(text.repeat(long / text.length)));
   const tools = (server: string) =>
-    Array.from({ length: 2000 }, (_, n) => ({ name: 'send_mail', title: `${server}${n}` }));
-  assert.equal(lintCatalog(catalogOf({ one: tools('one'), other: tools('other') })).length, 2000);
+    Array.from({ length: 300 }, (_, n) => ({ name: 'send_mail', title: `${server}${n}` }));
+  assert.equal(lintCatalog(catalogOf({ one: tools('one'), other: tools('other') })).length, 300);
 });
 
 test('prompts that only mention the words of an attack are no errors [ATK-01]', (t) => {
