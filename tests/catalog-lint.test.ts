@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { cmcpInProcess } from './support/cli-in-process.ts';
+import { ScriptedServer } from './support/scripted-server.ts';
 
 let folder: string;
 before(async () => {
@@ -64,6 +65,24 @@ test('without a file the catalog of the configuration is linted, with its vocabu
   assert.match(stdout, /chat-markup/);
   const { stderr: refused } = await lint(join(folder, 'catalog.json'));
   assert.match(refused, /"secret_sauce" is not a known sensitivity/);
+});
+
+test('cmcp init says when what it approved should not be, and how to see why [ATK-01] [OMCP-03]', async () => {
+  const server = await new ScriptedServer([{ name: 'add', description: 'Adds.\u{E0041}' }]).listen();
+  try {
+    const from = join(folder, 'mcp.json');
+    const out = join(folder, 'taken');
+    await writeFile(from, JSON.stringify({ mcpServers: { sums: { url: server.url } } }));
+    const { code, stderr } = await cmcpInProcess(['init', '--from', from, '--out', out], folder);
+    assert.equal(code, 0);
+    const config = join(out, 'cmcp.yaml');
+    assert.equal(stderr, `catalog.json: 1 error. Read first: cmcp catalog lint --config ${config}\n`);
+    assert.match((await lint('--config', config)).stdout, /tag-characters/);
+    const again = await cmcpInProcess(['init', '--from', from, '--out', out, '--force', '--json'], folder);
+    assert.equal(JSON.parse(again.stdout).findings[0].rule, 'tag-characters');
+  } finally {
+    await server.close();
+  }
 });
 
 test('a catalog that does not load is refused with its place, and two files are wrong usage', async () => {

@@ -6,7 +6,7 @@ export function findingsText(file: string, findings: readonly Finding[]): string
   const blocks = findings.map(
     ({ severity, rule, where, message, fix }) => `${severity}: ${message} [${rule}]\n  at  ${where}\n  fix ${fix}\n`,
   );
-  return [...blocks, `${file}: ${count(findings)}\n`].join('\n');
+  return [...blocks, `${file}: ${countText(findings)}\n`].join('\n');
 }
 
 /** 1 for errors, and for warnings where they count too. */
@@ -15,7 +15,8 @@ export function findingsExit(findings: readonly Finding[], strict: boolean): num
   return findings.some(counts) ? EXIT.refused : EXIT.done;
 }
 
-function count(findings: readonly Finding[]): string {
+/** How many there are of each severity. */
+export function countText(findings: readonly Finding[]): string {
   if (findings.length === 0) return 'nothing found';
   return (['error', 'warning', 'info'] as const)
     .map((severity) => ({ severity, times: findings.filter((finding) => finding.severity === severity).length }))
