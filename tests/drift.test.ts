@@ -102,7 +102,7 @@ test('an activation that does not load changes nothing', () =>
 test('a change without notice is found before the next call that comes ten minutes later [D-22]', () =>
   onBed(async (bed) => {
     const time = new ManualTime();
-    const { url } = await bed.start({ clock: time, timers: time });
+    const { url } = await bed.start({ clock: time });
     const client = await bed.client(url);
     assert.ok(await client.callTool({ name: 'echo', arguments: {} }));
     bed.server.tools = [{ ...ECHO, title: 'Echo!' }, STEADY];
@@ -115,7 +115,7 @@ test('a tool that is known to have drifted is refused without asking its server 
   onBed(async (bed) => {
     const time = new ManualTime();
     bed.server.tools = [STEADY];
-    const { url } = await bed.start({ clock: time, timers: time });
+    const { url } = await bed.start({ clock: time });
     const client = await bed.client(url);
     await refused(client.callTool({ name: 'echo', arguments: {} }));
     const { lists } = bed.server;
@@ -128,7 +128,7 @@ test('what changes while the intent is being stored is still found: the last loo
   onBed(async (bed) => {
     const log = new GatedLog();
     const time = new ManualTime();
-    const { started, url } = await bed.start({ openLog: log.openLog, clock: time, timers: time });
+    const { started, url } = await bed.start({ openLog: log.openLog, clock: time });
     const client = await bed.client(url);
     const { session_id } = callMeta(await client.callTool({ name: 'echo', arguments: {} }));
     const intent = log.hold('intent');
@@ -169,4 +169,89 @@ test('a chain says once that a tool drifted, before the first call that is refus
     assert.deepEqual(entries[0]?.detail, { kind: 'definition_changed', classification: 'title', source: 'upstream' });
     assert.equal(claim.gateway.call_summary.tool_calls_denied, 2);
     assert.equal((await verifyStored(started, session_id)).verdict, 'verified');
+  }));
+
+test('an idle gateway finds drift by itself when it is time to compare again, with an entry before anybody calls [D-22]', () =>
+  withBed({ tools: [ECHO, STEADY], config: 'catalog: { path: ./catalog.json, recheck: 5m }' }, async (bed) => {
+    const time = new ManualTime();
+    const { gateway, started, url } = await bed.start({ clock: time, timers: time });
+    const client = await bed.client(url);
+    assert.ok(await client.callTool({ name: 'echo', arguments: {} }));
+    bed.server.tools = [{ ...ECHO, title: 'Echo!' }, STEADY];
+    time.advance(5 * 60_000);
+    await bed.reported('CATALOG_DRIFT echo');
+    const { lists } = bed.server;
+    assert.equal((await refused(client.callTool({ name: 'echo', arguments: {} }))).data.error_code, 'CATALOG_DRIFT');
+    assert.equal(bed.server.lists, lists, 'it was known before the call');
+    await gateway.stop();
+    const { bundle } = await sessionFile(started, started.gatewaySession);
+    assert.deepEqual(
+      bundle.entries.filter((entry) => entry.entry_type === 'catalog_drift').map((entry) => entry.detail?.tool),
+      ['echo'],
+    );
+  }));
+
+test('before a sensitive call the server is compared anew, before another one it is not [D-22]', () =>
+  withBed(
+    {
+      tools: [{ ...ECHO, catalog: { sensitivity: 'confidential' } }, STEADY],
+      config: 'catalog: { path: ./catalog.json, recheck_above: confidential }',
+    },
+    async (bed) => {
+      const { url } = await bed.start();
+      const client = await bed.client(url);
+      assert.ok(await client.callTool({ name: 'steady', arguments: {} }));
+      const { lists } = bed.server;
+      assert.ok(await client.callTool({ name: 'steady', arguments: {} }));
+      assert.equal(bed.server.lists, lists);
+      assert.ok(await client.callTool({ name: 'echo', arguments: {} }));
+      assert.equal(bed.server.lists, lists + 1);
+      bed.server.tools = [{ ...ECHO, title: 'Echo!' }, STEADY];
+      assert.equal((await refused(client.callTool({ name: 'echo', arguments: {} }))).data.error_code, 'CATALOG_DRIFT');
+      assert.equal(bed.server.calls.filter(({ name }) => name === 'echo').length, 1);
+    },
+  ));
+
+test('drift is remembered across a restart: a server that changed back meanwhile stays refused, also after another start [W-17]', () =>
+  onBed(async (bed) => {
+    bed.server.tools = [{ ...ECHO, title: 'Echo!' }, STEADY];
+    const first = await bed.start();
+    await bed.reported('CATALOG_DRIFT echo');
+    await first.gateway.stop();
+    bed.server.tools = [ECHO, STEADY];
+    const second = await bed.start();
+    await second.gateway.stop();
+    const { gateway, started, url } = await bed.start();
+    const client = await bed.client(url);
+    assert.equal((await refused(client.callTool({ name: 'echo', arguments: {} }))).data.error_code, 'CATALOG_DRIFT');
+    assert.ok(await client.callTool({ name: 'steady', arguments: {} }));
+    await gateway.stop();
+    const { bundle } = await sessionFile(started, started.gatewaySession);
+    const [, drift] = bundle.entries;
+    assert.deepEqual(
+      [drift?.entry_type, drift?.detail?.tool, drift?.detail?.source],
+      ['catalog_drift', 'echo', 'recalled'],
+    );
+    assert.equal((await verifyStored(started, started.gatewaySession)).verdict, 'verified');
+  }));
+
+test('activating the same catalog again forgets no drift, another one in between settles it, for good [W-17]', () =>
+  onBed(async (bed) => {
+    bed.server.tools = [{ ...ECHO, title: 'Echo!' }, STEADY];
+    const { gateway, url } = await bed.start();
+    const client = await bed.client(url);
+    await refused(client.callTool({ name: 'echo', arguments: {} }));
+    bed.server.tools = [ECHO, STEADY];
+    await gateway.reload();
+    assert.equal((await refused(client.callTool({ name: 'echo', arguments: {} }))).data.error_code, 'CATALOG_DRIFT');
+    await bed.writeCatalog([ECHO, { ...STEADY, catalog: { effects: 'read' } }]);
+    await gateway.reload();
+    assert.ok(await client.callTool({ name: 'echo', arguments: {} }));
+    await bed.writeCatalog([ECHO, STEADY]);
+    await gateway.reload();
+    assert.ok(await client.callTool({ name: 'echo', arguments: {} }));
+    await gateway.stop();
+    const again = await bed.start();
+    const later = await bed.client(again.url);
+    assert.ok(await later.callTool({ name: 'echo', arguments: {} }));
   }));

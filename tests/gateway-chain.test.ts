@@ -62,7 +62,16 @@ test('drift that first contact finds is in the chain of the gateway before anybo
     const drift = (await chain(started)).filter((entry) => entry.entry_type === 'catalog_drift');
     assert.deepEqual(
       drift.map((entry) => entry.detail),
-      [{ tool: 'echo', server: 'scripted', kind: 'definition_changed', classification: 'title', source: 'upstream' }],
+      [
+        {
+          tool: 'echo',
+          server: 'scripted',
+          kind: 'definition_changed',
+          classification: 'title',
+          source: 'upstream',
+          catalog_hash: started.catalogHash,
+        },
+      ],
     );
     assert.equal(bed.server.calls.length, 0);
   }));

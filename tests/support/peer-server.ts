@@ -86,6 +86,8 @@ export class PeerServer {
   readonly scripts = new Map<string, Script>();
   /** Requests and notifications that reached the server, apart from those that open a connection. */
   readonly received = new Inbox<{ method: string; params: Values }>();
+  /** What came with each request that opened a connection. */
+  readonly openings: Values[] = [];
   /** Runs before a list is told. */
   listing: (method: string) => void | Promise<void> = () => undefined;
   #port = 0;
@@ -230,7 +232,10 @@ export class PeerServer {
 
   async #outcome(method: string, params: Values, way: Way, cancelled: Promise<void>): Promise<Values> {
     const opening = this.#opening(method);
-    if (opening !== null) return opening;
+    if (opening !== null) {
+      this.openings.push(params);
+      return opening;
+    }
     if (method === 'ping') return { result: {} };
     this.received.push({ method, params });
     const list = this.lists[method];

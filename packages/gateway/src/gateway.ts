@@ -1,4 +1,6 @@
 import { randomBytes } from 'node:crypto';
+import { lookup as resolveName } from 'node:dns';
+import type { LookupFunction } from 'node:net';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { jwkThumbprint } from '@cmcp/evidence';
@@ -40,6 +42,7 @@ import { createRuntime, type Runtime, type RuntimeDeps } from './runtime.ts';
 import { Freshness, type Monotonic } from './session/freshness.ts';
 import { resetExposure } from './session/reset.ts';
 import { systemTimers, type Timers } from './timers.ts';
+import { replicaLookups } from './upstream/replicas.ts';
 import { createUpstream } from './upstream/upstream.ts';
 
 /** What a gateway is built with besides its config. A test replaces what it wants to control. */
@@ -58,6 +61,8 @@ export interface GatewayDeps {
   /** Measures the code that this process can load. */
   measureCode?: (launch: Launch) => CodeMeasurement;
   openLog?: (options: AuditLogOptions, attest: Attest | null) => Promise<AuditLog>;
+  /** Finds the addresses of a server's name. */
+  lookup?: LookupFunction;
   /** How long clients may take to send. */
   patience?: Patience;
 }
@@ -258,7 +263,11 @@ export class Gateway {
           freshness: platform.provider && new Freshness(clock, monotonic, config.attestation.validityMs),
           log,
           exposures: mergeExposures(await log.exposures(), elsewhere),
-          connect: (server, settings, egress) => this.#connect(server, settings, egress),
+          connect: (server, settings, egress) => this.#connect(server, settings, egress, this.#lookup),
+          replicas: async (server, settings, egress) => {
+            const lookups = await replicaLookups(server, this.#lookup);
+            return lookups.map((lookup) => this.#connect(server, settings, egress, lookup));
+          },
           report: (event, detail) => this.#report(event, detail),
         },
         approved,
@@ -327,12 +336,14 @@ export class Gateway {
     };
   }
 
-  #connect(...[server, settings, egress]: Parameters<RuntimeDeps['connect']>): ReturnType<RuntimeDeps['connect']> {
+  #connect(
+    ...[server, settings, egress, lookup]: [...Parameters<RuntimeDeps['connect']>, LookupFunction]
+  ): ReturnType<RuntimeDeps['connect']> {
     return createUpstream(
       server,
       settings,
       (event) => this.#report(`server.${event.event}`, `${event.server}: ${event.detail}`),
-      { baseEnv: this.#deps.environment.variables, egress },
+      { baseEnv: this.#deps.environment.variables, egress, lookup },
     );
   }
 
@@ -424,6 +435,10 @@ export class Gateway {
   #report(event: string, detail: string): void {
     this.#events.publish({ event, detail });
     this.#deps.report(event, detail);
+  }
+
+  get #lookup(): LookupFunction {
+    return this.#deps.lookup ?? resolveName;
   }
 
   get #clock(): Clock {

@@ -1,10 +1,10 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import type { JsonObject } from '@cmcp/evidence';
 import type { OwnStatement } from './attestation/live.ts';
 import type { Attestation } from './attestation/types.ts';
 import { GatewayChain } from './audit/gateway-chain.ts';
 import type { AuditLog, Exposure } from './audit/types.ts';
 import type { Authority } from './authority.ts';
+import { driftDetail, driftText, type KnownDrift, recallDrift } from './catalog/known-drift.ts';
 import { LiveCatalog } from './catalog/live.ts';
 import type { Clock } from './clock.ts';
 import type { Config } from './config/types.ts';
@@ -46,6 +46,8 @@ export interface RuntimeDeps {
     settings: Parameters<typeof createUpstream>[1],
     egress: Egress,
   ) => ReturnType<typeof createUpstream>;
+  /** A connection to each machine of a server whose name leads to several. */
+  replicas: (...server: Parameters<RuntimeDeps['connect']>) => Promise<ReturnType<RuntimeDeps['connect']>[]>;
   /** For operators: a code or event name, and what happened. */
   report: (event: string, detail: string) => void;
 }
@@ -61,7 +63,9 @@ export async function createRuntime(deps: RuntimeDeps, approved: Approved): Prom
   const chain = new GatewayChain(log, randomUUID());
   const changes = new ListChanges();
   const authority = connect(deps, chain, changes, approved);
-  const root = await openChain(deps, chain, authority);
+  const recalled = await recallDrift(log, authority.catalog.hash);
+  authority.live.remember(recalled);
+  const root = await openChain(deps, chain, authority, recalled);
   await enterRecovered(deps, chain);
   return new Runtime(deps, { chain, changes, root, authority, exposures, lastSessions: await latestSessions(log) });
 }
@@ -127,6 +131,7 @@ export class Runtime {
     this.#stopTimers = [
       timers.every(SWEEP_MS, () => void renewal?.sweep().catch((error) => this.#unrecorded(error))),
       timers.every(SWEEP_MS, () => void this.sessions.sweep().catch((error) => this.#unrecorded(error))),
+      timers.every(config.catalog.recheckMs, () => this.#authority.live.recheck()),
       timers.every(FLUSH_MS, () => void chain.flush().catch((error) => this.#unrecorded(error))),
     ];
     authority.live.contact();
@@ -185,6 +190,8 @@ export class Runtime {
       throw error;
     }
     const before = this.#authority;
+    // The same catalog again approves nothing that was not approved before.
+    if (next.catalog.hash === before.catalog.hash) next.live.remember(before.live.known());
     this.#authority = next;
     // In the turn of the switch: whatever was opened, or is being opened, under the one before is closed by this.
     await this.sessions.closeAll('activation').catch((error) => this.#unrecorded(error));
@@ -230,22 +237,17 @@ function connect(
   { catalog, policy }: Approved,
 ): Authority {
   const { clock, config, report } = deps;
-  const enterDrift = (detail: JsonObject): void => {
-    chain.enterAs('catalog_drift', detail).catch((error: unknown) => report('AUDIT_UNAVAILABLE', String(error)));
-  };
   const egress = egressOf(config, catalog);
   const live = new LiveCatalog(catalog, {
     clock,
+    recheckMs: config.catalog.recheckMs,
     connect: (server) => deps.connect(server, upstreamSettings(config, server), egress),
-    onDrift: (item, { kind, classification }) => {
-      report('CATALOG_DRIFT', `${item.name}: ${kind} (${classification})`);
-      const what = 'inputSchema' in item ? { tool: item.name } : { prompt: item.name };
-      enterDrift({ ...what, server: item.server.id, kind, classification, source: 'upstream' });
-    },
-    onInstructionsDrift: (server) => {
-      report('CATALOG_DRIFT', `${server.displayName}: definition_changed (instructions)`);
-      const drift = { kind: 'definition_changed', classification: 'instructions' };
-      enterDrift({ server: server.id, ...drift, source: 'upstream' });
+    replicas: (server) => deps.replicas(server, upstreamSettings(config, server), egress),
+    onDrift: (drift) => {
+      report('CATALOG_DRIFT', driftText(drift));
+      chain
+        .enterAs('catalog_drift', driftDetail(drift, 'upstream', catalog.hash))
+        .catch((error: unknown) => report('AUDIT_UNAVAILABLE', String(error)));
     },
     announced: (kind) => changes.announce(kind),
     onUnanswered: (server, error) => report('UPSTREAM_UNAVAILABLE', `${server.displayName}: ${String(error)}`),
@@ -253,7 +255,12 @@ function connect(
   return { catalog, policy, live, egress };
 }
 
-async function openChain(deps: RuntimeDeps, chain: GatewayChain, authority: Authority): Promise<string> {
+async function openChain(
+  deps: RuntimeDeps,
+  chain: GatewayChain,
+  authority: Authority,
+  recalled: readonly KnownDrift[],
+): Promise<string> {
   const { config, log, attestation, freshness } = deps;
   const asked = freshness?.now();
   const opening = { exposure: 'public', previousSession: null, prevClaimHash: await log.lastClaimHash() };
@@ -266,6 +273,11 @@ async function openChain(deps: RuntimeDeps, chain: GatewayChain, authority: Auth
     detail: commitment(config, authority, attestation, opening),
   });
   if (asked !== undefined) freshness?.begun(chain.sessionId, asked);
+  // Before the catalog's own entry: catalog/known-drift.ts reads back to that.
+  for (const drift of recalled) {
+    deps.report('CATALOG_DRIFT', `${driftText(drift)}, as before`);
+    await chain.enterAs('catalog_drift', driftDetail(drift, 'recalled', authority.catalog.hash));
+  }
   await enterAuthority(chain, authority);
   return entryHash;
 }

@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import type { InitResult } from '@cmcp/gateway';
 import { type Command, JSON_OPTION } from '../command.ts';
 import { EXIT, type Io, UsageError } from '../io.ts';
-import { approvedText, leftOutText } from '../setup/init-text.ts';
+import { approvedText, findingsHint, leftOutText } from '../setup/init-text.ts';
 
 const DEFAULT_OUT = './cmcp';
 const DEFAULT_LISTEN = '127.0.0.1:8443';
@@ -63,6 +63,7 @@ function clientSnippets({ config, agent }: InitResult, listen: string): { stdio:
 function tell(result: InitResult, listen: string, io: Io): void {
   io.out(approvedText(result));
   io.err(leftOutText(result));
+  io.err(findingsHint(result));
   if (result.config === null) io.err('cmcp: no server can be taken over, so nothing was written\n');
   else io.out(nextSteps(result, listen));
 }

@@ -36,6 +36,7 @@ const result = (members: Partial<InitResult> = {}): InitResult => ({
   ],
   leftOut: [],
   leftOutItems: [],
+  findings: [],
   putAside: [],
   ...members,
 });

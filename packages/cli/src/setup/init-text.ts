@@ -1,5 +1,6 @@
 import { printable } from '@cmcp/evidence';
 import type { InitResult } from '@cmcp/gateway';
+import { countText } from '../findings.ts';
 import { table } from '../table.ts';
 
 /** More lines than this tell a person nothing; `--json` names all. */
@@ -24,6 +25,12 @@ export function approvedText({ servers }: InitResult): string {
 export function leftOutText(result: InitResult): string {
   const reasons = [...result.leftOut.map(({ name, reason }) => `${name}: ${reason}`), ...leftOutItemsText(result)];
   return reasons.map((reason) => `left out: ${printable(reason)}\n`).join('');
+}
+
+/** How much the linter found in what was approved, and how to read it. */
+export function findingsHint({ findings, config }: InitResult): string {
+  if (findings.length === 0 || config === null) return '';
+  return `catalog.json: ${countText(findings)}. Read first: cmcp catalog lint --config ${config}\n`;
 }
 
 function countsText(servers: InitResult['servers']): string {

@@ -2,7 +2,7 @@
 export interface Finding {
   rule: string;
   severity: 'error' | 'warning' | 'info';
-  /** file:line or JSON path */
+  /** `file:line`, or a JSON path. */
   where: string;
   message: string;
   fix: string;

@@ -3,7 +3,9 @@ import { type ErrorCode, GatewayError } from '../errors.ts';
 import type { ChangeKind } from '../mcp/types.ts';
 import type { Upstream } from '../upstream/types.ts';
 import { comparePin, type Pinned } from './drift.ts';
-import type { Catalog, CatalogPrompt, CatalogServer, CatalogTool } from './types.ts';
+import type { KnownDrift } from './known-drift.ts';
+import { type ServerState, stateOf } from './server-state.ts';
+import type { Catalog, CatalogServer } from './types.ts';
 
 /** How a live definition departed from the approved one. */
 export interface Drift {
@@ -13,38 +15,22 @@ export interface Drift {
 
 export interface LiveCatalogDeps {
   clock: Clock;
+  /** Definitions compared longer ago than this are compared again before the next call, and by {@link LiveCatalog.recheck}. */
+  recheckMs: number;
   connect: (server: CatalogServer) => Upstream;
-  /** Told once of each tool and prompt that drifted. */
-  onDrift: (item: Pinned, drift: Drift) => void;
-  /** Told once of each server whose instructions are no longer those that were approved. */
-  onInstructionsDrift: (server: CatalogServer) => void;
+  /** Each machine of a server whose name leads to several, to be looked at and closed; none of another server. */
+  replicas: (server: CatalogServer) => Promise<Upstream[]>;
+  /** Told once of each tool and prompt that drifted, and of each server whose instructions did. */
+  onDrift: (drift: KnownDrift) => void;
   /** A server could not be compared when it was due: the next call compares again, or is refused. */
   onUnanswered: (server: CatalogServer, error: unknown) => void;
   /** A server announced a change of something approved, and what it changed is known by now (MCP26-30). */
   announced: (kind: ChangeKind) => void;
 }
 
-/** Definitions compared longer ago than this are compared again before the next call (defect D-22). */
-const RECHECK_AFTER_MICROS = 10 * 60 * 1_000_000;
 const COMPARE_ATTEMPTS = 3;
 const UNKNOWN_OUTCOME: ReadonlySet<ErrorCode> = new Set(['UPSTREAM_TIMEOUT', 'OUTCOME_UNKNOWN']);
 const LIST_TIMEOUT_MS = 30_000;
-
-interface ServerState {
-  server: CatalogServer;
-  upstream: Upstream;
-  tools: CatalogTool[];
-  prompts: CatalogPrompt[];
-  /** Kinds that the catalog approves something of: announcements of others change nothing that agents see. */
-  kinds: ReadonlySet<ChangeKind>;
-  /** Announced, and not passed on yet. */
-  pending: Set<ChangeKind>;
-  /** Raised by each change notice, so that a list read before it does not count as read after it. */
-  epoch: number;
-  /** When the definitions that were compared last were asked for. */
-  comparedMicros: number | null;
-  checking: Promise<void> | null;
-}
 
 /**
  * Holds the live servers to the approved catalog: tools, prompts and instructions. Resources are pinned by URI and digest
@@ -55,6 +41,8 @@ export class LiveCatalog {
   readonly #servers = new Map<string, ServerState>();
   readonly #drifted = new Map<Pinned, Drift>();
   readonly #otherInstructions = new Set<string>();
+  /** Connections to single machines, while they are looked at. */
+  readonly #looking = new Set<Upstream>();
   readonly #deps: LiveCatalogDeps;
 
   /** Connects what the catalog names. Nothing is sent before {@link contact} or the first call. */
@@ -78,20 +66,50 @@ export class LiveCatalog {
     return this.#otherInstructions.has(server.id);
   }
 
+  /** Everything that drifted, to be remembered where this catalog is active again. */
+  known(): KnownDrift[] {
+    const items = [...this.#drifted].map(([item, drift]) => knownDrift(item, drift));
+    const servers = [...this.#otherInstructions].map((server): KnownDrift => ({ server, of: 'instructions' }));
+    return [...items, ...servers];
+  }
+
+  /** What drifted while this catalog was active before: it stays refused whatever its server says now (defect W-17). */
+  remember(known: readonly KnownDrift[]): void {
+    for (const drift of known) {
+      const state = this.#servers.get(drift.server);
+      if (state === undefined) continue;
+      if (drift.of === 'instructions') this.#otherInstructions.add(drift.server);
+      else {
+        const item = (drift.of === 'tool' ? state.tools : state.prompts).find(({ name }) => name === drift.name);
+        if (item !== undefined) this.#drifted.set(item, { kind: drift.kind, classification: drift.classification });
+      }
+    }
+  }
+
   /** Compares every server now, so that drift is known before it is asked for. */
   contact(): void {
     for (const state of this.#servers.values()) this.#follow(state);
   }
 
+  /** The same when time is up: a server that does not answer now has to before its next call (defect D-22). */
+  recheck(): void {
+    for (const state of this.#servers.values()) {
+      state.comparedMicros = null;
+      state.thorough = true;
+      this.#follow(state);
+    }
+  }
+
   /**
    * The server, once it was compared recently; first contact, a change notice and age make it due. Rejects with the
    * upstream's error when the server does not answer: unanswered is not unchanged. That a list stayed out leaves the outcome of
-   * no call unknown: nothing of one was sent yet.
+   * no call unknown: nothing of one was sent yet. `anew`: only a comparison that begins from now on will do.
    */
-  async compared(server: CatalogServer): Promise<Upstream> {
+  async compared(server: CatalogServer, anew: boolean): Promise<Upstream> {
     const state = this.#servers.get(server.id);
     if (state === undefined) throw new GatewayError('INTERNAL_ERROR', `server ${server.id} is not in the catalog`);
     try {
+      if (anew) await this.#checkAnew(state);
       await this.#refresh(state);
     } catch (error) {
       if (!(error instanceof GatewayError) || !UNKNOWN_OUTCOME.has(error.code)) throw error;
@@ -102,7 +120,8 @@ export class LiveCatalog {
 
   /** Ends every server's process and connections. */
   async close(): Promise<void> {
-    await Promise.all([...this.#servers.values()].map(({ upstream }) => upstream.close()));
+    const upstreams = [...this.#servers.values()].map(({ upstream }) => upstream);
+    await Promise.all([...upstreams, ...this.#looking].map((upstream) => upstream.close()));
   }
 
   /** The server says that a list changed: what was compared, or is being compared, no longer counts. */
@@ -134,7 +153,7 @@ export class LiveCatalog {
   }
 
   #isFresh({ comparedMicros }: ServerState): boolean {
-    return comparedMicros !== null && this.#deps.clock.nowMicros() - comparedMicros < RECHECK_AFTER_MICROS;
+    return comparedMicros !== null && this.#deps.clock.nowMicros() - comparedMicros < this.#deps.recheckMs * 1000;
   }
 
   #check(state: ServerState): Promise<void> {
@@ -147,21 +166,51 @@ export class LiveCatalog {
     return state.checking;
   }
 
+  /** One comparison for all who ask while another is under way: that one may have read its lists before they asked. */
+  #checkAnew(state: ServerState): Promise<void> {
+    state.next ??= Promise.allSettled([state.checking]).then(() => {
+      state.next = null;
+      return this.#check(state);
+    });
+    return state.next;
+  }
+
   async #compare(state: ServerState): Promise<void> {
-    const { epoch } = state;
+    const { epoch, thorough } = state;
     const askedMicros = this.#deps.clock.nowMicros();
-    const outcomes = await Promise.allSettled([
-      this.#compareList(state, 'tools'),
-      this.#compareList(state, 'prompts'),
-      this.#compareInstructions(state),
-    ]);
-    for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
+    const looks = [this.#look(state, state.upstream)];
+    if (thorough) looks.push(this.#lookAtReplicas(state));
+    for (const outcome of await Promise.allSettled(looks)) if (outcome.status === 'rejected') throw outcome.reason;
     if (epoch !== state.epoch) return;
+    if (thorough) state.thorough = false;
     state.comparedMicros = askedMicros;
     for (const kind of ['tools', 'prompts'] as const) this.#announce(state, kind);
   }
 
-  async #compareList({ upstream, ...state }: ServerState, kind: 'tools' | 'prompts'): Promise<void> {
+  async #look(state: ServerState, upstream: Upstream): Promise<void> {
+    const outcomes = await Promise.allSettled([
+      this.#compareList(state, upstream, 'tools'),
+      this.#compareList(state, upstream, 'prompts'),
+      this.#compareInstructions(state, upstream),
+    ]);
+    for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
+  }
+
+  /** ERA-05: any of them may be the one that takes a call. One that cannot be reached takes none. */
+  async #lookAtReplicas(state: ServerState): Promise<void> {
+    const replicas = await this.#deps.replicas(state.server);
+    for (const replica of replicas) this.#looking.add(replica);
+    const outcomes = await Promise.allSettled(replicas.map((replica) => this.#look(state, replica)));
+    await Promise.allSettled(replicas.map((replica) => replica.close()));
+    for (const replica of replicas) this.#looking.delete(replica);
+    for (const outcome of outcomes) {
+      if (outcome.status === 'fulfilled') continue;
+      if (!(outcome.reason instanceof GatewayError) || outcome.reason.code !== 'UPSTREAM_UNAVAILABLE')
+        throw outcome.reason;
+    }
+  }
+
+  async #compareList(state: ServerState, upstream: Upstream, kind: 'tools' | 'prompts'): Promise<void> {
     if (!state.kinds.has(kind)) return;
     const listed = await upstream.list(kind, AbortSignal.timeout(LIST_TIMEOUT_MS));
     const live = new Map(listed.map(({ key, definition }) => [key, definition]));
@@ -170,28 +219,19 @@ export class LiveCatalog {
       if (found.kind === 'same' || this.#drifted.has(item)) continue;
       const drift: Drift = { kind: found.kind, classification: found.classification };
       this.#drifted.set(item, drift);
-      this.#deps.onDrift(item, drift);
+      this.#deps.onDrift(knownDrift(item, drift));
     }
   }
 
-  async #compareInstructions({ server, upstream }: ServerState): Promise<void> {
+  async #compareInstructions({ server }: ServerState, upstream: Upstream): Promise<void> {
     if (server.instructions === null || this.#otherInstructions.has(server.id)) return;
     const live = await upstream.instructions(AbortSignal.timeout(LIST_TIMEOUT_MS));
     if (live === server.instructions) return;
     this.#otherInstructions.add(server.id);
-    this.#deps.onInstructionsDrift(server);
+    this.#deps.onDrift({ server: server.id, of: 'instructions' });
   }
 }
 
-function stateOf(catalog: Catalog, server: CatalogServer, upstream: Upstream): ServerState {
-  const own = (item: { server: CatalogServer }): boolean => item.server.id === server.id;
-  const approved = {
-    tools: catalog.tools.filter(own),
-    resources: catalog.resources.filter(own),
-    prompts: catalog.prompts.filter(own),
-  };
-  const kinds = (['tools', 'resources', 'prompts'] as const).filter((kind) => approved[kind].length > 0);
-  const { tools, prompts } = approved;
-  const nothing = { pending: new Set<ChangeKind>(), epoch: 0, comparedMicros: null, checking: null };
-  return { server, upstream, tools, prompts, kinds: new Set(kinds), ...nothing };
+function knownDrift(item: Pinned, drift: Drift): KnownDrift {
+  return { server: item.server.id, of: 'inputSchema' in item ? 'tool' : 'prompt', name: item.name, ...drift };
 }

@@ -54,7 +54,8 @@ export function withHashes(config: Unhashed, written: WrittenSecrets): Config {
 
 /** The settings that are not paths. What policy and catalog hold is measured apart, so their pins say nothing more. */
 function placeless(config: Unhashed): JsonObject {
-  const { dev, listen, allowedHosts, allowedOrigins, mode, audit, sessions, limits, compat, tls, egress } = config;
+  const { dev, listen, allowedHosts, allowedOrigins, mode, catalog, audit, sessions, limits, compat, tls, egress } =
+    config;
   const { provider, tpm, roots, validityMs, staleness, launch } = config.attestation;
   const { seal, rollbackCounter } = tpm;
   return {
@@ -63,6 +64,7 @@ function placeless(config: Unhashed): JsonObject {
     allowedHosts,
     allowedOrigins,
     mode,
+    recheck: { everyMs: catalog.recheckMs, above: catalog.recheckAbove },
     audit,
     sessions,
     limits,

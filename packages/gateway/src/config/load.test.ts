@@ -54,7 +54,7 @@ function everyKey() {
     data: './elsewhere',
     mode: 'advisory',
     policy: { path: './bundle', hash: `sha256:${A}` },
-    catalog: { path: './tools.json', hash: B },
+    catalog: { path: './tools.json', hash: B, recheck: '5m', recheck_above: 'confidential' },
     agents: [{ subject: 'research agent', token_sha256: A }],
     stdio: { subject: 'desktop' },
     operator: { socket: './op.sock', credentials: [{ subject: 'ops', token_sha256: C }] },
@@ -160,7 +160,12 @@ test('every documented key can be set, and no other is documented [D-04]', async
     dataDir: join(folder, 'elsewhere'),
     mode: 'advisory',
     policy: { path: join(folder, 'bundle'), pin: `sha256:${A}` },
-    catalog: { path: join(folder, 'tools.json'), pin: `sha256:${B}` },
+    catalog: {
+      path: join(folder, 'tools.json'),
+      pin: `sha256:${B}`,
+      recheckMs: 300_000,
+      recheckAbove: 'confidential',
+    },
     agents: [{ subject: 'research agent', tokenSha256: A }],
     stdioSubject: 'desktop',
     operator: { socket: join(folder, 'op.sock'), credentials: [{ subject: 'ops', tokenSha256: C }] },
@@ -471,6 +476,14 @@ test('where a TPM is', async () => {
 test('evidence that has a name and is not collected is refused, with the reason', async () => {
   assert.match(await refusal('attestation: opaque'), /attestation\.provider: .*no offline verifier/);
   assert.match(await refusal('attestation: gpu'), /attestation\.provider: .*on top of that of a platform/);
+});
+
+test('the sensitivity from which servers are compared for each call is a label of the vocabulary, or none [D-22]', async () => {
+  const known = await read('catalog: { recheck_above: board }\nsensitivity: { vocabulary: { board: 2 } }\n');
+  assert.equal(known.catalog.recheckAbove, 'board');
+  assert.equal((await read('catalog: { recheck_above: null }\n')).catalog.recheckAbove, null);
+  const text = 'catalog: { recheck_above: board }\n';
+  assert.match(await refusal(text), /^F:1:\d+: catalog\.recheck_above: is not a known label; use one of public,/);
 });
 
 test('policy and catalog stay in the folder of the configuration [D-04]', async () => {

@@ -2,6 +2,7 @@ import { open } from 'node:fs/promises';
 import { dirname, isAbsolute, resolve } from 'node:path';
 import { decodeUtf8, EncodingError } from '@cmcp/evidence';
 import { GatewayError } from '../errors.ts';
+import { sensitivityRanks } from '../policy/sensitivity.ts';
 import type { CredentialSettings, CredentialSource } from '../upstream/credential/types.ts';
 import { isLoopback } from './address.ts';
 import { type WrittenSecrets, withHashes } from './effective.ts';
@@ -88,6 +89,7 @@ async function readConfigText(
   checkListen(config, report);
   checkCredentials(config, report);
   checkSocket(config, report);
+  checkLabel(config, report);
   await checkInside(config, report);
   if (problems.length > 0) throw invalid(file, problems);
   return withHashes(config, writtenSecrets(settings.upstreams));
@@ -147,6 +149,8 @@ function assemble(file: string, settings: Settings, environment: Environment, re
     catalog: {
       path: resolve(folder, settings.catalog.path),
       pin: agreedPin('catalog.hash', settings.catalog.hash, 'CMCP_CATALOG_HASH', environment.catalogHash, report),
+      recheckMs: settings.catalog.recheck,
+      recheckAbove: settings.catalog.recheck_above,
     },
     agents: credentials(settings.agents),
     stdioSubject: settings.stdio.subject,
@@ -331,6 +335,12 @@ function checkCredentials(config: Unhashed, report: Report): void {
 function checkSocket(config: Unhashed, report: Report): void {
   const problem = socketProblem(config.operator.socket);
   if (problem !== null) report('operator.socket', `${problem} Set a shorter one, such as /run/cmcp/operator.sock.`);
+}
+
+function checkLabel({ catalog, vocabulary }: Unhashed, report: Report): void {
+  const ranks = sensitivityRanks(vocabulary);
+  if (catalog.recheckAbove === null || ranks.has(catalog.recheckAbove)) return;
+  report('catalog.recheck_above', `is not a known label; use one of ${[...ranks.keys()].join(', ')}`);
 }
 
 async function checkInside(config: Unhashed, report: Report): Promise<void> {

@@ -57,6 +57,8 @@ test('every setting that decides what the gateway does enters it', async () => {
     'allowed_hosts: [gateway.example]\n',
     'allowed_origins: ["https://app.example"]\n',
     'mode: advisory\n',
+    'catalog: { recheck: 5m }\n',
+    'catalog: { recheck_above: null }\n',
     `agents: [{ subject: a, token_sha256: ${A} }]\n`,
     `operator: { credentials: [{ subject: a, token_sha256: ${A} }] }\n`,
     'stdio: desktop\n',

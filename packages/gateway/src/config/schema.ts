@@ -21,6 +21,8 @@ import { parseTpmAddress } from './tpm-address.ts';
 
 /** Labels that the reference defines; a configuration may add to them and not redefine them (wire-formats section 5). */
 const BUILT_IN_LABELS = [...sensitivityRanks().keys()];
+const LABEL = /^[a-z][a-z0-9_-]{0,63}$/;
+const label = text('a sensitivity label, such as confidential', (given) => (LABEL.test(given) ? given : undefined));
 
 /** Kinds of evidence that have a name and that this version does not collect. */
 export const REFUSED_PROVIDERS = ['opaque', 'gpu'] as const;
@@ -235,6 +237,16 @@ export const CONFIG_SCHEMA = section('the configuration', {
           nullable(pin),
           'null',
           'The approved catalog hash, required outside dev mode. `cmcp check` prints it.',
+        ),
+        recheck: setting(
+          duration('1s', '24h'),
+          '10m',
+          'Every server is compared with the catalog this often, and before a call when the last comparison is older.',
+        ),
+        recheck_above: setting(
+          nullable(label),
+          'hipaa_phi',
+          'Before a call of this sensitivity or a higher one the server is always compared anew. Null: for no call.',
         ),
       },
       'path',

@@ -24,7 +24,14 @@ export interface Config {
   dataDir: string;
   mode: Mode;
   policy: { path: string; pin: string | null };
-  catalog: { path: string; pin: string | null };
+  catalog: {
+    path: string;
+    pin: string | null;
+    /** How old a comparison of a server with the catalog may be. */
+    recheckMs: number;
+    /** A label of the vocabulary: calls of its rank or a higher one compare their server anew; null: none does. */
+    recheckAbove: string | null;
+  };
   agents: Credential[];
   /** Subject of the one caller of `cmcp start --stdio`. */
   stdioSubject: string | null;

@@ -3,9 +3,19 @@ import { blankEntry } from '../audit/blank.ts';
 import { digestOrNull } from '../catalog/digests.ts';
 import type { Drift } from '../catalog/live.ts';
 import { GatewayError } from '../errors.ts';
+import { rankOf } from '../policy/sensitivity.ts';
+import type { Upstream } from '../upstream/types.ts';
 import type { PathDeps } from './deps.ts';
 import type { Plan } from './plan.ts';
 import type { CallRecord } from './record.ts';
+
+/** The server of what is asked for, compared recently; where that is sensitive, compared for this very call (defect D-22). */
+export function comparedUpstream({ config, ranks }: PathDeps, record: CallRecord, { item }: Plan): Promise<Upstream> {
+  const { recheckAbove } = config.catalog;
+  const rank = Math.max(item.sensitivityRank, record.effective?.rank ?? 0);
+  const anew = recheckAbove !== null && rank >= rankOf(ranks, recheckAbove);
+  return record.session.authority.live.compared(item.server, anew);
+}
 
 /** @throws GatewayError CATALOG_DRIFT when what is asked for is known to have departed from what was approved */
 export function requireUnchanged(record: CallRecord, { pinned }: Plan): void {

@@ -7,7 +7,7 @@ import { higher } from '../session/exposure.ts';
 import { type UpstreamRequest, type UpstreamResult, UpstreamRpcError } from '../upstream/types.ts';
 import { Asks } from './asks.ts';
 import type { PathDeps } from './deps.ts';
-import { requireUnchanged } from './drift.ts';
+import { comparedUpstream, requireUnchanged } from './drift.ts';
 import { exitOf } from './exits.ts';
 import { Notices } from './notices.ts';
 import type { Plan } from './plan.ts';
@@ -67,7 +67,7 @@ async function exchange(
   if (strict && plan.effects !== 'read') await intent();
   for (let rounds = 0; rounds < MAX_ROUNDS; rounds += 1) {
     // From this look at the server's definitions to the first byte of the call, nothing is awaited.
-    const upstream = await record.session.authority.live.compared(plan.item.server);
+    const upstream = await comparedUpstream(deps, record, plan);
     requireUnchanged(record, plan);
     if (side.signal.aborted) throw new GatewayError('CALL_CANCELLED', 'before it was sent');
     const answered = upstream.send(upstreamRequest(record, plan, request, side, { notices, asks, round }));

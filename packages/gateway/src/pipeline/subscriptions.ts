@@ -3,6 +3,7 @@ import type { Outcome, SubscribeRequest, Subscription } from '../mcp/types.ts';
 import { admit } from './admit.ts';
 import { decide } from './decide.ts';
 import type { PathDeps } from './deps.ts';
+import { comparedUpstream } from './drift.ts';
 import { failureOf } from './exits.ts';
 import { type CallRecord, elapsed, entryOf, releasedAs, ruleOf } from './record.ts';
 import { refuse } from './refuse.ts';
@@ -89,7 +90,7 @@ async function subscribeTo(deps: PathDeps, request: SubscribeRequest, uri: strin
     const plan = resourcePlan(record.session.authority.catalog, uri, 'subscribe');
     record.plan = plan;
     decide(deps, record, plan, request);
-    const upstream = await record.session.authority.live.compared(plan.item.server);
+    const upstream = await comparedUpstream(deps, record, plan);
     const end = await upstream.subscribe(uri, () => request.onUpdated(uri), request.signal);
     if (end === null) throw new GatewayError('METHOD_NOT_GOVERNED', 'the server offers no subscriptions');
     try {

@@ -2,8 +2,10 @@ import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { encodeBase64Url, sha256Hex } from '@cmcp/evidence';
+import { lintCatalog } from '../authoring/catalog/lint/lint.ts';
+import type { Finding } from '../authoring/finding.ts';
 import { startingTests } from '../authoring/policy/starting-tests.ts';
-import { parseCatalog } from '../catalog/load.ts';
+import { catalogJson, parseCatalog, parseCatalog } from '../catalog/load.ts';
 import type { LeftOutItem, ListedServer } from '../catalog/offer.ts';
 import type { Catalog, CatalogServer, Effects } from '../catalog/types.ts';
 import { catalogFromListings } from '../catalog/write.ts';
@@ -54,6 +56,8 @@ export interface InitResult {
   leftOut: LeftOut[];
   /** What the servers that were taken over offer and the catalog does not approve. */
   leftOutItems: LeftOutItem[];
+  /** What the linter has to say of what was approved: `cmcp catalog lint` says it again. */
+  findings: Finding[];
   /** Earlier files that were put aside. */
   putAside: string[];
 }
@@ -105,6 +109,7 @@ export async function initialise(options: InitOptions, environment: Environment)
       servers: [],
       leftOut,
       leftOutItems: [],
+      findings: [],
       putAside: [],
     };
   }
@@ -205,6 +210,7 @@ async function write(
     operator: { subject: operator.subject, token: operator.token, file: join(secrets, 'operator.token') },
     servers: listed.map((server) => described(server, catalog)),
     leftOutItems: [...listed.flatMap(({ untold }) => untold), ...leftOutItems],
+    findings: lintCatalog(catalogJson(text, file)),
     putAside,
   };
 }
