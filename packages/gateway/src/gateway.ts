@@ -57,6 +57,8 @@ export interface GatewayDeps {
   /** Measures the code that this process can load. */
   measureCode?: (launch: Launch) => CodeMeasurement;
   openLog?: (options: AuditLogOptions, attest: Attest | null) => Promise<AuditLog>;
+  /** Makes the file that decisions are recorded in. */
+  createRecordFile?: RuntimeDeps['createRecordFile'];
   /** How long clients may take to send. */
   patience?: Patience;
 }
@@ -258,6 +260,7 @@ export class Gateway {
           log,
           exposures: mergeExposures(await log.exposures(), elsewhere),
           connect: (server, settings) => this.#connect(server, settings),
+          ...(this.#deps.createRecordFile && { createRecordFile: this.#deps.createRecordFile }),
           report: (event, detail) => this.#report(event, detail),
         },
         approved,

@@ -178,8 +178,13 @@ function assemble(file: string, settings: Settings, environment: Environment, re
         { env: values(env), headers: values(headers), timeoutMs: timeout },
       ]),
     ),
+    recordDecisions: recordDecisionsOf(folder, settings.record.decisions),
     compat: settings.compat,
   };
+}
+
+function recordDecisionsOf(folder: string, given: Settings['record']['decisions']): Config['recordDecisions'] {
+  return given === null ? null : { folder: resolve(folder, given.to), key: given.key };
 }
 
 function values(secrets: Record<string, Secret>): Record<string, string> {

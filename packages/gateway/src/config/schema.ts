@@ -1,5 +1,6 @@
 import { PROVIDERS } from '../attestation/types.ts';
 import { sensitivityRanks } from '../policy/sensitivity.ts';
+import { isRecordingKey } from '../recording/key.ts';
 import { parseListen } from './address.ts';
 import { REFERENCE_FORM, secretText } from './expand.ts';
 import {
@@ -54,6 +55,10 @@ function path(example: string): Reader<string> {
     return given;
   });
 }
+
+const recordingKey = text('an X25519 public key: 32 bytes in base64url', (given) =>
+  isRecordingKey(given) ? given : undefined,
+);
 
 const host = text('a host, with a port or for every port, such as gateway.example:8443', (given) =>
   /^(?:[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?$/.test(given) ? given.toLowerCase() : undefined,
@@ -362,6 +367,25 @@ export const CONFIG_SCHEMA = section('the configuration', {
     named('a server id', /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/, upstream, 'Settings of one server of the catalog.'),
     '{}',
     'Credentials and limits of the servers that the catalog names, by server id.',
+  ),
+  record: setting(
+    section('what is recorded besides the audit log', {
+      decisions: setting(
+        nullable(
+          section('a recording of decisions', {
+            to: required(path('./recordings'), 'Folder of the recordings: one file for each run of the gateway.'),
+            key: required(
+              recordingKey,
+              'Public key that the recording is sealed to, as `cmcp policy keygen` prints it. Only who holds the private key can read it.',
+            ),
+          }),
+        ),
+        'null',
+        'Records what every decision was made of, arguments included, for `cmcp policy replay` and `cmcp policy explain`. Null: off; then only digests exist.',
+      ),
+    }),
+    '{}',
+    'What is recorded besides the audit log.',
   ),
   compat: setting(
     oneOf('none', 'cmcp-0.4'),

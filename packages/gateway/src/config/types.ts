@@ -47,6 +47,8 @@ export interface Config {
   vocabulary: Record<string, number>;
   /** Per server id: secrets and limits. */
   upstreams: Record<string, { env: Record<string, string>; headers: Record<string, string>; timeoutMs: number | null }>;
+  /** Where decisions are recorded, sealed to an X25519 public key (base64url); null: they are not. */
+  recordDecisions: { folder: string; key: string } | null;
   /** Emits the reference's `_cmcp` object and status codes. */
   compat: 'none' | 'cmcp-0.4';
 }

@@ -2,6 +2,7 @@ import { GatewayError } from '../errors.ts';
 import type { GovernedRequest } from '../mcp/types.ts';
 import type { Asked, Decision, DecisionInput } from '../policy/types.ts';
 import { higher } from '../session/exposure.ts';
+import { decided } from './decided.ts';
 import type { PathDeps } from './deps.ts';
 import type { Plan } from './plan.ts';
 import type { CallRecord } from './record.ts';
@@ -14,7 +15,7 @@ export function decide(
   { workflow }: Pick<GovernedRequest, 'workflow'>,
 ): void {
   const { subject } = record.session.caller;
-  const decision = record.session.authority.policy.decide(decisionInput(deps, record, plan.asked, workflow));
+  const decision = decided(deps, record, decisionInput(deps, record, plan.asked, workflow));
   record.decision = decision;
   enforce(deps, record, decision, 'ingress');
   if (record.effective !== null) deps.exposures.reserve(subject, record.callId, record.effective);

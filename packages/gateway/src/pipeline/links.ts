@@ -4,6 +4,7 @@ import { GatewayError } from '../errors.ts';
 import { rankOf } from '../policy/sensitivity.ts';
 import { higher } from '../session/exposure.ts';
 import { decisionInput } from './decide.ts';
+import { decided } from './decided.ts';
 import type { PathDeps } from './deps.ts';
 import type { Plan } from './plan.ts';
 import type { CallRecord } from './record.ts';
@@ -91,11 +92,11 @@ function uriOf(block: JsonValue): { uri: JsonValue | undefined } | null {
 }
 
 function isReadable(deps: PathDeps, record: CallRecord, plan: Plan, uri: JsonValue | undefined): boolean {
-  const { catalog, policy } = record.session.authority;
+  const { catalog } = record.session.authority;
   const resource = typeof uri === 'string' ? linkedResource(catalog, plan.item.server, uri) : null;
   if (resource === null || typeof uri !== 'string') return false;
   const asked = { action: 'read_resource' as const, resource, uri };
-  const decision = policy.decide(decisionInput(deps, record, asked, record.workflow));
+  const decision = decided(deps, record, decisionInput(deps, record, asked, record.workflow));
   if (decision.effect !== 'allow' && deps.config.mode !== 'advisory') return false;
   // What is shown of another resource counts as that resource seen.
   const shown = { class: resource.sensitivity, rank: rankOf(deps.ranks, resource.sensitivity) };
