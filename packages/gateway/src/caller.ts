@@ -2,5 +2,7 @@
 export interface Caller {
   /** The Cedar principal's id. Printable ASCII. */
   subject: string;
-  source: 'bearer' | 'stdio';
+  source: (typeof CALLER_SOURCES)[number];
 }
+
+export const CALLER_SOURCES = ['bearer', 'stdio'] as const;

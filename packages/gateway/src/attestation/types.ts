@@ -98,7 +98,8 @@ export interface EvidenceProvider {
  * On whose word the evidence of this gateway rests (contracts section 4), by its own verification of its own evidence: `hardware`
  * needs a pin that ships with the product; `unverified` has evidence that ends in no root known here, and is for dev mode.
  */
-export type TrustLevel = 'hardware' | 'operator-root' | 'software-tpm' | 'unverified' | 'software';
+export type TrustLevel = (typeof TRUST_LEVELS)[number];
+export const TRUST_LEVELS = ['hardware', 'operator-root', 'software-tpm', 'unverified', 'software'] as const;
 
 /** How the code came to be measured (attestation.md section 10). ML0: the gateway measured itself, which proves nothing to others. */
 export type LaunchLevel = 'ML0' | 'ML1' | 'ML2' | 'ML3';

@@ -2,8 +2,15 @@ import { isObject, type JsonObject, type JsonValue, member } from '@cmcp/evidenc
 import { nearest } from '../config/nearest.ts';
 import { GatewayError } from '../errors.ts';
 
-/** A place in a catalog file, for messages: file and JSON pointer (RFC 6901). */
-export class Place {
+/** Where something stands in what a person wrote, for messages. */
+export interface Where {
+  at(key: string | number): Where;
+  /** The error to throw: where, what is wrong, what to do. */
+  refuse(problem: string): GatewayError;
+}
+
+/** A place in a catalog file: file and JSON pointer (RFC 6901). */
+export class Place implements Where {
   readonly file: string;
   readonly pointer: string;
 
@@ -13,15 +20,18 @@ export class Place {
   }
 
   at(key: string | number): Place {
-    const step = String(key).replaceAll('~', '~0').replaceAll('/', '~1');
-    return new Place(this.file, `${this.pointer}/${step}`);
+    return new Place(this.file, stepInto(this.pointer, key));
   }
 
-  /** The error to throw: where, what is wrong, what to do. */
   refuse(problem: string): GatewayError {
     const where = this.pointer === '' ? this.file : `${this.file} at ${this.pointer}`;
     return new GatewayError('CATALOG_INVALID', `${where}: ${problem}`);
   }
+}
+
+/** The JSON pointer of a member or an item. */
+export function stepInto(pointer: string, key: string | number): string {
+  return `${pointer}/${String(key).replaceAll('~', '~0').replaceAll('/', '~1')}`;
 }
 
 export interface TextRule {
@@ -33,12 +43,12 @@ export interface TextRule {
 const ANY_TEXT: TextRule = { pattern: /^/, expected: 'a string' };
 export const MAX_TEXT = 64 * 1024;
 
-/** Typed reading of a closed JSON object. Every method throws GatewayError CATALOG_INVALID that names the place. */
-export class Fields {
-  readonly place: Place;
+/** Typed reading of a closed JSON object. Every method throws the error of the place: of a catalog, CATALOG_INVALID. */
+export class Fields<W extends Where = Place> {
+  readonly place: W;
   readonly value: JsonObject;
 
-  constructor(value: JsonValue | undefined, place: Place, known: readonly string[]) {
+  constructor(value: JsonValue | undefined, place: W, known: readonly string[]) {
     if (!isObject(value)) throw place.refuse('must be an object');
     for (const key of Object.keys(value)) {
       if (known.includes(key)) continue;
@@ -79,6 +89,14 @@ export class Fields {
     const value = this.get(key);
     if (value === undefined) return absent;
     if (typeof value !== 'boolean') throw this.place.at(key).refuse('must be true or false');
+    return value;
+  }
+
+  /** A whole number of 0 or more. */
+  count(key: string, absent: number): number {
+    const value = this.get(key);
+    if (value === undefined) return absent;
+    if (typeof value !== 'number' || value < 0) throw this.place.at(key).refuse('must be a whole number, 0 or more');
     return value;
   }
 

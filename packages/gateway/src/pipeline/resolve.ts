@@ -146,7 +146,8 @@ function taskPlan(
   };
 }
 
-function effectiveClass(ranks: Ranks, item: Labels, declared: string | null): Sensitivity {
+/** What an answer about `item` may show: its catalog level, or the class that the caller declares where that is higher. */
+export function effectiveClass(ranks: Ranks, item: Labels, declared: string | null): Sensitivity {
   const approved: Sensitivity = { class: item.sensitivity, rank: rankOf(ranks, item.sensitivity) };
   if (declared === null) return approved;
   return higher(approved, { class: declared, rank: rankOf(ranks, declared) });

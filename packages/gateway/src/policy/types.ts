@@ -57,6 +57,10 @@ export type Askable =
   | { action: 'read_resource'; resource: CatalogResource }
   | { action: 'get_prompt'; prompt: CatalogPrompt };
 
+/** Every outcome of a decision. */
+export const EFFECTS = ['allow', 'deny', 'step_up', 'defer'] as const;
+export type Effect = (typeof EFFECTS)[number];
+
 /** What is decided. The same members at both stages; at egress `response` is added. */
 export interface DecisionInput {
   caller: Caller;
@@ -80,7 +84,7 @@ export interface DecisionInput {
 
 export interface Decision {
   /** Cedar's answer with any evaluation error turned into deny. */
-  effect: 'allow' | 'deny' | 'step_up' | 'defer';
+  effect: Effect;
   /** Ids of the determining policies, sorted. Empty on default deny. */
   policyIds: string[];
   /** Merged annotations of the determining forbids, later policy id wins (wire-formats section 4). */
