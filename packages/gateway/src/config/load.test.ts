@@ -17,6 +17,8 @@ const dev = readEnvironment({ CMCP_DEV_MODE: '1', CRM_TOKEN: 'tok$en', EMPTY: ''
 const production = readEnvironment({});
 
 let folder = '';
+const RECORDING_KEY = Buffer.alloc(32, 9).toString('base64url');
+
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), 'cmcp-config-'));
 });
@@ -89,6 +91,7 @@ function everyKey() {
       // biome-ignore lint/suspicious/noTemplateCurlyInString: the references under test
       crm: { env: { CRM: '${CRM_TOKEN}' }, headers: { Authorization: 'Bearer $$${CRM_TOKEN}' }, timeout: '5s' },
     },
+    record: { decisions: { to: './recordings', key: RECORDING_KEY } },
     compat: 'cmcp-0.4',
   };
 }
@@ -164,6 +167,7 @@ test('every documented key can be set, and no other is documented [D-04]', async
     },
     vocabulary: { board_minutes: 2 },
     upstreams: { crm: { env: { CRM: 'tok$en' }, headers: { Authorization: 'Bearer $tok$en' }, timeoutMs: 5000 } },
+    recordDecisions: { folder: join(folder, 'recordings'), key: RECORDING_KEY },
     compat: 'cmcp-0.4',
   });
 });

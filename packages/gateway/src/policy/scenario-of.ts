@@ -23,7 +23,7 @@ export function scenarioOf({ caller, asked, session, workflow, response, ...inpu
 }
 
 /** The members that say `asked`. */
-export function askedMembers(asked: Asked): JsonObject {
+function askedMembers(asked: Asked): JsonObject {
   switch (asked.action) {
     case 'call_tool':
       return { call: asked.tool.name, arguments: asked.arguments };
