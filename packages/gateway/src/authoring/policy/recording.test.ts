@@ -35,7 +35,7 @@ const calls = ({ records }: Recording): string[] => records.map(({ callId }) => 
 
 test('a whole recording has no problems', () => {
   const recording = read(sealed(3));
-  assert.deepEqual(recording.problems, []);
+  assert.deepEqual([recording.problems, recording.notes], [[], []]);
   assert.deepEqual(calls(recording), ['call-0', 'call-1', 'call-2']);
   assert.equal(decision('call-0'), recordText(recording.records[0] as Recording['records'][number]));
 });
@@ -43,7 +43,7 @@ test('a whole recording has no problems', () => {
 test('what is damaged, missing, repeated or out of order is told, and the rest is read', () => {
   const [header = '', a = '', b = '', c = '', end = ''] = sealed(3);
   const damaged = `${b.slice(0, 40)}${b[40] === 'A' ? 'B' : 'A'}${b.slice(41)}`;
-  const cases: [string[], string[], RegExp[]][] = [
+  const cases: [string[], string[], RegExp[], RegExp?][] = [
     [
       [a, damaged, c, end],
       ['call-0', 'call-2'],
@@ -52,15 +52,17 @@ test('what is damaged, missing, repeated or out of order is told, and the rest i
     [[a, c, end], ['call-0', 'call-2'], [/1 of the decisions that were made are not in it/]],
     [[b, a, c, end], ['call-0', 'call-1', 'call-2'], [/^r:3: the record is out of order/]],
     [[a, b, b, c, end], ['call-0', 'call-1', 'call-2'], [/^r:4: the record stands here a second time/]],
-    [[a, b, c], ['call-0', 'call-1', 'call-2'], [/has no end/]],
+    [[a, b, c], ['call-0', 'call-1', 'call-2'], [], /has no end/],
+    [[a, c], ['call-0', 'call-2'], [/1 of the decisions/], /has no end/],
     [[a, b, c, end, end], ['call-0', 'call-1', 'call-2'], [/^r:6: the record stands here a second time/]],
     [[a, end], ['call-0'], [/2 of the decisions/]],
     [['', a, b, c, end], ['call-0', 'call-1', 'call-2'], [/^r:2: the record is damaged/]],
   ];
-  for (const [lines, expected, problems] of cases) {
+  for (const [lines, expected, problems, note] of cases) {
     const recording = read([header, ...lines]);
     assert.deepEqual(calls(recording), expected);
     assert.equal(recording.problems.length, problems.length, recording.problems.join('\n'));
+    assert.match(recording.notes.join(' '), note ?? /^$/);
     for (const [index, pattern] of problems.entries()) assert.match(recording.problems[index] ?? '', pattern);
   }
 });
@@ -68,7 +70,8 @@ test('what is damaged, missing, repeated or out of order is told, and the rest i
 test('a last line that is not whole is left out, and is not fatal', () => {
   const recording = readText(sealed(2).slice(0, 3).join('\n'));
   assert.deepEqual(calls(recording), ['call-0']);
-  assert.match(recording.problems.join(' '), /the last line is not whole.*has no end/);
+  assert.deepEqual(recording.problems, []);
+  assert.match(recording.notes.join(' '), /the last line is not whole.*has no end/);
 });
 
 test('records of another recording are damaged ones here, whoever they are sealed to', () => {

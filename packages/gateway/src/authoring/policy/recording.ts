@@ -21,6 +21,8 @@ export interface Recording {
   records: RecordedDecision[];
   /** What is damaged, missing or out of order, each in a sentence. */
   problems: string[];
+  /** How it ends, where that is not as a closed recording does: the gateway may still be writing. */
+  notes: string[];
 }
 
 /** Reads and opens `file`. @throws GatewayError RECORDING_INVALID when it is no recording, or is sealed to another key */
@@ -82,16 +84,17 @@ class Reading {
   }
 
   end(truncated: boolean): Recording {
-    if (truncated) this.#problems.push(`${this.#file}: the last line is not whole; its record is left out`);
+    const notes: string[] = [];
+    if (truncated) notes.push(`${this.#file}: the last line is not whole; its record is left out`);
     const known = (this.#end ?? this.#highest + 1) - this.#found.size;
     if (known > 0) this.#problems.push(`${this.#file}: ${known} of the decisions that were made are not in it`);
     if (this.#end === null) {
-      this.#problems.push(`${this.#file}: has no end: the gateway still runs or was killed, or the end is missing`);
+      notes.push(`${this.#file}: has no end: the gateway still runs or was killed, or the end is missing`);
     } else if (this.#highest > this.#end) {
       this.#problems.push(`${this.#file}: goes on after its end`);
     }
     const records = [...this.#found].sort(([a], [b]) => a - b).map(([, record]) => record);
-    return { records, problems: this.#problems };
+    return { records, problems: this.#problems, notes };
   }
 }
 

@@ -1,0 +1,53 @@
+import { loadCatalog } from '../../catalog/load.ts';
+import type { Config } from '../../config/types.ts';
+import { GatewayError } from '../../errors.ts';
+import { type Bundle, loadBundle } from '../../policy/bundle.ts';
+import { createEngine } from '../../policy/engine.ts';
+import { sensitivityRanks } from '../../policy/sensitivity.ts';
+import type { Decision, DecisionInput, PolicyEngine } from '../../policy/types.ts';
+import type { Vocabulary } from './scenario.ts';
+
+/** A bundle with the genuine engine behind it, to be tried out. */
+export interface Workpiece {
+  bundle: Bundle;
+  engine: PolicyEngine;
+}
+
+/**
+ * The catalog and the vocabulary of the configuration.
+ *
+ * @throws GatewayError CATALOG_INVALID
+ */
+export async function openVocabulary(config: Config): Promise<Vocabulary> {
+  const ranks = sensitivityRanks(config.vocabulary);
+  return { catalog: await loadCatalog(config.catalog.path, ranks), ranks };
+}
+
+/**
+ * Loads the bundle in `folder` for the catalog, runs `work` on it, and closes its engine.
+ *
+ * @throws GatewayError POLICY_INVALID
+ */
+export async function withBundle<T>(
+  folder: string,
+  { catalog }: Vocabulary,
+  work: (piece: Workpiece) => T | Promise<T>,
+): Promise<T> {
+  const bundle = await loadBundle(folder);
+  const engine = createEngine(bundle, catalog);
+  try {
+    return await work({ bundle, engine });
+  } finally {
+    engine.close();
+  }
+}
+
+/** As the engine decides; what it refuses to be asked (ATK-13) is denied, as it is on the path. */
+export function decided(engine: PolicyEngine, input: DecisionInput): Decision {
+  try {
+    return engine.decide(input);
+  } catch (error) {
+    if (!(error instanceof GatewayError)) throw error;
+    return { effect: 'deny', policyIds: [], advice: {}, error: `${error.code}: ${error.detail}`, unfit: true };
+  }
+}
