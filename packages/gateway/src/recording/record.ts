@@ -1,6 +1,9 @@
 import { type JsonObject, stringifyJson } from '@cmcp/evidence';
 import type { Decision } from '../policy/types.ts';
 
+/** What a decision can be, also one that this version does not make. */
+export const RECORDED_EFFECTS = ['allow', 'redact', 'deny', 'step_up', 'defer'] as const;
+
 /** One decision with all that it was made of. It holds the arguments of the call: it exists sealed or in an operator's hands. */
 export interface RecordedDecision {
   callId: string;
@@ -9,7 +12,7 @@ export interface RecordedDecision {
   timeMicros: number;
   bundleHash: string;
   catalogHash: string;
-  decision: Pick<Decision, 'effect' | 'policyIds' | 'error'>;
+  decision: Pick<Decision, 'policyIds' | 'error'> & { effect: (typeof RECORDED_EFFECTS)[number] };
   /** What was decided, as scenarios write it. */
   input: JsonObject;
 }

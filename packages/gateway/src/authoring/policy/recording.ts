@@ -4,7 +4,7 @@ import { Fields, type Where } from '../../catalog/fields.ts';
 import { readRegularFile } from '../../catalog/read-file.ts';
 import { GatewayError } from '../../errors.ts';
 import { isRecordingKey, recordingKeyId } from '../../recording/key.ts';
-import type { RecordedDecision } from '../../recording/record.ts';
+import { RECORDED_EFFECTS, type RecordedDecision } from '../../recording/record.ts';
 import { type RecordingHeader, RecordOpener, SUITE, UnusableKey } from '../../recording/sealing.ts';
 import { placeIn } from '../written.ts';
 
@@ -137,7 +137,7 @@ function readRecord(bytes: Uint8Array, where: string): RecordedDecision | null {
     bundleHash: fields.text('bundle_hash'),
     catalogHash: fields.text('catalog_hash'),
     decision: {
-      effect: decision.oneOf('effect', ['allow', 'deny', 'step_up', 'defer']),
+      effect: decision.oneOf('effect', RECORDED_EFFECTS),
       policyIds: readIds(decision),
       error: decision.optionalText('error'),
     },

@@ -1,6 +1,6 @@
 import { GatewayError } from '../../errors.ts';
 import { targetOf } from '../../policy/native-entities.ts';
-import type { Decision, DecisionInput } from '../../policy/types.ts';
+import type { DecisionInput } from '../../policy/types.ts';
 import type { RecordedDecision } from '../../recording/record.ts';
 import { placeIn } from '../written.ts';
 import { readScenario, type Vocabulary } from './scenario.ts';
@@ -8,7 +8,7 @@ import { decided, type Workpiece } from './workshop.ts';
 
 /** A decision as it is compared: what it is, and what made it so. */
 export interface Verdict {
-  effect: Decision['effect'];
+  effect: RecordedDecision['decision']['effect'];
   policies: string[];
   error: string | null;
 }
