@@ -14,26 +14,42 @@ export function toApply(clauses: readonly WeighedClause[]): string[] {
   return said(clauses.flatMap(({ condition, wanted }) => flips(condition, wanted)));
 }
 
-/** For each clause what would have to change, in the fewest parts, for it not to be met; the least comes first. */
+/** Each of these would keep a clause from being met; the shortest comes first. */
 export function notToApply(clauses: readonly WeighedClause[]): string[][] {
-  const ways = clauses.map(({ condition, wanted }) => said(flips(condition, !wanted)));
-  return ways.sort((a, b) => a.length - b.length);
+  const ways = clauses.flatMap(({ condition, wanted }) => choices(condition, !wanted));
+  return ways.sort(byEffort).map(said);
+}
+
+/** The parts any of which is enough. */
+function choices(part: Weighed, to: boolean): Flip[][] {
+  if (part.made?.of === 'not') return part.made.parts.flatMap((inner) => choices(inner, !to));
+  if (part.made === null || (part.made.of === 'all') === to) return [flips(part, to)];
+  return reached(part).map((inner) => flips(inner, to));
 }
 
 function flips(part: Weighed, to: boolean): Flip[] {
   if (part.made === null) return part.truth === String(to) ? [] : [{ part, to }];
   const { of, parts } = part.made;
   if (of === 'not') return parts.flatMap((inner) => flips(inner, !to));
-  const every = parts.map((inner) => flips(inner, to));
-  return (of === 'all') === to ? every.flat() : fewest(every);
+  if ((of === 'all') === to) return parts.flatMap((inner) => flips(inner, to));
+  return fewest(reached(part).map((inner) => flips(inner, to)));
 }
 
-/** Of ways that are equally short, one that gives another value to what the request brings along. */
+/** Where a part failed, no part behind it helps, whatever it would have been. */
+function reached({ made, truth }: Weighed): Weighed[] {
+  const parts = made?.parts ?? [];
+  if (truth !== 'error') return parts;
+  return parts.slice(0, parts.findIndex((part) => part.truth === 'error') + 1);
+}
+
 function fewest(ways: readonly Flip[][]): Flip[] {
+  return ways.reduce((best, way) => (byEffort(way, best) < 0 ? way : best));
+}
+
+/** Of ways that are equally short, first one that gives another value to what the request brings along. */
+function byEffort(a: readonly Flip[], b: readonly Flip[]): number {
   const fixed = (way: readonly Flip[]): number => way.filter(({ part }) => !isValue(part)).length;
-  const shorter = (a: Flip[], b: Flip[]): boolean =>
-    a.length < b.length || (a.length === b.length && fixed(a) < fixed(b));
-  return ways.reduce((best, way) => (shorter(way, best) ? way : best));
+  return a.length - b.length || fixed(a) - fixed(b);
 }
 
 /** Not what the catalog says, and not whether there is any. */

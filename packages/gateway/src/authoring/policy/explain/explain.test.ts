@@ -134,13 +134,21 @@ test('an allowed request has the forbid that takes least, and what would end its
 test('a policy that cannot be evaluated is told with what Cedar says, and denies [D-13]', async (t) => {
   const catalog = referenceCatalog(referenceEntry('echo'));
   const policies = `permit (principal, action, resource);
-@id("broken") forbid (principal, action, resource) when { context.arguments.limit > 3 };`;
+@id("broken") forbid (principal, action, resource)
+when { context.attestation_platform != "x" && context.arguments.limit > 3 && context.egress };`;
   const explained = await explainer(t, policies, catalog, false);
   const explanation = explained(decisionOn(catalog, 'echo'));
   const [failed] = explanation.failed;
   assert.equal(failed?.id, 'policy1');
   assert.match(failed?.message ?? '', /does not have the attribute `limit`/);
-  assert.deepEqual(changes(explanation), [[['context.arguments.limit is missing and would have to be at most 3']]]);
+  const [step] = explanation.ways[0] ?? [];
+  assert.deepEqual(
+    [step?.changes, ...(step?.alternatives ?? [])],
+    [
+      ['context.attestation_platform is "software-only" and would have to be "x"'],
+      ['context.arguments.limit is missing and would have to be at most 3'],
+    ],
+  );
   assert.equal(explained(decisionOn(catalog, 'echo', { arguments: { limit: 3 } })).decision.effect, 'allow');
 });
 
