@@ -46,6 +46,7 @@ Applies:
 To be allowed:
   forbid no-secrets (c.cedar:1) would have to let go:
     context.arguments.note like "*secret*" is true (context.arguments.note is "a secret") and would have to be false
+    or context.arguments.note is "a secret" and would have to be missing
 `,
     );
     const pii = await explain(bed, ['--tool', 'wipe', '--caller', 'bob', '--class', 'pii', '--json']);

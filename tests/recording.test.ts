@@ -6,9 +6,14 @@ import type { AuditEntry } from '@cmcp/evidence';
 import type { StartedGateway } from '@cmcp/gateway';
 import { loadRecording } from '../packages/gateway/src/authoring/policy/recording.ts';
 import { createRecordingKey, readRecordingKey } from '../packages/gateway/src/authoring/policy/recording-key.ts';
+import { ABLE } from './support/agent.ts';
+import { FORM, MAY_ASK } from './support/asks.ts';
 import { callMeta } from './support/calls.ts';
 import type { TestSetup } from './support/gateway.ts';
 import { withBed } from './support/gateway.ts';
+import { type PeerSetup, receiptOf, withPeers } from './support/peer-bed.ts';
+import type { PeerServer } from './support/peer-server.ts';
+import { folderOf } from './support/policy.ts';
 import { withRecordingBed } from './support/recording.ts';
 import { sessionFile, verifyStored } from './support/session-files.ts';
 
@@ -167,3 +172,40 @@ test('a gateway that cannot record as it is configured does not start', () =>
     );
     assert.match(await refusal('{ to: ./recordings }'), /record\.decisions\.key: missing/);
   }));
+
+test('what a server asks and says, and what its answer links to, is recorded under the call that it belongs to', async (t) => {
+  const keys = await folderOf(t, {});
+  const { key } = await createRecordingKey(join(keys, 'key'));
+  const script = (peer: PeerServer): void => {
+    peer.on('tools/call', async ({ ask, progress }) => {
+      progress(1, 'half');
+      await ask('q', FORM.method, FORM.params);
+      return { content: [{ type: 'resource_link', uri: 'note:///open', name: 'open' }] };
+    });
+  };
+  const setup = {
+    servers: { main: { family: 'handshake' as const, asks: MAY_ASK, script } },
+    tools: { work: {} },
+    resources: { open: { uri: 'note:///open' } },
+    config: `record: { decisions: { to: ./recordings, key: ${key} } }`,
+  } satisfies PeerSetup;
+  await withPeers(setup, async (peers) => {
+    const agent = await peers.agent('handshake', { capabilities: ABLE, answer: () => FORM.answer });
+    const reply = await agent.request('tools/call', { name: 'work', arguments: {} }, { progressToken: 'p' });
+    const { call_id } = receiptOf(reply);
+    await peers.gateway.stop();
+    const file = join(peers.bed.folder, 'recordings', `${peers.started.gatewaySession}.decisions`);
+    const { records } = await loadRecording(file, await readRecordingKey(join(keys, 'key')));
+    assert.deepEqual(
+      records.map(({ callId, stage, input }) => [callId === call_id, stage, Object.keys(input)[1]]),
+      [
+        [true, 'ingress', 'call'],
+        [true, 'egress', 'call'],
+        [false, 'ingress', 'elicit'],
+        [false, 'egress', 'elicit'],
+        [true, 'egress', 'call'],
+        [true, 'ingress', 'read'],
+      ],
+    );
+  });
+});

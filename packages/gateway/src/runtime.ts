@@ -183,10 +183,11 @@ export class Runtime {
     await this.#activation;
     const { log } = this.#deps;
     const closed = await Promise.allSettled([this.sessions.closeAll('shutdown'), this.chain.flush()]);
-    await this.#recorder?.close();
+    const recorded = await Promise.allSettled([this.#recorder?.close()]);
     const chainClosed = await Promise.allSettled([log.closeSession(this.chain.sessionId, 'shutdown')]);
     await release(this.#authority);
-    for (const outcome of [...closed, ...chainClosed]) if (outcome.status === 'rejected') throw outcome.reason;
+    for (const outcome of [...closed, ...recorded, ...chainClosed])
+      if (outcome.status === 'rejected') throw outcome.reason;
   }
 
   async #activate(): Promise<void> {

@@ -73,7 +73,7 @@ export class DecisionRecorder {
     this.#queue(this.#sealer.seal(text));
   }
 
-  /** Writes what waits, and the end. Idempotent as far as the file is concerned. */
+  /** Writes what waits, and the end. */
   async close(): Promise<void> {
     if (!this.#unwritable) this.#queue(this.#sealer.seal(endText(this.#given)));
     await this.#writing;
@@ -131,8 +131,7 @@ function sealerTo(key: string): RecordSealer {
   }
 }
 
-/** The system's code, or for anything else a rethrow: it would be a mistake of ours. */
+/** Whatever it was, the recording is over; no call depends on it. */
 function codeOf(error: unknown): string {
-  if (error instanceof Error && 'code' in error) return String(error.code);
-  throw error;
+  return error instanceof Error && 'code' in error ? String(error.code) : String(error);
 }

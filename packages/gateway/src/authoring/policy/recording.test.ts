@@ -82,6 +82,13 @@ test('records of another recording are damaged ones here, whoever they are seale
   assert.match(recording.problems[0] ?? '', /sealed elsewhere/);
 });
 
+test('the header is sealed along: under another one no record opens', () => {
+  const [header = '', ...rest] = sealed(1);
+  const recording = read([header.replace('{', '{ '), ...rest]);
+  assert.deepEqual(calls(recording), []);
+  assert.match(recording.problems[0] ?? '', /damaged/);
+});
+
 test('what opens and is no decision is told, member by member', () => {
   const sealer = new RecordSealer(KEY);
   const texts = ['{}', 'no json', decision('a').replace('"ingress"', '"later"'), decision('a').replace('"p"', '1')];

@@ -85,7 +85,7 @@ function explained(
     const other = `The session ran under bundle ${bundleHash ?? 'of no name'}, and the configured one is ${piece.bundle.hash}: its policies explain nothing here.`;
     return { ...said, policies: [], decisions: [], notes: [other] };
   }
-  const { decisions, notes } = decisionsOf(said.call, entry, piece, vocabulary, recording);
+  const { decisions, notes } = decisionsOf(said.call, piece, vocabulary, recording);
   return { ...said, policies: quoted(entry, piece), decisions, notes: [...ruleNotes(entry, said.rule), ...notes] };
 }
 
@@ -112,7 +112,6 @@ function ruleNotes(entry: JsonObject, rule: string | null): string[] {
 
 function decisionsOf(
   call: string | null,
-  entry: JsonObject,
   piece: Explainable,
   vocabulary: Vocabulary,
   recording: Recording | null,
@@ -123,8 +122,7 @@ function decisionsOf(
       'An entry holds digests of what was asked and answered, so that which attribute decided cannot be said from it. A recording of the decisions, where one was made, holds it: --recording FILE --key FILE.';
     return { decisions: [], notes: [digests] };
   }
-  const session = member(entry, 'session_id');
-  const records = recording.records.filter(({ callId, sessionId }) => callId === call && sessionId === session);
+  const records = recording.records.filter(({ callId }) => callId === call);
   if (records.length === 0) {
     return { decisions: [], notes: ['The recordings hold no decision of this call.', ...recording.problems] };
   }
