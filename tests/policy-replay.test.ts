@@ -7,13 +7,10 @@ import { callMeta } from './support/calls.ts';
 import type { Ran } from './support/cli.ts';
 import { cmcpInProcess } from './support/cli-in-process.ts';
 import type { TestSetup } from './support/gateway.ts';
-import { type RecordingBed, withRecordingBed } from './support/recording.ts';
+import { NOTED_TOOLS, type RecordingBed, withRecordingBed } from './support/recording.ts';
 
 const SETUP: TestSetup = {
-  tools: [
-    { name: 'echo', inputSchema: { type: 'object', properties: { note: { type: 'string' } } } },
-    { name: 'wipe', catalog: { sensitivity: 'pii' } },
-  ],
+  tools: NOTED_TOOLS,
   policies: {
     'a.cedar': '@id("all") permit (principal, action in Action::"call_tool", resource);',
     'b.cedar': '@id("no-wipe") forbid (principal, action == Action::"wipe", resource);',

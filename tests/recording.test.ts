@@ -14,15 +14,12 @@ import { withBed } from './support/gateway.ts';
 import { type PeerSetup, receiptOf, withPeers } from './support/peer-bed.ts';
 import type { PeerServer } from './support/peer-server.ts';
 import { folderOf } from './support/policy.ts';
-import { withRecordingBed } from './support/recording.ts';
+import { NOTED_TOOLS, withRecordingBed } from './support/recording.ts';
 import { sessionFile, verifyStored } from './support/session-files.ts';
 
 const NOTE = 'a note that nobody else may read';
 const SETUP: TestSetup = {
-  tools: [
-    { name: 'echo', inputSchema: { type: 'object', properties: { note: { type: 'string' } } } },
-    { name: 'wipe', catalog: { sensitivity: 'pii' } },
-  ],
+  tools: NOTED_TOOLS,
   policies: {
     'a.cedar': '@id("all") permit (principal, action in Action::"call_tool", resource);',
     'b.cedar': '@id("no-wipe") forbid (principal, action == Action::"wipe", resource);',

@@ -2,7 +2,13 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { loadRecording, type Recording } from '../../packages/gateway/src/authoring/policy/recording.ts';
 import { createRecordingKey, readRecordingKey } from '../../packages/gateway/src/authoring/policy/recording-key.ts';
-import { TestBed, type TestSetup } from './gateway.ts';
+import { TestBed, type TestSetup, type TestTool } from './gateway.ts';
+
+/** One that takes a note, and one that reads sensitive data. */
+export const NOTED_TOOLS: TestTool[] = [
+  { name: 'echo', inputSchema: { type: 'object', properties: { note: { type: 'string' } } } },
+  { name: 'wipe', catalog: { sensitivity: 'pii' } },
+];
 
 /** A bed whose gateways record decisions for a key that lies in the bed. */
 export interface RecordingBed {
