@@ -67,6 +67,12 @@ test('what is damaged, missing, repeated or out of order is told, and the rest i
   }
 });
 
+test('what follows the end is told', () => {
+  const sealer = new RecordSealer(KEY);
+  const lines = [sealer.header, sealer.seal(endText(0)), sealer.seal(decision('late'))];
+  assert.match(read(lines).problems.join(), /goes on after its end/);
+});
+
 test('a last line that is not whole is left out, and is not fatal', () => {
   const recording = readText(sealed(2).slice(0, 3).join('\n'));
   assert.deepEqual(calls(recording), ['call-0']);

@@ -102,6 +102,12 @@ unless { !(context.arguments has to) };
   ]);
 });
 
+test('a member that would have to be something is not asked for twice', async (t) => {
+  const policy = `${CALLS} when { context.arguments has to && context.arguments.to == "a" };`;
+  const explanation = (await explainer(t, policy))(decisionOn(CATALOG, 'mail'));
+  assert.deepEqual(changes(explanation), [[['context.arguments.to is missing and would have to be "a"']]]);
+});
+
 test('a request that no permit is about says so, and names those that nearly are', async (t) => {
   const policies = `@id("by") permit (principal == Agent::"other", action == Action::"mail", resource);
 @id("at") permit (principal, action in [Action::"mail", Action::"read"], resource in Server::"web");
