@@ -7,8 +7,9 @@ import { inputOf } from '../replay.ts';
 import { loadRecordings } from '../replay-files.ts';
 import type { Vocabulary } from '../scenario.ts';
 import { type FoundEntry, findEntry } from './entry.ts';
-import { type Explainable, type Explanation, explain, type PlacedPolicy } from './explain.ts';
+import { type Explanation, explain } from './explain.ts';
 import { withExplainable } from './open.ts';
+import type { Explainable, PlacedPolicy } from './study.ts';
 
 export interface EntryGiven {
   /** A session file. */

@@ -6,7 +6,8 @@ import type { DecisionInput } from '../../../policy/types.ts';
 import { placeIn, readYaml } from '../../written.ts';
 import { readScenario, type Vocabulary } from '../scenario.ts';
 import { openVocabulary, withBundle } from '../workshop.ts';
-import { type Explainable, type Explanation, explain } from './explain.ts';
+import { type Explanation, explain } from './explain.ts';
+import type { Explainable } from './study.ts';
 
 /** Runs `work` on the configured bundle and catalog. @throws GatewayError POLICY_INVALID, CATALOG_INVALID */
 export async function withExplainable<T>(
