@@ -60,6 +60,7 @@ test('every session commits to what governs it: policy, catalog, mode, configura
       key_origin: 'process',
       durability: 'strict',
       digests: 'salted',
+      decision_recording: 'off',
       isolation: 'single_tenant',
       rollback_protection: 'none',
       exposure: 'public',

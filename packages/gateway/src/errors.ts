@@ -100,6 +100,7 @@ export const ERRORS = {
   },
   STORE_IN_USE: { message: 'Another gateway holds this audit store.', rpc: 0, status: 0 },
   STORE_INVALID: { message: 'The audit store cannot be read.', rpc: 0, status: 0 },
+  RECORDING_INVALID: { message: 'The recording of decisions, or its key, cannot be read.', rpc: 0, status: 0 },
   OUTPUT_EXISTS: { message: 'Files are in the way, and nothing is overwritten.', rpc: 0, status: 0 },
   LISTEN_FAILED: { message: 'The address cannot be listened on.', rpc: 0, status: 0 },
 } as const satisfies Record<string, ErrorSpec>;

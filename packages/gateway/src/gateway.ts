@@ -63,6 +63,8 @@ export interface GatewayDeps {
   openLog?: (options: AuditLogOptions, attest: Attest | null) => Promise<AuditLog>;
   /** Finds the addresses of a server's name. */
   lookup?: LookupFunction;
+  /** Makes the file that decisions are recorded in. */
+  createRecordFile?: RuntimeDeps['createRecordFile'];
   /** How long clients may take to send. */
   patience?: Patience;
 }
@@ -268,6 +270,7 @@ export class Gateway {
             const lookups = await replicaLookups(server, this.#lookup);
             return lookups.map((lookup) => this.#connect(server, settings, egress, lookup));
           },
+          ...(this.#deps.createRecordFile && { createRecordFile: this.#deps.createRecordFile }),
           report: (event, detail) => this.#report(event, detail),
         },
         approved,

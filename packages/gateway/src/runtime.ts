@@ -20,6 +20,7 @@ import { RequestStates } from './pipeline/request-states.ts';
 import { Subscriptions } from './pipeline/subscriptions.ts';
 import { TaskHandles } from './pipeline/task-handles.ts';
 import type { Ranks } from './policy/sensitivity.ts';
+import { DecisionRecorder, type RecorderDeps } from './recording/recorder.ts';
 import { SealedBox } from './sealed-box.ts';
 import { commitment, ownStatement } from './session/commitment.ts';
 import { Exposures } from './session/exposure.ts';
@@ -48,6 +49,8 @@ export interface RuntimeDeps {
   ) => ReturnType<typeof createUpstream>;
   /** A connection to each machine of a server whose name leads to several. */
   replicas: (...server: Parameters<RuntimeDeps['connect']>) => Promise<ReturnType<RuntimeDeps['connect']>[]>;
+  /** Makes the file that decisions are recorded in. */
+  createRecordFile?: RecorderDeps['createFile'];
   /** For operators: a code or event name, and what happened. */
   report: (event: string, detail: string) => void;
 }
@@ -62,18 +65,28 @@ export async function createRuntime(deps: RuntimeDeps, approved: Approved): Prom
   const exposures = new Exposures(deps.exposures, config.sessions.carryOverMs);
   const chain = new GatewayChain(log, randomUUID());
   const changes = new ListChanges();
+  const recorder = await openRecorder(deps, chain);
   const authority = connect(deps, chain, changes, approved);
   const recalled = await recallDrift(log, authority.catalog.hash);
   authority.live.remember(recalled);
   const root = await openChain(deps, chain, authority, recalled);
   await enterRecovered(deps, chain);
-  return new Runtime(deps, { chain, changes, root, authority, exposures, lastSessions: await latestSessions(log) });
+  return new Runtime(deps, {
+    chain,
+    changes,
+    recorder,
+    root,
+    authority,
+    exposures,
+    lastSessions: await latestSessions(log),
+  });
 }
 
 /** What a runtime begins with. */
 interface Beginning {
   chain: GatewayChain;
   changes: ListChanges;
+  recorder: DecisionRecorder | null;
   /** Hash of the chain's first entry. */
   root: string;
   authority: Authority;
@@ -90,6 +103,7 @@ export class Runtime {
   readonly #deps: RuntimeDeps;
   readonly #stopTimers: (() => void)[];
   readonly #root: string;
+  readonly #recorder: DecisionRecorder | null;
   readonly #changes: ListChanges;
   readonly #subscriptions: Subscriptions;
   #authority: Authority;
@@ -97,12 +111,13 @@ export class Runtime {
   /** Resolves, whatever becomes of it, when the last activation that was asked for is over. */
   #activation: Promise<unknown> = Promise.resolve();
 
-  constructor(deps: RuntimeDeps, { chain, changes, root, authority, exposures, lastSessions }: Beginning) {
+  constructor(deps: RuntimeDeps, { chain, changes, recorder, root, authority, exposures, lastSessions }: Beginning) {
     const { log, config, attestation, clock, timers, freshness, monotonic, report } = deps;
     this.#deps = deps;
     this.#authority = authority;
     this.chain = chain;
     this.#root = root;
+    this.#recorder = recorder;
     this.#changes = changes;
     this.exposures = exposures;
     this.sessions = new Sessions({
@@ -175,9 +190,11 @@ export class Runtime {
     await this.#activation;
     const { log } = this.#deps;
     const closed = await Promise.allSettled([this.sessions.closeAll('shutdown'), this.chain.flush()]);
+    const recorded = await Promise.allSettled([this.#recorder?.close()]);
     const chainClosed = await Promise.allSettled([log.closeSession(this.chain.sessionId, 'shutdown')]);
     await release(this.#authority);
-    for (const outcome of [...closed, ...chainClosed]) if (outcome.status === 'rejected') throw outcome.reason;
+    for (const outcome of [...closed, ...recorded, ...chainClosed])
+      if (outcome.status === 'rejected') throw outcome.reason;
   }
 
   async #activate(): Promise<void> {
@@ -217,6 +234,7 @@ export class Runtime {
       clock,
       timers,
       config,
+      recorder: this.#recorder,
       ranks,
       platform: attestation.platform,
       trustLevel: attestation.trustLevel,
@@ -280,6 +298,17 @@ async function openChain(
   }
   await enterAuthority(chain, authority);
   return entryHash;
+}
+
+async function openRecorder(deps: RuntimeDeps, chain: GatewayChain): Promise<DecisionRecorder | null> {
+  const { config, report, createRecordFile } = deps;
+  if (config.recordDecisions === null) return null;
+  return await DecisionRecorder.open(config.recordDecisions, {
+    run: chain.sessionId,
+    ...(createRecordFile && { createFile: createRecordFile }),
+    report,
+    enter: (action, detail) => chain.enter(action, null, detail),
+  });
 }
 
 async function enterAuthority(chain: GatewayChain, { policy, catalog }: Authority): Promise<void> {

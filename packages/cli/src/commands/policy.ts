@@ -1,12 +1,15 @@
 import { actionGroup } from '../action-group.ts';
 import { diffAction } from '../policy/diff.ts';
+import { explainAction } from '../policy/explain.ts';
+import { keygenAction } from '../policy/keygen.ts';
 import { lintAction } from '../policy/lint.ts';
+import { replayAction } from '../policy/replay.ts';
 import { schemaAction } from '../policy/schema.ts';
 import { testAction } from '../policy/test.ts';
 
 export const policyCommand = actionGroup({
   name: 'policy',
   summary: 'write, check, test, explain, sign and compare policy bundles',
-  actions: [schemaAction, lintAction, testAction, diffAction],
+  actions: [schemaAction, lintAction, testAction, diffAction, explainAction, replayAction, keygenAction],
   standard: null,
 });

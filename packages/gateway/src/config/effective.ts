@@ -54,8 +54,8 @@ export function withHashes(config: Unhashed, written: WrittenSecrets): Config {
 
 /** The settings that are not paths. What policy and catalog hold is measured apart, so their pins say nothing more. */
 function placeless(config: Unhashed): JsonObject {
-  const { dev, listen, allowedHosts, allowedOrigins, mode, catalog, audit, sessions, limits, compat, tls, egress } =
-    config;
+  const { dev, listen, allowedHosts, allowedOrigins, mode, catalog, audit, sessions, limits, compat, tls } = config;
+  const { egress, recordDecisions } = config;
   const { provider, tpm, roots, validityMs, staleness, launch } = config.attestation;
   const { seal, rollbackCounter } = tpm;
   return {
@@ -70,6 +70,8 @@ function placeless(config: Unhashed): JsonObject {
     limits,
     compat,
     egress,
+    // Added where it is on: the settings of gateways without it stay what they were.
+    ...(recordDecisions === null ? {} : { recordDecisions: recordDecisions.key }),
     tls: tls === null ? null : tls.kind === 'files' && tls.clientCa !== null ? 'files, client certificates' : tls.kind,
     attestation: { provider, roots: roots.length, validityMs, staleness, launch },
     tpm: { address: tpm.address.kind, akCertificate: tpm.akCertificate !== null, seal, rollbackCounter },

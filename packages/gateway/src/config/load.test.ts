@@ -17,6 +17,8 @@ const dev = readEnvironment({ CMCP_DEV_MODE: '1', CRM_TOKEN: 'tok$en', EMPTY: ''
 const production = readEnvironment({});
 
 let folder = '';
+const RECORDING_KEY = Buffer.alloc(32, 9).toString('base64url');
+
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), 'cmcp-config-'));
 });
@@ -113,6 +115,7 @@ function everyKey() {
       },
     },
     egress: { allow: ['CRM.example:443', '[::1]:8080'] },
+    record: { decisions: { to: './recordings', key: RECORDING_KEY } },
     compat: 'cmcp-0.4',
   };
 }
@@ -232,6 +235,7 @@ test('every documented key can be set, and no other is documented [D-04]', async
       }),
     },
     egress: { allow: ['crm.example:443', '[::1]:8080'] },
+    recordDecisions: { folder: join(folder, 'recordings'), key: RECORDING_KEY },
     compat: 'cmcp-0.4',
   });
 });

@@ -190,6 +190,7 @@ function assemble(file: string, settings: Settings, environment: Environment, re
       ]),
     ),
     egress: settings.egress,
+    recordDecisions: recordDecisionsOf(folder, settings.record.decisions),
     compat: settings.compat,
   };
 }
@@ -230,6 +231,10 @@ function oauthAt(
     audience,
     subjectToken: subject === null ? null : resolve(folder, subject),
   };
+}
+
+function recordDecisionsOf(folder: string, given: Settings['record']['decisions']): Config['recordDecisions'] {
+  return given === null ? null : { folder: resolve(folder, given.to), key: given.key };
 }
 
 function values(secrets: Record<string, Secret>): Record<string, string> {

@@ -2,6 +2,7 @@ import { PROVIDERS } from '../attestation/types.ts';
 import { destinationOf } from '../egress.ts';
 import { MODES } from '../policy/mode.ts';
 import { sensitivityRanks } from '../policy/sensitivity.ts';
+import { isRecordingKey } from '../recording/key.ts';
 import { parseListen } from './address.ts';
 import { REFERENCE_FORM, secretText } from './expand.ts';
 import {
@@ -58,6 +59,10 @@ function path(example: string): Reader<string> {
     return given;
   });
 }
+
+const recordingKey = text('an X25519 public key: 32 bytes in base64url', (given) =>
+  isRecordingKey(given) ? given : undefined,
+);
 
 const host = text('a host, with a port or for every port, such as gateway.example:8443', (given) =>
   /^(?:[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?$/.test(given) ? given.toLowerCase() : undefined,
@@ -467,6 +472,25 @@ export const CONFIG_SCHEMA = section('the configuration', {
     }),
     '{}',
     'The one allow-list of connections that the gateway itself opens.',
+  ),
+  record: setting(
+    section('what is recorded besides the audit log', {
+      decisions: setting(
+        nullable(
+          section('a recording of decisions', {
+            to: required(path('./recordings'), 'Folder of the recordings: one file for each run of the gateway.'),
+            key: required(
+              recordingKey,
+              'Public key that the recording is sealed to, as `cmcp policy keygen` prints it. Only who holds the private key can read it.',
+            ),
+          }),
+        ),
+        'null',
+        'Records what every decision was made of, arguments included, for `cmcp policy replay` and `cmcp policy explain`. Null: off; then only digests exist.',
+      ),
+    }),
+    '{}',
+    'What is recorded besides the audit log.',
   ),
   compat: setting(
     oneOf('none', 'cmcp-0.4'),

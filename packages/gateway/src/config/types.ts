@@ -57,6 +57,8 @@ export interface Config {
   upstreams: Record<string, UpstreamConfig>;
   /** `host:port` of everywhere that the gateway may connect to; null: what the catalog and the credentials need. */
   egress: { allow: string[] | null };
+  /** Where decisions are recorded, sealed to an X25519 public key (base64url); null: they are not. */
+  recordDecisions: { folder: string; key: string } | null;
   /** Emits the reference's `_cmcp` object and status codes. */
   compat: 'none' | 'cmcp-0.4';
 }

@@ -6,6 +6,7 @@ import { checkAnswer } from '../inspection/ask-answer.ts';
 import type { Ask } from '../mcp/asks.ts';
 import type { Decision } from '../policy/types.ts';
 import { decisionInput, enforce } from './decide.ts';
+import { decided } from './decided.ts';
 import type { PathDeps } from './deps.ts';
 import { exitOf, failureOf, reportEnd } from './exits.ts';
 import { payloadDigest } from './payload-digest.ts';
@@ -91,7 +92,7 @@ export class Asks {
     const { class: label, rank } = own.effective ?? own.before;
     const response = { sizeBytes: Buffer.byteLength(answer ?? ''), findings: 0, class: label, classRank: rank };
     const input = decisionInput(this.#deps, own, view, own.workflow);
-    const decision = own.session.authority.policy.decide(answer === null ? input : { ...input, response });
+    const decision = decided(this.#deps, own, answer === null ? input : { ...input, response });
     own.decision = decision;
     enforce(this.#deps, own, decision, answer === null ? 'ingress' : 'egress');
     return decision;

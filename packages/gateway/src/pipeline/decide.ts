@@ -5,6 +5,7 @@ import { enforces, speaks } from '../policy/mode.ts';
 import { distinct } from '../policy/redaction.ts';
 import type { Asked, Decision, DecisionInput } from '../policy/types.ts';
 import { higher } from '../session/exposure.ts';
+import { decided } from './decided.ts';
 import type { PathDeps } from './deps.ts';
 import type { Plan } from './plan.ts';
 import { type CallRecord, ruleOf } from './record.ts';
@@ -17,7 +18,7 @@ export function decide(
   { workflow }: Pick<GovernedRequest, 'workflow'>,
 ): void {
   const { subject } = record.session.caller;
-  const decision = record.session.authority.policy.decide(decisionInput(deps, record, plan.asked, workflow));
+  const decision = decided(deps, record, decisionInput(deps, record, plan.asked, workflow));
   record.decision = decision;
   enforce(deps, record, decision, 'ingress');
   if (record.effective !== null) deps.exposures.reserve(subject, record.callId, record.effective);

@@ -4,6 +4,7 @@ import type { Caller } from '../caller.ts';
 import type { Clock } from '../clock.ts';
 import type { Config } from '../config/types.ts';
 import type { Ranks } from '../policy/sensitivity.ts';
+import type { DecisionRecorder } from '../recording/recorder.ts';
 import type { Exposures } from '../session/exposure.ts';
 import type { Sessions } from '../session/sessions.ts';
 import type { Timers } from '../timers.ts';
@@ -22,6 +23,8 @@ export interface PathDeps {
   clock: Clock;
   timers: Timers;
   config: Config;
+  /** Where decisions are recorded; null: nowhere. */
+  recorder: DecisionRecorder | null;
   ranks: Ranks;
   platform: string;
   trustLevel: string;

@@ -3,6 +3,7 @@ import { type Answer, releasable } from '../inspection/response.ts';
 import type { GovernedRequest } from '../mcp/types.ts';
 import type { Decision } from '../policy/types.ts';
 import { decisionInput, enforce } from './decide.ts';
+import { decided } from './decided.ts';
 import type { PathDeps } from './deps.ts';
 import { requirePinnedContent } from './drift.ts';
 import { withoutForbiddenLinks } from './links.ts';
@@ -37,7 +38,7 @@ export function inspect(
 
 function decideAnswer(deps: PathDeps, record: CallRecord, plan: Plan, request: GovernedRequest, answer: Answer): void {
   const effective = record.effective ?? record.before;
-  const decision = record.session.authority.policy.decide({
+  const decision = decided(deps, record, {
     ...decisionInput(deps, record, plan.asked, request.workflow),
     response: { sizeBytes: answer.sizeBytes, findings: 0, class: effective.class, classRank: effective.rank },
   });

@@ -6,6 +6,7 @@ import { rankOf } from '../policy/sensitivity.ts';
 import { higher } from '../session/exposure.ts';
 import { type Rewriting, rewritten } from './content.ts';
 import { decisionInput } from './decide.ts';
+import { decided } from './decided.ts';
 import type { PathDeps } from './deps.ts';
 import type { Plan } from './plan.ts';
 import type { CallRecord } from './record.ts';
@@ -68,11 +69,11 @@ function linkedIn(block: JsonValue): Linked | null {
 }
 
 function isReadable(deps: PathDeps, record: CallRecord, plan: Plan, { uri, embedded }: Linked): boolean {
-  const { catalog, policy } = record.session.authority;
+  const { catalog } = record.session.authority;
   const resource = typeof uri === 'string' ? linkedResource(catalog, plan.item.server, uri) : null;
   if (resource === null || typeof uri !== 'string') return false;
   const asked = { action: 'read_resource' as const, resource, uri };
-  const decision = policy.decide(decisionInput(deps, record, asked, record.workflow));
+  const decision = decided(deps, record, decisionInput(deps, record, asked, record.workflow));
   // What may be read redacted may be linked to, and is redacted when it is read; here it stands in full.
   const isAllowed = decision.effect === 'allow' || (decision.effect === 'redact' && !embedded);
   if (!isAllowed && enforces(deps.config.mode)) return false;

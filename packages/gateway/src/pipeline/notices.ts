@@ -3,6 +3,7 @@ import type { Notice } from '../mcp/types.ts';
 import { allows } from '../policy/effect.ts';
 import { enforces } from '../policy/mode.ts';
 import { decisionInput } from './decide.ts';
+import { decided } from './decided.ts';
 import type { PathDeps } from './deps.ts';
 import type { CallRecord } from './record.ts';
 import type { Side } from './side.ts';
@@ -54,7 +55,7 @@ export class Notices {
     if (plan === null || this.#deps.exposures.row(session.caller.subject).generation !== generation) return false;
     const { class: label, rank } = this.#record.effective ?? this.#record.before;
     const sizeBytes = Buffer.byteLength(textOf(notice));
-    const decision = session.authority.policy.decide({
+    const decision = decided(this.#deps, this.#record, {
       ...decisionInput(this.#deps, this.#record, plan.asked, workflow),
       response: { sizeBytes, findings: 0, class: label, classRank: rank },
     });

@@ -3,6 +3,7 @@ import type { OwnStatement } from '../attestation/live.ts';
 import type { Attestation } from '../attestation/types.ts';
 import type { Authority } from '../authority.ts';
 import type { Config } from '../config/types.ts';
+import { recordingOf } from '../recording/key.ts';
 
 /** This version inspects no content, so it commits to an empty rule set. */
 const NO_RULES = digest(canonicalSorted({ rules: [] }));
@@ -34,6 +35,7 @@ export function commitment(
     key_origin: 'process',
     durability: config.audit.durability,
     digests: config.audit.digests,
+    decision_recording: recordingOf(config),
     isolation: 'single_tenant',
     rollback_protection: attestation.rollbackProtection,
     exposure: opening.exposure,

@@ -5,7 +5,7 @@ import { encodeBase64Url, sha256Hex } from '@cmcp/evidence';
 import { lintCatalog } from '../authoring/catalog/lint/lint.ts';
 import type { Finding } from '../authoring/finding.ts';
 import { startingTests } from '../authoring/policy/starting-tests.ts';
-import { catalogJson, parseCatalog, parseCatalog } from '../catalog/load.ts';
+import { catalogJson, parseCatalog } from '../catalog/load.ts';
 import type { LeftOutItem, ListedServer } from '../catalog/offer.ts';
 import type { Catalog, CatalogServer, Effects } from '../catalog/types.ts';
 import { catalogFromListings } from '../catalog/write.ts';

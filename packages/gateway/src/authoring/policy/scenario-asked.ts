@@ -1,13 +1,6 @@
 import { type JsonObject, type JsonValue, setMember } from '@cmcp/evidence';
 import { Fields, type Where } from '../../catalog/fields.ts';
-import type {
-  Catalog,
-  CatalogPrompt,
-  CatalogResource,
-  CatalogServer,
-  CatalogTool,
-  Labels,
-} from '../../catalog/types.ts';
+import type { Catalog, CatalogPrompt, CatalogResource, CatalogTool, Labels } from '../../catalog/types.ts';
 import { nearest } from '../../config/nearest.ts';
 import type { Asked } from '../../policy/types.ts';
 import { offeredBy } from './items-of.ts';
@@ -43,44 +36,6 @@ export function readAsked(fields: Fields<Where>, catalog: Catalog): Asked {
   const idle = BESIDE.find((name) => fields.get(name) !== undefined && !beside.includes(name));
   if (idle !== undefined) throw fields.place.at(idle).refuse(`does not go with "${key}"; remove it`);
   return read(fields.get(key) ?? null, fields.place.at(key), fields, catalog);
-}
-
-/** The members that say `asked`. */
-export function askedMembers(asked: Asked): JsonObject {
-  switch (asked.action) {
-    case 'call_tool':
-      return { call: asked.tool.name, arguments: asked.arguments };
-    case 'read_resource':
-      return { read: asked.uri, resource: asked.resource.name };
-    case 'subscribe':
-      return { subscribe: asked.uri, resource: asked.resource.name };
-    case 'get_prompt':
-      return { prompt: asked.prompt.name, arguments: { ...asked.arguments } };
-    case 'complete': {
-      const of = 'pattern' in asked.of ? { resource: asked.of.name } : { prompt: asked.of.name };
-      return { complete: { ...of, argument: { ...asked.argument } } };
-    }
-    case 'get_task':
-    case 'update_task':
-    case 'cancel_task':
-      return { task: { action: asked.action, tool: asked.tool.name } };
-    case 'elicit': {
-      const { mode, message, fields, host } = asked;
-      const particulars = mode === 'url' ? { host, fields: [...fields] } : { fields: [...fields] };
-      return { elicit: { ...by(asked), mode, message, ...particulars } };
-    }
-    case 'sample': {
-      const { maxTokens: max_tokens, messages, includeContext: include_context, tools } = asked;
-      const system_prompt = asked.systemPrompt;
-      return { sample: { ...by(asked), max_tokens, messages, include_context, system_prompt, tools } };
-    }
-    case 'list_roots':
-      return { list_roots: by(asked) };
-  }
-}
-
-function by({ server, during }: { server: CatalogServer; during: string }): JsonObject {
-  return { server: server.id, during };
 }
 
 function readCall(name: JsonValue, place: Where, beside: Fields<Where>, catalog: Catalog): Asked {

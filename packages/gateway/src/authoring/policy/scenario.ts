@@ -1,4 +1,4 @@
-import type { JsonObject, JsonValue } from '@cmcp/evidence';
+import type { JsonValue } from '@cmcp/evidence';
 import { TRUST_LEVELS } from '../../attestation/types.ts';
 import { CALLER_SOURCES, type Caller } from '../../caller.ts';
 import { Fields, type Where } from '../../catalog/fields.ts';
@@ -9,7 +9,9 @@ import { type Ranks, rankOf } from '../../policy/sensitivity.ts';
 import type { DecisionInput } from '../../policy/types.ts';
 import { higher, type Sensitivity, UNEXPOSED } from '../../session/exposure.ts';
 import { itemsOf } from './items-of.ts';
-import { ASKED_MEMBERS, askedMembers, readAsked } from './scenario-asked.ts';
+import { ASKED_MEMBERS, readAsked } from './scenario-asked.ts';
+
+export { scenarioOf } from '../../policy/scenario-of.ts';
 
 /** What a described request is read under: names are those of the catalog, labels those of the vocabulary. */
 export interface Vocabulary {
@@ -53,26 +55,6 @@ export function readScenario(value: JsonValue, place: Where, vocabulary: Vocabul
     trustLevel: fields.get('trust_level') === undefined ? 'software' : fields.oneOf('trust_level', TRUST_LEVELS),
     ...(response === null ? {} : { response }),
   };
-}
-
-/** The described request that reads back, under the same catalog and vocabulary, to an equal decision input. */
-export function scenarioOf({ caller, asked, session, workflow, response, ...input }: DecisionInput): JsonObject {
-  const described: JsonObject = {
-    caller: { subject: caller.subject, source: caller.source },
-    ...askedMembers(asked),
-    session: {
-      class: session.class,
-      max_class: session.maxClass,
-      in_flight: session.inFlight,
-      generation: session.generation,
-    },
-    workflow,
-    platform: input.platform,
-    trust_level: input.trustLevel,
-  };
-  if (response === undefined) return described;
-  const { sizeBytes: size, findings } = response;
-  return { ...described, response: { size, findings, class: response.class } };
 }
 
 function readCaller(fields: Fields<Where>): Caller {

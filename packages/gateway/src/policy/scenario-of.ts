@@ -1,0 +1,61 @@
+import type { JsonObject } from '@cmcp/evidence';
+import type { CatalogServer } from '../catalog/types.ts';
+import type { Asked, DecisionInput } from './types.ts';
+
+/** The described request that reads back, under the same catalog and vocabulary, to an equal decision input. */
+export function scenarioOf({ caller, asked, session, workflow, response, ...input }: DecisionInput): JsonObject {
+  const described: JsonObject = {
+    caller: { subject: caller.subject, source: caller.source },
+    ...askedMembers(asked),
+    session: {
+      class: session.class,
+      max_class: session.maxClass,
+      in_flight: session.inFlight,
+      generation: session.generation,
+    },
+    workflow,
+    platform: input.platform,
+    trust_level: input.trustLevel,
+  };
+  if (response === undefined) return described;
+  const { sizeBytes: size, findings } = response;
+  return { ...described, response: { size, findings, class: response.class } };
+}
+
+/** The members that say `asked`. */
+function askedMembers(asked: Asked): JsonObject {
+  switch (asked.action) {
+    case 'call_tool':
+      return { call: asked.tool.name, arguments: asked.arguments };
+    case 'read_resource':
+      return { read: asked.uri, resource: asked.resource.name };
+    case 'subscribe':
+      return { subscribe: asked.uri, resource: asked.resource.name };
+    case 'get_prompt':
+      return { prompt: asked.prompt.name, arguments: { ...asked.arguments } };
+    case 'complete': {
+      const of = 'pattern' in asked.of ? { resource: asked.of.name } : { prompt: asked.of.name };
+      return { complete: { ...of, argument: { ...asked.argument } } };
+    }
+    case 'get_task':
+    case 'update_task':
+    case 'cancel_task':
+      return { task: { action: asked.action, tool: asked.tool.name } };
+    case 'elicit': {
+      const { mode, message, fields, host } = asked;
+      const particulars = mode === 'url' ? { host, fields: [...fields] } : { fields: [...fields] };
+      return { elicit: { ...by(asked), mode, message, ...particulars } };
+    }
+    case 'sample': {
+      const { maxTokens: max_tokens, messages, includeContext: include_context, tools } = asked;
+      const system_prompt = asked.systemPrompt;
+      return { sample: { ...by(asked), max_tokens, messages, include_context, system_prompt, tools } };
+    }
+    case 'list_roots':
+      return { list_roots: by(asked) };
+  }
+}
+
+function by({ server, during }: { server: CatalogServer; during: string }): JsonObject {
+  return { server: server.id, during };
+}
