@@ -1,3 +1,15 @@
+export { policyHash as approvalPolicyHash, type Quorum, type TrustedReviewer, wirePolicy } from './approval/quorum.ts';
+export {
+  APPROVAL_NAMES,
+  type Approval,
+  type ApprovalKind,
+  type ApprovalRecord,
+  approvalPreimage,
+  approvalRecordDigest,
+  NO_PREDECESSOR,
+  parseApprovalRecord,
+} from './approval/record.ts';
+export { type ApprovalGiven, type ApprovalResult, verifyApproval } from './approval/verify.ts';
 export { bundleHash, type PolicyText } from './approved/bundle-hash.ts';
 export { catalogHash } from './approved/catalog-hash.ts';
 export type { Checkpoint } from './audit/checkpoint.ts';
