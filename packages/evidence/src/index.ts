@@ -1,3 +1,12 @@
+export {
+  type ApprovalChecks,
+  approvalChecksDigest,
+  type CheckFinding,
+  checksProblem,
+  type Override,
+  openErrors,
+  parseApprovalChecks,
+} from './approval/checks.ts';
 export { policyHash as approvalPolicyHash, type Quorum, type TrustedReviewer, wirePolicy } from './approval/quorum.ts';
 export {
   APPROVAL_NAMES,

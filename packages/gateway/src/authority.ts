@@ -1,3 +1,4 @@
+import type { Approvals } from './approval/require.ts';
 import type { LiveCatalog } from './catalog/live.ts';
 import type { Catalog } from './catalog/types.ts';
 import type { PolicyEngine } from './policy/types.ts';
@@ -10,4 +11,6 @@ export interface Authority {
   readonly catalog: Catalog;
   readonly policy: PolicyEngine;
   readonly live: LiveCatalog;
+  /** Who approved them, where the configuration asks for it. */
+  readonly approvals: Approvals;
 }

@@ -1,5 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { JsonObject } from '@cmcp/evidence';
+import { approvalEntry } from './approval/entry.ts';
 import type { OwnStatement } from './attestation/live.ts';
 import type { Attestation } from './attestation/types.ts';
 import { GatewayChain } from './audit/gateway-chain.ts';
@@ -174,8 +175,7 @@ export class Runtime {
   }
 
   async #activate(): Promise<void> {
-    const { config, ranks } = this.#deps;
-    const next = connect(this.#deps, this.chain, this.#changes, await loadApproved(config, ranks));
+    const next = connect(this.#deps, this.chain, this.#changes, await this.#approved());
     try {
       await enterAuthority(this.chain, next);
     } catch (error) {
@@ -191,6 +191,11 @@ export class Runtime {
     next.live.contact();
     // LIFE-08: what is offered may be other things than before.
     for (const kind of ALL_LISTS) this.#changes.announce(kind);
+  }
+
+  #approved(): Promise<Approved> {
+    const { config, ranks, clock } = this.#deps;
+    return loadApproved(config, ranks, { now: clock.nowMicros() / 1e6, before: this.#authority.approvals });
   }
 
   #path(): PathDeps {
@@ -225,7 +230,7 @@ function connect(
   deps: RuntimeDeps,
   chain: GatewayChain,
   changes: ListChanges,
-  { catalog, policy }: Approved,
+  { catalog, policy, approvals }: Approved,
 ): Authority {
   const { clock, config, report } = deps;
   const enterDrift = (detail: JsonObject): void => {
@@ -247,7 +252,7 @@ function connect(
     announced: (kind) => changes.announce(kind),
     onUnanswered: (server, error) => report('UPSTREAM_UNAVAILABLE', `${server.displayName}: ${String(error)}`),
   });
-  return { catalog, policy, live };
+  return { catalog, policy, live, approvals };
 }
 
 async function openChain(deps: RuntimeDeps, chain: GatewayChain, authority: Authority): Promise<string> {
@@ -267,13 +272,16 @@ async function openChain(deps: RuntimeDeps, chain: GatewayChain, authority: Auth
   return entryHash;
 }
 
-async function enterAuthority(chain: GatewayChain, { policy, catalog }: Authority): Promise<void> {
+async function enterAuthority(chain: GatewayChain, { policy, catalog, approvals }: Authority): Promise<void> {
   await chain.enterAs('policy_load', {
     bundle_hash: policy.bundleHash,
     version: policy.version,
     request: policy.request,
+    ...approvalEntry(approvals.policy),
   });
-  await chain.enterAs('catalog_load', { catalog_hash: catalog.hash, form: catalog.form, tools: catalog.tools.length });
+  const { hash, form, tools } = catalog;
+  const approval = approvalEntry(approvals.catalog);
+  await chain.enterAs('catalog_load', { catalog_hash: hash, form, tools: tools.length, ...approval });
 }
 
 /** Ends an authority that no session is governed by any more. */

@@ -1,6 +1,7 @@
 import { PROVIDERS } from '../attestation/types.ts';
 import { sensitivityRanks } from '../policy/sensitivity.ts';
 import { parseListen } from './address.ts';
+import { approvalReader } from './approval.ts';
 import { REFERENCE_FORM, secretText } from './expand.ts';
 import {
   duration,
@@ -138,6 +139,11 @@ export const CONFIG_SCHEMA = section('the configuration', {
           'null',
           'The approved bundle hash, required outside dev mode. `cmcp check` prints it.',
         ),
+        approval: setting(
+          approvalReader('bundle', 'policy'),
+          'null',
+          'Reviewers who must have approved the bundle, in `approval.json` of its folder. Null: none is asked for.',
+        ),
       },
       'path',
     ),
@@ -153,6 +159,11 @@ export const CONFIG_SCHEMA = section('the configuration', {
           nullable(pin),
           'null',
           'The approved catalog hash, required outside dev mode. `cmcp check` prints it.',
+        ),
+        approval: setting(
+          approvalReader('catalog', 'catalog'),
+          'null',
+          'Reviewers who must have approved the catalog, in `catalog.approval.json` beside it. Null: none is asked for.',
         ),
       },
       'path',
