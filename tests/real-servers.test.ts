@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { JsonObject } from '@cmcp/evidence';
+import { lintCatalog } from '@cmcp/gateway';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
@@ -218,3 +219,7 @@ function comparable({ steady }: RealServer): (answer: Answer) => unknown {
 
 const steadied = (result: Record<string, unknown>, steady: (text: string) => string): string =>
   JSON.stringify(result, (_, value: unknown) => (typeof value === 'string' ? steady(value) : value));
+
+test('the linter finds nothing in what honest servers offer [ATK-01] [ATK-04]', () => {
+  assert.deepEqual(lintCatalog(over.catalog), []);
+});
