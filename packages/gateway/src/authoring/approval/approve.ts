@@ -1,6 +1,7 @@
 import {
   type ApprovalChecks,
   type ApprovalKind,
+  type ApprovalRecord,
   type ApprovalResult,
   approvalPreimage,
   canonicalSorted,
@@ -95,6 +96,18 @@ export async function reached(
   if (result.outcome !== 'verified') return result;
   const problem = checksProblem(checks, result.record, result.reviewers);
   return problem === null ? result : { outcome: 'mismatch', problem };
+}
+
+/** Whether a record approved `hash` when its last approval was signed, however long ago that is. */
+export async function stoodOnce(
+  { raw, approvals }: ApprovalRecord,
+  kind: ApprovalKind,
+  quorum: ApprovalConfig,
+  hash: string,
+): Promise<boolean> {
+  const now = Math.max(0, ...approvals.map(({ approved_at }) => approved_at));
+  const given = { kind, quorum, subjectId: quorum.subjectId, hash, now };
+  return (await verifyApproval(stringifyJson(raw), given)).outcome === 'verified';
 }
 
 function checksOf(

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { access, rename, rm, writeFile } from 'node:fs/promises';
+import { access, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import {
   type ApprovalKind,
   type ApprovalRecord,
@@ -39,6 +39,12 @@ export async function writePending(files: ApprovalFiles, { record, checks }: Pen
   // The record last: it covers the checks.
   await replace(files.checks, prettyJson(checks));
   await replace(files.record, prettyJson(record));
+}
+
+/** Puts what waits in force. It stays where it is, so that an interruption leaves everything to do it again. */
+export async function promote(pending: ApprovalFiles, inForce: ApprovalFiles): Promise<void> {
+  await replace(inForce.checks, (await readFile(pending.checks, 'utf8')).trimEnd());
+  await replace(inForce.record, (await readFile(pending.record, 'utf8')).trimEnd());
 }
 
 export async function removePending(files: ApprovalFiles): Promise<void> {
