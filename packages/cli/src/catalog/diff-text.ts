@@ -37,7 +37,9 @@ function partText({ path, before, after }: Part): string {
 
 function shown(side: '-' | '+', value: JsonValue | undefined): string[] {
   if (value === undefined) return [];
-  const lines = typeof value === 'string' ? value.split('\n') : [stringifyJson(value)];
+  // A text that could be taken for a number or the like is set in quotes, as in the file.
+  const plain = typeof value === 'string' && !/^(?:true|false|null|-?\d.*)?$/.test(value);
+  const lines = plain ? value.split('\n') : [stringifyJson(value)];
   return lines.map((line) => `      ${side} ${visible(line)}`);
 }
 
