@@ -155,6 +155,7 @@ test('a reload takes an approved change, and refuses one that nobody approved or
   scene('catalog', async ({ bed, start, approve, config }) => {
     const first = await approve();
     const { gateway, started } = await start();
+    await gateway.reload();
     await bed.writeCatalog([{ name: 'echo', description: 'Changed.' }]);
     await assert.rejects(gateway.reload(), { code: 'CATALOG_UNAPPROVED' });
     const path = catalogPath(bed.folder);
@@ -167,6 +168,8 @@ test('a reload takes an approved change, and refuses one that nobody approved or
     const other = parseApprovalRecord(JSON.stringify({ ...first.record, change_set_digest: HASH }), 'catalog');
     await approve({ hash, before: other });
     await assert.rejects(gateway.reload(), { code: 'CATALOG_UNAPPROVED', message: /another predecessor/ });
+    await approve({ hash, before: { ...before, newHash: HASH } });
+    await assert.rejects(gateway.reload(), { code: 'CATALOG_UNAPPROVED', message: /another predecessor/ });
     await approve({ hash, before });
     await gateway.reload();
     await bed.stop();
@@ -174,7 +177,7 @@ test('a reload takes an approved change, and refuses one that nobody approved or
     const loads = entries.filter(({ entry_type }) => entry_type === 'catalog_load');
     assert.deepEqual(
       loads.map(({ detail }) => detail?.approval_sequence),
-      [1, 2],
+      [1, 1, 2],
     );
     assert.equal(config.catalog.approval?.leastSequence, 1);
   }));

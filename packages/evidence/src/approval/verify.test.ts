@@ -178,6 +178,7 @@ test('whatever bit of a record is flipped, it is not approved any more', async (
 
 test('the members of a record are exactly those of the format', async () => {
   for (const [path, value] of [
+    ['profile', 'tag:agentrust-io.com,2026:cmcp-catalog-approval-v2'],
     ['extra', 1],
     ['approval_policy.extra', 1],
     ['approvals.0.extra', 1],

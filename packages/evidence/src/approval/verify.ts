@@ -94,7 +94,7 @@ async function counted(record: ApprovalRecord, given: ApprovalGiven): Promise<Ap
   }
   const { threshold } = given.quorum;
   // Written so that a threshold that is not a number is not reached.
-  if (!(reviewers.length >= threshold && reviewers.length > 0)) {
+  if (!(reviewers.length >= threshold)) {
     return { outcome: 'mismatch', problem: `${reviewers.length} of ${threshold} approvals are there` };
   }
   const expiresAt = Math.min(...record.approvals.map(({ expires_at }) => expires_at));
@@ -125,8 +125,7 @@ function untimely({ approved_at: from, expires_at: to, key_id }: Approval, now: 
 
 /** One key counts once, whatever the quorum says and under however many ids it is known. */
 function repeated(reviewer: TrustedReviewer, before: readonly TrustedReviewer[], quorum: Quorum): string | null {
-  if (before.some(({ keyId, key }) => keyId === reviewer.keyId || key === reviewer.key))
-    return `the key ${printable(reviewer.keyId)} approves twice`;
+  if (before.some(({ key }) => key === reviewer.key)) return `the key ${printable(reviewer.keyId)} approves twice`;
   if (quorum.distinctPrincipals && before.some(({ principal }) => principal === reviewer.principal))
     return `${reviewer.principal} approves twice`;
   if (!quorum.distinctRoles) return null;

@@ -60,7 +60,7 @@ export async function requireApproval(
   const result = await verifyApproval(await readApprovalFile(kind, files.record), given);
   if (result.outcome !== 'verified') throw refusal(kind, files.record, result.problem);
   const { digest, record, reviewers, expiresAt } = result;
-  const turn = outOfTurn({ digest, record }, before);
+  const turn = outOfTurn(record, before);
   if (turn !== null) throw refusal(kind, files.record, turn);
   const checks = await readChecks(kind, files.checks);
   const problem = checksProblem(checks, record, reviewers);
@@ -69,9 +69,9 @@ export async function requireApproval(
 }
 
 /** A running gateway knows what it ran: a record that was replaced does not come back, and none is skipped over in silence. */
-function outOfTurn(next: Pick<StandingApproval, 'digest' | 'record'>, before: StandingApproval | null): string | null {
-  if (before === null || next.digest === before.digest) return null;
-  const { sequence, newHash, previousRecordHash, previousHash } = next.record;
+function outOfTurn(next: ApprovalRecord, before: StandingApproval | null): string | null {
+  if (before === null) return null;
+  const { sequence, newHash, previousRecordHash, previousHash } = next;
   const last = before.record;
   if (sequence === last.sequence && newHash === last.newHash) return null;
   if (sequence <= last.sequence) return `the sequence ${sequence} does not follow ${last.sequence}, which is in force`;

@@ -34,14 +34,17 @@ export async function adoptCatalog(config: Config, now: number): Promise<Adopted
     const { problem, threshold } = await standing(pending, 'catalog', quorum, hash, now);
     if (problem !== null) throw refusal(`${problem}; ${threshold} reviewers have to run \`cmcp catalog approve\``);
   }
-  const aside = await putAside([path, inForce.record, inForce.checks], now);
+  const aside = await putAside(
+    [...(proposal === null ? [] : [path]), ...(waits ? [inForce.record, inForce.checks] : [])],
+    now,
+  );
   if (waits) await promote(pending, inForce);
   if (proposal !== null) await rename(proposalFile(path), path);
   await removePending(pending);
   return { hash, aside };
 }
 
-/** A copy of each that is there, by the second: what was replaced stays to be looked at. */
+/** A copy of each that is there and will be replaced, by the second: what was replaced stays to be looked at. */
 async function putAside(files: readonly string[], now: number): Promise<string[]> {
   const moved: string[] = [];
   for (const file of files) {
