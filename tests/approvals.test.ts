@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
+import { parseApprovalRecord } from '@cmcp/evidence';
 import { type Config, loadConfig, readEnvironment, type StartedGateway } from '@cmcp/gateway';
+import { loadCatalog } from '../packages/gateway/src/catalog/load.ts';
 import {
   catalogPath,
   policyPath,
@@ -12,6 +14,7 @@ import {
   writeApproval,
 } from './support/approvals.ts';
 import { callMeta } from './support/calls.ts';
+import { cmcpInProcess } from './support/cli-in-process.ts';
 import { TestBed } from './support/gateway.ts';
 import { ManualTime } from './support/manual-time.ts';
 import { closedFile, sessionFile } from './support/session-files.ts';
@@ -159,8 +162,6 @@ test('a reload takes an approved change, and refuses one that nobody approved or
     await bed.writeCatalog([{ name: 'echo', description: 'Changed.' }]);
     await assert.rejects(gateway.reload(), { code: 'CATALOG_UNAPPROVED' });
     const path = catalogPath(bed.folder);
-    const { parseApprovalRecord } = await import('@cmcp/evidence');
-    const { loadCatalog } = await import('../packages/gateway/src/catalog/load.ts');
     const { hash } = await loadCatalog(path);
     const before = parseApprovalRecord(JSON.stringify(first.record), 'catalog');
     await approve({ hash });
@@ -196,3 +197,53 @@ test('what was replaced does not come back after a restart where the configurati
     },
     { least_sequence: 2 },
   ));
+
+test('a relying party holds the record to its own quorum, and without one is told what the gateway committed to [D-25]', () =>
+  scene('catalog', async ({ bed, approve }) => {
+    const now = Math.floor(Date.now() / 1000);
+    await approve({ now });
+    const { started, url } = await bed.start();
+    const client = await bed.client(url);
+    const { session_id } = callMeta(await client.callTool({ name: 'echo', arguments: {} }));
+    await client.close();
+    await bed.stop();
+    await closedFile(started, session_id);
+    const file = (name: string) => `${bed.folder}/${name}`;
+    const session = `${started.sessionsFolder}/${session_id}.cmcp.json`;
+    const verify = async (...args: string[]) => {
+      const pins = [
+        '--key',
+        started.keyFile,
+        '--policy-hash',
+        started.policyHash,
+        '--catalog-hash',
+        started.catalogHash,
+      ];
+      const ran = await cmcpInProcess(['verify', session, ...pins, '--accept-software', ...args, '--json'], bed.folder);
+      if (ran.stdout === '') return ran.stderr;
+      const [{ checks }] = JSON.parse(ran.stdout).files;
+      const check = checks.find(({ id }: { id: string }) => id === 'catalog.approval');
+      return `${ran.code} ${check?.outcome}: ${check?.detail}`;
+    };
+    const quorum = { threshold: 2, reviewers: [ada, bob].map(({ x, principal }) => ({ key: x, principal })) };
+    await writeFile(file('own.json'), JSON.stringify(quorum));
+    await writeFile(file('strict.json'), JSON.stringify({ ...quorum, threshold: 3 }));
+    await writeFile(file('broken.json'), JSON.stringify({ ...quorum, reviewers: [{ key: 'x', principal: 'ada' }] }));
+    assert.match(await verify(), /^0 asserted: the gateway asked for approvals and names the record sha256:/);
+    const held = ['--catalog-approval', file('catalog.approval.json')];
+    assert.match(await verify(...held, '--reviewers', file('own.json')), /^0 proven: ada, bob approved it: 2 of 2/);
+    assert.match(await verify(...held, '--reviewers', file('strict.json')), /^1 failed: the record was approved under/);
+    assert.match(await verify(...held, '--reviewers', file('broken.json')), /reviewers\[0\]\.key is not an Ed25519/);
+    assert.match(await verify(...held), /held to --reviewers/);
+    assert.match(await verify('--reviewers', file('own.json')), /goes with --catalog-approval/);
+    await writeApproval({ ...(await again(bed)), now }, [bob, ada]);
+    assert.match(await verify(...held, '--reviewers', file('own.json')), /^1 failed: the session names another record/);
+  }));
+
+/** The catalog of a bed, to be approved once more. */
+async function again(bed: TestBed): Promise<Omit<TestApproval, 'now'>> {
+  const config = await loadConfig(bed.configFile, readEnvironment({ CMCP_DEV_MODE: '1' }));
+  const { approval, path } = config.catalog;
+  assert.ok(approval);
+  return { kind: 'catalog', path, hash: (await loadCatalog(path)).hash, config: approval };
+}

@@ -8,6 +8,7 @@ export {
   parseApprovalChecks,
 } from './approval/checks.ts';
 export { policyHash as approvalPolicyHash, type Quorum, type TrustedReviewer, wirePolicy } from './approval/quorum.ts';
+export { type QuorumFile, readQuorum } from './approval/quorum-file.ts';
 export {
   APPROVAL_NAMES,
   type Approval,
@@ -18,6 +19,7 @@ export {
   NO_PREDECESSOR,
   parseApprovalRecord,
 } from './approval/record.ts';
+export type { ApprovalExpectation } from './approval/session.ts';
 export { type ApprovalGiven, type ApprovalResult, verifyApproval } from './approval/verify.ts';
 export { bundleHash, type PolicyText } from './approved/bundle-hash.ts';
 export { catalogHash } from './approved/catalog-hash.ts';
