@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { copyFile, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { Ran } from './support/cli.ts';
@@ -156,6 +156,24 @@ test('a catalog that was changed behind the reviewers’ backs is no base: all o
   await desk.bed.writeCatalog([{ ...SEARCH, description: 'Slipped in.' }]);
   const shown = await desk.approve('ada');
   assert.match(shown.stdout, /Nothing of this was approved before[\s\S]*Slipped in\./);
+});
+
+test('an adoption that was interrupted is refused by the gateway and goes on when it is asked for again', async (t) => {
+  const desk = await Desk.open(t, [SEARCH]);
+  await desk.adopt();
+  desk.bed.server.tools = [{ name: 'search', description: 'Other.' }];
+  await desk.catalog('refresh');
+  for (const principal of ['ada', 'bob']) assert.equal((await desk.approve(principal, '--yes')).code, 0);
+  const [record, checks] = ['catalog.proposed.approval.json', 'catalog.proposed.checks.json'];
+  const kept = [await readFile(desk.file(record)), await readFile(desk.file(checks))];
+  await copyFile(desk.file(record), desk.file('catalog.approval.json'));
+  await assert.rejects(desk.bed.start(), { code: 'CATALOG_UNAPPROVED' });
+  assert.equal((await desk.catalog('adopt')).code, 0);
+  for (const [index, name] of [record, checks].entries()) await writeFile(desk.file(name), kept[index] ?? '');
+  assert.equal((await desk.catalog('adopt')).code, 0, 'only the record was left to be taken away');
+  assert.equal((await desk.json('catalog.json')).tools[0].definition.description, 'Other.');
+  await desk.bed.start();
+  assert.match((await desk.catalog('adopt')).stderr, /neither a proposal nor an approval that waits/);
 });
 
 test('an approval that lapses is renewed by another record for the same catalog', async (t) => {
