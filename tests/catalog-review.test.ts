@@ -312,6 +312,10 @@ test('a diff shows what a terminal would hide', async (t) => {
   assert.equal(code, 1, 'hidden text is an error');
   assert.ok(stdout.includes('Searches\\u{202e} notes\\u{200b}.\\u{1b}[2J\\u{3164}'));
   assert.match(stdout, /^[ -~\n]*$/);
+  const bounded = JSON.stringify(other).replace('"inputSchema":{', '"inputSchema":{"minProperties":1.50,');
+  await writeFile(desk.file('bounded.json'), bounded);
+  const json = await desk.catalog('diff', desk.file('other.json'), desk.file('bounded.json'), '--json');
+  assert.match(json.stdout, /"after": 1\.50\n/);
   assert.equal((await desk.catalog('diff', 'one')).code, 2);
   assert.match((await desk.catalog('diff')).stderr, /no proposal waits/);
 });

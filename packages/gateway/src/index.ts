@@ -50,3 +50,4 @@ export { sensitivityRanks } from './policy/sensitivity.ts';
 export { type CheckReport, checkSetup } from './setup/check.ts';
 export type { ServerCheck } from './setup/check-server.ts';
 export { type InitResult, type InitServer, initialise } from './setup/init.ts';
+export { prettyJson } from './setup/pretty-json.ts';

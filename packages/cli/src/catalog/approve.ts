@@ -5,6 +5,7 @@ import { EXIT, type Io } from '../io.ts';
 import { APPROVE_OPTIONS, approvingOf, signedText, unsignedText } from './approving.ts';
 import { configOf } from './config.ts';
 import { diffText } from './diff-text.ts';
+import { jsonText } from './json-text.ts';
 import { visible } from './visible.ts';
 
 export const approveAction: Action = {
@@ -28,7 +29,7 @@ export const approveAction: Action = {
     const { reviewCatalog, signOff } = await import('@cmcp/gateway');
     const review = await reviewCatalog(config);
     const signed = given.has('yes') ? await signOff(config.catalog.path, review, by, given.has('restart')) : null;
-    if (given.has('json')) io.out(`${JSON.stringify(reported(review, signed), null, 2)}\n`);
+    if (given.has('json')) io.out(await jsonText(reported(review, signed)));
     else tell(review, signed, io);
     return signed === null ? EXIT.refused : EXIT.done;
   },

@@ -5,6 +5,7 @@ import { findingsExit } from '../findings.ts';
 import { type Io, RefusedError, UsageError } from '../io.ts';
 import { configOf, configWithSecrets } from './config.ts';
 import { diffText } from './diff-text.ts';
+import { jsonText } from './json-text.ts';
 
 export const diffAction: Action = {
   name: 'diff',
@@ -26,7 +27,7 @@ export const diffAction: Action = {
     const diff = given.has('live')
       ? await liveDiff(files, given, io)
       : await fileDiff(files, await configOf(given, io));
-    io.out(given.has('json') ? `${JSON.stringify(diff, null, 2)}\n` : diffText(diff));
+    io.out(given.has('json') ? await jsonText(diff) : diffText(diff));
     return findingsExit(diff.introduces, given.has('strict'));
   },
 };
