@@ -31,6 +31,8 @@ const BEHIND: readonly [id: string, parts: readonly string[]][] = [
   ['gateway.code', ['claim.gateway.attestation_evidence', 'evidence', 'claim.trace.runtime.measurement']],
   ['policy.hash', ['claim.trace.policy.bundle_hash', 'bundle.entries[0].detail.bundle_hash']],
   ['policy.mode', ['claim.trace.policy.enforcement_mode', 'bundle.entries[0].detail.mode']],
+  ['policy.approval', ['bundle.entries[0].detail.policy_approval', 'claim.trace.policy.bundle_hash']],
+  ['catalog.approval', ['bundle.entries[0].detail.catalog_approval', 'claim.gateway.catalog.hash']],
   ['policy.', []],
   ['catalog.hash', ['claim.gateway.catalog.hash', 'bundle.entries[0].detail.catalog_hash']],
   ['times.', ['claim.trace.iat', 'claim.gateway.attestation_generated_at', 'bundle.entries']],

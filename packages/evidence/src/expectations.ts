@@ -1,3 +1,4 @@
+import type { ApprovalExpectation } from './approval/session.ts';
 import type { TrustAnchor } from './hardware/given.ts';
 import type { EvidencePolicy } from './hardware/policy.ts';
 import type { ManifestContext } from './manifest/context.ts';
@@ -50,6 +51,8 @@ export interface Expectations {
   };
   /** Approved catalog, `sha256:…`; the prefix may be left out. */
   catalogHash?: string;
+  /** Records of who approved catalog and policy, and whose approvals count (`--reviewers`). */
+  approvals?: ApprovalExpectation;
   /** Reference value of the platform measurement, with its prefix. */
   measurement?: string;
   /** Reference value of the gateway's code, policy and settings, `sha256:…`: `cmcp attest measure` computes it. */

@@ -1,3 +1,26 @@
+export {
+  type ApprovalChecks,
+  approvalChecksDigest,
+  type CheckFinding,
+  checksProblem,
+  type Override,
+  openErrors,
+  parseApprovalChecks,
+} from './approval/checks.ts';
+export { policyHash as approvalPolicyHash, type Quorum, type TrustedReviewer, wirePolicy } from './approval/quorum.ts';
+export { type QuorumFile, readQuorum } from './approval/quorum-file.ts';
+export {
+  APPROVAL_NAMES,
+  type Approval,
+  type ApprovalKind,
+  type ApprovalRecord,
+  approvalPreimage,
+  approvalRecordDigest,
+  NO_PREDECESSOR,
+  parseApprovalRecord,
+} from './approval/record.ts';
+export type { ApprovalExpectation } from './approval/session.ts';
+export { type ApprovalGiven, type ApprovalResult, verifyApproval } from './approval/verify.ts';
 export { bundleHash, type PolicyText } from './approved/bundle-hash.ts';
 export { catalogHash } from './approved/catalog-hash.ts';
 export type { Checkpoint } from './audit/checkpoint.ts';

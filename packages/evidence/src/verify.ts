@@ -1,3 +1,5 @@
+import type { ApprovalKind } from './approval/record.ts';
+import { approvalChecks } from './approval/session.ts';
 import { embeddedBundleHash, embeddedCatalogHash } from './approved/embedded.ts';
 import { hasCommitments, textOf } from './audit/chain-entry.ts';
 import { ChainPass } from './audit/chain-pass.ts';
@@ -232,6 +234,7 @@ async function trustChecks(readable: Readable, expectations: Expectations, suppo
     ...approvals(governanceOf(claim), expectations, standing),
     ...gatewayCheck(readable, expectations, standing),
     ...intentChecks(expectations),
+    ...(await approvalChecks(chain.first, approvable(claim), expectations.approvals)),
     required('session.authority', 'Was it one policy and one catalog throughout?', chain.authority.finding()),
     classed('calls.evidence_class', 'Are calls tied to their servers?', chain.weakestCall.finding(leastClass)),
     ...timeChecks(readable, expectations),
@@ -254,6 +257,11 @@ async function trustChecks(readable: Readable, expectations: Expectations, suppo
       notChecked('a file shows one session, not that there were no others'),
     ),
   ];
+}
+
+/** What reviewers approve, as the claim names it. */
+function approvable({ trace, gateway }: WireClaim): Record<ApprovalKind, string> {
+  return { bundle: trace.policy.bundle_hash, catalog: gateway.catalog.hash };
 }
 
 function governanceOf({ trace, gateway }: WireClaim): Governance {

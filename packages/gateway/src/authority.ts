@@ -1,3 +1,4 @@
+import type { Approvals } from './approval/require.ts';
 import type { LiveCatalog } from './catalog/live.ts';
 import type { Catalog } from './catalog/types.ts';
 import type { Egress } from './egress.ts';
@@ -13,4 +14,6 @@ export interface Authority {
   readonly live: LiveCatalog;
   /** Where the gateway itself may connect to for it. */
   readonly egress: Egress;
+  /** Who approved them, where the configuration asks for it. */
+  readonly approvals: Approvals;
 }

@@ -79,6 +79,8 @@ export const ERRORS = {
   POLICY_INVALID: { message: 'The policy bundle is not valid.', rpc: 0, status: 0 },
   POLICY_HASH_MISMATCH: { message: 'The policy bundle is not the pinned one.', rpc: 0, status: 0 },
   POLICY_PIN_REQUIRED: { message: 'A policy hash must be pinned outside dev mode.', rpc: 0, status: 0 },
+  POLICY_UNAPPROVED: { message: 'The policy bundle is not approved by those who must.', rpc: 0, status: 0 },
+  CATALOG_UNAPPROVED: { message: 'The catalog is not approved by those who must.', rpc: 0, status: 0 },
   CATALOG_INVALID: { message: 'The catalog is not valid.', rpc: 0, status: 0 },
   CATALOG_HASH_MISMATCH: { message: 'The catalog is not the pinned one.', rpc: 0, status: 0 },
   CATALOG_PIN_REQUIRED: { message: 'A catalog hash must be pinned outside dev mode.', rpc: 0, status: 0 },

@@ -220,7 +220,7 @@ export class Gateway {
     const facts = this.#deps.process ?? ownProcess(this.#deps.environment.variables);
     if (!this.#config.dev) for (const warning of await guardProcess(facts)) this.#report('process', warning);
     const ranks = sensitivityRanks(this.#config.vocabulary);
-    const approved = await loadApproved(this.#config, ranks);
+    const approved = await loadApproved(this.#config, ranks, { now: this.#clock.nowMicros() / 1e6, before: null });
     const measurement = this.#measure(facts, approved);
     const platform = await this.#openPlatform();
     try {

@@ -14,8 +14,24 @@ export { processConditions } from './attestation/process-guards/guard.ts';
 export { ownProcess, type ProcessFacts } from './attestation/process-guards/process-facts.ts';
 export { systemPlatforms } from './attestation/system-platforms.ts';
 export type { Detection, EvidenceProvider } from './attestation/types.ts';
+export type { Approving } from './authoring/approval/approve.ts';
+export { newReviewerKey, readReviewerKey } from './authoring/approval/reviewer-key.ts';
+export { type SignedOff, signOff } from './authoring/approval/sign-off.ts';
+export { type Adopted, adoptCatalog } from './authoring/catalog/adopt.ts';
+export { proposalFile, readCatalogText, readProposal } from './authoring/catalog/catalog-files.ts';
+export { type CatalogDiff, diffCatalogs, type ItemChange } from './authoring/catalog/diff/diff.ts';
+export type { Part } from './authoring/catalog/diff/leaves.ts';
 export { lintCatalog, lintCatalogFile } from './authoring/catalog/lint/lint.ts';
+export {
+  diffLive,
+  type NewServer,
+  type Proposal,
+  proposeRefresh,
+  proposeServer,
+} from './authoring/catalog/propose/propose.ts';
+export { type Review, reviewCatalog } from './authoring/catalog/review.ts';
 export type { Finding } from './authoring/finding.ts';
+export { type ApprovedBundle, approveBundle } from './authoring/policy/approve-bundle.ts';
 export { checkInvariants, type InvariantReport } from './authoring/policy/check-invariants.ts';
 export { type BundleComparison, compareBundles } from './authoring/policy/compare-bundles.ts';
 export type { Explanation } from './authoring/policy/explain/explain.ts';
@@ -28,6 +44,7 @@ export { type ReplayReport, replayFiles } from './authoring/policy/replay-files.
 export { type PolicyTestReport, type TestReport, testPolicy } from './authoring/policy/test-policy.ts';
 export { reportJson } from './authoring/report-json.ts';
 export { schemaOf } from './authoring/schema-of.ts';
+export { durationMs } from './config/duration.ts';
 export { type Environment, readEnvironment } from './config/environment.ts';
 export { knownKeysFile } from './config/known-keys.ts';
 export { loadConfig, readConfig, readConfigWithoutSecrets, withDefaults } from './config/load.ts';
@@ -44,3 +61,4 @@ export { sensitivityRanks } from './policy/sensitivity.ts';
 export { type CheckReport, checkSetup } from './setup/check.ts';
 export type { ServerCheck } from './setup/check-server.ts';
 export { type InitResult, type InitServer, initialise } from './setup/init.ts';
+export { prettyJson } from './setup/pretty-json.ts';

@@ -1,3 +1,4 @@
+import { type Approvals, requireApproval } from './approval/require.ts';
 import { loadCatalog } from './catalog/load.ts';
 import type { Catalog, CatalogServer } from './catalog/types.ts';
 import type { Config } from './config/types.ts';
@@ -8,22 +9,50 @@ import type { Ranks } from './policy/sensitivity.ts';
 import type { PolicyEngine } from './policy/types.ts';
 import type { UpstreamSettings } from './upstream/types.ts';
 
-/** Policy and catalog as read from disk, checked against their pins. */
+/** Policy and catalog as read from disk, checked against their pins and approved as configured. */
 export interface Approved {
+  approvals: Approvals;
   catalog: Catalog;
   policy: PolicyEngine;
 }
 
+const NOT_ASKED: Approvals = { policy: null, catalog: null };
+
+/** When approvals are judged. */
+export interface Judged {
+  /** Seconds since the epoch. */
+  now: number;
+  /** What is in force until then; null: nothing. */
+  before: Approvals | null;
+}
+
 /**
- * Reads and checks bundle and catalog, without any traffic. Rejects with POLICY_INVALID, CATALOG_INVALID,
- * POLICY_HASH_MISMATCH or CATALOG_HASH_MISMATCH; nothing is half loaded.
+ * Reads and checks bundle and catalog, without any traffic. Rejects with POLICY_INVALID, CATALOG_INVALID, POLICY_HASH_MISMATCH,
+ * CATALOG_HASH_MISMATCH, POLICY_UNAPPROVED or CATALOG_UNAPPROVED; nothing is half loaded. `judged` null: to be measured and not
+ * put in force, whenever that is.
  */
-export async function loadApproved(config: Config, ranks: Ranks): Promise<Approved> {
+export async function loadApproved(config: Config, ranks: Ranks, judged: Judged | null): Promise<Approved> {
   const bundle = await loadBundle(config.policy.path);
   requirePinned('POLICY_HASH_MISMATCH', config.policy.pin, bundle.hash);
   const catalog = await loadCatalog(config.catalog.path, ranks);
   requirePinned('CATALOG_HASH_MISMATCH', config.catalog.pin, catalog.hash);
-  return { catalog, policy: createEngine(bundle, catalog, ranks) };
+  const hashes = { policy: bundle.hash, catalog: catalog.hash };
+  const approvals = judged === null ? NOT_ASKED : await requireApprovals(config, hashes, judged);
+  return { catalog, policy: createEngine(bundle, catalog, ranks), approvals };
+}
+
+/** @throws GatewayError POLICY_UNAPPROVED or CATALOG_UNAPPROVED */
+async function requireApprovals(
+  { policy, catalog }: Pick<Config, 'policy' | 'catalog'>,
+  hash: { policy: string; catalog: string },
+  { now, before }: Judged,
+): Promise<Approvals> {
+  const bundle = { kind: 'bundle', path: policy.path, hash: hash.policy } as const;
+  const list = { kind: 'catalog', path: catalog.path, hash: hash.catalog } as const;
+  return {
+    policy: await requireApproval(bundle, policy.approval, now, before?.policy),
+    catalog: await requireApproval(list, catalog.approval, now, before?.catalog),
+  };
 }
 
 /** Limits and credentials of one server: what runs is said by the catalog, these by the config (contracts section 8). */

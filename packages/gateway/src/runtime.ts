@@ -1,4 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto';
+import { approvalEntry } from './approval/entry.ts';
 import type { OwnStatement } from './attestation/live.ts';
 import type { Attestation } from './attestation/types.ts';
 import { GatewayChain } from './audit/gateway-chain.ts';
@@ -198,8 +199,7 @@ export class Runtime {
   }
 
   async #activate(): Promise<void> {
-    const { config, ranks } = this.#deps;
-    const next = connect(this.#deps, this.chain, this.#changes, await loadApproved(config, ranks));
+    const next = connect(this.#deps, this.chain, this.#changes, await this.#approved());
     try {
       await enterAuthority(this.chain, next);
     } catch (error) {
@@ -217,6 +217,11 @@ export class Runtime {
     next.live.contact();
     // LIFE-08: what is offered may be other things than before.
     for (const kind of ALL_LISTS) this.#changes.announce(kind);
+  }
+
+  #approved(): Promise<Approved> {
+    const { config, ranks, clock } = this.#deps;
+    return loadApproved(config, ranks, { now: clock.nowMicros() / 1e6, before: this.#authority.approvals });
   }
 
   #path(): PathDeps {
@@ -252,7 +257,7 @@ function connect(
   deps: RuntimeDeps,
   chain: GatewayChain,
   changes: ListChanges,
-  { catalog, policy }: Approved,
+  { catalog, policy, approvals }: Approved,
 ): Authority {
   const { clock, config, report } = deps;
   const egress = egressOf(config, catalog);
@@ -270,7 +275,7 @@ function connect(
     announced: (kind) => changes.announce(kind),
     onUnanswered: (server, error) => report('UPSTREAM_UNAVAILABLE', `${server.displayName}: ${String(error)}`),
   });
-  return { catalog, policy, live, egress };
+  return { catalog, policy, live, egress, approvals };
 }
 
 async function openChain(
@@ -311,13 +316,16 @@ async function openRecorder(deps: RuntimeDeps, chain: GatewayChain): Promise<Dec
   });
 }
 
-async function enterAuthority(chain: GatewayChain, { policy, catalog }: Authority): Promise<void> {
+async function enterAuthority(chain: GatewayChain, { policy, catalog, approvals }: Authority): Promise<void> {
   await chain.enterAs('policy_load', {
     bundle_hash: policy.bundleHash,
     version: policy.version,
     request: policy.request,
+    ...approvalEntry(approvals.policy),
   });
-  await chain.enterAs('catalog_load', { catalog_hash: catalog.hash, form: catalog.form, tools: catalog.tools.length });
+  const { hash, form, tools } = catalog;
+  const approval = approvalEntry(approvals.catalog);
+  await chain.enterAs('catalog_load', { catalog_hash: hash, form, tools: tools.length, ...approval });
 }
 
 /** Ends an authority that no session is governed by any more. */

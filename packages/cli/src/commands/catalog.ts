@@ -1,9 +1,15 @@
 import { actionGroup } from '../action-group.ts';
+import { addAction } from '../catalog/add.ts';
+import { adoptAction } from '../catalog/adopt.ts';
+import { approveAction } from '../catalog/approve.ts';
+import { diffAction } from '../catalog/diff.ts';
 import { lintAction } from '../catalog/lint.ts';
+import { refreshAction } from '../catalog/refresh.ts';
+import { reviewerKeyAction } from '../catalog/reviewer-key.ts';
 
 export const catalogCommand = actionGroup({
   name: 'catalog',
-  summary: 'examine the catalog of what is approved',
-  actions: [lintAction],
+  summary: 'propose, review, approve and examine the catalog of what is approved',
+  actions: [addAction, refreshAction, diffAction, lintAction, approveAction, adoptAction, reviewerKeyAction],
   standard: null,
 });

@@ -1,4 +1,5 @@
 import { actionGroup } from '../action-group.ts';
+import { approveBundleAction } from '../policy/approve.ts';
 import { diffAction } from '../policy/diff.ts';
 import { explainAction } from '../policy/explain.ts';
 import { keygenAction } from '../policy/keygen.ts';
@@ -10,6 +11,15 @@ import { testAction } from '../policy/test.ts';
 export const policyCommand = actionGroup({
   name: 'policy',
   summary: 'write, check, test, explain, sign and compare policy bundles',
-  actions: [schemaAction, lintAction, testAction, diffAction, explainAction, replayAction, keygenAction],
+  actions: [
+    schemaAction,
+    lintAction,
+    testAction,
+    diffAction,
+    explainAction,
+    replayAction,
+    keygenAction,
+    approveBundleAction,
+  ],
   standard: null,
 });

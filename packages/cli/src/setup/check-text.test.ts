@@ -21,8 +21,24 @@ const server = (id: string, members: Partial<ServerCheck> = {}): ServerCheck => 
 const report = (...servers: ServerCheck[]): CheckReport => ({
   mode: 'enforcing',
   ok: servers.every(({ status }) => status === 'as approved'),
-  policy: { path: './policy', hash: 'sha256:p', pin: 'matches', version: '1.0.0', warnings: [] },
-  catalog: { path: './c.json', hash: 'sha256:c', pin: 'differs', tools: 3, resources: 2, templates: 1, prompts: 0 },
+  policy: {
+    path: './policy',
+    hash: 'sha256:p',
+    pin: 'matches',
+    approval: 'not asked for',
+    version: '1.0.0',
+    warnings: [],
+  },
+  catalog: {
+    path: './c.json',
+    hash: 'sha256:c',
+    pin: 'differs',
+    approval: 'missing',
+    tools: 3,
+    resources: 2,
+    templates: 1,
+    prompts: 0,
+  },
   servers,
   problems: [],
 });

@@ -16,9 +16,9 @@ export function checkText(file: string, report: CheckReport): string {
       ['mode', modeText(report.mode)],
       [
         'policy',
-        `${policy.path} (${policy.version === null ? 'not loaded' : `version ${policy.version}`}, hash ${policy.pin})`,
+        `${policy.path} (${policy.version === null ? 'not loaded' : `version ${policy.version}`}, hash ${policy.pin}, approval ${policy.approval})`,
       ],
-      ['catalog', `${catalog.path} (${counts(catalog)}, hash ${catalog.pin})`],
+      ['catalog', `${catalog.path} (${counts(catalog)}, hash ${catalog.pin}, approval ${catalog.approval})`],
     ]),
   ];
   if (servers.length > 0) blocks.push(table(SERVER_COLUMNS, servers.map(serverRow)));

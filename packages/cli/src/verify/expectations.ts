@@ -14,6 +14,7 @@ import { readAnchors, readPolicy } from '../evidence/given.ts';
 import { type Io, RefusedError, UsageError } from '../io.ts';
 import { knownKeys, readKey } from '../keys.ts';
 import { rfc3339 } from '../time.ts';
+import { readApprovals } from './approvals.ts';
 import { readApprovedCatalog, readApprovedPolicy } from './approved.ts';
 import { readSupplements } from './supplements.ts';
 
@@ -27,6 +28,12 @@ export const EXPECTATION_OPTIONS: Record<string, Option> = {
   },
   'catalog-hash': { value: 'HASH', help: 'The approved catalog, sha256:…' },
   catalog: { value: 'FILE', help: 'The approved catalog itself: its hash is computed.' },
+  reviewers: {
+    value: 'FILE',
+    help: 'Whose approvals count and how many are needed: JSON with the members of `catalog.approval`.',
+  },
+  'catalog-approval': { value: 'FILE', help: 'The approval record of the catalog; held to --reviewers.' },
+  'policy-approval': { value: 'FILE', help: 'The approval record of the policy bundle; held to --reviewers.' },
   measurement: { value: 'VALUE', help: 'The reference value that the platform must have measured.' },
   'gateway-measurement': {
     value: 'DIGEST',
@@ -97,6 +104,7 @@ export async function readExpectations(given: Arguments, io: Io): Promise<Expect
     ...(least !== null && { minEvidenceClass: least }),
     ...(await readSupplements(given)),
     ...(await approved(given)),
+    ...(await readApprovals(given)),
     ...relaxed(given),
     ...clock(given),
   };

@@ -26,6 +26,9 @@ const ABOUT: Record<string, readonly Kind[]> = {
   action: ['session'],
   'controller-key': ['session'],
   receipt: ['session'],
+  reviewers: ['session'],
+  'catalog-approval': ['session'],
+  'policy-approval': ['session'],
 };
 
 /**

@@ -1,5 +1,6 @@
 import { canonicalSorted, digest, type JsonObject, type JsonValue } from '@cmcp/evidence';
 import type { CredentialSettings } from '../upstream/credential/types.ts';
+import { approvalSettings } from './approval.ts';
 import type { Config, Credential } from './types.ts';
 
 type Unhashed = Omit<Config, 'hash' | 'portableHash' | 'agentsHash' | 'operatorsHash'>;
@@ -29,16 +30,29 @@ function credentialsDigest(credentials: Credential[]): string {
 export function withHashes(config: Unhashed, written: WrittenSecrets): Config {
   const agentsHash = credentialsDigest(config.agents);
   const operatorsHash = credentialsDigest(config.operator.credentials);
-  const { file: _file, vocabulary, upstreams, agents: _agents, operator, stdioSubject, ...plain } = config;
+  const {
+    file: _file,
+    vocabulary,
+    upstreams,
+    agents: _agents,
+    operator,
+    stdioSubject,
+    policy,
+    catalog,
+    ...plain
+  } = config;
   const named: JsonObject = {
     stdio_subject: stdioSubject,
     agents: agentsHash,
     operators: operatorsHash,
     vocabulary: Object.entries(vocabulary).sort(byName),
+    approvals: [approvalSettings(policy.approval), approvalSettings(catalog.approval)],
   };
   const effective: JsonObject = {
     ...plain,
     ...named,
+    policy: [policy.path, policy.pin],
+    catalog: [catalog.path, catalog.pin],
     operator_socket: operator.socket,
     upstreams: Object.entries(upstreams)
       .sort(byName)

@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { encodeBase64Url, jwkThumbprint } from '@cmcp/evidence';
 import fc from 'fast-check';
 import { GatewayError } from '../errors.ts';
 import { readEnvironment } from './environment.ts';
@@ -46,6 +47,31 @@ async function refusal(text: string | Uint8Array, environment = dev, code = 'CON
   return error.detail.replaceAll(file, 'F');
 }
 
+const KEY = 'FR6KmhOJo3HcvtaAuj_J8d1zujqW0_KSL6yRREsq7Fo';
+const OTHER_KEY = '11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo';
+
+const QUORUM = {
+  threshold: 1,
+  reviewers: [{ key: KEY, principal: 'ada', issuer: 'acme', role: 'security', key_id: 'a-key' }],
+  distinct_principals: false,
+  distinct_roles: true,
+  revoked: ['old-key'],
+  policy_id: 'one',
+  id: 'main',
+  least_sequence: 3,
+};
+
+const READ_QUORUM = {
+  threshold: 1,
+  reviewers: [{ key: KEY, principal: 'ada', issuer: 'acme', role: 'security', keyId: 'a-key' }],
+  distinctPrincipals: false,
+  distinctRoles: true,
+  revoked: ['old-key'],
+  policyId: 'one',
+  subjectId: 'main',
+  leastSequence: 3,
+};
+
 /** Every documented key, with a value that is not its default. YAML contains JSON, so the file is this object. */
 function everyKey() {
   return {
@@ -55,8 +81,8 @@ function everyKey() {
     allowed_origins: ['https://app.example'],
     data: './elsewhere',
     mode: 'advisory',
-    policy: { path: './bundle', hash: `sha256:${A}` },
-    catalog: { path: './tools.json', hash: B, recheck: '5m', recheck_above: 'confidential' },
+    policy: { path: './bundle', hash: `sha256:${A}`, approval: QUORUM },
+    catalog: { path: './tools.json', hash: B, recheck: '5m', recheck_above: 'confidential', approval: QUORUM },
     agents: [{ subject: 'research agent', token_sha256: A }],
     stdio: { subject: 'desktop' },
     operator: { socket: './op.sock', credentials: [{ subject: 'ops', token_sha256: C }] },
@@ -162,12 +188,13 @@ test('every documented key can be set, and no other is documented [D-04]', async
     allowedOrigins: ['https://app.example'],
     dataDir: join(folder, 'elsewhere'),
     mode: 'advisory',
-    policy: { path: join(folder, 'bundle'), pin: `sha256:${A}` },
+    policy: { path: join(folder, 'bundle'), pin: `sha256:${A}`, approval: READ_QUORUM },
     catalog: {
       path: join(folder, 'tools.json'),
       pin: `sha256:${B}`,
       recheckMs: 300_000,
       recheckAbove: 'confidential',
+      approval: READ_QUORUM,
     },
     agents: [{ subject: 'research agent', tokenSha256: A }],
     stdioSubject: 'desktop',
@@ -246,7 +273,7 @@ test('an empty file means enforcing mode on loopback, strict and salted [D-09] [
   assert.deepEqual(config.listen, { host: '127.0.0.1', port: 8443 });
   assert.deepEqual(config.audit, { durability: 'strict', digests: 'salted' });
   assert.equal(config.operator.socket, join(folder, 'data', 'operator.sock'));
-  assert.deepEqual(config.policy, { path: join(folder, 'policy'), pin: null });
+  assert.deepEqual(config.policy, { path: join(folder, 'policy'), pin: null, approval: null });
   assert.deepEqual(config.agents, []);
 });
 
@@ -317,7 +344,7 @@ const wrongValues: [string, RegExp][] = [
   ['mode: [enforcing]', /found a list/],
   ['policy: {hash: abc}', /policy\.hash: expected a digest/],
   [`policy: {hash: ${'A'.repeat(64)}}`, /lower-case/],
-  ['policy: []', /policy: expected a policy bundle \(keys: path, hash\), found a list/],
+  ['policy: []', /policy: expected a policy bundle \(keys: path, hash, approval\), found a list/],
   ['agents: [{subject: x}]', /agents\[0\]\.token_sha256: missing/],
   [`agents: [{subject: "", token_sha256: ${A}}]`, /agents\[0\]\.subject: expected a name/],
   [`agents: [{subject: "né", token_sha256: ${A}}]`, /agents\[0\]\.subject: expected a name/],
@@ -656,4 +683,47 @@ test('whatever the file holds, the answer is a configuration or CONFIG_INVALID',
     .json({ maxDepth: 4 })
     .map((json) => `{"policy": ${json}, "agents": ${json}, "upstreams": {"a": ${json}}}`);
   await fc.assert(fc.asyncProperty(random, check), { numRuns: 150 });
+});
+
+const quorum = (members: object): string =>
+  `catalog: ${JSON.stringify({ approval: { threshold: 1, reviewers: [{ key: KEY, principal: 'ada' }], ...members } })}\n`;
+
+test('a key is known by its thumbprint unless it is named, and two keys of one person count once [D-25]', async () => {
+  const { catalog } = await read(quorum({}));
+  const [reviewer] = catalog.approval?.reviewers ?? [];
+  assert.deepEqual(reviewer, {
+    keyId: encodeBase64Url(jwkThumbprint(KEY)),
+    key: KEY,
+    principal: 'ada',
+    issuer: 'local',
+    role: null,
+  });
+  assert.equal(catalog.approval?.distinctPrincipals, true);
+});
+
+test('a quorum that nobody can reach, or that one key would fill twice, is refused [D-25]', async () => {
+  const two = (a: object, b: object) => [
+    { key: KEY, principal: 'ada', ...a },
+    { key: OTHER_KEY, principal: 'bob', ...b },
+  ];
+  const cases: [object, RegExp][] = [
+    [{ threshold: 2 }, /threshold: can never be reached: at most 1/],
+    [{ threshold: 2, reviewers: two({}, { principal: 'ada' }) }, /at most 1/],
+    [{ threshold: 2, reviewers: two({ key_id: 'k' }, {}), revoked: ['k'] }, /at most 1/],
+    [{ distinct_roles: true, threshold: 2, reviewers: two({ role: 'a' }, { role: 'a' }) }, /at most 1/],
+    [{ distinct_roles: true }, /reviewers\[0\]: needs a `role`/],
+    [{ reviewers: two({}, { key: KEY }) }, /reviewers\[1\]: the same key/],
+    [{ reviewers: two({ key_id: 'k' }, { key_id: 'k' }) }, /reviewers\[1\]: the same key/],
+    [{ threshold: 0 }, /threshold: expected a whole number from 1 to 64/],
+    [{ reviewers: [{ key: 'nothing', principal: 'ada' }] }, /key: expected an Ed25519 public key/],
+  ];
+  for (const [members, expected] of cases) assert.match(await refusal(quorum(members)), expected);
+});
+
+test('outside dev mode reviewers stand in for a pin: one of both has to say what is approved [D-08]', async () => {
+  const approval = { threshold: 1, reviewers: [{ key: KEY, principal: 'ada' }] };
+  const both = { policy: { approval }, catalog: { approval }, stdio: 'desktop' };
+  assert.equal((await loadConfig(await write(JSON.stringify(both)), readEnvironment({}))).catalog.pin, null);
+  const one = { ...both, catalog: {} };
+  assert.match(await refusal(JSON.stringify(one), readEnvironment({}), 'CATALOG_PIN_REQUIRED'), /catalog\.approval/);
 });

@@ -5,6 +5,7 @@ import { GatewayError } from '../errors.ts';
 import { sensitivityRanks } from '../policy/sensitivity.ts';
 import type { CredentialSettings, CredentialSource } from '../upstream/credential/types.ts';
 import { isLoopback } from './address.ts';
+import { approvalConfig } from './approval.ts';
 import { type WrittenSecrets, withHashes } from './effective.ts';
 import type { Environment } from './environment.ts';
 import { type Secret, withStandIns } from './expand.ts';
@@ -22,14 +23,14 @@ const MAX_PROBLEMS_SHOWN = 30;
 /**
  * Reads `cmcp.yaml` for starting: what `readConfig` checks, and what a gateway needs besides.
  * @throws GatewayError CONFIG_INVALID, CREDENTIAL_REQUIRED, and outside dev mode POLICY_PIN_REQUIRED and
- * CATALOG_PIN_REQUIRED (D-08).
+ * CATALOG_PIN_REQUIRED (D-08): a hash, or reviewers, must say what is approved.
  */
 export async function loadConfig(path: string, environment: Environment): Promise<Config> {
   const config = await readConfig(path, environment);
-  if (!config.dev && config.policy.pin === null) {
+  if (!config.dev && config.policy.pin === null && config.policy.approval === null) {
     throw new GatewayError('POLICY_PIN_REQUIRED', pinAdvice(config, 'policy', 'CMCP_POLICY_HASH'));
   }
-  if (!config.dev && config.catalog.pin === null) {
+  if (!config.dev && config.catalog.pin === null && config.catalog.approval === null) {
     throw new GatewayError('CATALOG_PIN_REQUIRED', pinAdvice(config, 'catalog', 'CMCP_CATALOG_HASH'));
   }
   if (config.agents.length === 0 && config.stdioSubject === null) {
@@ -42,7 +43,7 @@ export async function loadConfig(path: string, environment: Environment): Promis
 }
 
 function pinAdvice(config: Config, what: string, variable: string): string {
-  return `Set \`${what}.hash\` in ${config.file} or the variable ${variable} to the approved hash; \`cmcp check\` prints it. Dev mode is off because CMCP_DEV_MODE is not exactly 1.`;
+  return `Set \`${what}.hash\` in ${config.file} or the variable ${variable} to the approved hash; \`cmcp check\` prints it. Or name reviewers under \`${what}.approval\`. Dev mode is off because CMCP_DEV_MODE is not exactly 1.`;
 }
 
 /**
@@ -145,12 +146,14 @@ function assemble(file: string, settings: Settings, environment: Environment, re
     policy: {
       path: resolve(folder, settings.policy.path),
       pin: agreedPin('policy.hash', settings.policy.hash, 'CMCP_POLICY_HASH', environment.policyHash, report),
+      approval: approvalConfig(settings.policy.approval, 'policy.approval', report),
     },
     catalog: {
       path: resolve(folder, settings.catalog.path),
       pin: agreedPin('catalog.hash', settings.catalog.hash, 'CMCP_CATALOG_HASH', environment.catalogHash, report),
       recheckMs: settings.catalog.recheck,
       recheckAbove: settings.catalog.recheck_above,
+      approval: approvalConfig(settings.catalog.approval, 'catalog.approval', report),
     },
     agents: credentials(settings.agents),
     stdioSubject: settings.stdio.subject,

@@ -12,6 +12,7 @@ after(() => Promise.all(made.map((folder) => rm(folder, { recursive: true, force
 
 const production = readEnvironment({});
 const A = 'a'.repeat(64);
+const QUORUM = '{ threshold: 1, reviewers: [{ key: FR6KmhOJo3HcvtaAuj_J8d1zujqW0_KSL6yRREsq7Fo, principal: ada }] }';
 
 /** Reads `text` as the cmcp.yaml of a folder of its own. */
 async function read(text: string, environment: Environment = production, how = readConfig): Promise<Config> {
@@ -63,6 +64,8 @@ test('every setting that decides what the gateway does enters it', async () => {
     `agents: [{ subject: a, token_sha256: ${A} }]\n`,
     `operator: { credentials: [{ subject: a, token_sha256: ${A} }] }\n`,
     'stdio: desktop\n',
+    `policy: { approval: ${QUORUM} }\n`,
+    `catalog: { approval: ${QUORUM} }\n`,
     'tls: generated\n',
     'tls: { certificate: ./a.pem, key: ./a.key }\n',
     'tls: { certificate: ./a.pem, key: ./a.key, client_ca: ./ca.pem }\n',

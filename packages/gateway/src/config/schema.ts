@@ -4,6 +4,7 @@ import { MODES } from '../policy/mode.ts';
 import { sensitivityRanks } from '../policy/sensitivity.ts';
 import { isRecordingKey } from '../recording/key.ts';
 import { parseListen } from './address.ts';
+import { approvalReader } from './approval.ts';
 import { REFERENCE_FORM, secretText } from './expand.ts';
 import {
   duration,
@@ -227,6 +228,11 @@ export const CONFIG_SCHEMA = section('the configuration', {
           'null',
           'The approved bundle hash, required outside dev mode. `cmcp check` prints it.',
         ),
+        approval: setting(
+          approvalReader('bundle', 'policy'),
+          'null',
+          'Reviewers who must have approved the bundle, in `approval.json` of its folder. Null: none is asked for.',
+        ),
       },
       'path',
     ),
@@ -252,6 +258,11 @@ export const CONFIG_SCHEMA = section('the configuration', {
           nullable(label),
           'hipaa_phi',
           'Before a call of this sensitivity or a higher one the server is always compared anew. Null: for no call.',
+        ),
+        approval: setting(
+          approvalReader('catalog', 'catalog'),
+          'null',
+          'Reviewers who must have approved the catalog, in `catalog.approval.json` beside it. Null: none is asked for.',
         ),
       },
       'path',

@@ -2,6 +2,7 @@ import type { TpmAddress } from '../attestation/tpm/api.ts';
 import type { LaunchLevel, ProviderKind } from '../attestation/types.ts';
 import type { Mode } from '../policy/types.ts';
 import type { CredentialSettings } from '../upstream/credential/types.ts';
+import type { ApprovalConfig } from './approval.ts';
 
 /** The whole configuration with defaults applied, paths absolute, durations in milliseconds. */
 export interface Config {
@@ -23,7 +24,8 @@ export interface Config {
   allowedOrigins: string[];
   dataDir: string;
   mode: Mode;
-  policy: { path: string; pin: string | null };
+  /** `approval`: the reviewers who must have approved it; null: none are asked for. */
+  policy: { path: string; pin: string | null; approval: ApprovalConfig | null };
   catalog: {
     path: string;
     pin: string | null;
@@ -31,6 +33,7 @@ export interface Config {
     recheckMs: number;
     /** A label of the vocabulary: calls of its rank or a higher one compare their server anew; null: none does. */
     recheckAbove: string | null;
+    approval: ApprovalConfig | null;
   };
   agents: Credential[];
   /** Subject of the one caller of `cmcp start --stdio`. */

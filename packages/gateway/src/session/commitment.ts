@@ -1,4 +1,5 @@
 import { canonicalSorted, digest, type JsonObject } from '@cmcp/evidence';
+import { approvalCommitment } from '../approval/entry.ts';
 import type { OwnStatement } from '../attestation/live.ts';
 import type { Attestation } from '../attestation/types.ts';
 import type { Authority } from '../authority.ts';
@@ -21,6 +22,7 @@ export function commitment(
     bundle_hash: authority.policy.bundleHash,
     policy_version: authority.policy.version,
     catalog_hash: authority.catalog.hash,
+    ...approvalCommitment(authority.approvals),
     rules_hash: NO_RULES,
     mode: config.mode,
     config_hash: config.hash,

@@ -1,5 +1,7 @@
+import type { ApprovalKind } from '@cmcp/evidence';
 import { loadCatalog } from '../catalog/load.ts';
 import type { Catalog } from '../catalog/types.ts';
+import { systemClock } from '../clock.ts';
 import type { Environment } from '../config/environment.ts';
 import { nearest } from '../config/nearest.ts';
 import type { Config } from '../config/types.ts';
@@ -9,6 +11,7 @@ import { type Bundle, loadBundle } from '../policy/bundle.ts';
 import { createEngine } from '../policy/engine.ts';
 import { sensitivityRanks } from '../policy/sensitivity.ts';
 import type { Mode } from '../policy/types.ts';
+import { checkApproval } from './check-approval.ts';
 import { checkServer, type ServerCheck, uncheckedServer } from './check-server.ts';
 import { quietUpstream } from './quiet-upstream.ts';
 
@@ -19,10 +22,19 @@ export type PinState = 'matches' | 'differs' | 'not pinned';
 export interface CheckReport {
   ok: boolean;
   mode: Mode;
-  policy: { path: string; hash: string | null; pin: PinState; version: string | null; warnings: string[] };
-  catalog: { path: string; hash: string | null; pin: PinState } & CatalogCounts;
+  policy: Stand & { version: string | null; warnings: string[] };
+  catalog: Stand & CatalogCounts;
   servers: ServerCheck[];
   problems: { code: ErrorCode; detail: string }[];
+}
+
+/** How what is on disk stands to what was approved. */
+interface Stand {
+  path: string;
+  hash: string | null;
+  pin: PinState;
+  /** `not asked for`, `missing`, or by how many it is approved and until when. */
+  approval: string;
 }
 
 /** How much is approved, of each kind. */
@@ -59,6 +71,7 @@ export async function checkSetup(config: Config, deps: CheckDeps): Promise<Check
   const catalog = await attempt(() => loadCatalog(config.catalog.path, ranks));
   const engine = bundle === null || catalog === null ? null : await attempt(() => createEngine(bundle, catalog, ranks));
   problems.push(...pinProblems(config, bundle, catalog), ...unknownUpstreams(config, catalog));
+  const approval = await attemptApprovals(config, { bundle, catalog }, attempt);
   const servers = catalog === null || engine === null ? [] : await checkServers(config, catalog, deps);
   engine?.close();
   return {
@@ -69,16 +82,34 @@ export async function checkSetup(config: Config, deps: CheckDeps): Promise<Check
       hash: bundle?.hash ?? null,
       pin: pinState(config.policy.pin, bundle?.hash ?? null),
       version: bundle?.version ?? null,
+      approval: approval.policy ?? 'missing',
       warnings: bundle?.warnings ?? [],
     },
     catalog: {
       path: config.catalog.path,
       hash: catalog?.hash ?? null,
       pin: pinState(config.catalog.pin, catalog?.hash ?? null),
+      approval: approval.catalog ?? 'missing',
       ...counted(catalog),
     },
     servers,
     problems,
+  };
+}
+
+type Attempt = <T>(task: () => Promise<T> | T) => Promise<T | null>;
+
+async function attemptApprovals(
+  { policy, catalog }: Config,
+  loaded: { bundle: Bundle | null; catalog: Catalog | null },
+  attempt: Attempt,
+): Promise<Record<'policy' | 'catalog', string | null>> {
+  const now = systemClock.nowMicros() / 1e6;
+  const of = (kind: ApprovalKind, hash: string | undefined, { path, approval }: Config['policy' | 'catalog']) =>
+    hash === undefined ? null : attempt(() => checkApproval({ kind, path, hash }, approval, now));
+  return {
+    policy: await of('bundle', loaded.bundle?.hash, policy),
+    catalog: await of('catalog', loaded.catalog?.hash, catalog),
   };
 }
 
@@ -106,12 +137,13 @@ function pinProblems(config: Config, bundle: Bundle | null, catalog: Catalog | n
     mismatch: ErrorCode,
     missing: ErrorCode,
   ): void => {
-    const { pin } = config[key];
+    const { pin, approval } = config[key];
     if (hash === undefined || pin === hash) return;
     if (pin !== null)
       problems.push({ code: mismatch, detail: `${key}.hash is ${pin}, and what is on disk has ${hash}` });
     // In dev mode a pin is optional, so its absence is no problem.
-    else if (!config.dev)
+    // Reviewers say what is approved as well as a pin does.
+    else if (!config.dev && approval === null)
       problems.push({ code: missing, detail: `outside dev mode set ${key}.hash to ${hash}, if you approve it` });
   };
   compare('policy', bundle?.hash, 'POLICY_HASH_MISMATCH', 'POLICY_PIN_REQUIRED');

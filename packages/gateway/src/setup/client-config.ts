@@ -82,8 +82,8 @@ function serversOf(config: JsonValue, file: string): JsonObject {
   throw new GatewayError('CONFIG_INVALID', `${file}: neither \`mcpServers\` nor \`servers\` names any server`);
 }
 
-/** The client's name made safe for a catalog, with a number where two names would become one. */
-function uniqueId(name: string, taken: ReadonlySet<string>): string {
+/** A name made safe for a catalog, with a number where two names would become one. */
+export function uniqueId(name: string, taken: ReadonlySet<string>): string {
   const plain =
     name
       .toLowerCase()

@@ -9,7 +9,7 @@ import { type GatewayMeasurement, measureGateway } from './gateway-measurement.t
  * @throws GatewayError when policy or catalog would not load, or are not the pinned ones
  */
 export async function measureConfigured(config: Config, code: CodeMeasurement): Promise<GatewayMeasurement> {
-  const { policy, catalog } = await loadApproved(config, sensitivityRanks(config.vocabulary));
+  const { policy, catalog } = await loadApproved(config, sensitivityRanks(config.vocabulary), null);
   policy.close();
   return measureGateway({ code, config, approved: { bundleHash: policy.bundleHash, catalogHash: catalog.hash } });
 }
