@@ -30,7 +30,7 @@ import { createAuthenticator } from './ingress/authenticate.ts';
 import { createHttpIngress, type HttpIngress, type Patience } from './ingress/http.ts';
 import { serveStdio } from './ingress/stdio.ts';
 import { ListenerTls } from './ingress/tls.ts';
-import { type Approved, loadApproved } from './load-authority.ts';
+import { type Approved, loadServing, type Serving } from './load-authority.ts';
 import { SERVER_INFO } from './mcp/server-info.ts';
 import { OperatorEvents } from './operator/events.ts';
 import { OperatorListener } from './operator/listener.ts';
@@ -212,7 +212,7 @@ export class Gateway {
     const facts = this.#deps.process ?? ownProcess(this.#deps.environment.variables);
     if (!this.#config.dev) for (const warning of await guardProcess(facts)) this.#report('process', warning);
     const ranks = sensitivityRanks(this.#config.vocabulary);
-    const approved = await loadApproved(this.#config, ranks);
+    const approved = await loadServing(this.#config, ranks);
     const measurement = this.#measure(facts, approved);
     const platform = await this.#openPlatform();
     try {
@@ -236,7 +236,7 @@ export class Gateway {
       ...opened
     }: Pick<Running, 'dataDir' | 'log' | 'platform' | 'tls'> & Pick<GatewayMeasurement, 'components'>,
     attestation: Attestation,
-    approved: Approved,
+    approved: Serving,
     ranks: Ranks,
   ): Promise<Running> {
     const { dataDir, log, platform, tls } = opened;
@@ -257,7 +257,7 @@ export class Gateway {
           freshness: platform.provider && new Freshness(clock, monotonic, config.attestation.validityMs),
           log,
           exposures: mergeExposures(await log.exposures(), elsewhere),
-          connect: (server, settings) => this.#connect(server, settings),
+          connect: (server, settings, enterIdentity) => this.#connect(server, settings, enterIdentity),
           report: (event, detail) => this.#report(event, detail),
         },
         approved,
@@ -326,12 +326,14 @@ export class Gateway {
     };
   }
 
-  #connect(...[server, settings]: Parameters<RuntimeDeps['connect']>): ReturnType<RuntimeDeps['connect']> {
+  #connect(
+    ...[server, settings, enterIdentity]: Parameters<RuntimeDeps['connect']>
+  ): ReturnType<RuntimeDeps['connect']> {
     return createUpstream(
       server,
       settings,
       (event) => this.#report(`server.${event.event}`, `${event.server}: ${event.detail}`),
-      { baseEnv: this.#deps.environment.variables },
+      { baseEnv: this.#deps.environment.variables, enterIdentity },
     );
   }
 

@@ -2,6 +2,7 @@ import { loadCatalog } from './catalog/load.ts';
 import type { Catalog, CatalogServer } from './catalog/types.ts';
 import type { Config } from './config/types.ts';
 import { GatewayError } from './errors.ts';
+import { loadPeers, type Peers } from './load-peers.ts';
 import { loadBundle } from './policy/bundle.ts';
 import { createEngine } from './policy/engine.ts';
 import type { Ranks } from './policy/sensitivity.ts';
@@ -12,6 +13,22 @@ import type { UpstreamSettings } from './upstream/types.ts';
 export interface Approved {
   catalog: Catalog;
   policy: PolicyEngine;
+}
+
+/** What is approved, and what this machine holds to meet its servers with. */
+export interface Serving extends Approved {
+  peers: Peers;
+}
+
+/** As {@link loadApproved}, with the files of {@link loadPeers}. */
+export async function loadServing(config: Config, ranks: Ranks): Promise<Serving> {
+  const approved = await loadApproved(config, ranks);
+  try {
+    return { ...approved, peers: await loadPeers(config, approved.catalog) };
+  } catch (error) {
+    approved.policy.close();
+    throw error;
+  }
 }
 
 /**
@@ -27,14 +44,17 @@ export async function loadApproved(config: Config, ranks: Ranks): Promise<Approv
 }
 
 /** Limits and credentials of one server: what runs is said by the catalog, these by the config (contracts section 8). */
-export function upstreamSettings(config: Config, server: CatalogServer): UpstreamSettings {
+export function upstreamSettings(config: Config, server: CatalogServer, peers: Peers): UpstreamSettings {
   const own = Object.hasOwn(config.upstreams, server.id) ? config.upstreams[server.id] : undefined;
+  const tls = peers.get(server.id);
   return {
+    ...(tls && { tls }),
     timeoutMs: own?.timeoutMs ?? config.limits.upstreamTimeoutMs,
     maxResponseBytes: config.limits.responseBytes,
     concurrency: config.limits.upstreamConcurrency,
     env: own?.env ?? {},
     headers: own?.headers ?? {},
+    sandbox: own?.sandbox ?? null,
   };
 }
 

@@ -11,7 +11,7 @@ import type { Config } from './config/types.ts';
 import { GatewayError } from './errors.ts';
 import { governedGateway } from './governed.ts';
 import { ListChanges } from './list-changes.ts';
-import { type Approved, loadApproved, upstreamSettings } from './load-authority.ts';
+import { loadServing, type Serving, upstreamSettings } from './load-authority.ts';
 import type { ChangeKind, GovernedGateway } from './mcp/types.ts';
 import type { PathDeps } from './pipeline/deps.ts';
 import { ParkedCalls } from './pipeline/parked.ts';
@@ -26,6 +26,7 @@ import type { Freshness, Monotonic } from './session/freshness.ts';
 import { Renewal } from './session/renewal.ts';
 import { Sessions } from './session/sessions.ts';
 import type { Timers } from './timers.ts';
+import type { EnterIdentity } from './upstream/identity-events.ts';
 import type { createUpstream } from './upstream/upstream.ts';
 
 export interface RuntimeDeps {
@@ -43,6 +44,7 @@ export interface RuntimeDeps {
   connect: (
     server: Parameters<typeof createUpstream>[0],
     settings: Parameters<typeof createUpstream>[1],
+    enterIdentity: EnterIdentity,
   ) => ReturnType<typeof createUpstream>;
   /** For operators: a code or event name, and what happened. */
   report: (event: string, detail: string) => void;
@@ -53,7 +55,7 @@ const FLUSH_MS = 60_000;
 const ALL_LISTS: readonly ChangeKind[] = ['tools', 'resources', 'prompts'];
 
 /** Builds the runtime on an open log and opens the gateway chain. */
-export async function createRuntime(deps: RuntimeDeps, approved: Approved): Promise<Runtime> {
+export async function createRuntime(deps: RuntimeDeps, approved: Serving): Promise<Runtime> {
   const { config, log } = deps;
   const exposures = new Exposures(deps.exposures, config.sessions.carryOverMs);
   const chain = new GatewayChain(log, randomUUID());
@@ -175,7 +177,7 @@ export class Runtime {
 
   async #activate(): Promise<void> {
     const { config, ranks } = this.#deps;
-    const next = connect(this.#deps, this.chain, this.#changes, await loadApproved(config, ranks));
+    const next = connect(this.#deps, this.chain, this.#changes, await loadServing(config, ranks));
     try {
       await enterAuthority(this.chain, next);
     } catch (error) {
@@ -225,15 +227,18 @@ function connect(
   deps: RuntimeDeps,
   chain: GatewayChain,
   changes: ListChanges,
-  { catalog, policy }: Approved,
+  { catalog, policy, peers }: Serving,
 ): Authority {
   const { clock, config, report } = deps;
   const enterDrift = (detail: JsonObject): void => {
     chain.enterAs('catalog_drift', detail).catch((error: unknown) => report('AUDIT_UNAVAILABLE', String(error)));
   };
+  const enterIdentity: EnterIdentity = (action, detail) => {
+    chain.enter(action, null, detail).catch((error: unknown) => report('AUDIT_UNAVAILABLE', String(error)));
+  };
   const live = new LiveCatalog(catalog, {
     clock,
-    connect: (server) => deps.connect(server, upstreamSettings(config, server)),
+    connect: (server) => deps.connect(server, upstreamSettings(config, server, peers), enterIdentity),
     onDrift: (item, { kind, classification }) => {
       report('CATALOG_DRIFT', `${item.name}: ${kind} (${classification})`);
       const what = 'inputSchema' in item ? { tool: item.name } : { prompt: item.name };

@@ -6,7 +6,8 @@ import type { DraftTool, ParsedCatalog } from './draft.ts';
 import { Fields, type Place } from './fields.ts';
 import { COMPLIANCE_DOMAINS, MAX_ITEMS, readSensitivity } from './label-rules.ts';
 import { CATALOG_NAME, clientSafe } from './names.ts';
-import { FINGERPRINT, pinned, readSpawn, readUrl, SHA256 } from './server-rules.ts';
+import { readReferencePeer, readReferenceSpiffeId } from './peer-rules.ts';
+import { readSpawn, SHA256 } from './server-rules.ts';
 import type { CatalogServer, ServerTransport } from './types.ts';
 
 const ENTRY_MEMBERS = [
@@ -22,7 +23,6 @@ const ENTRY_MEMBERS = [
   'catalog_exception',
 ];
 const SERVER_MEMBERS = ['display_name', 'transport', 'url', 'tls_fingerprint', 'spiffe_id', 'spawn', 'provenance'];
-const SPIFFE = { pattern: /^spiffe:\/\//, expected: 'a SPIFFE id ("spiffe://…") or null' };
 
 /** The reference's JSON array (wire-formats 6.1): a closed schema, hashed as the reference hashes it. */
 export function readReferenceForm(entries: JsonValue[], place: Place, ranks: Ranks): ParsedCatalog {
@@ -87,9 +87,9 @@ function readDefinition(entry: Fields, name: string): Pick<DraftTool, 'definitio
 function readServer(entry: Fields, tool: string, servers: Map<string, CatalogServer>): CatalogServer {
   const fields = new Fields(entry.get('server'), entry.place.at('server'), SERVER_MEMBERS);
   const displayName = fields.text('display_name');
-  fields.optionalText('spiffe_id', SPIFFE);
+  const spiffeId = readReferenceSpiffeId(fields);
   checkProvenance(fields);
-  const transport = readTransport(fields, tool);
+  const transport = readTransport(fields, tool, spiffeId);
   const id = canonicalDigest(fields.value);
   const known = servers.get(id);
   if (known !== undefined) return known;
@@ -99,13 +99,12 @@ function readServer(entry: Fields, tool: string, servers: Map<string, CatalogSer
   return server;
 }
 
-function readTransport(fields: Fields, tool: string): ServerTransport {
+function readTransport(fields: Fields, tool: string, spiffeId: string | null): ServerTransport {
   const kind = fields.oneOf('transport', ['http-sse', 'streamable-http', 'stdio']);
   if (kind === 'stdio') {
     return readSpawn(fields, 'spawn', (command, place) => besideCatalog(command, place, tool));
   }
-  const fingerprint = fields.text('tls_fingerprint', FINGERPRINT);
-  return { kind: 'http', url: readUrl(fields, 'url'), tlsFingerprint: pinned(fingerprint) };
+  return readReferencePeer(fields, spiffeId);
 }
 
 /** A relative path is taken from the catalog's folder; a bare name would be looked up in PATH, so it is refused. */

@@ -1,5 +1,5 @@
 import { canonicalSorted, digest, type JsonObject, type JsonValue } from '@cmcp/evidence';
-import type { Config, Credential } from './types.ts';
+import type { Config, Credential, SandboxConfig } from './types.ts';
 
 type Unhashed = Omit<Config, 'hash' | 'portableHash' | 'agentsHash' | 'operatorsHash'>;
 
@@ -41,7 +41,7 @@ export function withHashes(config: Unhashed, written: WrittenSecrets): Config {
     operator_socket: operator.socket,
     upstreams: Object.entries(upstreams)
       .sort(byName)
-      .map(([id, { env, headers, timeoutMs }]) => [id, sealed(env), sealed(headers), timeoutMs]),
+      .map(([id, { env, headers, ...settings }]) => [id, sealed(env), sealed(headers), { ...settings }]),
   };
   const portable: JsonObject = { ...placeless(config), ...named, upstreams: writtenUpstreams(config, written) };
   const hash = digest(canonicalSorted(effective));
@@ -69,11 +69,19 @@ function placeless(config: Unhashed): JsonObject {
   };
 }
 
+function placelessSandbox(sandbox: SandboxConfig | null): JsonValue {
+  if (sandbox === null) return null;
+  const { tool, network, read, write } = sandbox;
+  return { tool, network, read: read.length, write: write.length };
+}
+
 function writtenUpstreams({ upstreams }: Unhashed, written: WrittenSecrets): JsonValue {
   return Object.entries(upstreams)
     .sort(byName)
-    .map(([id, { timeoutMs }]) => {
+    .map(([id, { timeoutMs, ca, client, sandbox }]) => {
       const { env = {}, headers = {} } = written[id] ?? {};
-      return [id, Object.entries(env).sort(byName), Object.entries(headers).sort(byName), timeoutMs];
+      const secrets = [Object.entries(env).sort(byName), Object.entries(headers).sort(byName)];
+      const settings = { timeoutMs, ca: ca !== null, client: client !== null, sandbox: placelessSandbox(sandbox) };
+      return [id, ...secrets, settings];
     });
 }

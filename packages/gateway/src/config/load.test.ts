@@ -86,8 +86,17 @@ function everyKey() {
     },
     sensitivity: { vocabulary: { board_minutes: 2 } },
     upstreams: {
-      // biome-ignore lint/suspicious/noTemplateCurlyInString: the references under test
-      crm: { env: { CRM: '${CRM_TOKEN}' }, headers: { Authorization: 'Bearer $$${CRM_TOKEN}' }, timeout: '5s' },
+      crm: {
+        // biome-ignore lint/suspicious/noTemplateCurlyInString: a reference under test
+        env: { CRM: '${CRM_TOKEN}' },
+        // biome-ignore lint/suspicious/noTemplateCurlyInString: a reference under test
+        headers: { Authorization: 'Bearer $$${CRM_TOKEN}' },
+        ca: './tls/ca.pem',
+        client_certificate: './tls/gateway.pem',
+        client_key: './tls/gateway.key',
+        sandbox: { tool: 'bwrap', network: 'host', read: ['/srv/notes'], write: ['/srv/drafts'] },
+        timeout: '5s',
+      },
     },
     compat: 'cmcp-0.4',
   };
@@ -163,7 +172,16 @@ test('every documented key can be set, and no other is documented [D-04]', async
       inputTimeoutMs: 120_000,
     },
     vocabulary: { board_minutes: 2 },
-    upstreams: { crm: { env: { CRM: 'tok$en' }, headers: { Authorization: 'Bearer $tok$en' }, timeoutMs: 5000 } },
+    upstreams: {
+      crm: {
+        env: { CRM: 'tok$en' },
+        headers: { Authorization: 'Bearer $tok$en' },
+        timeoutMs: 5000,
+        ca: join(folder, 'tls/ca.pem'),
+        client: { certificate: join(folder, 'tls/gateway.pem'), key: join(folder, 'tls/gateway.key') },
+        sandbox: { tool: 'bwrap', network: 'host', read: ['/srv/notes'], write: ['/srv/drafts'] },
+      },
+    },
     compat: 'cmcp-0.4',
   });
 });
@@ -259,6 +277,9 @@ const wrongValues: [string, RegExp][] = [
   ['sensitivity: {vocabulary: {pii: 3}}', /"pii" is not a label that is not built in/],
   ['sensitivity: {vocabulary: {__proto__: 3}}', /"__proto__" is not a label/],
   ['sensitivity: {vocabulary: {board: -1}}', /vocabulary\.board: expected a whole number/],
+  ['upstreams: {crm: {client_key: ./k.pem}}', /client_certificate and client_key go together/],
+  ['upstreams: {crm: {sandbox: {read: [../x]}}}', /upstreams\.crm\.sandbox\.read/],
+  ['upstreams: {crm: {sandbox: systemd-run}}', /upstreams\.crm\.sandbox/],
   ['upstreams: {crm: {headers: {Host: x}}}', /"Host" is not a header name/],
   ['upstreams: {crm: {headers: {Mcp-Session-Id: x}}}', /"Mcp-Session-Id" is not a header name/],
   ['upstreams: {crm: {headers: {"X\\r": x}}}', /is not a header name/],

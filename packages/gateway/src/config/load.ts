@@ -10,7 +10,7 @@ import { liesInside, socketProblem } from './paths.ts';
 import type { Reader } from './readers.ts';
 import { CONFIG_SCHEMA, parsePin } from './schema.ts';
 import { type Position, type Problem, parseTree } from './tree.ts';
-import type { AttestationConfig, Config, TlsConfig } from './types.ts';
+import type { AttestationConfig, Config, ServerConfig, TlsConfig } from './types.ts';
 
 type Settings = typeof CONFIG_SCHEMA extends Reader<infer T> ? T : never;
 
@@ -173,12 +173,39 @@ function assemble(file: string, settings: Settings, environment: Environment, re
     },
     vocabulary: settings.sensitivity.vocabulary,
     upstreams: Object.fromEntries(
-      Object.entries(settings.upstreams).map(([id, { env, headers, timeout }]) => [
-        id,
-        { env: values(env), headers: values(headers), timeoutMs: timeout },
-      ]),
+      Object.entries(settings.upstreams).map(([id, given]) => [id, serverOf(folder, id, given, report)]),
     ),
     compat: settings.compat,
+  };
+}
+
+function serverOf(
+  folder: string,
+  id: string,
+  {
+    env,
+    headers,
+    timeout,
+    ca,
+    client_certificate: certificate,
+    client_key: key,
+    sandbox,
+  }: Settings['upstreams'][string],
+  report: Report,
+): ServerConfig {
+  if ((certificate === null) !== (key === null)) {
+    report(`upstreams.${id}`, 'client_certificate and client_key go together; give both or neither');
+  }
+  return {
+    env: values(env),
+    headers: values(headers),
+    timeoutMs: timeout,
+    ca: ca === null ? null : resolve(folder, ca),
+    client:
+      certificate === null || key === null
+        ? null
+        : { certificate: resolve(folder, certificate), key: resolve(folder, key) },
+    sandbox,
   };
 }
 

@@ -55,6 +55,10 @@ function path(example: string): Reader<string> {
   });
 }
 
+const absolutePath = text('an absolute path without `..`, such as /srv/notes', (given) =>
+  given.startsWith('/') && !given.includes('\0') && !given.split('/').includes('..') ? given : undefined,
+);
+
 const host = text('a host, with a port or for every port, such as gateway.example:8443', (given) =>
   /^(?:[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?$/.test(given) ? given.toLowerCase() : undefined,
 );
@@ -96,6 +100,45 @@ const upstream = section('settings of a server', {
     ),
     '{}',
     'Request headers for an HTTP server.',
+  ),
+  ca: setting(
+    nullable(path('./tls/tools-ca.pem')),
+    'null',
+    'PEM file with the private authority that the catalog names by digest (`ca` of the server). No other authority is trusted for this server.',
+  ),
+  client_certificate: setting(
+    nullable(path('./tls/gateway.pem')),
+    'null',
+    'PEM file of the certificate, leaf first, that the gateway shows to an HTTPS server.',
+  ),
+  client_key: setting(nullable(path('./tls/gateway.key')), 'null', 'PEM file of its private key.'),
+  sandbox: setting(
+    nullable(
+      section(
+        'a sandbox',
+        {
+          tool: setting(
+            oneOf('bwrap'),
+            'bwrap',
+            'What builds it: bubblewrap. A server whose sandbox cannot be built is not started.',
+          ),
+          network: setting(
+            oneOf('none', 'host'),
+            'none',
+            'Whether the server has the network of this machine or none at all.',
+          ),
+          read: setting(
+            list(absolutePath),
+            '[]',
+            'What it may read besides the system’s own files, its program and its package.',
+          ),
+          write: setting(list(absolutePath), '[]', 'What it may change.'),
+        },
+        'tool',
+      ),
+    ),
+    'null',
+    'Sandbox of a stdio server. `sandbox: bwrap` is short for its tool. Null: the server has the rights of the gateway’s user, and sessions say `egress-unconfined`.',
   ),
   timeout: setting(
     nullable(duration('100ms', '1h')),

@@ -46,10 +46,31 @@ export interface Config {
   /** Extra labels: label → rank ≥ 0. Built-ins win. */
   vocabulary: Record<string, number>;
   /** Per server id: secrets and limits. */
-  upstreams: Record<string, { env: Record<string, string>; headers: Record<string, string>; timeoutMs: number | null }>;
+  upstreams: Record<string, ServerConfig>;
   /** Emits the reference's `_cmcp` object and status codes. */
   compat: 'none' | 'cmcp-0.4';
 }
+
+/** What the config says of one server of the catalog. Paths of files are absolute. */
+export interface ServerConfig {
+  env: Record<string, string>;
+  headers: Record<string, string>;
+  timeoutMs: number | null;
+  /** The private authority of an HTTPS server. */
+  ca: string | null;
+  /** What the gateway shows of itself to an HTTPS server. */
+  client: { certificate: string; key: string } | null;
+  /** null: a stdio server has the rights of the gateway's user. */
+  sandbox: SandboxConfig | null;
+}
+
+export type SandboxConfig = {
+  tool: 'bwrap';
+  network: 'none' | 'host';
+  /** Absolute paths. */
+  read: string[];
+  write: string[];
+};
 
 /** A bearer credential at rest: never the token. */
 export interface Credential {

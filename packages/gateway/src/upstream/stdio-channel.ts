@@ -1,5 +1,6 @@
 import type { JsonObject } from '@cmcp/evidence';
 import type { ServerTransport } from '../catalog/types.ts';
+import type { SandboxConfig } from '../config/types.ts';
 import { GatewayError } from '../errors.ts';
 import type { AskKind } from '../mcp/asks.ts';
 import { type ClientDialect, OWN_TERMS } from '../mcp/client.ts';
@@ -8,14 +9,19 @@ import { Backoff } from './backoff.ts';
 import type { Channel, ChannelRequest } from './channel.ts';
 import { childEnvironment } from './child-environment.ts';
 import { type EventLog, printable } from './event-log.ts';
+import type { GuardRequest } from './guard.ts';
 import type { Hearing } from './hearing.ts';
-import { checkServerFile } from './measure-server.ts';
+import type { IdentityEvents } from './identity-events.ts';
+import { IdentityRefused } from './identity-refused.ts';
+import { launchOf } from './launch.ts';
+import { type MeasuredServer, measureServer } from './measure-server.ts';
 import type { MonotonicTimers } from './monotonic.ts';
 import type { News } from './news.ts';
 import type { OwnRequests } from './own-requests.ts';
 import { Revival } from './revival.ts';
+import { egressOf, sandboxLabel } from './sandbox.ts';
 import { type Scope, unsent } from './scope.ts';
-import { startServerProcess } from './server-process.ts';
+import { type ServerProcess, startServerProcess } from './server-process.ts';
 import { StdioConnection } from './stdio-connection.ts';
 import { negotiateStdio } from './stdio-negotiation.ts';
 import type { UpstreamResult, UpstreamSettings } from './types.ts';
@@ -29,6 +35,7 @@ export interface StdioChannelOptions {
   /** Milliseconds between closed input, SIGTERM and SIGKILL. */
   graceMs: number;
   log: EventLog;
+  identity: IdentityEvents;
   timers: MonotonicTimers;
   hearing: Hearing;
   news: News;
@@ -146,31 +153,47 @@ export class StdioChannel implements Channel {
     } catch (error) {
       this.#backoff.ended();
       if (!(error instanceof GatewayError)) throw error;
+      if (error instanceof IdentityRefused) this.#options.identity.refused(error.detail);
       this.#options.log.write('start_failed', error.detail);
       throw unavailable(error.detail, error);
     }
   }
 
   async #launch(): Promise<Live> {
+    const { spawn, settings } = this.#options;
+    const measured = await measureServer(spawn, settings.env);
+    try {
+      return await this.#launchMeasured(measured);
+    } finally {
+      await measured.close();
+    }
+  }
+
+  async #launchMeasured(measured: MeasuredServer): Promise<Live> {
     const { spawn, settings, baseEnv, graceMs, timers, log, hearing } = this.#options;
-    await checkServerFile(spawn, settings.env);
     this.#requireOpen();
+    const { sandbox = null, maxResponseBytes } = settings;
     const env = childEnvironment(baseEnv, settings.env);
-    const request = { command: spawn.command, args: spawn.args, env, graceMs };
-    const process = await startServerProcess(request, timers);
-    const { maxResponseBytes } = settings;
+    const request = await launchOf(measured, { env, graceMs, sandbox, own: ownFiles(spawn) });
+    const process = await startServerProcess(request, measured.executable, timers);
+    // Before the first byte: what was put in place between the look and the start is ended unheard (W-29).
+    await unchanged(measured, process);
     const connection = new StdioConnection(process, { maxResponseBytes, log, timers, hearing });
     this.#current = connection;
     let dialect: ClientDialect;
     try {
       this.#requireOpen();
       dialect = await this.#agree(connection);
+      // And once it has loaded what it needs to answer, before anything of a call.
+      await unchanged(measured, process);
     } catch (error) {
       await connection.stop();
       if (!(error instanceof GatewayError)) throw error;
+      if (error instanceof IdentityRefused) throw error;
       throw unavailable(`${error.detail} ${printable(process.stderrTail())}`.trim(), error);
     }
     log.write('started', `pid ${process.pid}`);
+    this.#options.identity.started(factsOf(measured, request, sandbox));
     this.#starts += 1;
     const live: Live = { connection, dialect, number: this.#starts, logging: null };
     this.#live = live;
@@ -232,6 +255,29 @@ export class StdioChannel implements Channel {
     this.#options.news.everyListChanged();
     this.#revival.start();
   }
+}
+
+async function unchanged(measured: MeasuredServer, process: ServerProcess): Promise<void> {
+  try {
+    await measured.recheck();
+  } catch (error) {
+    await process.kill();
+    throw error;
+  }
+}
+
+/** What a sandboxed server may read without being given it by the config. */
+function ownFiles({ measureTarget, package: tree }: StdioChannelOptions['spawn']): string[] {
+  return [measureTarget, tree?.path].filter((path) => typeof path === 'string');
+}
+
+function factsOf({ pinned }: MeasuredServer, { opened }: GuardRequest, sandbox: SandboxConfig | null): JsonObject {
+  return {
+    pinned: pinned.length === 0 ? 'nothing' : pinned.join(' '),
+    executed: opened ? 'descriptor' : 'path',
+    sandbox: sandboxLabel(sandbox),
+    egress: egressOf(sandbox),
+  };
 }
 
 function unavailable(detail: string, cause?: unknown): GatewayError {

@@ -1,4 +1,5 @@
 import type { JsonObject, JsonValue } from '@cmcp/evidence';
+import type { SandboxConfig } from '../config/types.ts';
 import type { Ask, ClientAbilities } from '../mcp/asks.ts';
 import type { LogLevel } from '../mcp/log-level.ts';
 import type { ChangeKind, ListKind, Notice } from '../mcp/types.ts';
@@ -95,6 +96,12 @@ export interface Upstream {
   close(): Promise<void>;
 }
 
+/** PEM: whom a server's certificate must lead to (null: those of Node), and what the gateway shows of itself. */
+export interface PeerMaterial {
+  authorities: string[] | null;
+  client: { certificate: string; key: string } | null;
+}
+
 /** Limits and credentials of one server, from the config. */
 export interface UpstreamSettings {
   /** Milliseconds until a call is given up; progress cannot extend it. Time that a person takes to answer is not counted. */
@@ -106,6 +113,10 @@ export interface UpstreamSettings {
   env: Record<string, string>;
   /** Added to HTTP requests, e.g. Authorization. Never the agent's. */
   headers: Record<string, string>;
+  /** For HTTPS servers with a private authority or a client certificate. */
+  tls?: PeerMaterial;
+  /** For stdio servers. */
+  sandbox?: SandboxConfig | null;
 }
 
 export type UpstreamLog = (event: { server: string; event: string; detail: string }) => void;

@@ -12,6 +12,7 @@ import type { Channel, ChannelRequest } from './channel.ts';
 import { EventLog } from './event-log.ts';
 import { Hearing } from './hearing.ts';
 import { HttpChannel } from './http-channel.ts';
+import { type EnterIdentity, IdentityEvents } from './identity-events.ts';
 import { usableItems } from './live-items.ts';
 import { type MonotonicTimers, monotonicTimers } from './monotonic.ts';
 import { News } from './news.ts';
@@ -54,6 +55,8 @@ export interface UpstreamDeps {
   /** Finds the addresses of a server's name; absent: the system does. */
   lookup?: LookupFunction;
   timers?: MonotonicTimers;
+  /** Absent: outside a gateway there is no chain to enter it in. */
+  enterIdentity?: EnterIdentity;
   /** Milliseconds that a child is given after its input is closed, and again after SIGTERM. */
   graceMs?: number;
 }
@@ -118,7 +121,8 @@ class ServerUpstream implements Upstream {
       onUpdated: (uri) => this.#news.updated(uri),
     });
     const { transport, asks } = server;
-    const common = { asks, settings, log, timers, hearing: this.#hearing, news: this.#news, own: this.#own };
+    const identity = new IdentityEvents(server.id, log, deps.enterIdentity ?? (() => {}));
+    const common = { identity, asks, settings, log, timers, hearing: this.#hearing, news: this.#news, own: this.#own };
     const channel: Channel =
       transport.kind === 'stdio'
         ? new StdioChannel({ ...common, spawn: transport, baseEnv: deps.baseEnv, graceMs: deps.graceMs ?? GRACE_MS })
