@@ -21,11 +21,6 @@ export function sandboxLabel(sandbox: SandboxConfig | null): string {
   return sandbox === null ? 'none' : `${sandbox.tool} network=${sandbox.network}`;
 }
 
-/** Whether a child can reach the network past the gateway (OMCP-09). */
-export function egressOf(sandbox: SandboxConfig | null): 'confined' | 'egress-unconfined' {
-  return sandbox?.network === 'none' ? 'confined' : 'egress-unconfined';
-}
-
 /**
  * The same start inside bubblewrap: namespaces of its own, no capabilities, and of the file system what `own` and the config name.
  * @throws IdentityRefused when bubblewrap is not installed, or in somebody else's hands
