@@ -47,8 +47,8 @@ async function withPeer(
   }
 }
 
-const chain = async ({ gatewaySession, sessionsFolder }: StartedGateway): Promise<AuditEntry[]> =>
-  (await sessionFile({ sessionsFolder }, gatewaySession)).bundle.entries;
+const chain = async (started: StartedGateway): Promise<AuditEntry[]> =>
+  (await sessionFile(started, started.gatewaySession)).bundle.entries;
 
 /** The call is refused before the server saw a byte, and both chains say so. */
 async function refusedBy(bed: TestBed, why: RegExp): Promise<void> {
@@ -176,7 +176,7 @@ test('the gateway shows its own certificate to a server that asks for one', LIMI
     const client = await bed.client(url);
     const error = await refused(client.callTool({ name: 'echo', arguments: {} }));
     assert.equal(bed.server.calls.length, 0);
-    assert.match(error.data.error_code, /^(?:UPSTREAM_UNAVAILABLE|OUTCOME_UNKNOWN)$/);
+    assert.match(String(error.data.error_code), /^(?:UPSTREAM_UNAVAILABLE|OUTCOME_UNKNOWN)$/);
   });
 });
 

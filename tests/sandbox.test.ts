@@ -7,7 +7,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import type { JsonObject } from '@cmcp/evidence';
+import { digest, type JsonObject } from '@cmcp/evidence';
 import { sandboxArguments } from '../packages/gateway/src/upstream/sandbox.ts';
 import { callMeta, endSession, refused } from './support/calls.ts';
 import { TestBed } from './support/gateway.ts';
@@ -48,7 +48,10 @@ async function tried(sandbox: string, attempt: (what: Tried['what']) => Promise<
   const folder = await mkdtemp(join(home, 'run-'));
   const script = join(folder, 'server.cjs');
   await writeFile(script, SERVER);
-  const spawn = { command: NODE, args: [script], measure_target: script };
+  // A sandboxed one is pinned as well: it is executed by its descriptor inside.
+  const interpreter = { path: NODE, digest: await digestOf(NODE) };
+  const pins = sandbox === '' ? {} : { binary_digest: await digestOf(script), interpreter };
+  const spawn = { command: NODE, args: [script], measure_target: script, ...pins };
   const bed = await TestBed.create({
     tools: [{ name: 'try', inputSchema: { type: 'object' } }],
     record: { transport: 'stdio', spawn },
@@ -69,6 +72,10 @@ async function tried(sandbox: string, attempt: (what: Tried['what']) => Promise<
   } finally {
     await bed.close();
   }
+}
+
+async function digestOf(path: string): Promise<string> {
+  return digest(new Uint8Array(await readFile(path)));
 }
 
 /** A socket of this machine, and whether anybody came to it. */
@@ -108,8 +115,8 @@ test(
     assert.equal(await readFile(join(given, 'note'), 'utf8'), 'n');
     assert.equal(detail.egress, 'confined');
     assert.deepEqual(
-      started.map(({ sandbox, egress }) => [sandbox, egress]),
-      [['bwrap network=none', 'confined']],
+      started.map(({ executed, sandbox, egress }) => [executed, sandbox, egress]),
+      [['descriptor', 'bwrap network=none', 'confined']],
     );
   },
 );

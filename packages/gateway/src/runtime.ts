@@ -6,6 +6,7 @@ import { GatewayChain } from './audit/gateway-chain.ts';
 import type { AuditLog, Exposure } from './audit/types.ts';
 import type { Authority } from './authority.ts';
 import { LiveCatalog } from './catalog/live.ts';
+import type { CatalogServer } from './catalog/types.ts';
 import type { Clock } from './clock.ts';
 import type { Config } from './config/types.ts';
 import { GatewayError } from './errors.ts';
@@ -27,7 +28,10 @@ import { Renewal } from './session/renewal.ts';
 import { Sessions } from './session/sessions.ts';
 import type { Timers } from './timers.ts';
 import type { EnterIdentity } from './upstream/identity-events.ts';
+import { judgeProvenance, type ProvenanceVerdict, provenanceDetail } from './upstream/provenance.ts';
+import type { Upstream } from './upstream/types.ts';
 import type { createUpstream } from './upstream/upstream.ts';
+import { VouchedUpstream } from './upstream/vouched-upstream.ts';
 
 export interface RuntimeDeps {
   config: Config;
@@ -238,7 +242,10 @@ function connect(
   };
   const live = new LiveCatalog(catalog, {
     clock,
-    connect: (server) => deps.connect(server, upstreamSettings(config, server, peers), enterIdentity),
+    connect: (server) => {
+      const upstream = deps.connect(server, upstreamSettings(config, server, peers), enterIdentity);
+      return vouched(deps, server, upstream, enterIdentity);
+    },
     onDrift: (item, { kind, classification }) => {
       report('CATALOG_DRIFT', `${item.name}: ${kind} (${classification})`);
       const what = 'inputSchema' in item ? { tool: item.name } : { prompt: item.name };
@@ -253,6 +260,23 @@ function connect(
     onUnanswered: (server, error) => report('UPSTREAM_UNAVAILABLE', `${server.displayName}: ${String(error)}`),
   });
   return { catalog, policy, live };
+}
+
+/** Where a server is to be vouched for, every outcome is entered, also that nobody does (W-30). */
+function vouched(
+  { clock, config, report }: RuntimeDeps,
+  server: CatalogServer,
+  upstream: Upstream,
+  enter: EnterIdentity,
+): Upstream {
+  const floor = config.catalog.requiredKind;
+  if (server.provenance === undefined && floor === null) return upstream;
+  const judge = (tools: JsonObject[] | null): Promise<ProvenanceVerdict> =>
+    judgeProvenance(server, tools, { floor, nowSeconds: Math.floor(clock.nowMicros() / 1_000_000) });
+  return new VouchedUpstream(upstream, judge, (verdict) => {
+    if (verdict.refusal !== null) report('server.refused', `${server.id}: ${verdict.refusal}`);
+    enter('server.provenance', provenanceDetail(server, verdict));
+  });
 }
 
 async function openChain(deps: RuntimeDeps, chain: GatewayChain, authority: Authority): Promise<string> {

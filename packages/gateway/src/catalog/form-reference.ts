@@ -7,6 +7,7 @@ import { Fields, type Place } from './fields.ts';
 import { COMPLIANCE_DOMAINS, MAX_ITEMS, readSensitivity } from './label-rules.ts';
 import { CATALOG_NAME, clientSafe } from './names.ts';
 import { readReferencePeer, readReferenceSpiffeId } from './peer-rules.ts';
+import { readProvenance } from './provenance-rules.ts';
 import { readSpawn, SHA256 } from './server-rules.ts';
 import type { CatalogServer, ServerTransport } from './types.ts';
 
@@ -88,13 +89,21 @@ function readServer(entry: Fields, tool: string, servers: Map<string, CatalogSer
   const fields = new Fields(entry.get('server'), entry.place.at('server'), SERVER_MEMBERS);
   const displayName = fields.text('display_name');
   const spiffeId = readReferenceSpiffeId(fields);
-  checkProvenance(fields);
+  const provenance = readProvenance(fields);
   const transport = readTransport(fields, tool, spiffeId);
   const id = canonicalDigest(fields.value);
   const known = servers.get(id);
   if (known !== undefined) return known;
   const identity = transport.kind === 'http' ? transport.url : '';
-  const server: CatalogServer = { id, displayName, transport, identity, instructions: null, asks: [] };
+  const server: CatalogServer = {
+    id,
+    displayName,
+    transport,
+    identity,
+    instructions: null,
+    asks: [],
+    ...(provenance && { provenance }),
+  };
   servers.set(id, server);
   return server;
 }
@@ -113,12 +122,4 @@ function besideCatalog(command: string, place: Place, tool: string): string {
   throw place.refuse(
     `"${command}" of tool "${tool}" would be searched for in PATH; write the absolute path of the program`,
   );
-}
-
-function checkProvenance(server: Fields): void {
-  const value = server.get('provenance');
-  if (value === undefined || value === null) return;
-  const fields = new Fields(value, server.place.at('provenance'), ['record_path', 'publisher_jwk']);
-  fields.text('record_path');
-  fields.object('publisher_jwk');
 }

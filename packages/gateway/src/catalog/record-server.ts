@@ -2,10 +2,20 @@ import type { JsonValue } from '@cmcp/evidence';
 import type { AskKind } from '../mcp/asks.ts';
 import { Fields, type Place } from './fields.ts';
 import { PEER_MEMBERS, readPeer } from './peer-rules.ts';
+import { readProvenance } from './provenance-rules.ts';
 import { readPinnedSpawn } from './server-rules.ts';
 import type { CatalogServer, ServerTransport } from './types.ts';
 
-const SERVER_MEMBERS = ['id', 'display_name', 'transport', 'spawn', ...PEER_MEMBERS, 'instructions', 'asks'];
+const SERVER_MEMBERS = [
+  'id',
+  'display_name',
+  'transport',
+  'spawn',
+  ...PEER_MEMBERS,
+  'provenance',
+  'instructions',
+  'asks',
+];
 const SERVER_ID = { pattern: /^[a-zA-Z0-9][a-zA-Z0-9_-]{0,47}$/, expected: '1 to 48 letters, digits, "_" or "-"' };
 const ASKS: readonly AskKind[] = ['elicit', 'sample', 'list_roots'];
 
@@ -14,6 +24,7 @@ export function readServer(raw: JsonValue, place: Place): CatalogServer {
   const fields = new Fields(raw, place, SERVER_MEMBERS);
   const id = fields.text('id', SERVER_ID);
   const transport = readTransport(fields);
+  const provenance = readProvenance(fields);
   return {
     id,
     displayName: fields.optionalText('display_name') ?? id,
@@ -22,6 +33,7 @@ export function readServer(raw: JsonValue, place: Place): CatalogServer {
     // No text at all is nothing to show.
     instructions: fields.optionalText('instructions') || null,
     asks: readAsks(fields),
+    ...(provenance && { provenance }),
   };
 }
 

@@ -42,6 +42,8 @@ export interface CatalogServer {
   identity: string;
   /** Approved instructions: what agents are shown of the server's own; null: none were approved. */
   instructions: string | null;
+  /** Whose word there is for the server, and where; absent: nobody's. */
+  provenance?: { recordPath: string; publisherKey: string };
   /** What the server may ask of the agent's side while it serves a request. It is offered nothing else. */
   asks: readonly AskKind[];
 }

@@ -50,7 +50,7 @@ export function withHashes(config: Unhashed, written: WrittenSecrets): Config {
 
 /** The settings that are not paths. What policy and catalog hold is measured apart, so their pins say nothing more. */
 function placeless(config: Unhashed): JsonObject {
-  const { dev, listen, allowedHosts, allowedOrigins, mode, audit, sessions, limits, compat, tls } = config;
+  const { dev, listen, allowedHosts, allowedOrigins, mode, audit, sessions, limits, compat, tls, catalog } = config;
   const { provider, tpm, roots, validityMs, staleness, launch } = config.attestation;
   const { seal, rollbackCounter } = tpm;
   return {
@@ -63,6 +63,7 @@ function placeless(config: Unhashed): JsonObject {
     sessions,
     limits,
     compat,
+    requiredProvenance: catalog.requiredKind,
     tls: tls === null ? null : tls.kind === 'files' && tls.clientCa !== null ? 'files, client certificates' : tls.kind,
     attestation: { provider, roots: roots.length, validityMs, staleness, launch },
     tpm: { address: tpm.address.kind, akCertificate: tpm.akCertificate !== null, seal, rollbackCounter },

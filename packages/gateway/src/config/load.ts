@@ -146,6 +146,7 @@ function assemble(file: string, settings: Settings, environment: Environment, re
     catalog: {
       path: resolve(folder, settings.catalog.path),
       pin: agreedPin('catalog.hash', settings.catalog.hash, 'CMCP_CATALOG_HASH', environment.catalogHash, report),
+      requiredKind: settings.catalog.required_provenance_kind,
     },
     agents: credentials(settings.agents),
     stdioSubject: settings.stdio.subject,

@@ -1,3 +1,4 @@
+import { PROVENANCE_KINDS } from '@cmcp/evidence';
 import { PROVIDERS } from '../attestation/types.ts';
 import { sensitivityRanks } from '../policy/sensitivity.ts';
 import { parseListen } from './address.ts';
@@ -196,6 +197,11 @@ export const CONFIG_SCHEMA = section('the configuration', {
           nullable(pin),
           'null',
           'The approved catalog hash, required outside dev mode. `cmcp check` prints it.',
+        ),
+        required_provenance_kind: setting(
+          nullable(oneOf(...PROVENANCE_KINDS)),
+          'null',
+          'The least that must stand behind every server: the kind of its verified provenance record. Servers with less are refused. Null: a record is verified where the catalog names one.',
         ),
       },
       'path',

@@ -1,3 +1,4 @@
+import type { ProvenanceKind } from '@cmcp/evidence';
 import type { TpmAddress } from '../attestation/tpm/api.ts';
 import type { LaunchLevel, ProviderKind } from '../attestation/types.ts';
 import type { Mode } from '../policy/types.ts';
@@ -23,7 +24,8 @@ export interface Config {
   dataDir: string;
   mode: Mode;
   policy: { path: string; pin: string | null };
-  catalog: { path: string; pin: string | null };
+  /** `requiredKind`: the weakest provenance record that a server may have; null: it needs none. */
+  catalog: { path: string; pin: string | null; requiredKind: ProvenanceKind | null };
   agents: Credential[];
   /** Subject of the one caller of `cmcp start --stdio`. */
   stdioSubject: string | null;

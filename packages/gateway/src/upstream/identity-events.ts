@@ -4,7 +4,10 @@ import { type EventLog, printable } from './event-log.ts';
 const MAX_REASON = 300;
 
 /** Enters into the gateway's own chain what a server was started as, and why one is not who it should be. */
-export type EnterIdentity = (action: 'server.started' | 'server.refused', detail: JsonObject) => void;
+export type EnterIdentity = (
+  action: 'server.started' | 'server.refused' | 'server.provenance',
+  detail: JsonObject,
+) => void;
 
 /** Of one server. The same refusal is entered once until something else happened: calls may repeat it without end. */
 export class IdentityEvents {

@@ -3,6 +3,7 @@ import type { SandboxConfig } from '../config/types.ts';
 import type { Ask, ClientAbilities } from '../mcp/asks.ts';
 import type { LogLevel } from '../mcp/log-level.ts';
 import type { ChangeKind, ListKind, Notice } from '../mcp/types.ts';
+import type { ProvenanceVerdict } from './provenance.ts';
 
 /** A tool, resource, resource template or prompt as a live server advertises it, every member kept. */
 export interface Listed {
@@ -90,6 +91,8 @@ export interface Upstream {
    * any number of listeners. Resolves with what ends it, or null where the server does not offer subscriptions.
    */
   subscribe(uri: string, onUpdated: () => void, signal: AbortSignal): Promise<(() => void) | null>;
+  /** What became of its provenance record; null: not decided yet. Absent: nobody asks. */
+  readonly provenance?: ProvenanceVerdict | null;
   /** The server says that a list changed, or it was restarted, so that definitions must be compared anew. */
   onChanged(listener: (kind: ChangeKind) => void): void;
   /** Child gone, sockets closed, pending calls rejected. Idempotent. */
