@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { suggestion, takeApart } from './arguments.ts';
 import type { Command } from './command.ts';
 import { attestCommand } from './commands/attest.ts';
+import { catalogCommand } from './commands/catalog.ts';
 import { checkCommand } from './commands/check.ts';
 import { connectCommand } from './commands/connect.ts';
 import { demoCommand } from './commands/demo.ts';
@@ -21,6 +22,7 @@ const COMMANDS: readonly Command[] = [
   demoCommand,
   initCommand,
   checkCommand,
+  catalogCommand,
   policyCommand,
   startCommand,
   connectCommand,

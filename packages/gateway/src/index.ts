@@ -14,6 +14,7 @@ export { processConditions } from './attestation/process-guards/guard.ts';
 export { ownProcess, type ProcessFacts } from './attestation/process-guards/process-facts.ts';
 export { systemPlatforms } from './attestation/system-platforms.ts';
 export type { Detection, EvidenceProvider } from './attestation/types.ts';
+export { pinnedSpawn } from './authoring/catalog/pin.ts';
 export { schemaOf } from './authoring/schema-of.ts';
 export { type Environment, readEnvironment } from './config/environment.ts';
 export { knownKeysFile } from './config/known-keys.ts';

@@ -5,6 +5,8 @@ import { IdentityRefused } from './identity-refused.ts';
 export interface Shebang {
   /** null: `env` looks for it in PATH. */
   path: string | null;
+  /** As the line has it; what `env` looks for. */
+  name: string;
   /** Between the interpreter and the script; Linux passes on at most one. */
   args: string[];
 }
@@ -24,12 +26,12 @@ export async function shebangOf(file: FileHandle): Promise<Shebang | null> {
   const [, path = '', argument = ''] = /^#![ \t]*([^ \t\n]*)[ \t]*([^\n]*?)[ \t]*(?:\n|$)/.exec(text) ?? [];
   if (!text.includes('\n') || !path.startsWith('/'))
     throw new IdentityRefused('the #! line of the command is not usable');
-  if (!path.endsWith('/env')) return { path, args: argument === '' ? [] : [argument] };
+  if (!path.endsWith('/env')) return { path, name: path, args: argument === '' ? [] : [argument] };
   // With options or variables before it, what is run is for `env` to say.
   if (!/^[^-\s=][^\s=]*$/.test(argument)) {
     throw new IdentityRefused(
       'the #! line of the command runs env with more than a name; make the interpreter the command',
     );
   }
-  return { path: null, args: [] };
+  return { path: null, name: argument, args: [] };
 }
