@@ -268,8 +268,8 @@ async function unchanged(measured: MeasuredServer, process: ServerProcess): Prom
 }
 
 /** What a sandboxed server may read without being given it by the config. */
-function ownFiles({ measureTarget, package: tree }: StdioChannelOptions['spawn']): string[] {
-  return [measureTarget, tree?.path].filter((path) => typeof path === 'string');
+function ownFiles({ command, measureTarget, package: tree }: StdioChannelOptions['spawn']): string[] {
+  return [command, measureTarget, tree?.path].filter((path) => typeof path === 'string');
 }
 
 function factsOf({ pinned }: MeasuredServer, { opened }: GuardRequest, sandbox: SandboxConfig | null): JsonObject {
