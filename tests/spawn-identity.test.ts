@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { existsSync, renameSync } from 'node:fs';
 import { chmod, chown, copyFile, mkdir, mkdtemp, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -346,6 +346,28 @@ test(
     const interpreter = { path: NODE, digest: NODE_DIGEST };
     const command = { ...transportOf(installed), command: script, args: [], measureTarget: null, interpreter };
     assert.equal(textOf(await connect(t, command, {}, { baseEnv }).call('echo')), NODE);
+    assert.equal(existsSync(mark), false);
+  },
+);
+
+test(
+  'a script that is exchanged between the look and the start is ended before it is sent a byte [ATK-23] [W-29]',
+  LIMITS,
+  async (t) => {
+    const installed = await install();
+    const { folder, mark, script } = installed;
+    t.after(() => rm(folder, { recursive: true, force: true }));
+    await writeFile(`${script}.evil`, `${SERVER}process.stdin.once('data', () => { ${evil(mark)} });\n`);
+    const transport = { ...transportOf(installed), interpreter: { path: NODE, digest: NODE_DIGEST } };
+    // Asked for once everything was hashed, and before anything is started.
+    const baseEnv = {
+      get HOME(): string {
+        if (existsSync(`${script}.evil`)) renameSync(`${script}.evil`, script);
+        return folder;
+      },
+    };
+    const { call } = connect(t, transport, {}, { baseEnv });
+    await assert.rejects(call('echo'), failsWith('UPSTREAM_UNAVAILABLE', /was exchanged while the server started/));
     assert.equal(existsSync(mark), false);
   },
 );

@@ -46,7 +46,7 @@ export async function pinnedSpawn(
   }
   const { entrypoint, ...spawn } = await resolved(config, spawnOf(config, server), searchPath);
   const { digest } = await measureFile(entrypoint);
-  const pins = { ...spawn, binaryDigest: digest };
+  const pins: Spawn = { ...spawn, binaryDigest: digest };
   if (spawn.measureTarget !== null) {
     pins.interpreter = { path: spawn.command, digest: (await measureFile(spawn.command)).digest };
     const found = await packageOf(entrypoint, packageFolder);
