@@ -8,6 +8,7 @@ import type { AuditEntry } from '@cmcp/evidence';
 import { Gateway, loadConfig, readEnvironment, type StartedGateway } from '@cmcp/gateway';
 import { callMeta, refused } from './support/calls.ts';
 import { type CertificateTerms, certificate, selfSigned, type TestCertificate } from './support/certificate.ts';
+import { cmcpInProcess } from './support/cli-in-process.ts';
 import { TestBed } from './support/gateway.ts';
 import { quietProcess } from './support/process.ts';
 import { sessionFile } from './support/session-files.ts';
@@ -226,3 +227,35 @@ for (const record of PLACEHOLDERS) {
     ),
   );
 }
+
+test(
+  'a pinned server cannot send the gateway elsewhere, and a pin opens no refused address [ATK-28] [G9]',
+  LIMITS,
+  async (t) => {
+    const shown = selfSigned('server');
+    const elsewhere = await fakeHttp(t, ({ response }) => answerJson(response, {}), shown);
+    const place = elsewhere.transport.kind === 'http' ? elsewhere.transport.url : '';
+    const server = await fakeHttp(t, ({ response }) => void response.writeHead(307, { location: place }).end(), shown);
+    const pins = { spki: [shown.spki], spiffeId: null, ca: null, placeholder: false };
+    const reach = (url: string) =>
+      connect(t, { kind: 'http', url, tlsFingerprint: shown.pin, pins }, {}, { ca: [shown.cert] }).call('t');
+    const url = server.transport.kind === 'http' ? server.transport.url : '';
+    await assert.rejects(reach(url), failsWith('UPSTREAM_UNAVAILABLE'));
+    assert.ok(server.received.length > 0);
+    assert.equal(elsewhere.received.length, 0);
+    await assert.rejects(reach('https://169.254.169.254/mcp'), failsWith('UPSTREAM_UNAVAILABLE', /link-local/));
+  },
+);
+
+test('cmcp check names what keeps the gateway from meeting a server', LIMITS, () =>
+  withPeer(
+    issued(),
+    { ca: AUTHORITY.digest },
+    async (bed) => {
+      const { code, stdout } = await cmcpInProcess(['check', '--offline', '--config', bed.configFile], bed.folder);
+      assert.equal(code, 1);
+      assert.match(stdout, /upstreams\.scripted\.ca: is missing/);
+    },
+    '',
+  ),
+);
