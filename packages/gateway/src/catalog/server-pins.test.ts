@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { GatewayError } from '../errors.ts';
 import { parseCatalog } from './load.ts';
 import type { CatalogServer } from './types.ts';
+import { catalogFromListings } from './write.ts';
 
 const SHA = `sha256:${'a'.repeat(64)}`;
 const OTHER = `sha256:${'b'.repeat(64)}`;
@@ -51,6 +52,22 @@ test('what is pinned of a server is read as it is written', () => {
     interpreter: { path: '/bin/node', digest: OTHER },
     package: { path: '/srv/app', treeDigest: SHA, integrity },
   });
+});
+
+test('what is written for a server that is pinned is read as the same', () => {
+  const pinnedWeb = { ...web, tls_fingerprint: `SHA256:${'B'.repeat(43)}=`, spki_pins: [SHA], ca: SHA };
+  const pinnedSpawn = local({
+    measure_target: '/bin/tool',
+    interpreter: { path: '/bin/node', digest: OTHER },
+    package: { path: '/srv/app', tree_digest: SHA },
+  });
+  for (const record of [{ ...pinnedWeb, spiffe_id: 'spiffe://example.org/a' }, pinnedSpawn]) {
+    const { transport } = read(record);
+    const offered = { tools: [], resources: [], resourceTemplates: [], prompts: [] };
+    const { catalog } = catalogFromListings([{ id: 's', transport, offered, instructions: null }]);
+    const [written] = catalog.servers as JsonObject[];
+    assert.deepEqual(read(written ?? {}).transport, transport);
+  }
 });
 
 const REFUSED: [string, JsonObject, RegExp][] = [
