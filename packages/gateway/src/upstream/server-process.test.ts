@@ -287,8 +287,9 @@ test('a pinned digest is checked over the measured file before anything runs [AT
   await copyFile(script, copy);
   await refused({ ...pinned, measureTarget: copy }, /neither the command nor/);
   await refused({ ...pinned, measureTarget: 'server.cjs' }, /absolute/);
-  for (const name of ['NODE_OPTIONS', 'LD_PRELOAD', 'ld_library_path', 'PYTHONPATH'])
+  for (const name of ['NODE_OPTIONS', 'LD_PRELOAD', 'ld_library_path', 'PYTHONPATH', 'OPENSSL_CONF', '_JAVA_OPTIONS'])
     await refused(pinned, /load code/, { [name]: 'x' });
+  assert.match(textOf(await connect(t, pinned, { env: { PYTHONUNBUFFERED: '1' } }).call('t')), /^\d+$/);
   await writeFile(script, `${server.args[1]}\n//`);
   await refused(pinned, /digest differs/);
   await refused(
