@@ -1,13 +1,16 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { readFile, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { parseJson } from '@cmcp/evidence';
+import { digest, parseJson } from '@cmcp/evidence';
 import { canonicalDigest } from '../packages/gateway/src/catalog/digests.ts';
 import { parseCatalog } from '../packages/gateway/src/catalog/load.ts';
 import { RESERVED_NAMES } from '../packages/gateway/src/catalog/names.ts';
+import { treeDigest } from '../packages/gateway/src/upstream/tree-digest.ts';
+import { selfSigned } from './support/certificate.ts';
 import { cmcpInProcess } from './support/cli-in-process.ts';
 import { TestBed } from './support/gateway.ts';
 
@@ -35,6 +38,39 @@ test('the command of the page computes the digest that contents are held to', ()
   const env = { PATH: path, NODE_OPTIONS: '--conditions=cmcp-source' };
   const printed = execFileSync('bash', ['-eo', 'pipefail', '-c', block('sh')], { cwd: root, env, encoding: 'utf8' });
   assert.equal(printed.trim(), canonicalDigest(parseJson(contents)));
+});
+
+const SHAPE = /```json\n(\{\n {2}"id": "notes",[\s\S]*?)```/;
+
+test('the pinned server of the page loads', () => {
+  const server = SHAPE.exec(doc)?.[1] ?? '';
+  const [read] = parseCatalog(`{"catalog":1,"servers":[${server}],"tools":[]}`, 'docs/catalog.md').servers;
+  assert.equal(read?.transport.kind === 'stdio' && read.transport.package?.path, '/srv/notes/node_modules');
+});
+
+test('the digest of a tree is what the page says that it is', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'cmcp-tree-'));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  await mkdir(join(folder, 'lib/empty'), { recursive: true });
+  await writeFile(join(folder, 'lib/a.js'), 'a');
+  await writeFile(join(folder, 'run'), 'b', { mode: 0o755 });
+  await symlink('lib/a.js', join(folder, 'main'));
+  const stated = {
+    'lib/a.js': ['file', '-', digest('a')],
+    main: ['link', 'lib/a.js'],
+    run: ['file', 'x', digest('b')],
+  };
+  assert.equal(await treeDigest(folder), canonicalDigest(stated));
+});
+
+test('the command of the page computes the pin of a key', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'cmcp-pin-'));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  const { cert, spki } = selfSigned('server');
+  await writeFile(join(folder, 'server.pem'), cert);
+  const [command] = /^openssl .*$/m.exec(doc) ?? [''];
+  const printed = execFileSync('bash', ['-eo', 'pipefail', '-c', command], { cwd: folder, encoding: 'utf8' });
+  assert.equal(`sha256:${printed.split(' ')[0]}`, spki);
 });
 
 test('the page names every action that no tool may be called like', () => {

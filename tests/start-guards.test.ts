@@ -58,6 +58,7 @@ test('every session commits to what governs it: policy, catalog, mode, configura
       config_hash: config.hash,
       agents_hash: config.agentsHash,
       operators_hash: config.operatorsHash,
+      egress: 'no-children',
       launch_level: 'ML0',
       tls_spki: 'none',
       trust_level: 'software',

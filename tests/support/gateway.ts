@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { TlsOptions } from 'node:tls';
 import { Gateway, type GatewayDeps, loadConfig, readEnvironment, type StartedGateway } from '@cmcp/gateway';
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import { measuredOnce, quietProcess } from './process.ts';
@@ -31,6 +32,10 @@ export interface TestSetup {
   /** Lines of cmcp.yaml added to the defaults. */
   config?: string;
   deps?: Partial<GatewayDeps>;
+  /** The server behind it speaks HTTPS. */
+  tls?: TlsOptions;
+  /** Members of the server's record in the catalog, besides or instead of those of a plain HTTP server. */
+  record?: Record<string, unknown>;
 }
 
 /** A folder with a config, a bundle and a catalog, one scripted server behind it, and gateways started on it. */
@@ -51,7 +56,10 @@ export class TestBed {
 
   static async create(setup: TestSetup): Promise<TestBed> {
     const folder = await mkdtemp(join(tmpdir(), 'cmcp-test-'));
-    const server = await new ScriptedServer(setup.tools.map(({ catalog: _, ...tool }) => tool)).listen();
+    const server = await new ScriptedServer(
+      setup.tools.map(({ catalog: _, ...tool }) => tool),
+      setup.tls ?? null,
+    ).listen();
     const bed = new TestBed(folder, server, setup);
     await bed.writeConfig();
     await bed.writePolicies(setup.policies ?? ALLOW_ALL);
@@ -102,7 +110,7 @@ export class TestBed {
   async writeCatalog(tools: TestTool[]): Promise<void> {
     const catalog = {
       catalog: 1,
-      servers: [{ id: 'scripted', transport: 'streamable-http', url: this.server.url }],
+      servers: [{ ...this.#address(), ...this.#setup.record, id: 'scripted' }],
       tools: tools.map(({ catalog: said, ...tool }) => ({
         name: tool.name,
         server: 'scripted',
@@ -116,6 +124,12 @@ export class TestBed {
       prompts: [],
     };
     await writeFile(join(this.folder, 'catalog.json'), JSON.stringify(catalog));
+  }
+
+  /** Where the server is, unless the test says how it is spawned. */
+  #address(): Record<string, unknown> {
+    if (this.#setup.record?.transport === 'stdio') return {};
+    return { transport: 'streamable-http', url: this.server.url };
   }
 
   /** Builds a gateway on this folder, in dev mode, without starting it. */

@@ -1,5 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer as createHttpsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import type { SecureContextOptions, TlsOptions } from 'node:tls';
 
 /** A tool of a scripted server: its advertised members, and what it answers. */
 export interface ScriptedTool {
@@ -38,12 +40,23 @@ export class ScriptedServer {
   /** How many of its sessions the gateway has ended. */
   ended = 0;
   #url = '';
-  readonly #server = createServer((request, response) => {
-    this.#serve(request, response).catch((error: unknown) => response.destroy(error as Error));
-  });
+  readonly #tls: TlsOptions | null;
+  readonly #server: ReturnType<typeof createServer> | ReturnType<typeof createHttpsServer>;
 
-  constructor(tools: ScriptedTool[]) {
+  constructor(tools: ScriptedTool[], tls: TlsOptions | null = null) {
     this.tools = tools;
+    this.#tls = tls;
+    const serve = (request: IncomingMessage, response: ServerResponse): void => {
+      this.#serve(request, response).catch((error: unknown) => response.destroy(error as Error));
+    };
+    this.#server = tls === null ? createServer(serve) : createHttpsServer(tls, serve);
+  }
+
+  /** Shows another certificate to who connects from now on, and drops who is connected. */
+  showInstead(certificate: SecureContextOptions): void {
+    if (!('setSecureContext' in this.#server)) throw new Error('the server speaks plain HTTP');
+    this.#server.setSecureContext({ ...this.#tls, ...certificate });
+    this.#server.closeAllConnections();
   }
 
   get url(): string {
@@ -52,7 +65,7 @@ export class ScriptedServer {
 
   async listen(): Promise<this> {
     await new Promise<void>((resolve) => this.#server.listen(0, '127.0.0.1', resolve));
-    this.#url = `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}/mcp`;
+    this.#url = `${this.#tls === null ? 'http' : 'https'}://127.0.0.1:${(this.#server.address() as AddressInfo).port}/mcp`;
     return this;
   }
 

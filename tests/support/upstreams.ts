@@ -9,7 +9,7 @@ import {
 } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
 import { type AddressInfo, createServer as createTcpServer } from 'node:net';
-import type { SecureVersion } from 'node:tls';
+import type { TlsOptions } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import type { JsonObject } from '@cmcp/evidence';
 import type { CatalogServer } from '../../packages/gateway/src/catalog/types.ts';
@@ -268,11 +268,7 @@ export interface FakeHttp {
   stop: () => void;
 }
 
-export async function fakeHttp(
-  t: Cleanup,
-  handle: (request: Received) => void,
-  tls?: { cert: string; key: string; minVersion?: SecureVersion; maxVersion?: SecureVersion },
-): Promise<FakeHttp> {
+export async function fakeHttp(t: Cleanup, handle: (request: Received) => void, tls?: TlsOptions): Promise<FakeHttp> {
   const received: Received[] = [];
   const listener = (request: IncomingMessage, response: ServerResponse) => {
     const chunks: Buffer[] = [];

@@ -132,7 +132,7 @@ export { type RevocationRecord, readRevocations } from './manifest/revocation.ts
 export type { ManifestResult } from './manifest/stage.ts';
 export { verifyManifest } from './manifest/verify.ts';
 export { printable } from './printable.ts';
-export { PROVENANCE_KINDS, type ProvenanceKind } from './provenance/parse.ts';
+export { PROVENANCE_KINDS, type ProvenanceKind, parseProvenanceRecord } from './provenance/parse.ts';
 export {
   type ProvenanceGiven,
   type ProvenanceOutcome,

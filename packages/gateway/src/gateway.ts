@@ -32,7 +32,7 @@ import { createAuthenticator } from './ingress/authenticate.ts';
 import { createHttpIngress, type HttpIngress, type Patience } from './ingress/http.ts';
 import { serveStdio } from './ingress/stdio.ts';
 import { ListenerTls } from './ingress/tls.ts';
-import { type Approved, loadApproved } from './load-authority.ts';
+import { type Approved, loadServing, type Serving } from './load-authority.ts';
 import { SERVER_INFO } from './mcp/server-info.ts';
 import { OperatorEvents } from './operator/events.ts';
 import { OperatorListener } from './operator/listener.ts';
@@ -220,7 +220,7 @@ export class Gateway {
     const facts = this.#deps.process ?? ownProcess(this.#deps.environment.variables);
     if (!this.#config.dev) for (const warning of await guardProcess(facts)) this.#report('process', warning);
     const ranks = sensitivityRanks(this.#config.vocabulary);
-    const approved = await loadApproved(this.#config, ranks, { now: this.#clock.nowMicros() / 1e6, before: null });
+    const approved = await loadServing(this.#config, ranks, { now: this.#clock.nowMicros() / 1e6, before: null });
     const measurement = this.#measure(facts, approved);
     const platform = await this.#openPlatform();
     try {
@@ -244,7 +244,7 @@ export class Gateway {
       ...opened
     }: Pick<Running, 'dataDir' | 'log' | 'platform' | 'tls'> & Pick<GatewayMeasurement, 'components'>,
     attestation: Attestation,
-    approved: Approved,
+    approved: Serving,
     ranks: Ranks,
   ): Promise<Running> {
     const { dataDir, log, platform, tls } = opened;
@@ -265,10 +265,10 @@ export class Gateway {
           freshness: platform.provider && new Freshness(clock, monotonic, config.attestation.validityMs),
           log,
           exposures: mergeExposures(await log.exposures(), elsewhere),
-          connect: (server, settings, egress) => this.#connect(server, settings, egress, this.#lookup),
-          replicas: async (server, settings, egress) => {
+          connect: (server, settings, around) => this.#connect(server, settings, around, this.#lookup),
+          replicas: async (server, settings, around) => {
             const lookups = await replicaLookups(server, this.#lookup);
-            return lookups.map((lookup) => this.#connect(server, settings, egress, lookup));
+            return lookups.map((lookup) => this.#connect(server, settings, around, lookup));
           },
           ...(this.#deps.createRecordFile && { createRecordFile: this.#deps.createRecordFile }),
           report: (event, detail) => this.#report(event, detail),
@@ -340,13 +340,13 @@ export class Gateway {
   }
 
   #connect(
-    ...[server, settings, egress, lookup]: [...Parameters<RuntimeDeps['connect']>, LookupFunction]
+    ...[server, settings, around, lookup]: [...Parameters<RuntimeDeps['connect']>, LookupFunction]
   ): ReturnType<RuntimeDeps['connect']> {
     return createUpstream(
       server,
       settings,
       (event) => this.#report(`server.${event.event}`, `${event.server}: ${event.detail}`),
-      { baseEnv: this.#deps.environment.variables, egress, lookup },
+      { baseEnv: this.#deps.environment.variables, ...around, lookup },
     );
   }
 

@@ -22,6 +22,7 @@ export { proposalFile, readCatalogText, readProposal } from './authoring/catalog
 export { type CatalogDiff, diffCatalogs, type ItemChange } from './authoring/catalog/diff/diff.ts';
 export type { Part } from './authoring/catalog/diff/leaves.ts';
 export { lintCatalog, lintCatalogFile } from './authoring/catalog/lint/lint.ts';
+export { pinnedSpawn } from './authoring/catalog/pin.ts';
 export {
   diffLive,
   type NewServer,

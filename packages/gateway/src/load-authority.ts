@@ -3,6 +3,7 @@ import { loadCatalog } from './catalog/load.ts';
 import type { Catalog, CatalogServer } from './catalog/types.ts';
 import type { Config } from './config/types.ts';
 import { GatewayError } from './errors.ts';
+import { loadPeers, type Peers } from './load-peers.ts';
 import { loadBundle } from './policy/bundle.ts';
 import { createEngine } from './policy/engine.ts';
 import type { Ranks } from './policy/sensitivity.ts';
@@ -24,6 +25,22 @@ export interface Judged {
   now: number;
   /** What is in force until then; null: nothing. */
   before: Approvals | null;
+}
+
+/** What is approved, and what this machine holds to meet its servers with. */
+export interface Serving extends Approved {
+  peers: Peers;
+}
+
+/** As {@link loadApproved}, with the files of {@link loadPeers}. */
+export async function loadServing(config: Config, ranks: Ranks, judged: Judged): Promise<Serving> {
+  const approved = await loadApproved(config, ranks, judged);
+  try {
+    return { ...approved, peers: await loadPeers(config, approved.catalog) };
+  } catch (error) {
+    approved.policy.close();
+    throw error;
+  }
 }
 
 /**
@@ -56,15 +73,18 @@ async function requireApprovals(
 }
 
 /** Limits and credentials of one server: what runs is said by the catalog, these by the config (contracts section 8). */
-export function upstreamSettings(config: Config, server: CatalogServer): UpstreamSettings {
+export function upstreamSettings(config: Config, server: CatalogServer, peers: Peers): UpstreamSettings {
   const own = Object.hasOwn(config.upstreams, server.id) ? config.upstreams[server.id] : undefined;
+  const tls = peers.get(server.id);
   return {
+    ...(tls && { tls }),
     timeoutMs: own?.timeoutMs ?? config.limits.upstreamTimeoutMs,
     maxResponseBytes: config.limits.responseBytes,
     concurrency: config.limits.upstreamConcurrency,
     env: own?.env ?? {},
     headers: own?.headers ?? {},
     credential: own?.credential ?? null,
+    sandbox: own?.sandbox ?? null,
   };
 }
 

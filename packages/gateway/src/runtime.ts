@@ -1,4 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto';
+import type { JsonObject } from '@cmcp/evidence';
 import { approvalEntry } from './approval/entry.ts';
 import type { OwnStatement } from './attestation/live.ts';
 import type { Attestation } from './attestation/types.ts';
@@ -7,13 +8,14 @@ import type { AuditLog, Exposure } from './audit/types.ts';
 import type { Authority } from './authority.ts';
 import { driftDetail, driftText, type KnownDrift, recallDrift } from './catalog/known-drift.ts';
 import { LiveCatalog } from './catalog/live.ts';
+import type { CatalogServer } from './catalog/types.ts';
 import type { Clock } from './clock.ts';
 import type { Config } from './config/types.ts';
-import { type Egress, egressOf } from './egress.ts';
+import { egressOf } from './egress.ts';
 import { GatewayError } from './errors.ts';
 import { governedGateway } from './governed.ts';
 import { ListChanges } from './list-changes.ts';
-import { type Approved, loadApproved, upstreamSettings } from './load-authority.ts';
+import { loadServing, type Serving, upstreamSettings } from './load-authority.ts';
 import type { ChangeKind, GovernedGateway } from './mcp/types.ts';
 import type { PathDeps } from './pipeline/deps.ts';
 import { ParkedCalls } from './pipeline/parked.ts';
@@ -29,7 +31,11 @@ import type { Freshness, Monotonic } from './session/freshness.ts';
 import { Renewal } from './session/renewal.ts';
 import { Sessions } from './session/sessions.ts';
 import type { Timers } from './timers.ts';
-import type { createUpstream } from './upstream/upstream.ts';
+import type { EnterIdentity } from './upstream/identity-events.ts';
+import { judgeProvenance, type ProvenanceVerdict, provenanceDetail } from './upstream/provenance.ts';
+import type { Upstream } from './upstream/types.ts';
+import type { createUpstream, UpstreamDeps } from './upstream/upstream.ts';
+import { VouchedUpstream } from './upstream/vouched-upstream.ts';
 
 export interface RuntimeDeps {
   config: Config;
@@ -46,7 +52,7 @@ export interface RuntimeDeps {
   connect: (
     server: Parameters<typeof createUpstream>[0],
     settings: Parameters<typeof createUpstream>[1],
-    egress: Egress,
+    around: Pick<UpstreamDeps, 'egress' | 'enterIdentity'>,
   ) => ReturnType<typeof createUpstream>;
   /** A connection to each machine of a server whose name leads to several. */
   replicas: (...server: Parameters<RuntimeDeps['connect']>) => Promise<ReturnType<RuntimeDeps['connect']>[]>;
@@ -61,7 +67,7 @@ const FLUSH_MS = 60_000;
 const ALL_LISTS: readonly ChangeKind[] = ['tools', 'resources', 'prompts'];
 
 /** Builds the runtime on an open log and opens the gateway chain. */
-export async function createRuntime(deps: RuntimeDeps, approved: Approved): Promise<Runtime> {
+export async function createRuntime(deps: RuntimeDeps, approved: Serving): Promise<Runtime> {
   const { config, log } = deps;
   const exposures = new Exposures(deps.exposures, config.sessions.carryOverMs);
   const chain = new GatewayChain(log, randomUUID());
@@ -199,7 +205,7 @@ export class Runtime {
   }
 
   async #activate(): Promise<void> {
-    const next = connect(this.#deps, this.chain, this.#changes, await this.#approved());
+    const next = connect(this.#deps, this.chain, this.#changes, await this.#serving());
     try {
       await enterAuthority(this.chain, next);
     } catch (error) {
@@ -219,9 +225,9 @@ export class Runtime {
     for (const kind of ALL_LISTS) this.#changes.announce(kind);
   }
 
-  #approved(): Promise<Approved> {
+  #serving(): Promise<Serving> {
     const { config, ranks, clock } = this.#deps;
-    return loadApproved(config, ranks, { now: clock.nowMicros() / 1e6, before: this.#authority.approvals });
+    return loadServing(config, ranks, { now: clock.nowMicros() / 1e6, before: this.#authority.approvals });
   }
 
   #path(): PathDeps {
@@ -257,15 +263,22 @@ function connect(
   deps: RuntimeDeps,
   chain: GatewayChain,
   changes: ListChanges,
-  { catalog, policy, approvals }: Approved,
+  { catalog, policy, approvals, peers }: Serving,
 ): Authority {
   const { clock, config, report } = deps;
   const egress = egressOf(config, catalog);
+  const enterIdentity: EnterIdentity = (action, detail) => {
+    chain.enter(action, null, detail).catch((error: unknown) => report('AUDIT_UNAVAILABLE', String(error)));
+  };
+  const around = { egress, enterIdentity };
   const live = new LiveCatalog(catalog, {
     clock,
     recheckMs: config.catalog.recheckMs,
-    connect: (server) => deps.connect(server, upstreamSettings(config, server), egress),
-    replicas: (server) => deps.replicas(server, upstreamSettings(config, server), egress),
+    connect: (server) => {
+      const upstream = deps.connect(server, upstreamSettings(config, server, peers), around);
+      return vouched(deps, server, upstream, enterIdentity);
+    },
+    replicas: (server) => deps.replicas(server, upstreamSettings(config, server, peers), around),
     onDrift: (drift) => {
       report('CATALOG_DRIFT', driftText(drift));
       chain
@@ -276,6 +289,23 @@ function connect(
     onUnanswered: (server, error) => report('UPSTREAM_UNAVAILABLE', `${server.displayName}: ${String(error)}`),
   });
   return { catalog, policy, live, egress, approvals };
+}
+
+/** Where a server is to be vouched for, every outcome is entered, also that nobody does (W-30). */
+function vouched(
+  { clock, config, report }: RuntimeDeps,
+  server: CatalogServer,
+  upstream: Upstream,
+  enter: EnterIdentity,
+): Upstream {
+  const floor = config.catalog.requiredKind;
+  if (server.provenance === undefined && floor === null) return upstream;
+  const judge = (tools: JsonObject[] | null): Promise<ProvenanceVerdict> =>
+    judgeProvenance(server, tools, { floor, nowSeconds: Math.floor(clock.nowMicros() / 1_000_000) });
+  return new VouchedUpstream(upstream, judge, (verdict) => {
+    if (verdict.refusal !== null) report('server.refused', `${server.id}: ${verdict.refusal}`);
+    enter('server.provenance', provenanceDetail(server, verdict));
+  });
 }
 
 async function openChain(

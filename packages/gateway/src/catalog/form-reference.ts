@@ -6,7 +6,9 @@ import type { DraftTool, ParsedCatalog } from './draft.ts';
 import { Fields, type Place } from './fields.ts';
 import { COMPLIANCE_DOMAINS, MAX_ITEMS, readSensitivity } from './label-rules.ts';
 import { CATALOG_NAME, clientSafe } from './names.ts';
-import { FINGERPRINT, pinned, readSpawn, readUrl, SHA256 } from './server-rules.ts';
+import { readReferencePeer, readReferenceSpiffeId } from './peer-rules.ts';
+import { readProvenance } from './provenance-rules.ts';
+import { readSpawn, SHA256 } from './server-rules.ts';
 import type { CatalogServer, ServerTransport } from './types.ts';
 
 const ENTRY_MEMBERS = [
@@ -22,7 +24,6 @@ const ENTRY_MEMBERS = [
   'catalog_exception',
 ];
 const SERVER_MEMBERS = ['display_name', 'transport', 'url', 'tls_fingerprint', 'spiffe_id', 'spawn', 'provenance'];
-const SPIFFE = { pattern: /^spiffe:\/\//, expected: 'a SPIFFE id ("spiffe://…") or null' };
 
 /** The reference's JSON array (wire-formats 6.1): a closed schema, hashed as the reference hashes it. */
 export function readReferenceForm(entries: JsonValue[], place: Place, ranks: Ranks): ParsedCatalog {
@@ -87,25 +88,32 @@ function readDefinition(entry: Fields, name: string): Pick<DraftTool, 'definitio
 function readServer(entry: Fields, tool: string, servers: Map<string, CatalogServer>): CatalogServer {
   const fields = new Fields(entry.get('server'), entry.place.at('server'), SERVER_MEMBERS);
   const displayName = fields.text('display_name');
-  fields.optionalText('spiffe_id', SPIFFE);
-  checkProvenance(fields);
-  const transport = readTransport(fields, tool);
+  const spiffeId = readReferenceSpiffeId(fields);
+  const provenance = readProvenance(fields);
+  const transport = readTransport(fields, tool, spiffeId);
   const id = canonicalDigest(fields.value);
   const known = servers.get(id);
   if (known !== undefined) return known;
   const identity = transport.kind === 'http' ? transport.url : '';
-  const server: CatalogServer = { id, displayName, transport, identity, instructions: null, asks: [] };
+  const server: CatalogServer = {
+    id,
+    displayName,
+    transport,
+    identity,
+    instructions: null,
+    asks: [],
+    ...(provenance && { provenance }),
+  };
   servers.set(id, server);
   return server;
 }
 
-function readTransport(fields: Fields, tool: string): ServerTransport {
+function readTransport(fields: Fields, tool: string, spiffeId: string | null): ServerTransport {
   const kind = fields.oneOf('transport', ['http-sse', 'streamable-http', 'stdio']);
   if (kind === 'stdio') {
     return readSpawn(fields, 'spawn', (command, place) => besideCatalog(command, place, tool));
   }
-  const fingerprint = fields.text('tls_fingerprint', FINGERPRINT);
-  return { kind: 'http', url: readUrl(fields, 'url'), tlsFingerprint: pinned(fingerprint) };
+  return readReferencePeer(fields, spiffeId);
 }
 
 /** A relative path is taken from the catalog's folder; a bare name would be looked up in PATH, so it is refused. */
@@ -114,12 +122,4 @@ function besideCatalog(command: string, place: Place, tool: string): string {
   throw place.refuse(
     `"${command}" of tool "${tool}" would be searched for in PATH; write the absolute path of the program`,
   );
-}
-
-function checkProvenance(server: Fields): void {
-  const value = server.get('provenance');
-  if (value === undefined || value === null) return;
-  const fields = new Fields(value, server.place.at('provenance'), ['record_path', 'publisher_jwk']);
-  fields.text('record_path');
-  fields.object('publisher_jwk');
 }

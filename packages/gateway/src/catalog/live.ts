@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.ts';
 import { type ErrorCode, GatewayError } from '../errors.ts';
 import type { ChangeKind } from '../mcp/types.ts';
+import type { ProvenanceVerdict } from '../upstream/provenance.ts';
 import type { Upstream } from '../upstream/types.ts';
 import { comparePin, type Pinned } from './drift.ts';
 import type { KnownDrift } from './known-drift.ts';
@@ -59,6 +60,11 @@ export class LiveCatalog {
   /** What is already known of a tool or prompt of this catalog, without any traffic. */
   drift(item: Pinned): Drift | null {
     return this.#drifted.get(item) ?? null;
+  }
+
+  /** What is known of who vouches for the server. */
+  provenance(server: CatalogServer): ProvenanceVerdict | null {
+    return this.#servers.get(server.id)?.upstream.provenance ?? null;
   }
 
   /** Whether the server is known to state other instructions than the approved ones, which then count as withdrawn (MCP26-21). */

@@ -4,8 +4,34 @@ import type { UriTemplate } from './uri-template.ts';
 
 /** How a server is reached. What runs is said by the catalog; credentials and limits by the config. */
 export type ServerTransport =
-  | { kind: 'stdio'; command: string; args: string[]; binaryDigest: string | null; measureTarget: string | null }
-  | { kind: 'http'; url: string; tlsFingerprint: string | null };
+  | ({
+      kind: 'stdio';
+      command: string;
+      args: string[];
+      binaryDigest: string | null;
+      measureTarget: string | null;
+    } & SpawnPins)
+  | { kind: 'http'; url: string; tlsFingerprint: string | null; pins?: PeerPins };
+
+/** What else of a child is pinned, in our form. */
+export interface SpawnPins {
+  /** The program that runs the measured file: the command, or what its `#!` line means. */
+  interpreter?: { path: string; digest: string };
+  /** The folder from which the program loads code, such as its node_modules. */
+  package?: { path: string; treeDigest: string; integrity: string | null };
+}
+
+/** Who an HTTPS server must show itself to be, beside what `tlsFingerprint` says. */
+export interface PeerPins {
+  /** `sha256:` digests of public keys, one of which the certificate must hold: the current key and those to come. */
+  spki: readonly string[];
+  /** The one SPIFFE id of its certificate. */
+  spiffeId: string | null;
+  /** `sha256:` of the certificate of the private authority that alone is trusted; the config names its file. */
+  ca: string | null;
+  /** A pin is written that pins nothing; accepted in dev mode only. */
+  placeholder: boolean;
+}
 
 export interface CatalogServer {
   /** Unique identity: our form's `id`; in the reference's form a digest of the whole server record, never its label. */
@@ -16,6 +42,8 @@ export interface CatalogServer {
   identity: string;
   /** Approved instructions: what agents are shown of the server's own; null: none were approved. */
   instructions: string | null;
+  /** Whose word there is for the server, and where; absent: nobody's. */
+  provenance?: { recordPath: string; publisherKey: string };
   /** What the server may ask of the agent's side while it serves a request. It is offered nothing else. */
   asks: readonly AskKind[];
 }

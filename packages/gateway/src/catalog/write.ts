@@ -6,7 +6,7 @@ import type { RecordContext } from './label-rules.ts';
 import { type LeftOutItem, type ListedServer, recordOf } from './offer.ts';
 import { chooseNames } from './offer-names.ts';
 import { distinct, takeUsable } from './take-offers.ts';
-import type { CatalogServer } from './types.ts';
+import type { CatalogServer, PeerPins, ServerTransport } from './types.ts';
 
 /**
  * A catalog in our form that approves what the servers offer now. What has a name of its own keeps it where that is usable and
@@ -47,6 +47,28 @@ function unusableInstructions({ id, instructions }: ListedServer): LeftOutItem[]
   return [{ server: id, kind: 'instructions', key: null, reason: `they are longer than ${MAX_TEXT} characters` }];
 }
 
+/** The `spawn` of a server's record. */
+export function spawnRecord(transport: Extract<ServerTransport, { kind: 'stdio' }>): JsonObject {
+  const spawn: JsonObject = { command: transport.command, args: transport.args };
+  if (transport.binaryDigest !== null) spawn.binary_digest = transport.binaryDigest;
+  if (transport.measureTarget !== null) spawn.measure_target = transport.measureTarget;
+  if (transport.interpreter !== undefined) spawn.interpreter = { ...transport.interpreter };
+  if (transport.package !== undefined) {
+    const { path, treeDigest, integrity } = transport.package;
+    spawn.package = { path, tree_digest: treeDigest, ...(integrity !== null && { integrity }) };
+  }
+  return spawn;
+}
+
+function pinMembers(pins: PeerPins | undefined): JsonObject {
+  if (pins === undefined) return {};
+  return {
+    ...(pins.spki.length > 0 && { spki_pins: [...pins.spki] }),
+    ...(pins.spiffeId !== null && { spiffe_id: pins.spiffeId }),
+    ...(pins.ca !== null && { ca: pins.ca }),
+  };
+}
+
 function serverRecord({ id, displayName, transport, instructions }: ListedServer): JsonObject {
   const record: JsonObject = { id };
   if (displayName !== undefined) record.display_name = displayName;
@@ -55,10 +77,7 @@ function serverRecord({ id, displayName, transport, instructions }: ListedServer
     record.transport = 'streamable-http';
     record.url = transport.url;
     if (transport.tlsFingerprint !== null) record.tls_fingerprint = transport.tlsFingerprint;
-    return record;
+    return { ...record, ...pinMembers(transport.pins) };
   }
-  const spawn: JsonObject = { command: transport.command, args: transport.args };
-  if (transport.binaryDigest !== null) spawn.binary_digest = transport.binaryDigest;
-  if (transport.measureTarget !== null) spawn.measure_target = transport.measureTarget;
-  return { ...record, transport: 'stdio', spawn };
+  return { ...record, transport: 'stdio', spawn: spawnRecord(transport) };
 }

@@ -1,7 +1,7 @@
 import { canonicalSorted, digest, type JsonObject, type JsonValue } from '@cmcp/evidence';
 import type { CredentialSettings } from '../upstream/credential/types.ts';
 import { approvalSettings } from './approval.ts';
-import type { Config, Credential } from './types.ts';
+import type { Config, Credential, SandboxConfig } from './types.ts';
 
 type Unhashed = Omit<Config, 'hash' | 'portableHash' | 'agentsHash' | 'operatorsHash'>;
 
@@ -56,9 +56,9 @@ export function withHashes(config: Unhashed, written: WrittenSecrets): Config {
     operator_socket: operator.socket,
     upstreams: Object.entries(upstreams)
       .sort(byName)
-      .map(([id, { env, headers, timeoutMs, credential, receipts }]) => {
+      .map(([id, { env, headers, credential, ...settings }]) => {
         const from = credential === null ? null : sourceOf(credential);
-        return [id, sealed(env), sealed(headers), timeoutMs, from, receipts];
+        return [id, sealed(env), sealed(headers), { ...settings, credential: from }];
       }),
   };
   const portable: JsonObject = { ...placeless(config), ...named, upstreams: writtenUpstreams(config, written) };
@@ -86,25 +86,34 @@ function placeless(config: Unhashed): JsonObject {
     egress,
     // Added where it is on: the settings of gateways without it stay what they were.
     ...(recordDecisions === null ? {} : { recordDecisions: recordDecisions.key }),
+    requiredProvenance: catalog.requiredKind,
     tls: tls === null ? null : tls.kind === 'files' && tls.clientCa !== null ? 'files, client certificates' : tls.kind,
     attestation: { provider, roots: roots.length, validityMs, staleness, launch },
     tpm: { address: tpm.address.kind, akCertificate: tpm.akCertificate !== null, seal, rollbackCounter },
   };
 }
 
+function placelessSandbox(sandbox: SandboxConfig | null): JsonValue {
+  if (sandbox === null) return null;
+  const { tool, network, read, write } = sandbox;
+  return { tool, network, read: read.length, write: write.length };
+}
+
 function writtenUpstreams({ upstreams }: Unhashed, written: WrittenSecrets): JsonValue {
   return Object.entries(upstreams)
     .sort(byName)
-    .map(([id, { timeoutMs, credential, receipts }]) => {
+    .map(([id, { timeoutMs, ca, client, sandbox, credential, receipts }]) => {
       const { env = {}, headers = {} } = written[id] ?? {};
-      return [
-        id,
-        Object.entries(env).sort(byName),
-        Object.entries(headers).sort(byName),
+      const secrets = [Object.entries(env).sort(byName), Object.entries(headers).sort(byName)];
+      const tls = { ca: ca !== null, client: client !== null };
+      const settings = {
         timeoutMs,
-        shownOf(credential),
+        ...tls,
+        sandbox: placelessSandbox(sandbox),
+        credential: shownOf(credential),
         receipts,
-      ];
+      };
+      return [id, ...secrets, settings];
     });
 }
 

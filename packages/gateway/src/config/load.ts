@@ -13,7 +13,7 @@ import { liesInside, socketProblem } from './paths.ts';
 import type { Reader } from './readers.ts';
 import { CONFIG_SCHEMA, parsePin } from './schema.ts';
 import { type Position, type Problem, parseTree } from './tree.ts';
-import type { AttestationConfig, Config, TlsConfig } from './types.ts';
+import type { AttestationConfig, Config, ServerConfig, TlsConfig } from './types.ts';
 
 type Settings = typeof CONFIG_SCHEMA extends Reader<infer T> ? T : never;
 
@@ -154,6 +154,7 @@ function assemble(file: string, settings: Settings, environment: Environment, re
       recheckMs: settings.catalog.recheck,
       recheckAbove: settings.catalog.recheck_above,
       approval: approvalConfig(settings.catalog.approval, 'catalog.approval', report),
+      requiredKind: settings.catalog.required_provenance_kind,
     },
     agents: credentials(settings.agents),
     stdioSubject: settings.stdio.subject,
@@ -181,16 +182,7 @@ function assemble(file: string, settings: Settings, environment: Environment, re
     },
     vocabulary: settings.sensitivity.vocabulary,
     upstreams: Object.fromEntries(
-      Object.entries(settings.upstreams).map(([id, { env, headers, timeout, credential, receipts }]) => [
-        id,
-        {
-          env: values(env),
-          headers: values(headers),
-          timeoutMs: timeout,
-          receipts: { keys: receipts.keys, required: receipts.required === 'true' },
-          credential: credential && credentialAt(folder, `upstreams.${id}.credential`, credential, report),
-        },
-      ]),
+      Object.entries(settings.upstreams).map(([id, given]) => [id, serverOf(folder, id, given, report)]),
     ),
     egress: settings.egress,
     recordDecisions: recordDecisionsOf(folder, settings.record.decisions),
@@ -238,6 +230,40 @@ function oauthAt(
 
 function recordDecisionsOf(folder: string, given: Settings['record']['decisions']): Config['recordDecisions'] {
   return given === null ? null : { folder: resolve(folder, given.to), key: given.key };
+}
+
+function serverOf(
+  folder: string,
+  id: string,
+  {
+    env,
+    headers,
+    timeout,
+    ca,
+    client_certificate: certificate,
+    client_key: key,
+    sandbox,
+    credential,
+    receipts,
+  }: Settings['upstreams'][string],
+  report: Report,
+): ServerConfig {
+  if ((certificate === null) !== (key === null)) {
+    report(`upstreams.${id}`, 'client_certificate and client_key go together; give both or neither');
+  }
+  return {
+    env: values(env),
+    headers: values(headers),
+    timeoutMs: timeout,
+    ca: ca === null ? null : resolve(folder, ca),
+    client:
+      certificate === null || key === null
+        ? null
+        : { certificate: resolve(folder, certificate), key: resolve(folder, key) },
+    sandbox,
+    receipts: { keys: receipts.keys, required: receipts.required === 'true' },
+    credential: credential && credentialAt(folder, `upstreams.${id}.credential`, credential, report),
+  };
 }
 
 function values(secrets: Record<string, Secret>): Record<string, string> {

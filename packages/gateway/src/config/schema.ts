@@ -1,3 +1,4 @@
+import { PROVENANCE_KINDS } from '@cmcp/evidence';
 import { PROVIDERS } from '../attestation/types.ts';
 import { destinationOf } from '../egress.ts';
 import { MODES } from '../policy/mode.ts';
@@ -63,6 +64,10 @@ function path(example: string): Reader<string> {
 
 const recordingKey = text('an X25519 public key: 32 bytes in base64url', (given) =>
   isRecordingKey(given) ? given : undefined,
+);
+
+const absolutePath = text('an absolute path without `..`, such as /srv/notes', (given) =>
+  given.startsWith('/') && !given.includes('\0') && !given.split('/').includes('..') ? given : undefined,
 );
 
 const host = text('a host, with a port or for every port, such as gateway.example:8443', (given) =>
@@ -187,6 +192,45 @@ const upstream = section('settings of a server', {
     '{}',
     'Request headers for an HTTP server.',
   ),
+  ca: setting(
+    nullable(path('./tls/tools-ca.pem')),
+    'null',
+    'PEM file with the private authority that the catalog names by digest (`ca` of the server). No other authority is trusted for this server.',
+  ),
+  client_certificate: setting(
+    nullable(path('./tls/gateway.pem')),
+    'null',
+    'PEM file of the certificate, leaf first, that the gateway shows to an HTTPS server.',
+  ),
+  client_key: setting(nullable(path('./tls/gateway.key')), 'null', 'PEM file of its private key.'),
+  sandbox: setting(
+    nullable(
+      section(
+        'a sandbox',
+        {
+          tool: setting(
+            oneOf('bwrap'),
+            'bwrap',
+            'What builds it: bubblewrap. A server whose sandbox cannot be built is not started.',
+          ),
+          network: setting(
+            oneOf('none', 'host'),
+            'none',
+            'Whether the server has the network of this machine or none at all.',
+          ),
+          read: setting(
+            list(absolutePath),
+            '[]',
+            'What it may read besides the system’s own files, its program and its package.',
+          ),
+          write: setting(list(absolutePath), '[]', 'What it may change.'),
+        },
+        'tool',
+      ),
+    ),
+    'null',
+    'Sandbox of a stdio server. `sandbox: bwrap` is short for its tool. Null: the server has the rights of the gateway’s user, and sessions say `egress-unconfined`.',
+  ),
   timeout: setting(
     nullable(duration('100ms', '1h')),
     'null',
@@ -263,6 +307,11 @@ export const CONFIG_SCHEMA = section('the configuration', {
           approvalReader('catalog', 'catalog'),
           'null',
           'Reviewers who must have approved the catalog, in `catalog.approval.json` beside it. Null: none is asked for.',
+        ),
+        required_provenance_kind: setting(
+          nullable(oneOf(...PROVENANCE_KINDS)),
+          'null',
+          'The least that must stand behind every server: the kind of its verified provenance record. Servers with less are refused. Null: a record is verified where the catalog names one.',
         ),
       },
       'path',

@@ -1,3 +1,4 @@
+import type { ProvenanceKind } from '@cmcp/evidence';
 import type { TpmAddress } from '../attestation/tpm/api.ts';
 import type { LaunchLevel, ProviderKind } from '../attestation/types.ts';
 import type { Mode } from '../policy/types.ts';
@@ -34,6 +35,8 @@ export interface Config {
     /** A label of the vocabulary: calls of its rank or a higher one compare their server anew; null: none does. */
     recheckAbove: string | null;
     approval: ApprovalConfig | null;
+    /** The weakest provenance record that a server may have; null: it needs none. */
+    requiredKind: ProvenanceKind | null;
   };
   agents: Credential[];
   /** Subject of the one caller of `cmcp start --stdio`. */
@@ -57,7 +60,7 @@ export interface Config {
   /** Extra labels: label → rank ≥ 0. Built-ins win. */
   vocabulary: Record<string, number>;
   /** Per server id: secrets and limits. */
-  upstreams: Record<string, UpstreamConfig>;
+  upstreams: Record<string, ServerConfig>;
   /** `host:port` of everywhere that the gateway may connect to; null: what the catalog and the credentials need. */
   egress: { allow: string[] | null };
   /** Where decisions are recorded, sealed to an X25519 public key (base64url); null: they are not. */
@@ -66,14 +69,29 @@ export interface Config {
   compat: 'none' | 'cmcp-0.4';
 }
 
-export interface UpstreamConfig {
+/** What the config says of one server of the catalog. Paths of files are absolute. */
+export interface ServerConfig {
   env: Record<string, string>;
   headers: Record<string, string>;
   timeoutMs: number | null;
+  /** The private authority of an HTTPS server. */
+  ca: string | null;
+  /** What the gateway shows of itself to an HTTPS server. */
+  client: { certificate: string; key: string } | null;
+  /** null: a stdio server has the rights of the gateway's user. */
+  sandbox: SandboxConfig | null;
   credential: CredentialSettings | null;
   /** Raw Ed25519 public keys (base64url) of the controllers whose receipts the server may bring, and whether it has to. */
   receipts: { keys: string[]; required: boolean };
 }
+
+export type SandboxConfig = {
+  tool: 'bwrap';
+  network: 'none' | 'host';
+  /** Absolute paths. */
+  read: string[];
+  write: string[];
+};
 
 /** A bearer credential at rest: never the token. */
 export interface Credential {

@@ -11,6 +11,7 @@ import { comparedUpstream, requireUnchanged } from './drift.ts';
 import { exitOf } from './exits.ts';
 import { Notices } from './notices.ts';
 import type { Plan } from './plan.ts';
+import { recordProvenance } from './provenance.ts';
 import { type CallRecord, entryOf, releasedAs } from './record.ts';
 import type { Returning } from './returning.ts';
 import type { Side } from './side.ts';
@@ -42,6 +43,7 @@ export async function forward(
   } finally {
     // A server may answer a call without waiting for what it asked, and one of several questions may come to nothing.
     await asks.end();
+    await recordProvenance(deps, record, plan);
   }
 }
 

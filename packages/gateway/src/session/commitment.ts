@@ -5,6 +5,7 @@ import type { Attestation } from '../attestation/types.ts';
 import type { Authority } from '../authority.ts';
 import type { Config } from '../config/types.ts';
 import { recordingOf } from '../recording/key.ts';
+import { egressOfAll } from '../upstream/egress.ts';
 
 /** This version inspects no content, so it commits to an empty rule set. */
 const NO_RULES = digest(canonicalSorted({ rules: [] }));
@@ -30,6 +31,7 @@ export function commitment(
     operators_hash: config.operatorsHash,
     approvers_hash: NOTHING,
     egress_hash: authority.egress.digest,
+    egress: egressOfAll(config, authority.catalog),
     measurement: attestation.gatewayMeasurement,
     launch_level: attestation.launchLevel,
     tls_spki: attestation.tlsSpki,

@@ -21,6 +21,8 @@ export interface Session {
   readonly openedMicros: number;
   /** What this chain already records the drift of. */
   readonly driftRecorded: Set<string>;
+  /** Servers whose provenance, as it is now, is in the chain. */
+  readonly provenanceRecorded: Set<string>;
 }
 
 /** How a request names its session. */
@@ -239,6 +241,7 @@ export class Sessions {
       authority: this.#deps.authority(),
       openedMicros: now,
       driftRecorded: new Set(),
+      provenanceRecorded: new Set(),
       lastUsedMicros: now,
       activeCalls: 0,
       drained: null,

@@ -7,6 +7,7 @@ import { nearest } from '../config/nearest.ts';
 import type { Config } from '../config/types.ts';
 import { type ErrorCode, GatewayError } from '../errors.ts';
 import { upstreamSettings } from '../load-authority.ts';
+import { loadPeers, type Peers } from '../load-peers.ts';
 import { type Bundle, loadBundle } from '../policy/bundle.ts';
 import { createEngine } from '../policy/engine.ts';
 import { sensitivityRanks } from '../policy/sensitivity.ts';
@@ -72,7 +73,9 @@ export async function checkSetup(config: Config, deps: CheckDeps): Promise<Check
   const engine = bundle === null || catalog === null ? null : await attempt(() => createEngine(bundle, catalog, ranks));
   problems.push(...pinProblems(config, bundle, catalog), ...unknownUpstreams(config, catalog));
   const approval = await attemptApprovals(config, { bundle, catalog }, attempt);
-  const servers = catalog === null || engine === null ? [] : await checkServers(config, catalog, deps);
+  const peers = catalog === null ? null : await attempt(() => loadPeers(config, catalog));
+  const servers =
+    catalog === null || engine === null || peers === null ? [] : await checkServers(config, catalog, peers, deps);
   engine?.close();
   return {
     mode: config.mode,
@@ -164,11 +167,11 @@ function unknownUpstreams(config: Config, catalog: Catalog | null): CheckReport[
     });
 }
 
-async function checkServers(config: Config, catalog: Catalog, deps: CheckDeps): Promise<ServerCheck[]> {
+async function checkServers(config: Config, catalog: Catalog, peers: Peers, deps: CheckDeps): Promise<ServerCheck[]> {
   if (deps.offline) return catalog.servers.map((server) => uncheckedServer(catalog, server, 'not asked', null));
   const connect = quietUpstream(deps.environment, config.egress.allow);
   const checks = catalog.servers.map(async (server) => {
-    const upstream = connect(server, upstreamSettings(config, server));
+    const upstream = connect(server, upstreamSettings(config, server, peers));
     try {
       return await checkServer(catalog, server, upstream);
     } finally {

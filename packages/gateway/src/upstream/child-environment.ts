@@ -2,8 +2,18 @@
 const INHERITED = ['PATH', 'HOME', 'LANG', 'LC_ALL', 'TMPDIR', 'TZ', 'USER', 'LOGNAME', 'SHELL', 'TERM'] as const;
 
 /** Variables by which a loader or interpreter runs other code than the file that was measured (ATK-24). */
-const LOADS_CODE =
-  /^(?:LD_|DYLD_|NODE_(?:OPTIONS|PATH)$|PYTHON(?:PATH|HOME|STARTUP)$|PERL5(?:OPT|LIB)$|RUBY(?:OPT|LIB)$|JAVA_TOOL_OPTIONS$|BASH_ENV$|ENV$)/i;
+const LOADS_CODE = new RegExp(
+  `^(?:${[
+    // Loaders and libraries of the system.
+    'LD_|DYLD_|GCONV_PATH$|GLIBC_TUNABLES$|OPENSSL_(?:CONF|ENGINES|MODULES)$',
+    'NODE_(?:OPTIONS|PATH|REPL_EXTERNAL_MODULE)$|NPM_CONFIG_|BUN_|DENO_',
+    'PYTHON(?!UNBUFFERED$|UTF8$|IOENCODING$|HASHSEED$|DONTWRITEBYTECODE$)',
+    'PERL(?:LIB|5OPT|5LIB|5DB)$|RUBY(?:OPT|LIB)$|GEM_(?:HOME|PATH)$|BUNDLE_GEMFILE$',
+    '(?:JAVA_TOOL|JDK_JAVA|_JAVA)_OPTIONS$|CLASSPATH$|DOTNET_STARTUP_HOOKS$|COR(?:ECLR)?_PROFILER',
+    'PHPRC$|PHP_INI_SCAN_DIR$|LUA_(?:INIT|C?PATH)|BASH_ENV$|ENV$',
+  ].join('|')})`,
+  'i',
+);
 
 const OWN = /^CMCP_/i;
 

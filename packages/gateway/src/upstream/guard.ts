@@ -4,7 +4,7 @@
  * a socket to the gateway (fd 3): when it closes, the server's whole process group is ended. The server inherits stdin,
  * stdout and stderr; no byte of MCP passes through here.
  *
- * fd 3, lines. Gateway to guard: first {command, args, env, graceMs}, later `term`. Guard to gateway: one
+ * fd 3, lines. Gateway to guard: first a request, later `term`. Guard to gateway: one
  * {pid} or {error}.
  *
  * Out of reach: a descendant that starts a process group of its own, and the case that guard and gateway are both
@@ -18,11 +18,17 @@ export interface GuardRequest {
   command: string;
   args: string[];
   env: Record<string, string>;
+  /** What the server is told to be its own name. */
+  argv0: string;
+  /** The program is open as fd 4, and executed from there whatever its path leads to by now. */
+  opened: boolean;
   /** Milliseconds between the ways of ending a server: closed input, SIGTERM, SIGKILL. */
   graceMs: number;
 }
 
 export type GuardReport = { pid: number } | { error: string };
+
+const OPENED = 4;
 
 const gateway = new Socket({ fd: 3, readable: true, writable: true });
 
@@ -55,8 +61,11 @@ gateway.on('close', () => {
 
 function startServer(request: GuardRequest): (command: string) => void {
   // A group of its own (detached), so that the server's own children end with it.
-  const server = spawn(request.command, request.args, { stdio: [0, 1, 2], env: request.env, detached: true });
+  const { command, args, env, argv0, opened } = request;
+  const stdio = opened ? [0, 1, 2, OPENED] : [0, 1, 2];
+  const server = spawn(command, args, { stdio, env, argv0, detached: true });
   letGo();
+  if (opened) closeSync(OPENED);
   server.once('error', (error: NodeJS.ErrnoException) => {
     report({ error: error.code ?? 'unknown error' });
     gateway.end(() => process.exit(127));

@@ -16,10 +16,11 @@ import { checkConfiguredHeaders, HttpEndpoint } from './http-endpoint.ts';
 import { negotiateHttp } from './http-negotiation.ts';
 import type { PostAnswer } from './http-post.ts';
 import { HttpSender, sessionFields, type Terms } from './http-sender.ts';
+import type { IdentityEvents } from './identity-events.ts';
 import type { MonotonicTimers } from './monotonic.ts';
 import type { News } from './news.ts';
 import type { OwnRequests } from './own-requests.ts';
-import { pinnedPeer } from './pinned-peer.ts';
+import { type PinnedTarget, pinnedPeer } from './pinned-peer.ts';
 import { Revival } from './revival.ts';
 import type { Scope } from './scope.ts';
 import { asksAside, SoleRequest } from './sole-request.ts';
@@ -31,7 +32,8 @@ const SPARE_CONNECTIONS = 16;
 const OVERLOADED = 429;
 
 export interface HttpChannelOptions {
-  target: { url: string; tlsFingerprint: string | null };
+  target: { url: string } & PinnedTarget;
+  identity: IdentityEvents;
   /** What the catalog lets the server ask. */
   asks: readonly AskKind[];
   settings: UpstreamSettings;
@@ -168,16 +170,14 @@ export class HttpChannel implements Channel {
   #connect(): Connected {
     if (this.#closing !== null) throw unavailable('the connection to the server is closed');
     if (this.#connected === null) {
-      const { target, ca, lookup, egress, settings, log, timers, hearing } = this.#options;
-      const endpoint = new HttpEndpoint(
-        target.url,
-        () => this.#fields(),
-        pinnedPeer(target.tlsFingerprint, ca, egress),
-        {
-          connections: settings.concurrency + SPARE_CONNECTIONS,
-          ...(lookup === null ? {} : { lookup }),
-        },
+      const { target, ca, lookup, egress, settings, log, timers, hearing, identity } = this.#options;
+      const peer = pinnedPeer(target, settings.tls ?? { authorities: ca, client: null }, egress, (reason) =>
+        identity.refused(reason),
       );
+      const endpoint = new HttpEndpoint(target.url, () => this.#fields(), peer, {
+        connections: settings.concurrency + SPARE_CONNECTIONS,
+        ...(lookup === null ? {} : { lookup }),
+      });
       const { maxResponseBytes } = settings;
       this.#connected = { endpoint, sender: new HttpSender({ endpoint, maxResponseBytes, log, timers, hearing }) };
     }
@@ -222,6 +222,7 @@ export class HttpChannel implements Channel {
       this.#agreement = agreement;
       agreement.standing = this.#stand(agreement);
       await this.#announcements.attach(this.#linkOf(agreement));
+      this.#options.identity.accepted();
       log.write('connected', agreement.session === null ? 'stateless' : 'new session');
       // A new session may be with another server than the one whose definitions were compared.
       if (this.#agreedBefore) news.everyListChanged();

@@ -22,6 +22,12 @@ export interface Peer {
   authorities: string[] | null | 'none';
   /** Looks at where a connection is wanted, before anything is looked up: why it is not to be opened, or null. Absent: anywhere will do. */
   refuseDestination?(destination: Destination): Error | null;
+  /** What the gateway shows of itself when it is asked; PEM. */
+  client?: { certificate: string; key: string } | null;
+  /** False: something else than its name says who the peer is, and `refuse` looks at that. */
+  named?: boolean;
+  /** Told that a connection is not used because of who is at its other end. */
+  refused?(reason: Error): void;
   /** Looks at an address before it is connected to: why it is not to be used, or null. Absent: any address will do. */
   refuseAddress?(address: string): Error | null;
   /** Looks at a connection over which nothing was sent yet: why it is not to be used, or null. */
@@ -191,6 +197,7 @@ class Connector {
       clearTimeout(timer);
       if (!this.#opening.delete(socket)) return;
       const refusal = open ? this.#refuse(socket) : (failure ?? new Error('the connection was closed'));
+      if (refusal !== null && (open || isUntrusted(socket))) this.#peer.refused?.(refusal);
       if (refusal === null) {
         callback(null, socket);
       } else {
@@ -234,7 +241,7 @@ class Connector {
   }
 
   #openTls({ hostname, port }: buildConnector.Options): TLSSocket {
-    const { authorities } = this.#peer;
+    const { authorities, client = null, named = true } = this.#peer;
     return tlsConnect({
       host: hostname,
       port: Number(port || 443),
@@ -246,10 +253,18 @@ class Connector {
       rejectUnauthorized: authorities !== 'none',
       ...(isIP(hostname) === 0 ? { servername: hostname } : {}),
       ...(Array.isArray(authorities) ? { ca: authorities } : {}),
+      ...(client === null ? {} : { cert: client.certificate, key: client.key }),
+      ...(named ? {} : { checkServerIdentity: () => undefined }),
     })
       .setNoDelay(true)
       .setKeepAlive(true);
   }
+}
+
+/** The peer showed a certificate, and it was not accepted. */
+function isUntrusted(socket: Socket | TLSSocket): boolean {
+  // Null while nothing was verified; the declared type does not say so.
+  return socket instanceof TLSSocket && Boolean(socket.authorizationError);
 }
 
 /** Why a connection without TLS is not to be used, or null. A name is judged by the address that it led to. */

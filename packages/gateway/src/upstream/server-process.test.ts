@@ -278,16 +278,18 @@ test('a pinned digest is checked over the measured file before anything runs [AT
 
   const linked = join(folder, 'linked.cjs');
   await symlink(script, linked);
-  assert.match(textOf(await connect(t, { ...pinned, args: [linked] }).call('t')), /^\d+$/);
-
   const refused = (transport: typeof pinned, detail: RegExp, env = {}) =>
     assert.rejects(connect(t, transport, { env }).call('t'), failsWith('UPSTREAM_UNAVAILABLE', detail));
+  // What a link leads to can be exchanged between the look and the start.
+  await refused({ ...pinned, args: [linked] }, /neither the command nor/);
+  await refused({ ...pinned, args: [linked], measureTarget: linked }, /symbolic link/);
   const copy = join(folder, 'copy.cjs');
   await copyFile(script, copy);
   await refused({ ...pinned, measureTarget: copy }, /neither the command nor/);
   await refused({ ...pinned, measureTarget: 'server.cjs' }, /absolute/);
-  for (const name of ['NODE_OPTIONS', 'LD_PRELOAD', 'ld_library_path', 'PYTHONPATH'])
+  for (const name of ['NODE_OPTIONS', 'LD_PRELOAD', 'ld_library_path', 'PYTHONPATH', 'OPENSSL_CONF', '_JAVA_OPTIONS'])
     await refused(pinned, /load code/, { [name]: 'x' });
+  assert.match(textOf(await connect(t, pinned, { env: { PYTHONUNBUFFERED: '1' } }).call('t')), /^\d+$/);
   await writeFile(script, `${server.args[1]}\n//`);
   await refused(pinned, /digest differs/);
   await refused(

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import type { FileHandle } from 'node:fs/promises';
 import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { GatewayError } from '../errors.ts';
@@ -19,6 +20,8 @@ export interface ServerProcess {
   exited: Promise<string>;
   /** The last few kB of stderr, which is always drained and never an error by itself (MCP26-39). */
   stderrTail(): string;
+  /** Ends it at once, before it does anything more. Resolves when the process is gone. */
+  kill(): Promise<void>;
   /** MCP26-40: closes stdin, waits, SIGTERM, SIGKILL. Resolves when the process is gone. Idempotent. */
   stop(): Promise<void>;
 }
@@ -27,9 +30,16 @@ export interface ServerProcess {
  * Starts a server as `request` says: a path and an argument vector, no shell.
  * @throws GatewayError UPSTREAM_UNAVAILABLE when it does not start
  */
-export async function startServerProcess(request: GuardRequest, timers: MonotonicTimers): Promise<ServerProcess> {
+export async function startServerProcess(
+  request: GuardRequest,
+  executable: FileHandle | null,
+  timers: MonotonicTimers,
+): Promise<ServerProcess> {
   // The guard itself gets no environment: NODE_OPTIONS meant for a server must not act on it.
-  const guard = spawn(process.execPath, [...GUARD_FLAGS, GUARD], { stdio: ['pipe', 'pipe', 'pipe', 'pipe'], env: {} });
+  const guard = spawn(process.execPath, [...GUARD_FLAGS, GUARD], {
+    stdio: ['pipe', 'pipe', 'pipe', 'pipe', ...(executable === null ? [] : [executable.fd])],
+    env: {},
+  });
   const exited = exitOf(guard);
   const { stdin, stdout, stderr } = guard;
   const control = guard.stdio[3] as Writable & Readable;
@@ -59,6 +69,10 @@ export async function startServerProcess(request: GuardRequest, timers: Monotoni
     stdout,
     exited: gone,
     stderrTail,
+    kill: async () => {
+      guard.kill('SIGKILL');
+      await gone;
+    },
     stop: () => {
       stopping ??= stopInSteps(steps, gone, request.graceMs, timers);
       return stopping;

@@ -1,5 +1,6 @@
 import type { JsonObject } from '@cmcp/evidence';
 import type { ServerTransport } from '../catalog/types.ts';
+import type { SandboxConfig } from '../config/types.ts';
 import { GatewayError } from '../errors.ts';
 import type { AskKind } from '../mcp/asks.ts';
 import { type ClientDialect, OWN_TERMS } from '../mcp/client.ts';
@@ -8,15 +9,21 @@ import { Backoff } from './backoff.ts';
 import type { Channel, ChannelRequest } from './channel.ts';
 import { childEnvironment } from './child-environment.ts';
 import type { Credential } from './credential/credential.ts';
+import { egressOf } from './egress.ts';
 import { type EventLog, printable } from './event-log.ts';
+import type { GuardRequest } from './guard.ts';
 import type { Hearing } from './hearing.ts';
-import { checkServerFile } from './measure-server.ts';
+import type { IdentityEvents } from './identity-events.ts';
+import { IdentityRefused } from './identity-refused.ts';
+import { launchOf } from './launch.ts';
+import { type MeasuredServer, measureServer } from './measure-server.ts';
 import type { MonotonicTimers } from './monotonic.ts';
 import type { News } from './news.ts';
 import type { OwnRequests } from './own-requests.ts';
 import { Revival } from './revival.ts';
+import { sandboxLabel } from './sandbox.ts';
 import { type Scope, unsent } from './scope.ts';
-import { startServerProcess } from './server-process.ts';
+import { type ServerProcess, startServerProcess } from './server-process.ts';
 import { StdioConnection } from './stdio-connection.ts';
 import { negotiateStdio } from './stdio-negotiation.ts';
 import type { UpstreamResult, UpstreamSettings } from './types.ts';
@@ -32,6 +39,7 @@ export interface StdioChannelOptions {
   /** Milliseconds between closed input, SIGTERM and SIGKILL. */
   graceMs: number;
   log: EventLog;
+  identity: IdentityEvents;
   timers: MonotonicTimers;
   hearing: Hearing;
   news: News;
@@ -149,33 +157,49 @@ export class StdioChannel implements Channel {
     } catch (error) {
       this.#backoff.ended();
       if (!(error instanceof GatewayError)) throw error;
+      if (error instanceof IdentityRefused) this.#options.identity.refused(error.detail);
       this.#options.log.write('start_failed', error.detail);
       throw unavailable(error.detail, error);
     }
   }
 
   async #launch(): Promise<Live> {
-    const { spawn, settings, credential, baseEnv, graceMs, timers, log, hearing } = this.#options;
+    const { spawn, settings, credential } = this.#options;
     await credential?.ready();
     const given = { ...settings.env, ...shown(settings, credential) };
-    await checkServerFile(spawn, given);
+    const measured = await measureServer(spawn, given);
+    try {
+      return await this.#launchMeasured(measured, given);
+    } finally {
+      await measured.close();
+    }
+  }
+
+  async #launchMeasured(measured: MeasuredServer, given: Record<string, string>): Promise<Live> {
+    const { spawn, settings, baseEnv, graceMs, timers, log, hearing } = this.#options;
     this.#requireOpen();
+    const { sandbox = null, maxResponseBytes } = settings;
     const env = childEnvironment(baseEnv, given);
-    const request = { command: spawn.command, args: spawn.args, env, graceMs };
-    const process = await startServerProcess(request, timers);
-    const { maxResponseBytes } = settings;
+    const request = await launchOf(measured, { env, graceMs, sandbox, own: ownFiles(spawn) });
+    const process = await startServerProcess(request, measured.executable, timers);
+    // Before the first byte: what was put in place between the look and the start is ended unheard (W-29).
+    await unchanged(measured, process);
     const connection = new StdioConnection(process, { maxResponseBytes, log, timers, hearing });
     this.#current = connection;
     let dialect: ClientDialect;
     try {
       this.#requireOpen();
       dialect = await this.#agree(connection);
+      // And once it has loaded what it needs to answer, before anything of a call.
+      await unchanged(measured, process);
     } catch (error) {
       await connection.stop();
       if (!(error instanceof GatewayError)) throw error;
+      if (error instanceof IdentityRefused) throw error;
       throw unavailable(`${error.detail} ${printable(process.stderrTail())}`.trim(), error);
     }
     log.write('started', `pid ${process.pid}`);
+    this.#options.identity.started(factsOf(measured, request, sandbox));
     this.#starts += 1;
     const live: Live = { connection, dialect, number: this.#starts, logging: null };
     this.#live = live;
@@ -241,6 +265,29 @@ export class StdioChannel implements Channel {
 
 function shown({ credential: settings }: UpstreamSettings, credential: Credential | null): Record<string, string> {
   return settings === null || credential === null ? {} : { [settings.variable]: credential.value };
+}
+
+async function unchanged(measured: MeasuredServer, process: ServerProcess): Promise<void> {
+  try {
+    await measured.recheck();
+  } catch (error) {
+    await process.kill();
+    throw error;
+  }
+}
+
+/** What a sandboxed server may read without being given it by the config. */
+function ownFiles({ command, measureTarget, package: tree }: StdioChannelOptions['spawn']): string[] {
+  return [command, measureTarget, tree?.path].filter((path) => typeof path === 'string');
+}
+
+function factsOf({ pinned }: MeasuredServer, { opened }: GuardRequest, sandbox: SandboxConfig | null): JsonObject {
+  return {
+    pinned: pinned.length === 0 ? 'nothing' : pinned.join(' '),
+    executed: opened ? 'descriptor' : 'path',
+    sandbox: sandboxLabel(sandbox),
+    egress: egressOf(sandbox),
+  };
 }
 
 function unavailable(detail: string, cause?: unknown): GatewayError {

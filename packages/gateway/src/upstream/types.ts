@@ -1,8 +1,10 @@
 import type { JsonObject, JsonValue } from '@cmcp/evidence';
+import type { SandboxConfig } from '../config/types.ts';
 import type { Ask, ClientAbilities } from '../mcp/asks.ts';
 import type { LogLevel } from '../mcp/log-level.ts';
 import type { ChangeKind, ListKind, Notice } from '../mcp/types.ts';
 import type { CredentialSettings } from './credential/types.ts';
+import type { ProvenanceVerdict } from './provenance.ts';
 
 /** A tool, resource, resource template or prompt as a live server advertises it, every member kept. */
 export interface Listed {
@@ -90,10 +92,18 @@ export interface Upstream {
    * any number of listeners. Resolves with what ends it, or null where the server does not offer subscriptions.
    */
   subscribe(uri: string, onUpdated: () => void, signal: AbortSignal): Promise<(() => void) | null>;
+  /** What became of its provenance record; null: not decided yet. Absent: nobody asks. */
+  readonly provenance?: ProvenanceVerdict | null;
   /** The server says that a list changed, or it was restarted, so that definitions must be compared anew. */
   onChanged(listener: (kind: ChangeKind) => void): void;
   /** Child gone, sockets closed, pending calls rejected. Idempotent. */
   close(): Promise<void>;
+}
+
+/** PEM: whom a server's certificate must lead to (null: those of Node), and what the gateway shows of itself. */
+export interface PeerMaterial {
+  authorities: string[] | null;
+  client: { certificate: string; key: string } | null;
 }
 
 /** Limits and credentials of one server, from the config. */
@@ -109,6 +119,10 @@ export interface UpstreamSettings {
   headers: Record<string, string>;
   /** A credential that is got when it is needed and renewed; null: none. */
   credential: CredentialSettings | null;
+  /** For HTTPS servers with a private authority or a client certificate. */
+  tls?: PeerMaterial;
+  /** For stdio servers. */
+  sandbox?: SandboxConfig | null;
 }
 
 export type UpstreamLog = (event: { server: string; event: string; detail: string }) => void;

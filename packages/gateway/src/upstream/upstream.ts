@@ -15,6 +15,7 @@ import { openCredential } from './credential/open.ts';
 import { EventLog } from './event-log.ts';
 import { Hearing } from './hearing.ts';
 import { HttpChannel } from './http-channel.ts';
+import { type EnterIdentity, IdentityEvents } from './identity-events.ts';
 import { usableItems } from './live-items.ts';
 import { type MonotonicTimers, monotonicTimers } from './monotonic.ts';
 import { News } from './news.ts';
@@ -60,6 +61,8 @@ export interface UpstreamDeps {
   /** Finds the addresses of a server's name; absent: the system does. */
   lookup?: LookupFunction;
   timers?: MonotonicTimers;
+  /** Absent: outside a gateway there is no chain to enter it in. */
+  enterIdentity?: EnterIdentity;
   /** Milliseconds that a child is given after its input is closed, and again after SIGTERM. */
   graceMs?: number;
 }
@@ -124,8 +127,10 @@ class ServerUpstream implements Upstream {
       onUpdated: (uri) => this.#news.updated(uri),
     });
     const { transport, asks } = server;
+    const identity = new IdentityEvents(server.id, log, deps.enterIdentity ?? (() => {}));
     const credential = credentialOf(settings, deps, timers);
     const common = {
+      identity,
       asks,
       settings,
       log,
@@ -303,7 +308,8 @@ function credentialOf(
 ): Credential | null {
   if (credential === null) return null;
   const options = lookup === undefined ? {} : { lookup };
-  return openCredential(credential, { baseEnv, peer: pinnedPeer(null, ca ?? null, egress), options, timers });
+  const peer = pinnedPeer({ tlsFingerprint: null }, { authorities: ca ?? null, client: null }, egress, () => {});
+  return openCredential(credential, { baseEnv, peer, options, timers });
 }
 
 /** What a server does not offer is answered as it would itself. */

@@ -56,13 +56,13 @@ function item(kind: ItemKind, labels: Labels, says: Record<string, JsonValue>): 
   return { kind, server: server.id, name, says: { ...own, ...given(says) }, rank: sensitivityRank };
 }
 
-function serverItem({ id, displayName, transport, instructions, asks }: CatalogServer): Item {
+function serverItem({ id, displayName, transport, instructions, asks, provenance }: CatalogServer): Item {
   const { kind, ...reached } = transport;
   const says = {
     display_name: displayName,
     transport: kind,
-    ...given(reached),
-    ...given({ instructions }),
+    ...given({ ...reached } as JsonObject),
+    ...given({ instructions, ...(provenance && { provenance: { ...provenance } as JsonObject }) }),
     asks: [...asks],
   };
   return { kind: 'server', server: id, name: id, says, rank: null };

@@ -3,6 +3,7 @@ import type { Environment } from '../../../config/environment.ts';
 import type { Config } from '../../../config/types.ts';
 import { GatewayError } from '../../../errors.ts';
 import { upstreamSettings } from '../../../load-authority.ts';
+import { loadPeers } from '../../../load-peers.ts';
 import { offeredBy } from '../../../setup/offered.ts';
 import { quietUpstream } from '../../../setup/quiet-upstream.ts';
 import type { AskedServer } from './merge.ts';
@@ -21,8 +22,9 @@ export async function askServer(
   config: Config,
   environment: Environment,
 ): Promise<AskedServer | Unanswered> {
-  const settings = { ...upstreamSettings(config, server), maxResponseBytes: 8 * 1024 * 1024 };
-  const upstream = quietUpstream(environment)(server, settings);
+  const peers = await loadPeers(config, { form: 'cmcp', servers: [server] });
+  const settings = { ...upstreamSettings(config, server, peers), maxResponseBytes: 8 * 1024 * 1024 };
+  const upstream = quietUpstream(environment, config.egress.allow)(server, settings);
   try {
     const { offered, instructions, untold } = await offeredBy(upstream, LIST_TIMEOUT_MS);
     const { id, displayName, transport } = server;
