@@ -75,7 +75,12 @@ test("policies in the reference's style decide as their authors meant, allow and
     bed.server.answer = () => ({ content: [{ type: 'text', text: 'x'.repeat(6000) }] });
     assert.equal((await refused(call('crm.query'))).data.error_code, 'EGRESS_DENIED');
     await endSession(client);
-    const decisions = (await callEntries(started, session_id)).map((entry) => entry.policy_decision);
+    const entries = await callEntries(started, session_id);
+    assert.ok(
+      entries.every(({ detail }) => detail?.severity === undefined),
+      'the reference knows no severity',
+    );
+    const decisions = entries.map((entry) => entry.policy_decision);
     assert.deepEqual(decisions, ['allow', 'deny', 'allow', 'allow', 'step_up', 'deny']);
     assert.equal((await verifyStored(started, session_id)).verdict, 'verified');
   }));

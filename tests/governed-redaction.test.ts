@@ -226,6 +226,7 @@ test('where no schema describes an answer, a class takes all of it', () =>
     async (bed) => {
       const call = await called(bed);
       assert.deepEqual(withoutMeta(call.result), { content: [text(NOTE)], structuredContent: {} });
+      assert.equal(call.redacted, 2);
       assert.equal((await entryOf(bed, call)).detail?.parts_withheld, 2);
     },
   ));
@@ -237,6 +238,7 @@ test('the redactions of all determining permits apply, of both decisions, and no
         ...redacting('$.a, $.d', 'action == Action::"lookup"', 'unless { context has response }'),
         'more.cedar':
           '@id("answer") @redact("$.b,$.c") permit (principal, action == Action::"lookup", resource) when { context has response };',
+        'wide.cedar': '@id("wide") permit (principal, action == Action::"lookup", resource);',
       },
     }),
     async (bed) => {
@@ -249,7 +251,7 @@ test('the redactions of all determining permits apply, of both decisions, and no
       });
       const entry = await entryOf(bed, call);
       assert.equal(entry.detail?.redactions, '$.a, $.d, $.b, $.c');
-      assert.deepEqual(entry.policy_ids.toSorted(), ['all', 'answer', 'redacting']);
+      assert.deepEqual(entry.policy_ids.toSorted(), ['all', 'answer', 'redacting', 'wide']);
     },
   ));
 
