@@ -75,6 +75,13 @@ b.cedar
   );
 });
 
+test('of two rules that cover each other, only the later is called superfluous', async (t) => {
+  const permit = 'permit(principal == Agent::"ops", action in Action::"call_tool", resource)';
+  const found = await findings(t, { policy: `${permit};\n${permit} when { true };` });
+  const places = found.filter(({ rule }) => rule === 'shadowed').map(({ where }) => where);
+  assert.deepEqual(places, ['all.cedar:2']);
+});
+
 test('a typo that no schema could catch tells why: the argument has several types', async (t) => {
   const policy = 'permit(principal, action == Action::"send_mail", resource) when { context.arguments.to == "x" };';
   const [found] = await findings(t, { policy });

@@ -134,6 +134,11 @@ export const LINT_CASES: Record<RuleId, { found: [LintCase, where: string, says:
         'all.cedar:1',
         /no request/,
       ],
+      [
+        { policy: call('board', 'context.arguments has path && context.arguments.path == "x"') },
+        'all.cedar:1',
+        /no request/,
+      ],
       [{ policy: call('board', 'context.caller.subject == "desk"') }, 'all.cedar:1', /no request/],
       [
         { policy: 'permit(principal, action == Action::"elicit", resource == Server::"local");' },
