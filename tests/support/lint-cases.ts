@@ -148,6 +148,10 @@ export const LINT_CASES: Record<RuleId, { found: [LintCase, where: string, says:
       [compat('permit(principal == Agent::"ops", action, resource);'), 'all.cedar:1', /ops/],
     ],
     missed: [
+      {
+        policy: call('board', 'principal.team == "x"'),
+        schema: schemaFor(lintCatalog()).replace('entity Agent;', 'entity Agent = { "team": String };'),
+      },
       { policy: 'permit(principal, action, resource == Resource::"board");' },
       { policy: 'permit(principal, action, resource in Server::"local");' },
       { policy: call('board', 'context.caller.subject like "op*"') },
