@@ -131,6 +131,7 @@ test('a migrated bundle decides as the old one did, with the same policies and a
 });
 
 const REFUSED: [string, RegExp][] = [
+  [`forbid(principal, action, resource) when { ${Array(300).fill('context.baa_covered').join(' && ')} };`, /too long/],
   ['forbid(principal, action, resource) when { context.arguments.to == "x" };', /not found|optional/],
   ['forbid(principal, action, resource) when { context.egress };', /optional|safety/],
   [

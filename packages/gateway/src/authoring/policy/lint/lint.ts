@@ -18,6 +18,7 @@ import { lineAt } from '../../../policy/text.ts';
 import type { Finding } from '../../finding.ts';
 import { assertedFindings } from './asserted.ts';
 import { exposureFindings } from './exposure.ts';
+import { nestsDeeper } from './expression.ts';
 import { failureFindings } from './failures.ts';
 import type { Ground } from './ground.ts';
 import { matchFindings } from './matches.ts';
@@ -52,9 +53,29 @@ export async function lintPolicy(config: Config): Promise<Finding[]> {
   if (Array.isArray(bundle)) return bundle;
   const requests = await attempt('misfit', () => requestsOf(bundle, catalog));
   if (Array.isArray(requests)) return requests;
-  const ground = groundOf({ config, catalog, files, bundle, requests });
   const typed = bundle.request === 'native' ? [...staleSchema(files, catalog), ...cedarWarnings(files)] : [];
+  const unexamined = tooDeep(files, bundle);
+  // Of a bundle in which one policy is not understood, nothing can be said of the others.
+  if (unexamined.length > 0) return [...typed, ...unexamined];
+  const ground = groundOf({ config, catalog, files, bundle, requests });
   return [...typed, ...INTENT.flatMap((rule) => rule(ground))];
+}
+
+/** Half of what Cedar's partial evaluation was seen to bear: beyond, it runs out of its stack. */
+const MAX_NESTING = 400;
+
+function tooDeep(files: BundleFiles, { policies }: Bundle): Finding[] {
+  const lines = linesOf(files.policies, policies);
+  return policies
+    .filter(({ json }) => nestsDeeper(json, MAX_NESTING))
+    .map(({ id, path }) =>
+      finding(
+        'not-examined',
+        `${path}:${lines.get(id) ?? 1}`,
+        `${id}: its conditions nest too deep for the linter, which therefore says nothing about what this bundle means`,
+        'write a set, [ … ].contains(…), or several when { … }',
+      ),
+    );
 }
 
 /** The bundle, or all that keeps it from being one. */

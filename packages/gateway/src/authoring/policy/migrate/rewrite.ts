@@ -30,9 +30,21 @@ export function rewritten({ text, json }: BundlePolicy, catalog: Catalog): strin
     resource: resourceOf(json.resource, catalog),
     conditions: json.conditions.map(({ kind, body }) => ({ kind, body: expression(body, catalog) as Expr })),
   } as PolicyJson;
-  const answer = policyToText(policy);
-  if (answer.type === 'failure') throw refusal('Cedar cannot write it again; its conditions are too long');
-  return answer.text;
+  return textOf(policy);
+}
+
+function textOf(policy: PolicyJson): string {
+  const tooLong = refusal(
+    'has conditions that are too long for Cedar to write again; split them into several when { … }',
+  );
+  try {
+    const answer = policyToText(policy);
+    if (answer.type === 'success') return answer.text;
+  } catch {
+    // Cedar's binding throws a plain Error for what nests too deep for it: one more way to say no.
+    throw tooLong;
+  }
+  throw tooLong;
 }
 
 export function refusal(reason: string): GatewayError {
