@@ -93,7 +93,15 @@ export const LINT_CASES: Record<RuleId, { found: [LintCase, where: string, says:
         /mixed script|nоte/,
       ],
     ],
-    missed: [{ policy: call('read_note', 'context.arguments has path && context.arguments.path == "note"') }],
+    missed: [
+      { policy: 'permit(principal, action in Action::"call_tool", resource is Server);' },
+      { policy: call('board', 'context.arguments has path && context.arguments.path == "x"') },
+      { policy: call('read_note', 'context.arguments has path && context.arguments.path == "note"') },
+    ],
+  },
+  'not-examined': {
+    found: [[{ policy: `${call('board')}\n${call('board', ranksApart(300))}` }, 'all.cedar:2', /too deep/]],
+    missed: [{ policy: call('board', ranksApart(150)) }],
   },
   'unconditional-permit': {
     found: [
@@ -134,6 +142,11 @@ export const LINT_CASES: Record<RuleId, { found: [LintCase, where: string, says:
         'all.cedar:1',
         /no request/,
       ],
+      [
+        { policy: call('board', 'context.arguments has path && context.arguments.path == "x"') },
+        'all.cedar:1',
+        /no request/,
+      ],
       [{ policy: call('board', 'context.caller.subject == "desk"') }, 'all.cedar:1', /no request/],
       [
         { policy: 'permit(principal, action == Action::"elicit", resource == Server::"local");' },
@@ -143,6 +156,10 @@ export const LINT_CASES: Record<RuleId, { found: [LintCase, where: string, says:
       [compat('permit(principal == Agent::"ops", action, resource);'), 'all.cedar:1', /ops/],
     ],
     missed: [
+      {
+        policy: call('board', 'principal.team == "x"'),
+        schema: schemaFor(lintCatalog()).replace('entity Agent;', 'entity Agent = { "team": String };'),
+      },
       { policy: 'permit(principal, action, resource == Resource::"board");' },
       { policy: 'permit(principal, action, resource in Server::"local");' },
       { policy: call('board', 'context.caller.subject like "op*"') },
@@ -533,4 +550,8 @@ function nested(to: JsonObject): JsonObject {
   const schema = { type: 'object', properties: { opt: { type: 'object', properties: { to } } } };
   const definition = { description: 'Repeats.', input_schema: schema };
   return { approved_definition: definition, definition_hash: digest(canonicalSorted(definition)) };
+}
+
+function ranksApart(terms: number): string {
+  return Array.from({ length: terms }, (_, rank) => `context.session.class_rank != ${rank}`).join(' && ');
 }

@@ -4,6 +4,7 @@ import { diffAction } from '../policy/diff.ts';
 import { explainAction } from '../policy/explain.ts';
 import { keygenAction } from '../policy/keygen.ts';
 import { lintAction } from '../policy/lint.ts';
+import { migrateAction } from '../policy/migrate.ts';
 import { replayAction } from '../policy/replay.ts';
 import { schemaAction } from '../policy/schema.ts';
 import { testAction } from '../policy/test.ts';
@@ -20,6 +21,7 @@ export const policyCommand = actionGroup({
     replayAction,
     keygenAction,
     approveBundleAction,
+    migrateAction,
   ],
   standard: null,
 });

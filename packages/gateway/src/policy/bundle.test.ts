@@ -256,3 +256,13 @@ test('a policy is known by the line that it begins on, also where a comment look
     ['a.cedar:1', 'b.cedar:3', 'b.cedar:4', 'b.cedar:4', 'b.cedar:7'],
   );
 });
+
+test('brackets that nest too deep for Cedar are refused before it reads them, and the engine goes on [LIFE-03]', async (t) => {
+  const deep = (levels: number) =>
+    `permit (principal, action, resource)\nwhen { ${'('.repeat(levels)}true${')'.repeat(levels)} };\n// ${'('.repeat(500)}`;
+  await assert.rejects(
+    folderOf(t, { ...NATIVE, 'a.cedar': deep(300) }).then((folder) => loadBundle(folder)),
+    /a\.cedar:2: brackets nest deeper than 100 levels/,
+  );
+  assert.equal((await loadBundle(await folderOf(t, { ...NATIVE, 'a.cedar': deep(90) }))).policies.length, 1);
+});

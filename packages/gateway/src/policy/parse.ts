@@ -32,12 +32,28 @@ export function parsePolicies(files: readonly BundleText[]): BundlePolicy[] {
 
 /** The policies of one file in source order. */
 function splitFile(file: BundleText): string[] {
+  refuseNesting(file);
   const parts = policySetTextToParts(file.text);
   if (parts.type === 'failure') throw cedarError(file, parts.errors, 'not a Cedar policy');
   if (parts.policy_templates.length > 0) {
     throw refuseBundle(file.path, 'holds a policy template ("?principal" or "?resource"), which nothing would link');
   }
   return inSourceOrder(parts.policies);
+}
+
+/** Outside strings and comments. */
+const BRACKETS = /"(?:[^"\\]|\\.)*"|\/\/[^\n]*|[([{]|[)\]}]/gs;
+const MAX_NESTING = 100;
+
+/** Twice as deep, Cedar's parser leaves its memory, and the engine in force with it (LIFE-03). */
+function refuseNesting(file: BundleText): void {
+  let depth = 0;
+  for (const { 0: token, index } of file.text.matchAll(BRACKETS)) {
+    if ('([{'.includes(token)) depth += 1;
+    else if (')]}'.includes(token)) depth -= 1;
+    if (depth <= MAX_NESTING) continue;
+    throw refuseBundle(file.path, `brackets nest deeper than ${MAX_NESTING} levels`, lineAt(file.text, index));
+  }
 }
 
 /** Cedar answers sorted by id as text: policy0, policy1, policy10, … policy2. This puts them back. */

@@ -13,6 +13,15 @@ export function* nodesIn(value: unknown): Generator<Node> {
   }
 }
 
+/** Whether objects and lists nest deeper inside than `most` levels. */
+export function nestsDeeper(value: unknown, most: number): boolean {
+  let level: unknown[] = [value];
+  for (let depth = 0; depth <= most && level.length > 0; depth += 1) {
+    level = level.flatMap((each) => (typeof each === 'object' && each !== null ? Object.values(each) : []));
+  }
+  return level.length > 0;
+}
+
 /** Every text inside: literals, names of attributes and entities. */
 export function* stringsIn(value: unknown): Generator<string> {
   if (typeof value === 'string') yield value;

@@ -17,8 +17,9 @@ import { lineAt } from '../../../policy/text.ts';
 import type { Finding } from '../../finding.ts';
 import { assertedFindings } from './asserted.ts';
 import { exposureFindings } from './exposure.ts';
+import { nestsDeeper } from './expression.ts';
 import { failureFindings } from './failures.ts';
-import type { Ground } from './ground.ts';
+import { type Ground, placeOf } from './ground.ts';
 import { matchFindings } from './matches.ts';
 import { nameFindings } from './names.ts';
 import { reachFindings } from './reach.ts';
@@ -51,9 +52,28 @@ export async function lintPolicy(config: Config): Promise<Finding[]> {
   if (Array.isArray(bundle)) return bundle;
   const requests = await attempt('misfit', () => requestsOf(bundle, catalog));
   if (Array.isArray(requests)) return requests;
-  const ground = groundOf({ config, catalog, bundle, requests });
   const typed = bundle.request === 'native' ? [...staleSchema(files, catalog), ...cedarWarnings(files)] : [];
+  const unexamined = tooDeep(bundle);
+  // Of a bundle in which one policy is not understood, nothing can be said of the others.
+  if (unexamined.length > 0) return [...typed, ...unexamined];
+  const ground = groundOf({ config, catalog, bundle, requests });
   return [...typed, ...INTENT.flatMap((rule) => rule(ground))];
+}
+
+/** Half of what Cedar's partial evaluation was seen to bear: beyond, it runs out of its stack. */
+const MAX_NESTING = 400;
+
+function tooDeep({ policies }: Bundle): Finding[] {
+  return policies
+    .filter(({ json }) => nestsDeeper(json, MAX_NESTING))
+    .map((policy) =>
+      finding(
+        'not-examined',
+        placeOf(policy),
+        `${policy.id}: its conditions nest too deep for the linter, which therefore says nothing about what this bundle means`,
+        'write a set, [ … ].contains(…), or several when { … }',
+      ),
+    );
 }
 
 /** The bundle, or all that keeps it from being one. */

@@ -2,10 +2,10 @@ import type { TrustLevel } from '../../../attestation/types.ts';
 import type { CatalogTool } from '../../../catalog/types.ts';
 import { nearest } from '../../../config/nearest.ts';
 import type { BundlePolicy } from '../../../policy/parse.ts';
-import type { RecordShape, Shape } from '../../../policy/shape.ts';
 import type { Finding } from '../../finding.ts';
 import { type ArgumentType, argumentAt } from './argument-types.ts';
 import { type Comparison, comparisonsIn } from './comparisons.ts';
+import { declares } from './declared.ts';
 import { type Ground, liveCases, placeOf, toolsIn } from './ground.ts';
 import { finding } from './rules.ts';
 import { mayHold } from './survey.ts';
@@ -93,10 +93,4 @@ function evades(tool: CatalogTool, inside: readonly string[], { contexts }: Grou
 
 function admitsOthers({ types }: ArgumentType): boolean {
   return types === null || [...types].some((type) => type !== 'string');
-}
-
-function declares(shape: RecordShape | undefined, path: readonly string[]): boolean {
-  let at: Shape | undefined = shape;
-  for (const name of path) at = at?.kind === 'record' ? at.attributes.get(name)?.shape : undefined;
-  return at !== undefined;
 }

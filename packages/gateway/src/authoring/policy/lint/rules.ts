@@ -10,6 +10,7 @@ export const RULES = {
   misfit: 'error',
   'stale-schema': 'warning',
   'cedar-warning': 'warning',
+  'not-examined': 'warning',
   'unconditional-permit': 'warning',
   unreachable: 'warning',
   idle: 'info',

@@ -180,7 +180,6 @@ function openedMember(name: string, value: CedarValueJson, principal: string | n
   if (name === 'caller') {
     return { subject: principal ?? unknown('caller.subject'), source: unknown('caller.source') };
   }
-  if (name === 'workflow') return { id: unknown('workflow.id'), source: unknown('workflow.source') };
   return SETTLED.has(name) ? value : unknown(name);
 }
 
