@@ -14,6 +14,14 @@ export { processConditions } from './attestation/process-guards/guard.ts';
 export { ownProcess, type ProcessFacts } from './attestation/process-guards/process-facts.ts';
 export { systemPlatforms } from './attestation/system-platforms.ts';
 export type { Detection, EvidenceProvider } from './attestation/types.ts';
+export { signBundle } from './authoring/policy/sign-bundle.ts';
+export {
+  createSigningKey,
+  nameSuccessor,
+  readSigningKey,
+  readVerifyingKey,
+  type SigningKey,
+} from './authoring/policy/signing-key.ts';
 export { schemaOf } from './authoring/schema-of.ts';
 export { type Environment, readEnvironment } from './config/environment.ts';
 export { knownKeysFile } from './config/known-keys.ts';

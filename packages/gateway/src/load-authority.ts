@@ -2,7 +2,8 @@ import { loadCatalog } from './catalog/load.ts';
 import type { Catalog, CatalogServer } from './catalog/types.ts';
 import type { Config } from './config/types.ts';
 import { GatewayError } from './errors.ts';
-import { loadBundle } from './policy/bundle.ts';
+import { type Candidate, requireHash } from './policy/admission.ts';
+import { type Bundle, loadBundle } from './policy/bundle.ts';
 import { createEngine } from './policy/engine.ts';
 import type { Ranks } from './policy/sensitivity.ts';
 import type { PolicyEngine } from './policy/types.ts';
@@ -12,6 +13,8 @@ import type { UpstreamSettings } from './upstream/types.ts';
 export interface Approved {
   catalog: Catalog;
   policy: PolicyEngine;
+  /** What the engine was made from, as far as it decides whether it may be put in force. */
+  bundle: Candidate;
 }
 
 /**
@@ -19,11 +22,22 @@ export interface Approved {
  * POLICY_HASH_MISMATCH or CATALOG_HASH_MISMATCH; nothing is half loaded.
  */
 export async function loadApproved(config: Config, ranks: Ranks): Promise<Approved> {
-  const bundle = await loadBundle(config.policy.path);
-  requirePinned('POLICY_HASH_MISMATCH', config.policy.pin, bundle.hash);
+  const bundle = await loadPolicy(config);
   const catalog = await loadCatalog(config.catalog.path, ranks);
-  requirePinned('CATALOG_HASH_MISMATCH', config.catalog.pin, catalog.hash);
-  return { catalog, policy: createEngine(bundle, catalog) };
+  const { pin } = config.catalog;
+  if (pin !== null && pin !== catalog.hash)
+    throw new GatewayError('CATALOG_HASH_MISMATCH', `pinned ${pin}, found ${catalog.hash}`);
+  return { catalog, policy: createEngine(bundle, catalog), bundle };
+}
+
+/**
+ * Reads the policy bundle and checks what can be checked without a store; what a pinned key asks for besides, its standing decides
+ * (policy-standing.ts).
+ */
+export async function loadPolicy({ policy }: Config): Promise<Bundle> {
+  const bundle = await loadBundle(policy.path);
+  if (policy.key === null) requireHash(policy.pin, bundle.hash);
+  return bundle;
 }
 
 /** Limits and credentials of one server: what runs is said by the catalog, these by the config (contracts section 8). */
@@ -36,12 +50,4 @@ export function upstreamSettings(config: Config, server: CatalogServer): Upstrea
     env: own?.env ?? {},
     headers: own?.headers ?? {},
   };
-}
-
-function requirePinned(
-  code: 'POLICY_HASH_MISMATCH' | 'CATALOG_HASH_MISMATCH',
-  pin: string | null,
-  actual: string,
-): void {
-  if (pin !== null && pin !== actual) throw new GatewayError(code, `pinned ${pin}, found ${actual}`);
 }

@@ -3,8 +3,10 @@ import type { JsonObject } from '@cmcp/evidence';
 import type { OwnStatement } from './attestation/live.ts';
 import type { Attestation } from './attestation/types.ts';
 import { GatewayChain } from './audit/gateway-chain.ts';
+import type { Schedule } from './audit/group-commit.ts';
 import type { AuditLog, Exposure } from './audit/types.ts';
 import type { Authority } from './authority.ts';
+import type { Caller } from './caller.ts';
 import { LiveCatalog } from './catalog/live.ts';
 import type { Clock } from './clock.ts';
 import type { Config } from './config/types.ts';
@@ -13,18 +15,25 @@ import { governedGateway } from './governed.ts';
 import { ListChanges } from './list-changes.ts';
 import { type Approved, loadApproved, upstreamSettings } from './load-authority.ts';
 import type { ChangeKind, GovernedGateway } from './mcp/types.ts';
+import type { PolicyOperations } from './operator/policy-routes.ts';
 import type { PathDeps } from './pipeline/deps.ts';
 import { ParkedCalls } from './pipeline/parked.ts';
 import { RequestStates } from './pipeline/request-states.ts';
 import { Subscriptions } from './pipeline/subscriptions.ts';
 import { TaskHandles } from './pipeline/task-handles.ts';
+import { requireHash } from './policy/admission.ts';
+import { observed } from './policy/observed.ts';
 import type { Ranks } from './policy/sensitivity.ts';
+import type { Standing } from './policy/standing.ts';
+import { type Activation, policyOperations } from './policy-operations.ts';
+import { PolicyStanding } from './policy-standing.ts';
 import { SealedBox } from './sealed-box.ts';
 import { commitment, ownStatement } from './session/commitment.ts';
 import { Exposures } from './session/exposure.ts';
 import type { Freshness, Monotonic } from './session/freshness.ts';
 import { Renewal } from './session/renewal.ts';
 import { Sessions } from './session/sessions.ts';
+import { ShadowStage } from './shadow-stage.ts';
 import type { Timers } from './timers.ts';
 import type { createUpstream } from './upstream/upstream.ts';
 
@@ -40,6 +49,10 @@ export interface RuntimeDeps {
   log: AuditLog;
   /** What agents are known to have seen before now, in whichever store. */
   exposures: readonly Exposure[];
+  /** What other stores of the data folder remember of policy keys. */
+  standings: readonly Standing[];
+  /** Runs a task after the turn of whoever asks. */
+  soon: Schedule;
   connect: (
     server: Parameters<typeof createUpstream>[0],
     settings: Parameters<typeof createUpstream>[1],
@@ -58,10 +71,14 @@ export async function createRuntime(deps: RuntimeDeps, approved: Approved): Prom
   const exposures = new Exposures(deps.exposures, config.sessions.carryOverMs);
   const chain = new GatewayChain(log, randomUUID());
   const changes = new ListChanges();
-  const authority = connect(deps, chain, changes, approved);
-  const root = await openChain(deps, chain, authority);
+  const standing = await PolicyStanding.open(log, config.policy, deps.standings);
+  const policyKey = await standing.admit(approved.bundle);
+  const shadow = new ShadowStage(chain, { soon: deps.soon, now: deps.monotonic });
+  const authority = connect(deps, { chain, changes, shadow }, { ...approved, policyKey });
+  const root = await openChain(deps, chain, authority, standing);
   await enterRecovered(deps, chain);
-  return new Runtime(deps, { chain, changes, root, authority, exposures, lastSessions: await latestSessions(log) });
+  const lastSessions = await latestSessions(log);
+  return new Runtime(deps, { chain, changes, root, authority, standing, shadow, exposures, lastSessions });
 }
 
 /** What a runtime begins with. */
@@ -71,6 +88,8 @@ interface Beginning {
   /** Hash of the chain's first entry. */
   root: string;
   authority: Authority;
+  standing: PolicyStanding;
+  shadow: ShadowStage;
   exposures: Exposures;
   lastSessions: Map<string, string>;
 }
@@ -81,23 +100,30 @@ export class Runtime {
   readonly sessions: Sessions;
   readonly exposures: Exposures;
   readonly chain: GatewayChain;
+  /** What operators do about the policy. */
+  readonly policy: PolicyOperations;
   readonly #deps: RuntimeDeps;
   readonly #stopTimers: (() => void)[];
   readonly #root: string;
   readonly #changes: ListChanges;
   readonly #subscriptions: Subscriptions;
+  readonly #standing: PolicyStanding;
+  readonly #shadow: ShadowStage;
   #authority: Authority;
   #closing = false;
   /** Resolves, whatever becomes of it, when the last activation that was asked for is over. */
   #activation: Promise<unknown> = Promise.resolve();
 
-  constructor(deps: RuntimeDeps, { chain, changes, root, authority, exposures, lastSessions }: Beginning) {
+  constructor(deps: RuntimeDeps, beginning: Beginning) {
+    const { chain, changes, root, authority, standing, shadow, exposures, lastSessions } = beginning;
     const { log, config, attestation, clock, timers, freshness, monotonic, report } = deps;
     this.#deps = deps;
     this.#authority = authority;
     this.chain = chain;
     this.#root = root;
     this.#changes = changes;
+    this.#standing = standing;
+    this.#shadow = shadow;
     this.exposures = exposures;
     this.sessions = new Sessions({
       log,
@@ -119,6 +145,15 @@ export class Runtime {
       chain,
       changes,
       subscriptions: this.#subscriptions,
+    });
+    this.policy = policyOperations({
+      config,
+      chain,
+      standing,
+      shadow,
+      authority: () => this.#authority,
+      alone: (task) => this.#alone(task),
+      activate: (by, expected) => this.activate(by, expected),
     });
     const renewal = freshness === null ? null : new Renewal({ log, freshness, chain, report });
     // None minds running again before it is done: a session closes once, a count is taken once, evidence is asked for once.
@@ -152,12 +187,20 @@ export class Runtime {
     await Promise.all([closed, entered]);
   }
 
-  /** Puts another bundle and catalog in force, one activation at a time; see Gateway.reload. */
-  activate(): Promise<void> {
+  /**
+   * Puts another bundle and catalog in force, one activation at a time; see Gateway.reload. `by`: who asked, null for whoever may send
+   * signals. `expected`: the hash that the bundle has to have.
+   */
+  activate(by: Caller | null = null, expected: string | null = null): Promise<Activation> {
+    return this.#alone(() => this.#activate(by, expected));
+  }
+
+  /** What changes what is in force, or may be put in force, happens one after another. */
+  #alone<T>(task: () => Promise<T>): Promise<T> {
     if (this.#closing) return Promise.reject(new GatewayError('SHUTTING_DOWN', 'the gateway is stopping'));
-    const activated = this.#activation.then(() => this.#activate());
-    this.#activation = Promise.allSettled([activated]);
-    return activated;
+    const done = this.#activation.then(task);
+    this.#activation = Promise.allSettled([done]);
+    return done;
   }
 
   /** Closes sessions, gateway chain and upstreams; not the log. */
@@ -166,6 +209,7 @@ export class Runtime {
     this.#closing = true;
     for (const stop of this.#stopTimers) stop();
     await this.#activation;
+    await this.#shadow.end('shutdown', null).catch((error) => this.#unrecorded(error));
     const { log } = this.#deps;
     const closed = await Promise.allSettled([this.sessions.closeAll('shutdown'), this.chain.flush()]);
     const chainClosed = await Promise.allSettled([log.closeSession(this.chain.sessionId, 'shutdown')]);
@@ -173,15 +217,55 @@ export class Runtime {
     for (const outcome of [...closed, ...chainClosed]) if (outcome.status === 'rejected') throw outcome.reason;
   }
 
-  async #activate(): Promise<void> {
-    const { config, ranks } = this.#deps;
-    const next = connect(this.#deps, this.chain, this.#changes, await loadApproved(config, ranks));
+  async #activate(by: Caller | null, expected: string | null): Promise<Activation> {
+    const loaded = await this.#load(by, expected);
+    if (this.#isInForce(loaded)) {
+      loaded.policy.close();
+      this.#deps.report('policy.unchanged', `${loaded.bundle.hash} is in force already`);
+      return told(this.#authority, false);
+    }
+    const next = connect(this.#deps, { chain: this.chain, changes: this.#changes, shadow: this.#shadow }, loaded);
     try {
-      await enterAuthority(this.chain, next);
+      await enterAuthority(this.chain, next, this.#standing);
     } catch (error) {
       await release(next);
       throw error;
     }
+    await this.#shadow.end('activated', by).catch((error) => this.#unrecorded(error));
+    await this.#switch(next);
+    return told(next, true);
+  }
+
+  /** What may be put in force now. A refusal changes nothing but the chain of the gateway, and is nowhere tried again (D-15). */
+  async #load(by: Caller | null, expected: string | null): Promise<Loaded> {
+    const { config, ranks } = this.#deps;
+    try {
+      const approved = await loadApproved(config, ranks);
+      try {
+        requireHash(expected, approved.bundle.hash);
+        return { ...approved, policyKey: await this.#standing.admit(approved.bundle) };
+      } catch (error) {
+        approved.policy.close();
+        throw error;
+      }
+    } catch (error) {
+      if (error instanceof GatewayError) {
+        await this.chain.enter('policy.refused', by, { error_code: error.code });
+        this.#deps.report('policy.refused', `${error.code}: ${error.detail}`);
+      }
+      throw error;
+    }
+  }
+
+  /** Asked of signed bundles only: without a key an activation is also how one connects to the servers anew. */
+  #isInForce({ bundle, catalog, policyKey }: Loaded): boolean {
+    const { policy, catalog: current, policyKey: key } = this.#authority;
+    return (
+      policyKey !== null && policyKey === key && bundle.hash === policy.bundleHash && catalog.hash === current.hash
+    );
+  }
+
+  async #switch(next: Authority): Promise<void> {
     const before = this.#authority;
     this.#authority = next;
     // In the turn of the switch: whatever was opened, or is being opened, under the one before is closed by this.
@@ -221,11 +305,17 @@ export class Runtime {
   }
 }
 
+/** What was read from disk and may be put in force. */
+type Loaded = Approved & { policyKey: string | null };
+
+function told({ policy, policyKey }: Authority, activated: boolean): Activation {
+  return { activated, bundle_hash: policy.bundleHash, version: policy.version, policy_key: policyKey ?? 'none' };
+}
+
 function connect(
   deps: RuntimeDeps,
-  chain: GatewayChain,
-  changes: ListChanges,
-  { catalog, policy }: Approved,
+  { chain, changes, shadow }: Pick<Beginning, 'chain' | 'changes' | 'shadow'>,
+  { catalog, policy, policyKey }: Loaded,
 ): Authority {
   const { clock, config, report } = deps;
   const enterDrift = (detail: JsonObject): void => {
@@ -247,10 +337,15 @@ function connect(
     announced: (kind) => changes.announce(kind),
     onUnanswered: (server, error) => report('UPSTREAM_UNAVAILABLE', `${server.displayName}: ${String(error)}`),
   });
-  return { catalog, policy, live };
+  return { catalog, policy: observed(policy, shadow.saw), policyKey, live };
 }
 
-async function openChain(deps: RuntimeDeps, chain: GatewayChain, authority: Authority): Promise<string> {
+async function openChain(
+  deps: RuntimeDeps,
+  chain: GatewayChain,
+  authority: Authority,
+  standing: PolicyStanding,
+): Promise<string> {
   const { config, log, attestation, freshness } = deps;
   const asked = freshness?.now();
   const opening = { exposure: 'public', previousSession: null, prevClaimHash: await log.lastClaimHash() };
@@ -263,16 +358,15 @@ async function openChain(deps: RuntimeDeps, chain: GatewayChain, authority: Auth
     detail: commitment(config, authority, attestation, opening),
   });
   if (asked !== undefined) freshness?.begun(chain.sessionId, asked);
-  await enterAuthority(chain, authority);
+  await enterAuthority(chain, authority, standing);
   return entryHash;
 }
 
-async function enterAuthority(chain: GatewayChain, { policy, catalog }: Authority): Promise<void> {
-  await chain.enterAs('policy_load', {
-    bundle_hash: policy.bundleHash,
-    version: policy.version,
-    request: policy.request,
-  });
+async function enterAuthority(chain: GatewayChain, authority: Authority, standing: PolicyStanding): Promise<void> {
+  const { policy, policyKey, catalog } = authority;
+  const { bundleHash: hash, version, request } = policy;
+  const detail = { bundle_hash: hash, version, policy_key: policyKey ?? 'none', request };
+  await standing.activated({ hash, version }, (text) => chain.enterAs('policy_load', detail, text));
   await chain.enterAs('catalog_load', { catalog_hash: catalog.hash, form: catalog.form, tools: catalog.tools.length });
 }
 

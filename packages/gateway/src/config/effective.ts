@@ -48,9 +48,12 @@ export function withHashes(config: Unhashed, written: WrittenSecrets): Config {
   return { ...config, agentsHash, operatorsHash, hash, portableHash: digest(canonicalSorted(portable)) };
 }
 
-/** The settings that are not paths. What policy and catalog hold is measured apart, so their pins say nothing more. */
+/**
+ * The settings that are not paths. What policy and catalog hold is measured apart, so their pins say nothing more; the key that signs
+ * bundles says which others may come.
+ */
 function placeless(config: Unhashed): JsonObject {
-  const { dev, listen, allowedHosts, allowedOrigins, mode, audit, sessions, limits, compat, tls } = config;
+  const { dev, listen, allowedHosts, allowedOrigins, mode, audit, sessions, limits, compat, tls, policy } = config;
   const { provider, tpm, roots, validityMs, staleness, launch } = config.attestation;
   const { seal, rollbackCounter } = tpm;
   return {
@@ -63,6 +66,7 @@ function placeless(config: Unhashed): JsonObject {
     sessions,
     limits,
     compat,
+    policy_key: policy.key,
     tls: tls === null ? null : tls.kind === 'files' && tls.clientCa !== null ? 'files, client certificates' : tls.kind,
     attestation: { provider, roots: roots.length, validityMs, staleness, launch },
     tpm: { address: tpm.address.kind, akCertificate: tpm.akCertificate !== null, seal, rollbackCounter },

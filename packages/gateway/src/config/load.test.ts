@@ -44,6 +44,8 @@ async function refusal(text: string | Uint8Array, environment = dev, code = 'CON
   return error.detail.replaceAll(file, 'F');
 }
 
+const KEY = '2-CcRAxMTsaz6SIWczUXVLU5IVgtxSBEr73ns0u2iKg';
+
 /** Every documented key, with a value that is not its default. YAML contains JSON, so the file is this object. */
 function everyKey() {
   return {
@@ -53,7 +55,7 @@ function everyKey() {
     allowed_origins: ['https://app.example'],
     data: './elsewhere',
     mode: 'advisory',
-    policy: { path: './bundle', hash: `sha256:${A}` },
+    policy: { path: './bundle', hash: `sha256:${A}`, key: KEY },
     catalog: { path: './tools.json', hash: B },
     agents: [{ subject: 'research agent', token_sha256: A }],
     stdio: { subject: 'desktop' },
@@ -126,7 +128,7 @@ test('every documented key can be set, and no other is documented [D-04]', async
     allowedOrigins: ['https://app.example'],
     dataDir: join(folder, 'elsewhere'),
     mode: 'advisory',
-    policy: { path: join(folder, 'bundle'), pin: `sha256:${A}` },
+    policy: { path: join(folder, 'bundle'), pin: `sha256:${A}`, key: KEY },
     catalog: { path: join(folder, 'tools.json'), pin: `sha256:${B}` },
     agents: [{ subject: 'research agent', tokenSha256: A }],
     stdioSubject: 'desktop',
@@ -174,7 +176,7 @@ test('an empty file means enforcing mode on loopback, strict and salted [D-09] [
   assert.deepEqual(config.listen, { host: '127.0.0.1', port: 8443 });
   assert.deepEqual(config.audit, { durability: 'strict', digests: 'salted' });
   assert.equal(config.operator.socket, join(folder, 'data', 'operator.sock'));
-  assert.deepEqual(config.policy, { path: join(folder, 'policy'), pin: null });
+  assert.deepEqual(config.policy, { path: join(folder, 'policy'), pin: null, key: null });
   assert.deepEqual(config.agents, []);
 });
 
@@ -245,7 +247,10 @@ const wrongValues: [string, RegExp][] = [
   ['mode: [enforcing]', /found a list/],
   ['policy: {hash: abc}', /policy\.hash: expected a digest/],
   [`policy: {hash: ${'A'.repeat(64)}}`, /lower-case/],
-  ['policy: []', /policy: expected a policy bundle \(keys: path, hash\), found a list/],
+  ['policy: []', /policy: expected a policy bundle \(keys: path, hash, key\), found a list/],
+  ['policy: { key: short }', /policy.key: expected an Ed25519 public key.*found "short"/],
+  // The neutral element: a key under which one signature fits many texts.
+  [`policy: { key: AQ${'A'.repeat(41)} }`, /policy.key: expected an Ed25519 public key/],
   ['agents: [{subject: x}]', /agents\[0\]\.token_sha256: missing/],
   [`agents: [{subject: "", token_sha256: ${A}}]`, /agents\[0\]\.subject: expected a name/],
   [`agents: [{subject: "né", token_sha256: ${A}}]`, /agents\[0\]\.subject: expected a name/],

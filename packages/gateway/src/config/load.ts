@@ -24,8 +24,9 @@ const MAX_PROBLEMS_SHOWN = 30;
  */
 export async function loadConfig(path: string, environment: Environment): Promise<Config> {
   const config = await readConfig(path, environment);
-  if (!config.dev && config.policy.pin === null) {
-    throw new GatewayError('POLICY_PIN_REQUIRED', pinAdvice(config, 'policy', 'CMCP_POLICY_HASH'));
+  if (!config.dev && config.policy.pin === null && config.policy.key === null) {
+    const key = ' Or set `policy.key` to the key that signs your bundles.';
+    throw new GatewayError('POLICY_PIN_REQUIRED', pinAdvice(config, 'policy', 'CMCP_POLICY_HASH') + key);
   }
   if (!config.dev && config.catalog.pin === null) {
     throw new GatewayError('CATALOG_PIN_REQUIRED', pinAdvice(config, 'catalog', 'CMCP_CATALOG_HASH'));
@@ -142,6 +143,7 @@ function assemble(file: string, settings: Settings, environment: Environment, re
     policy: {
       path: resolve(folder, settings.policy.path),
       pin: agreedPin('policy.hash', settings.policy.hash, 'CMCP_POLICY_HASH', environment.policyHash, report),
+      key: settings.policy.key,
     },
     catalog: {
       path: resolve(folder, settings.catalog.path),

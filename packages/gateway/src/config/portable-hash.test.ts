@@ -57,6 +57,7 @@ test('every setting that decides what the gateway does enters it', async () => {
     'allowed_hosts: [gateway.example]\n',
     'allowed_origins: ["https://app.example"]\n',
     'mode: advisory\n',
+    `policy: { key: 2-CcRAxMTsaz6SIWczUXVLU5IVgtxSBEr73ns0u2iKg }\n`,
     `agents: [{ subject: a, token_sha256: ${A} }]\n`,
     `operator: { credentials: [{ subject: a, token_sha256: ${A} }] }\n`,
     'stdio: desktop\n',

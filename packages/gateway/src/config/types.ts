@@ -22,7 +22,8 @@ export interface Config {
   allowedOrigins: string[];
   dataDir: string;
   mode: Mode;
-  policy: { path: string; pin: string | null };
+  /** `key`: JWK member `x` of the Ed25519 key that signs bundles. */
+  policy: { path: string; pin: string | null; key: string | null };
   catalog: { path: string; pin: string | null };
   agents: Credential[];
   /** Subject of the one caller of `cmcp start --stdio`. */

@@ -10,6 +10,8 @@ export interface Bundle {
   /** `sha256:…` as the reference computes it (wire-formats section 4). */
   hash: string;
   version: string;
+  /** `manifest.signature` as written: nothing here has checked it. */
+  signature: string | null;
   request: 'native' | 'compat';
   /** In the order of the files. */
   policies: BundlePolicy[];
@@ -33,6 +35,7 @@ export async function loadBundle(folder: string): Promise<Bundle> {
   return {
     hash: bundleHash(manifest.raw, files.policies, files.schema.text),
     version: manifest.version,
+    signature: manifest.signature,
     request: manifest.request,
     policies,
     schema: files.schema.text,

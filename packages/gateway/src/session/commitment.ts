@@ -19,6 +19,7 @@ export function commitment(
     cmcp_v: 1,
     bundle_hash: authority.policy.bundleHash,
     policy_version: authority.policy.version,
+    policy_key: authority.policyKey ?? 'none',
     catalog_hash: authority.catalog.hash,
     rules_hash: NO_RULES,
     mode: config.mode,
