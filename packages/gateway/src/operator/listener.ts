@@ -154,7 +154,18 @@ function ok(body: JsonObject): Answer {
 }
 
 /** Of codes that agents are told with HTTP 200. What is not here and has no status of its own is a fault of ours. */
-const STATUS: Partial<Record<ErrorCode, number>> = { SESSION_UNKNOWN: 404, INVALID_PARAMS: 400 };
+const STATUS: Partial<Record<ErrorCode, number>> = {
+  SESSION_UNKNOWN: 404,
+  INVALID_PARAMS: 400,
+  // What lies on the disk is not what may be put in force.
+  POLICY_INVALID: 409,
+  POLICY_HASH_MISMATCH: 409,
+  POLICY_SIGNATURE_INVALID: 409,
+  POLICY_VERSION_OLD: 409,
+  POLICY_KEY_REVOKED: 409,
+  CATALOG_INVALID: 409,
+  CATALOG_HASH_MISMATCH: 409,
+};
 
 /** Operators, unlike agents, are told the detail. */
 function failure(code: ErrorCode, detail: string): Answer {

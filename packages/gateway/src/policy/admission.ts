@@ -1,4 +1,4 @@
-import { policyKeyId, verifyBundleSignature } from '@cmcp/evidence';
+import { policyKeyId, readSuccession, verifyBundleSignature } from '@cmcp/evidence';
 import type { Config } from '../config/types.ts';
 import { GatewayError } from '../errors.ts';
 import { type Activated, keyInForce, type Standing, successorOf } from './standing.ts';
@@ -54,13 +54,9 @@ async function requireSigned(pinned: string, standing: Standing, bundle: Candida
 
 /** For the message only: whoever has a revoked key is told so. */
 async function signedByRevoked(pinned: string, standing: Standing, hash: string, signature: string): Promise<boolean> {
-  const keys = [
-    pinned,
-    ...standing.successions.map(({ current_key_id: id }) => successorOf(standing.successions, String(id))),
-  ];
+  const keys = [pinned, ...standing.successions.map((statement) => readSuccession(statement).successor)];
   for (const key of keys) {
-    if (key === undefined || !standing.revoked.includes(policyKeyId(key))) continue;
-    if (await signed(hash, signature, key)) return true;
+    if (standing.revoked.includes(policyKeyId(key)) && (await signed(hash, signature, key))) return true;
   }
   return false;
 }

@@ -1,0 +1,215 @@
+import assert from 'node:assert/strict';
+import { readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { bundleSignaturePreimage } from '@cmcp/evidence';
+import { GatewayError, loadBundle, type SigningKey } from '@cmcp/gateway';
+import { callMeta } from './support/calls.ts';
+import { type TestBed, withBed } from './support/gateway.ts';
+import { sessionFile, verifyStored } from './support/session-files.ts';
+import { inForce, pinned, putBundle, signer } from './support/signed-policy.ts';
+
+const TOOLS = { tools: [{ name: 'echo' }] };
+const onBed = (run: (bed: TestBed) => Promise<void>): Promise<void> => withBed(TOOLS, run);
+
+/** What is put in the place of version 1.9.0, and what comes of it. */
+const CANDIDATES = {
+  newer: (bed: TestBed, by: SigningKey) => putBundle(bed, { version: '1.10.0', by }),
+  same: (bed: TestBed, by: SigningKey) => putBundle(bed, { version: '1.9.0', by }),
+  older: (bed: TestBed, by: SigningKey) => putBundle(bed, { version: '1.2.0', by }),
+  'as old, other rules': (bed: TestBed, by: SigningKey) =>
+    putBundle(bed, { version: '1.9.0', by, files: { 'more.cedar': '// more' } }),
+  tampered: async (bed: TestBed, by: SigningKey) => {
+    await putBundle(bed, { version: '1.10.0', by });
+    await writeFile(join(bed.folder, 'policy', 'more.cedar'), '// not signed');
+  },
+  unsigned: (bed: TestBed) => putBundle(bed, { version: '1.10.0', by: null }),
+};
+
+type Row = [candidate: keyof typeof CANDIDATES, outcome: string];
+
+const SIGNED_ONLY: Row[] = [
+  ['tampered', 'POLICY_SIGNATURE_INVALID'],
+  ['unsigned', 'POLICY_SIGNATURE_INVALID'],
+];
+const NOT_OLDER: Row[] = [
+  ['older', 'POLICY_VERSION_OLD'],
+  ['as old, other rules', 'POLICY_VERSION_OLD'],
+];
+const ONLY_THAT_ONE: Row[] = [
+  ['newer', 'POLICY_HASH_MISMATCH'],
+  ['older', 'POLICY_HASH_MISMATCH'],
+  ['as old, other rules', 'POLICY_HASH_MISMATCH'],
+];
+
+/** By what is pinned, and when. Those that are let in come last: they change what the others are measured against. */
+const MATRIX: Record<'hash' | 'key' | 'both', Record<'first start' | 'restart' | 'reload', Row[]>> = {
+  hash: {
+    'first start': [
+      ...ONLY_THAT_ONE,
+      ['tampered', 'POLICY_HASH_MISMATCH'],
+      ['unsigned', 'POLICY_HASH_MISMATCH'],
+      ['same', 'in force'],
+    ],
+    restart: [
+      ...ONLY_THAT_ONE,
+      ['tampered', 'POLICY_HASH_MISMATCH'],
+      ['unsigned', 'POLICY_HASH_MISMATCH'],
+      ['same', 'in force'],
+    ],
+    reload: [
+      ...ONLY_THAT_ONE,
+      ['tampered', 'POLICY_HASH_MISMATCH'],
+      ['unsigned', 'POLICY_HASH_MISMATCH'],
+      ['same', 'in force'],
+    ],
+  },
+  key: {
+    'first start': [...SIGNED_ONLY, ['older', 'in force'], ['same', 'in force'], ['newer', 'in force']],
+    restart: [...SIGNED_ONLY, ...NOT_OLDER, ['same', 'in force'], ['newer', 'in force']],
+    reload: [...SIGNED_ONLY, ...NOT_OLDER, ['same', 'unchanged'], ['newer', 'in force']],
+  },
+  both: {
+    'first start': [...SIGNED_ONLY, ...ONLY_THAT_ONE, ['same', 'in force']],
+    restart: [...SIGNED_ONLY, ...NOT_OLDER, ['same', 'in force'], ['newer', 'in force']],
+    reload: [...SIGNED_ONLY, ...NOT_OLDER, ['same', 'unchanged'], ['newer', 'in force']],
+  },
+};
+
+async function outcome(attempt: () => Promise<unknown>): Promise<string> {
+  try {
+    const { activated } = ((await attempt()) ?? {}) as { activated?: boolean };
+    return activated === false ? 'unchanged' : 'in force';
+  } catch (error) {
+    if (error instanceof GatewayError) return error.code;
+    throw error;
+  }
+}
+
+for (const [pins, moments] of Object.entries(MATRIX) as [keyof typeof MATRIX, (typeof MATRIX)['key']][]) {
+  for (const [moment, rows] of Object.entries(moments)) {
+    test(`with ${pins} pinned, at a ${moment}: ${rows.map((row) => row.join(' ')).join(', ')} [D-15] [W-23]`, () =>
+      onBed(async (bed) => {
+        const key = await signer(bed);
+        const hash = await putBundle(bed, { version: '1.9.0', by: key });
+        const config = pinned({ ...(pins !== 'key' && { hash }), ...(pins !== 'hash' && { key }) });
+        await bed.writeConfig(config);
+        const first = moment === 'first start' ? null : await bed.start();
+        if (moment === 'restart') await first?.gateway.stop();
+        for (const [index, [candidate, expected]] of rows.entries()) {
+          await CANDIDATES[candidate](bed, key);
+          // Each first start is one on a store of its own.
+          if (moment === 'first start') await bed.writeConfig(`${config}\ndata: ./data-${index}`);
+          const attempt = async (): Promise<unknown> => {
+            if (moment === 'reload') return first?.gateway.reload();
+            const { gateway } = await bed.start();
+            await gateway.stop();
+          };
+          assert.equal(await outcome(attempt), expected, candidate);
+        }
+      }));
+  }
+}
+
+test('a refused reload changes nothing, is entered, and the disk is not asked again by calls [D-15]', () =>
+  onBed(async (bed) => {
+    const key = await signer(bed);
+    const hash = await putBundle(bed, { version: '1.0', by: key });
+    await bed.writeConfig(pinned({ key }));
+    const { gateway, started, url } = await bed.start();
+    const client = await bed.client(url);
+    const echo = async () => callMeta(await client.callTool({ name: 'echo', arguments: {} }));
+    const { session_id } = await echo();
+    await CANDIDATES.tampered(bed, key);
+    await assert.rejects(gateway.reload(), { code: 'POLICY_SIGNATURE_INVALID' });
+    assert.ok(bed.reports.some((line) => line.startsWith('policy.refused POLICY_SIGNATURE_INVALID')));
+    await rm(join(bed.folder, 'policy'), { recursive: true });
+    await rm(join(bed.folder, 'catalog.json'));
+    for (let calls = 0; calls < 3; calls += 1) assert.equal((await echo()).session_id, session_id);
+    assert.equal((await inForce(bed)).bundle_hash, hash);
+    await gateway.stop();
+    const { bundle } = await sessionFile(started, started.gatewaySession);
+    const refused = bundle.entries.filter((entry) => entry.action === 'policy.refused');
+    assert.deepEqual(
+      refused.map((entry) => entry.detail),
+      [{ error_code: 'POLICY_SIGNATURE_INVALID' }],
+    );
+    assert.equal((await verifyStored(started, session_id)).verdict, 'verified');
+  }));
+
+test('sessions and activations name version and key of the bundle; there is no way back to an older one [D-15]', () =>
+  onBed(async (bed) => {
+    const key = await signer(bed);
+    const hash = await putBundle(bed, { version: '1.9', by: key });
+    await bed.writeConfig(pinned({ hash, key }));
+    const { gateway, started, url } = await bed.start();
+    const client = await bed.client(url);
+    const newer = await putBundle(bed, { version: '1.10', by: key });
+    const answer = await bed.operator('POST', '/operator/v1/policy/activate', { bundle_hash: newer });
+    const told = { activated: true, bundle_hash: newer, version: '1.10', policy_key: key.keyId };
+    assert.deepEqual([answer.status, answer.body], [200, told]);
+    const { session_id } = callMeta(await client.callTool({ name: 'echo', arguments: {} }));
+    await gateway.stop();
+    const detail = (await sessionFile(started, session_id)).bundle.entries[0]?.detail;
+    assert.deepEqual([detail?.bundle_hash, detail?.policy_version, detail?.policy_key], [newer, '1.10', key.keyId]);
+    const { bundle } = await sessionFile(started, started.gatewaySession);
+    const loads = bundle.entries.filter((entry) => entry.entry_type === 'policy_load').map((entry) => entry.detail);
+    const common = { policy_key: key.keyId, request: 'native' };
+    assert.deepEqual(loads, [
+      { bundle_hash: hash, version: '1.9', ...common },
+      { bundle_hash: newer, version: '1.10', ...common },
+    ]);
+    const asked = bundle.entries.find((entry) => entry.action === 'operator.policy_activate');
+    assert.deepEqual([asked?.caller, asked?.detail], ['op', { expected: newer }]);
+    const again = await bed.start();
+    assert.equal(again.started.policyHash, newer, 'the hash that is pinned is older, and the newer one survives');
+    await again.gateway.stop();
+    // Neither the pinned hash nor the bundle's file brings it back.
+    await putBundle(bed, { version: '1.9', by: key });
+    await assert.rejects(bed.start(), { code: 'POLICY_VERSION_OLD' });
+    await bed.writeConfig(pinned({ key }));
+    await assert.rejects(bed.start(), { code: 'POLICY_VERSION_OLD' });
+  }));
+
+test('a hash that is pinned later asks for its own bundle, or a newer one than before [D-15]', () =>
+  onBed(async (bed) => {
+    const key = await signer(bed);
+    const later = await putBundle(bed, { version: '3', by: key });
+    await putBundle(bed, { version: '2', by: key });
+    await bed.writeConfig(pinned({ key }));
+    await (await bed.start()).gateway.stop();
+    await bed.writeConfig(pinned({ key, hash: later }));
+    await assert.rejects(bed.start(), { code: 'POLICY_HASH_MISMATCH' });
+    await putBundle(bed, { version: '3', by: key });
+    assert.equal((await bed.start()).started.policyHash, later);
+  }));
+
+test('with a key, a version that cannot be compared is refused; operators can name the bundle that they mean', () =>
+  onBed(async (bed) => {
+    const key = await signer(bed);
+    await putBundle(bed, { version: '1', by: key });
+    await bed.writeConfig(pinned({ key }));
+    const { gateway } = await bed.start();
+    const hash = await putBundle(bed, { version: '2', by: key });
+    const other = `sha256:${'0'.repeat(64)}`;
+    const path = '/operator/v1/policy/activate';
+    const refused = await bed.operator('POST', path, { bundle_hash: other });
+    assert.deepEqual([refused.status, refused.body.error_code], [409, 'POLICY_HASH_MISMATCH']);
+    for (const body of [{ bundle_hash: 'x' }, { hash }, []])
+      assert.equal((await bed.operator('POST', path, body)).body.error_code, 'INVALID_PARAMS');
+    assert.equal((await bed.operator('GET', path)).body.error_code, 'METHOD_NOT_ALLOWED');
+    assert.equal((await bed.operator('POST', '/operator/v1/policy/other')).body.error_code, 'ROUTE_NOT_FOUND');
+    assert.equal((await bed.operator('POST', path, undefined, 'agent-token-of-the-tests')).status, 403);
+    const activated = await bed.operator('POST', path);
+    assert.equal(activated.body.bundle_hash, hash);
+    const unchanged = await bed.operator('POST', path, {});
+    assert.deepEqual([unchanged.status, unchanged.body.activated], [200, false]);
+    await gateway.stop();
+    await assert.rejects(putBundle(bed, { version: '3-beta', by: key }), { code: 'POLICY_INVALID' });
+    // Signed by other means.
+    const manifest = join(bed.folder, 'policy', 'manifest.json');
+    const unordered = (await loadBundle(join(bed.folder, 'policy'))).hash;
+    const signature = key.sign(bundleSignaturePreimage(unordered));
+    await writeFile(manifest, JSON.stringify({ ...JSON.parse(await readFile(manifest, 'utf8')), signature }));
+    await assert.rejects(bed.start(), { code: 'POLICY_INVALID' });
+  }));
