@@ -35,6 +35,6 @@ export { Gateway, type GatewayDeps, type StartedGateway } from './gateway.ts';
 export { readTlsFiles } from './ingress/tls-files.ts';
 export { loadBundle } from './policy/bundle.ts';
 export { intentOf, type PolicyIntent } from './policy/intent.ts';
-export { type CheckReport, checkSetup } from './setup/check.ts';
+export { type CheckReport, checkSetup, type SignatureState } from './setup/check.ts';
 export type { ServerCheck } from './setup/check-server.ts';
 export { type InitResult, type InitServer, initialise } from './setup/init.ts';

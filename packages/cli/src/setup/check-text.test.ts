@@ -20,7 +20,7 @@ const server = (id: string, members: Partial<ServerCheck> = {}): ServerCheck => 
 
 const report = (...servers: ServerCheck[]): CheckReport => ({
   ok: servers.every(({ status }) => status === 'as approved'),
-  policy: { path: './policy', hash: 'sha256:p', pin: 'matches', version: '1.0.0', warnings: [] },
+  policy: { path: './policy', hash: 'sha256:p', pin: 'matches', signature: 'valid', version: '1.0.0', warnings: [] },
   catalog: { path: './c.json', hash: 'sha256:c', pin: 'differs', tools: 3, resources: 2, templates: 1, prompts: 0 },
   servers,
   problems: [],

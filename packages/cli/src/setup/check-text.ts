@@ -1,10 +1,18 @@
 import { printable } from '@cmcp/evidence';
-import type { CheckReport, ServerCheck } from '@cmcp/gateway';
+import type { CheckReport, ServerCheck, SignatureState } from '@cmcp/gateway';
 import { columns, table } from '../table.ts';
 
 const SERVER_COLUMNS = ['server', 'status', 'tools', 'resources', 'templates', 'prompts', 'remarks'];
 /** More names than this tell a person nothing; `--json` has all. */
 const MAX_NAMES = 10;
+
+const SIGNATURE: Readonly<Record<SignatureState, string>> = {
+  valid: 'signed by the pinned key or its successor',
+  invalid: 'signature refused',
+  missing: 'not signed',
+  none: 'not signed',
+  'no key pinned': 'signed, and not checked: no policy.key is pinned',
+};
 
 /** What `cmcp check` found, for a person. */
 export function checkText(file: string, report: CheckReport): string {
@@ -14,7 +22,7 @@ export function checkText(file: string, report: CheckReport): string {
       ['configuration', file],
       [
         'policy',
-        `${policy.path} (${policy.version === null ? 'not loaded' : `version ${policy.version}`}, hash ${policy.pin})`,
+        `${policy.path} (${policy.version === null ? 'not loaded' : `version ${policy.version}`}, hash ${policy.pin}, ${SIGNATURE[policy.signature]})`,
       ],
       ['catalog', `${catalog.path} (${counts(catalog)}, hash ${catalog.pin})`],
     ]),

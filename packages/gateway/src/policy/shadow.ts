@@ -119,7 +119,7 @@ export class Shadow {
       return;
     }
     this.#counts.compared += 1;
-    if (after.effect === before.effect) return;
+    if (toldAs(after) === toldAs(before)) return;
     this.#counts.differing += 1;
     this.#note(input, before, after);
   }
@@ -133,18 +133,34 @@ export class Shadow {
     }
   }
 
-  #note(input: DecisionInput, { effect: from, policyIds: before }: Decision, after: Decision): void {
+  #note(input: DecisionInput, decided: Decision, otherwise: Decision): void {
     const { action } = input.asked;
+    const [from, to] = [toldAs(decided), toldAs(otherwise)];
+    const [before, after] = [decided.policyIds, otherwise.policyIds];
     const name = nameOf(input.asked);
     const stage = input.response === undefined ? 'ingress' : 'egress';
-    const key = JSON.stringify([action, name, stage, from, after.effect, before, after.policyIds]);
+    const key = JSON.stringify([action, name, stage, from, to, before, after]);
     const known = this.#differences.get(key);
     if (known !== undefined) known.count += 1;
     else if (this.#differences.size < KINDS) {
-      const told = { action, name, stage, from, to: after.effect, before, after: after.policyIds } as const;
-      this.#differences.set(key, { ...told, count: 1, firstCallId: input.callId ?? null });
+      this.#differences.set(key, {
+        action,
+        name,
+        stage,
+        from,
+        to,
+        before,
+        after,
+        count: 1,
+        firstCallId: input.callId ?? null,
+      });
     }
   }
+}
+
+/** A deny that no rule asked for is an error of the bundle, and told as one. */
+function toldAs({ effect, error }: Decision): string {
+  return error === null ? effect : 'error';
 }
 
 /** Name in the catalog of what was asked for. */
