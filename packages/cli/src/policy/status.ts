@@ -1,4 +1,4 @@
-import { isObject, member } from '@cmcp/evidence';
+import { isObject, type JsonObject, member } from '@cmcp/evidence';
 import { columns } from '../table.ts';
 import { operatorAction, said } from './operate.ts';
 
@@ -12,16 +12,19 @@ export const statusAction = operatorAction(
   },
   () => ({ method: 'GET', route: 'policy' }),
   (answer) => {
-    const [keys, shadow] = [member(answer, 'keys'), member(answer, 'shadow')];
-    const key = (name: string): string => said(isObject(keys ?? null) ? member(Object(keys), name) : null);
-    const rows = [
+    const [keys, shadow] = [objectIn(answer, 'keys'), objectIn(answer, 'shadow')];
+    return columns([
       ['in force', `version ${said(member(answer, 'version'))}, ${said(member(answer, 'bundle_hash'))}`],
       ['signed by', said(member(answer, 'policy_key'))],
-      ['may sign', key('in_force')],
-      ['successor', key('successor')],
-      ['revoked', key('revoked')],
-      ['shadow', isObject(shadow ?? null) && member(Object(shadow), 'running') === true ? 'running' : 'none'],
-    ];
-    return columns(rows);
+      ['may sign', said(member(keys, 'in_force') ?? 'none')],
+      ['successor', said(member(keys, 'successor') ?? 'none')],
+      ['revoked', said(member(keys, 'revoked'))],
+      ['on trial', member(shadow, 'running') === true ? `version ${said(member(shadow, 'version'))}` : 'none'],
+    ]);
   },
 );
+
+function objectIn(answer: JsonObject, name: string): JsonObject {
+  const value = member(answer, name);
+  return value !== undefined && isObject(value) ? value : {};
+}

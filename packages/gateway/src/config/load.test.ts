@@ -443,12 +443,13 @@ test('a token opens one door only: not two agents, not an agent and an operator 
   assert.match(await refusal(both), /operator\.credentials\[0\]\.token_sha256: the same token as agents\[0\]/);
 });
 
-test('outside dev mode both hashes must be pinned, and somebody must be able to call [D-08]', async () => {
+test('outside dev mode policy and catalog must be pinned, the policy by hash or key, and somebody must be able to call [D-08]', async () => {
   const agents = `agents: [{subject: a, token_sha256: ${A}}]\n`;
   const pins = `policy: {hash: ${A}}\ncatalog: {hash: ${B}}\n`;
   assert.match(await refusal(agents, production, 'POLICY_PIN_REQUIRED'), /cmcp check/);
   await refusal(`${agents}policy: {hash: ${A}}`, production, 'CATALOG_PIN_REQUIRED');
   await refusal(pins, production, 'CREDENTIAL_REQUIRED');
+  await refusal(`${agents}policy: {key: ${KEY}}`, production, 'CATALOG_PIN_REQUIRED');
   await refusal('', dev, 'CREDENTIAL_REQUIRED');
   assert.equal((await loadConfig(await write(agents + pins), production)).dev, false);
   assert.equal((await loadConfig(await write('stdio: desk'), dev)).stdioSubject, 'desk');
