@@ -82,7 +82,11 @@ test('cmcp check says what would not start, and of a signature that nothing chec
       return [code, policy.signature, problems.map((problem) => problem.code)];
     };
     assert.deepEqual(await check(), [0, 'no key pinned', []]);
-    assert.deepEqual(await check({ CMCP_DEV_MODE: '0' }), [1, 'no key pinned', ['POLICY_PIN_REQUIRED', 'CATALOG_PIN_REQUIRED']]);
+    assert.deepEqual(await check({ CMCP_DEV_MODE: '0' }), [
+      1,
+      'no key pinned',
+      ['POLICY_PIN_REQUIRED', 'CATALOG_PIN_REQUIRED'],
+    ]);
     await bed.writeConfig(pinned({ key }));
     assert.deepEqual(await check(), [0, 'valid', []]);
     assert.deepEqual(await check({ CMCP_DEV_MODE: '0' }), [1, 'valid', ['CATALOG_PIN_REQUIRED']]);

@@ -1,5 +1,6 @@
 import {
   canonicalSorted,
+  FormatError,
   isObject,
   JsonError,
   type JsonObject,
@@ -104,9 +105,19 @@ function standingIn({ activated, revoked, successions }: JsonObject): Standing |
   const row = activated === null ? null : activatedIn(activated);
   if (row === undefined || !Array.isArray(revoked) || !Array.isArray(successions)) return null;
   const ids = revoked.filter((id) => typeof id === 'string');
-  const statements = successions.filter(isObject);
+  const statements = successions.filter(isStatement);
   const whole = ids.length === revoked.length && statements.length === successions.length;
   return whole ? { activated: row, revoked: ids, successions: statements } : null;
+}
+
+function isStatement(value: JsonValue): value is JsonObject {
+  try {
+    readSuccession(value);
+    return true;
+  } catch (error) {
+    if (error instanceof FormatError) return false;
+    throw error;
+  }
 }
 
 function activatedIn(value: JsonValue | undefined): Activated | undefined {
