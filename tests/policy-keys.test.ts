@@ -7,6 +7,7 @@ import { test } from 'node:test';
 import type { JsonObject } from '@cmcp/evidence';
 import { createSigningKey, nameSuccessor, type SigningKey } from '@cmcp/gateway';
 import { callMeta } from './support/calls.ts';
+import { GatedLog } from './support/gated-log.ts';
 import { type TestBed, withBed } from './support/gateway.ts';
 import { sessionFile, verifyStored } from './support/session-files.ts';
 import { inForce, pinned, putBundle, signer } from './support/signed-policy.ts';
@@ -116,6 +117,25 @@ test('a successor signs once the key that named it is revoked, not before, and a
     assert.deepEqual([entry?.caller, entry?.detail], ['op', { ...ids, issued_at: T0, reason: 'yearly change' }]);
   }));
 
+test('a key that is revoked while its bundle is put in force is revoked, and there is no way back from the bundle', () =>
+  onBed(async (bed, { first, second }) => {
+    const log = new GatedLog();
+    const { gateway } = await bed.start({ openLog: log.openLog });
+    const hash = await putBundle(bed, { version: '2', by: first });
+    await succeed(bed, first, second);
+    const entering = log.hold('append');
+    const reloading = gateway.reload();
+    await entering.reached;
+    const revoking = revoke(bed, first);
+    // Answered after it came: by then the revocation was asked for.
+    await bed.operator('GET', '/operator/v1/sessions');
+    entering.letGo();
+    await Promise.all([reloading, revoking]);
+    const { keys, newest } = await inForce(bed);
+    assert.deepEqual((keys as JsonObject).revoked, [first.keyId]);
+    assert.deepEqual(newest, { version: '2', bundle_hash: hash });
+  }));
+
 test('the same bundle, signed anew by the successor, is in force under its name', () =>
   onBed(async (bed, { first, second }) => {
     const { gateway } = await bed.start();
@@ -210,6 +230,11 @@ test('what a gateway of the data folder revoked is revoked for those that client
       other.serveStdio(nothing, new PassThrough(), () => undefined),
       { code: 'STORE_INVALID' },
     );
+    edit(bed, 'DROP TABLE standings', 'PRAGMA user_version = 2');
+    const last = await bed.gateway();
+    const started: string[] = [];
+    await last.serveStdio(nothing, new PassThrough(), ({ policyHash }) => started.push(policyHash));
+    assert.equal(started.length, 1, 'a store of an older version revoked nothing');
   }));
 
 test('what a store remembers of keys cannot be edited without its key, and one of an older version learns to [D-16]', () =>
