@@ -100,6 +100,15 @@ test('what could not be activated is not tried either; a trial can be stopped, r
     await bed.operator('POST', SHADOW);
     assert.equal((await bed.operator('DELETE', SHADOW)).status, 405);
     await gateway.stop();
+    const { bundle } = await sessionFile(started, started.gatewaySession);
+    const refusals = bundle.entries.filter(({ action }) => action === 'policy.refused');
+    assert.deepEqual(
+      refusals.map(({ caller, detail }) => [caller, detail?.error_code]),
+      [
+        ['op', 'POLICY_SIGNATURE_INVALID'],
+        ['op', 'POLICY_VERSION_OLD'],
+      ],
+    );
     const ends = (await gatewayEntries(started)).map(({ action, detail }) => [action, detail?.version, detail?.reason]);
     assert.deepEqual(ends, [
       ['policy.shadow_started', '2', undefined],

@@ -213,3 +213,25 @@ test('with a key, a version that cannot be compared is refused; operators can na
     await writeFile(manifest, JSON.stringify({ ...JSON.parse(await readFile(manifest, 'utf8')), signature }));
     await assert.rejects(bed.start(), { code: 'POLICY_INVALID' });
   }));
+
+test('another catalog under the same signed bundle is an activation', () =>
+  onBed(async (bed) => {
+    const key = await signer(bed);
+    await putBundle(bed, { version: '1', by: key });
+    await bed.writeConfig(pinned({ key }));
+    const { gateway } = await bed.start();
+    await bed.writeCatalog([{ name: 'echo', description: 'another' }]);
+    assert.equal((await gateway.reload()).activated, true);
+  }));
+
+test('what is activated without a key leaves no floor, and needs no version that can be compared', () =>
+  onBed(async (bed) => {
+    const hash = await putBundle(bed, { version: 'nine', by: null });
+    await bed.writeConfig(pinned({ hash }));
+    for (let starts = 0; starts < 2; starts += 1) await (await bed.start()).gateway.stop();
+    const key = await signer(bed);
+    await putBundle(bed, { version: '1', by: key });
+    await bed.writeConfig(pinned({ key }));
+    await bed.start();
+    assert.equal((await inForce(bed)).version, '1');
+  }));

@@ -2,8 +2,8 @@ import { loadCatalog } from './catalog/load.ts';
 import type { Catalog, CatalogServer } from './catalog/types.ts';
 import type { Config } from './config/types.ts';
 import { GatewayError } from './errors.ts';
-import { type Candidate, requireHash } from './policy/admission.ts';
-import { type Bundle, loadBundle } from './policy/bundle.ts';
+import type { Candidate } from './policy/admission.ts';
+import { loadBundle } from './policy/bundle.ts';
 import { createEngine } from './policy/engine.ts';
 import type { Ranks } from './policy/sensitivity.ts';
 import type { PolicyEngine } from './policy/types.ts';
@@ -22,22 +22,12 @@ export interface Approved {
  * POLICY_HASH_MISMATCH or CATALOG_HASH_MISMATCH; nothing is half loaded.
  */
 export async function loadApproved(config: Config, ranks: Ranks): Promise<Approved> {
-  const bundle = await loadPolicy(config);
+  const bundle = await loadBundle(config.policy.path);
+  // With a key, the hash says where a store begins: what may come after it is the store's to say (policy-standing.ts).
+  if (config.policy.key === null) requirePinned('POLICY_HASH_MISMATCH', config.policy.pin, bundle.hash);
   const catalog = await loadCatalog(config.catalog.path, ranks);
-  const { pin } = config.catalog;
-  if (pin !== null && pin !== catalog.hash)
-    throw new GatewayError('CATALOG_HASH_MISMATCH', `pinned ${pin}, found ${catalog.hash}`);
+  requirePinned('CATALOG_HASH_MISMATCH', config.catalog.pin, catalog.hash);
   return { catalog, policy: createEngine(bundle, catalog), bundle };
-}
-
-/**
- * Reads the policy bundle and checks what can be checked without a store; what a pinned key asks for besides, its standing decides
- * (policy-standing.ts).
- */
-export async function loadPolicy({ policy }: Config): Promise<Bundle> {
-  const bundle = await loadBundle(policy.path);
-  if (policy.key === null) requireHash(policy.pin, bundle.hash);
-  return bundle;
 }
 
 /** Limits and credentials of one server: what runs is said by the catalog, these by the config (contracts section 8). */
@@ -50,4 +40,12 @@ export function upstreamSettings(config: Config, server: CatalogServer): Upstrea
     env: own?.env ?? {},
     headers: own?.headers ?? {},
   };
+}
+
+function requirePinned(
+  code: 'POLICY_HASH_MISMATCH' | 'CATALOG_HASH_MISMATCH',
+  pin: string | null,
+  actual: string,
+): void {
+  if (pin !== null && pin !== actual) throw new GatewayError(code, `pinned ${pin}, found ${actual}`);
 }

@@ -3,9 +3,7 @@ import type { GatewayChain } from './audit/gateway-chain.ts';
 import type { Authority } from './authority.ts';
 import type { Caller } from './caller.ts';
 import type { Config } from './config/types.ts';
-import { loadPolicy } from './load-authority.ts';
 import type { PolicyOperations } from './operator/policy-routes.ts';
-import { createEngine } from './policy/engine.ts';
 import type { PolicyStanding } from './policy-standing.ts';
 import type { ShadowStage } from './shadow-stage.ts';
 
@@ -27,6 +25,8 @@ export interface PolicyOperationsDeps {
   /** Runs nothing else that changes what is in force, or could be, at the same time. */
   alone: <T>(task: () => Promise<T>) => Promise<T>;
   activate: (by: Caller, expected: string | null) => Promise<Activation>;
+  /** What an activation would put in force, checked as it would be. */
+  load: (by: Caller) => Promise<Pick<Authority, 'policy' | 'policyKey'>>;
 }
 
 /** What operators do about the policy of a running gateway, free of HTTP. */
@@ -38,7 +38,11 @@ export function policyOperations(deps: PolicyOperationsDeps): PolicyOperations {
       await chain.enter('operator.policy_activate', by, { expected: expected ?? 'any' });
       return { ...(await deps.activate(by, expected)) };
     },
-    startShadow: (by) => alone(() => startShadow(deps, by)),
+    startShadow: (by) =>
+      alone(async () => {
+        const { policy, policyKey } = await deps.load(by);
+        return shadow.start(policy, policyKey, by);
+      }),
     showShadow: () => shadow.show(),
     stopShadow: (by) => alone(() => shadow.end('stopped', by)),
     revokeKey: (by, keyId, reason) => alone(() => revokeKey(deps, by, keyId, reason)),
@@ -62,13 +66,6 @@ async function show({ config, authority, standing, shadow }: PolicyOperationsDep
     newest: last && { version: last.version, bundle_hash: last.hash },
     shadow: await shadow.show(),
   };
-}
-
-/** Everything that an activation would check of the bundle, on the catalog that is in force. */
-async function startShadow(deps: PolicyOperationsDeps, by: Caller): Promise<JsonObject> {
-  const bundle = await loadPolicy(deps.config);
-  const policyKey = await deps.standing.admit(bundle);
-  return deps.shadow.start(createEngine(bundle, deps.authority().catalog), policyKey, by);
 }
 
 async function revokeKey(

@@ -154,6 +154,7 @@ export class Runtime {
       authority: () => this.#authority,
       alone: (task) => this.#alone(task),
       activate: (by, expected) => this.activate(by, expected),
+      load: (by) => this.#load(by, null),
     });
     const renewal = freshness === null ? null : new Renewal({ log, freshness, chain, report });
     // None minds running again before it is done: a session closes once, a count is taken once, evidence is asked for once.

@@ -27,7 +27,7 @@ export async function admitBundle(pins: Pins, standing: Standing, bundle: Candid
   return policyKeyId(signer);
 }
 
-/** What a hash pinned without a key asks for; it needs no store to be asked. @throws GatewayError POLICY_HASH_MISMATCH */
+/** @throws GatewayError POLICY_HASH_MISMATCH */
 export function requireHash(pin: string | null, hash: string): void {
   if (pin !== null && pin !== hash) throw new GatewayError('POLICY_HASH_MISMATCH', `pinned ${pin}, found ${hash}`);
 }
