@@ -2,13 +2,12 @@ import {
   canonicalSorted,
   FormatError,
   isObject,
-  JsonError,
   type JsonObject,
   type JsonValue,
-  parseJson,
   policyKeyId,
   readSuccession,
 } from '@cmcp/evidence';
+import { storedObject } from '../audit/stored-object.ts';
 import { GatewayError } from '../errors.ts';
 import { dottedVersion, laterVersion } from './version.ts';
 
@@ -40,7 +39,7 @@ export function standingText({ activated, revoked, successions }: Standing): str
 
 /** Reads what {@link standingText} wrote; null for anything else. */
 export function readStanding(text: string): Standing | null {
-  const standing = standingIn(parsed(text));
+  const standing = standingIn(storedObject(text));
   // Whatever was left out, added or spelled otherwise shows here.
   return standing !== null && standingText(standing) === text ? standing : null;
 }
@@ -89,16 +88,6 @@ export function successorOf(successions: readonly JsonObject[], keyId: string): 
 function newer(a: Activated | null, b: Activated | null): Activated | null {
   if (a === null || b === null) return a ?? b;
   return laterVersion(dottedVersion(b.version) ?? [], dottedVersion(a.version) ?? []) ? b : a;
-}
-
-function parsed(text: string): JsonObject {
-  try {
-    const value = parseJson(text);
-    return isObject(value) ? value : {};
-  } catch (error) {
-    if (error instanceof JsonError) return {};
-    throw error;
-  }
 }
 
 function standingIn({ activated, revoked, successions }: JsonObject): Standing | null {
