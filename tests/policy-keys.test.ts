@@ -11,6 +11,7 @@ import { GatedLog } from './support/gated-log.ts';
 import { type TestBed, withBed } from './support/gateway.ts';
 import { sessionFile, verifyStored } from './support/session-files.ts';
 import { inForce, pinned, putBundle, signer } from './support/signed-policy.ts';
+import { WatchedStore } from './support/watched-store.ts';
 
 const REVOKE = '/operator/v1/policy/revoke-key';
 const SUCCEED = '/operator/v1/policy/succeed-key';
@@ -34,6 +35,18 @@ const onBed = (run: (bed: TestBed, keys: Keys) => Promise<void>): Promise<void> 
     await bed.writeConfig(pinned({ key: keys.first }));
     await run(bed, keys);
   });
+
+/** The same, where a log was made to fail: its gateway says so when it stops. */
+const outlived = (run: Parameters<typeof onBed>[0]): Promise<void> => {
+  let over = false;
+  const done = onBed(async (bed, keys) => {
+    await run(bed, keys);
+    over = true;
+  });
+  return done.catch((error: unknown) => {
+    if (!over || !String(error).includes('AUDIT_UNAVAILABLE')) throw error;
+  });
+};
 
 const T0 = '2026-06-04T00:00:00Z';
 const T1 = '2026-06-05T00:00:00Z';
@@ -134,6 +147,24 @@ test('a key that is revoked while its bundle is put in force is revoked, and the
     const { keys, newest } = await inForce(bed);
     assert.deepEqual((keys as JsonObject).revoked, [first.keyId]);
     assert.deepEqual(newest, { version: '2', bundle_hash: hash });
+  }));
+
+test('what was answered outlives a killed process: revocation and newest version [D-15] [D-16]', () =>
+  outlived(async (bed, { first, second }) => {
+    const store = new WatchedStore([]);
+    const { gateway } = await bed.start({ openLog: store.openLog });
+    await succeed(bed, first, second);
+    await putBundle(bed, { version: '2', by: first });
+    await gateway.reload();
+    await revoke(bed, first);
+    await store.crash();
+    await assert.rejects(gateway.stop(), { code: 'AUDIT_UNAVAILABLE' });
+    await assert.rejects(bed.start(), { code: 'POLICY_KEY_REVOKED' });
+    await putBundle(bed, { version: '1.9', by: second });
+    await assert.rejects(bed.start(), { code: 'POLICY_VERSION_OLD' });
+    await putBundle(bed, { version: '2.1', by: second });
+    await bed.start();
+    assert.equal((await inForce(bed)).policy_key, second.keyId);
   }));
 
 test('the same bundle, signed anew by the successor, is in force under its name', () =>
