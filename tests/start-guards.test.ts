@@ -49,6 +49,7 @@ test('every session commits to what governs it: policy, catalog, mode, configura
       cmcp_v: 1,
       bundle_hash: started.policyHash,
       policy_version: '1.0.0',
+      policy_key: 'none',
       catalog_hash: started.catalogHash,
       policy_approval: 'none',
       policy_overrides: 0,

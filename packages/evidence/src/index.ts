@@ -22,7 +22,16 @@ export {
 export type { ApprovalExpectation } from './approval/session.ts';
 export { type ApprovalGiven, type ApprovalResult, verifyApproval } from './approval/verify.ts';
 export { bundleHash, type PolicyText } from './approved/bundle-hash.ts';
+export { bundleSignaturePreimage, verifyBundleSignature } from './approved/bundle-signature.ts';
 export { catalogHash } from './approved/catalog-hash.ts';
+export {
+  type KeySuccession,
+  policyKeyId,
+  readSuccession,
+  successionPreimage,
+  successionStatement,
+  verifySuccession,
+} from './approved/key-succession.ts';
 export type { Checkpoint } from './audit/checkpoint.ts';
 export type { AuditEntry, ChainMembers, EntryDraft, EntryType, PolicyDecision } from './audit/entry.ts';
 export { bundleDigest, checkpointPreimage, entryHash } from './audit/hash.ts';
@@ -38,6 +47,7 @@ export { jwkThumbprint, keyId, keySubject } from './claim/key.ts';
 export type { AgentIdentity } from './claim/wire.ts';
 export { readCrl } from './crypto/crl.ts';
 export { TAG, writeDer } from './crypto/der.ts';
+export type { SignatureResult } from './crypto/ed25519.ts';
 export { CURVE_BYTES, type PublicKey, pointOf, samePublicKey, spkiOf } from './crypto/key.ts';
 export { issued, issuedItself } from './crypto/leaf.ts';
 export { HASH_LENGTH, type HashName, hash } from './crypto/sha2.ts';

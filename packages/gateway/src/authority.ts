@@ -11,6 +11,8 @@ import type { PolicyEngine } from './policy/types.ts';
 export interface Authority {
   readonly catalog: Catalog;
   readonly policy: PolicyEngine;
+  /** Id of the key that signed the bundle; null where none is pinned. */
+  readonly policyKey: string | null;
   readonly live: LiveCatalog;
   /** Where the gateway itself may connect to for it. */
   readonly egress: Egress;

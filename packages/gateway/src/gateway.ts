@@ -21,6 +21,7 @@ import type { Attestation } from './attestation/types.ts';
 import type { Attest } from './audit/evidence.ts';
 import type { AuditLogOptions } from './audit/in-process.ts';
 import { mergeExposures, STDIO_FOLDER, siblingExposures } from './audit/stores/sibling-exposures.ts';
+import { siblingStandings } from './audit/stores/sibling-standings.ts';
 import type { AuditLog } from './audit/types.ts';
 import { openAuditLog } from './audit/worker-log.ts';
 import { type Clock, systemClock } from './clock.ts';
@@ -37,7 +38,9 @@ import { SERVER_INFO } from './mcp/server-info.ts';
 import { OperatorEvents } from './operator/events.ts';
 import { OperatorListener } from './operator/listener.ts';
 import { type Ranks, sensitivityRanks } from './policy/sensitivity.ts';
+import { standingElsewhere } from './policy/standing.ts';
 import type { Mode } from './policy/types.ts';
+import type { Activation } from './policy-operations.ts';
 import { createRuntime, type Runtime, type RuntimeDeps } from './runtime.ts';
 import { Freshness, type Monotonic } from './session/freshness.ts';
 import { resetExposure } from './session/reset.ts';
@@ -176,11 +179,11 @@ export class Gateway {
    * Activates what TLS files, bundle and catalog now hold on disk. A set that does not load, or is not the pinned one,
    * changes nothing. Each live session closes and its successor opens under the new authority (contracts section 1).
    */
-  async reload(): Promise<void> {
+  async reload(): Promise<Activation> {
     if (this.#running === null) throw new GatewayError('SHUTTING_DOWN', 'the gateway is not running');
     const { tls, runtime } = this.#running;
     await tls?.reload();
-    await runtime.activate();
+    return runtime.activate();
   }
 
   /** Closes every session with a claim, every child and socket, and releases the store. Idempotent. */
@@ -254,6 +257,7 @@ export class Gateway {
     try {
       await platform.provider?.recordGateway?.(components, jwkThumbprint(log.publicKey));
       const elsewhere = await siblingExposures(config.dataDir, dataDir);
+      const standings = (await siblingStandings(config.dataDir, dataDir, 'policy')).map(standingElsewhere);
       const runtime = await createRuntime(
         {
           config,
@@ -265,6 +269,8 @@ export class Gateway {
           freshness: platform.provider && new Freshness(clock, monotonic, config.attestation.validityMs),
           log,
           exposures: mergeExposures(await log.exposures(), elsewhere),
+          standings,
+          soon: setImmediate,
           connect: (server, settings, around) => this.#connect(server, settings, around, this.#lookup),
           replicas: async (server, settings, around) => {
             const lookups = await replicaLookups(server, this.#lookup);
@@ -411,6 +417,7 @@ export class Gateway {
       events: this.#events,
       ready: () => this.#running !== null && log.failure === null,
       trustLevel,
+      policy: runtime.policy,
     });
   }
 

@@ -43,6 +43,14 @@ export { type Migration, migratePolicy } from './authoring/policy/migrate/migrat
 export { createRecordingKey } from './authoring/policy/recording-key.ts';
 export type { Change, Verdict } from './authoring/policy/replay.ts';
 export { type ReplayReport, replayFiles } from './authoring/policy/replay-files.ts';
+export { signBundle } from './authoring/policy/sign-bundle.ts';
+export {
+  createSigningKey,
+  nameSuccessor,
+  readSigningKey,
+  readVerifyingKey,
+  type SigningKey,
+} from './authoring/policy/signing-key.ts';
 export { type PolicyTestReport, type TestReport, testPolicy } from './authoring/policy/test-policy.ts';
 export { reportJson } from './authoring/report-json.ts';
 export { schemaOf } from './authoring/schema-of.ts';
@@ -60,7 +68,7 @@ export { readTlsFiles } from './ingress/tls-files.ts';
 export { loadBundle } from './policy/bundle.ts';
 export { intentOf, type PolicyIntent } from './policy/intent.ts';
 export { sensitivityRanks } from './policy/sensitivity.ts';
-export { type CheckReport, checkSetup } from './setup/check.ts';
+export { type CheckReport, checkSetup, type SignatureState } from './setup/check.ts';
 export type { ServerCheck } from './setup/check-server.ts';
 export { type InitResult, type InitServer, initialise } from './setup/init.ts';
 export { writeNew } from './setup/init-files.ts';

@@ -4,6 +4,7 @@ import type { Catalog, CatalogServer } from './catalog/types.ts';
 import type { Config } from './config/types.ts';
 import { GatewayError } from './errors.ts';
 import { loadPeers, type Peers } from './load-peers.ts';
+import type { Candidate } from './policy/admission.ts';
 import { loadBundle } from './policy/bundle.ts';
 import { createEngine } from './policy/engine.ts';
 import type { Ranks } from './policy/sensitivity.ts';
@@ -15,6 +16,8 @@ export interface Approved {
   approvals: Approvals;
   catalog: Catalog;
   policy: PolicyEngine;
+  /** What the engine was made from, as far as it decides whether it may be put in force. */
+  bundle: Candidate;
 }
 
 const NOT_ASKED: Approvals = { policy: null, catalog: null };
@@ -50,12 +53,13 @@ export async function loadServing(config: Config, ranks: Ranks, judged: Judged):
  */
 export async function loadApproved(config: Config, ranks: Ranks, judged: Judged | null): Promise<Approved> {
   const bundle = await loadBundle(config.policy.path);
-  requirePinned('POLICY_HASH_MISMATCH', config.policy.pin, bundle.hash);
+  // With a key, the hash says where a store begins: what may come after it is the store's to say (policy-standing.ts).
+  if (config.policy.key === null) requirePinned('POLICY_HASH_MISMATCH', config.policy.pin, bundle.hash);
   const catalog = await loadCatalog(config.catalog.path, ranks);
   requirePinned('CATALOG_HASH_MISMATCH', config.catalog.pin, catalog.hash);
   const hashes = { policy: bundle.hash, catalog: catalog.hash };
   const approvals = judged === null ? NOT_ASKED : await requireApprovals(config, hashes, judged);
-  return { catalog, policy: createEngine(bundle, catalog, ranks), approvals };
+  return { catalog, policy: createEngine(bundle, catalog, ranks), bundle, approvals };
 }
 
 /** @throws GatewayError POLICY_UNAPPROVED or CATALOG_UNAPPROVED */

@@ -4,8 +4,10 @@ import { approvalEntry } from './approval/entry.ts';
 import type { OwnStatement } from './attestation/live.ts';
 import type { Attestation } from './attestation/types.ts';
 import { GatewayChain } from './audit/gateway-chain.ts';
+import type { Schedule } from './audit/group-commit.ts';
 import type { AuditLog, Exposure } from './audit/types.ts';
 import type { Authority } from './authority.ts';
+import type { Caller } from './caller.ts';
 import { driftDetail, driftText, type KnownDrift, recallDrift } from './catalog/known-drift.ts';
 import { LiveCatalog } from './catalog/live.ts';
 import type { CatalogServer } from './catalog/types.ts';
@@ -17,12 +19,18 @@ import { governedGateway } from './governed.ts';
 import { ListChanges } from './list-changes.ts';
 import { loadServing, type Serving, upstreamSettings } from './load-authority.ts';
 import type { ChangeKind, GovernedGateway } from './mcp/types.ts';
+import type { PolicyOperations } from './operator/policy-routes.ts';
 import type { PathDeps } from './pipeline/deps.ts';
 import { ParkedCalls } from './pipeline/parked.ts';
 import { RequestStates } from './pipeline/request-states.ts';
 import { Subscriptions } from './pipeline/subscriptions.ts';
 import { TaskHandles } from './pipeline/task-handles.ts';
+import { requireHash } from './policy/admission.ts';
+import { observed } from './policy/observed.ts';
 import type { Ranks } from './policy/sensitivity.ts';
+import type { Standing } from './policy/standing.ts';
+import { type Activation, policyOperations } from './policy-operations.ts';
+import { PolicyStanding } from './policy-standing.ts';
 import { DecisionRecorder, type RecorderDeps } from './recording/recorder.ts';
 import { SealedBox } from './sealed-box.ts';
 import { commitment, ownStatement } from './session/commitment.ts';
@@ -30,6 +38,7 @@ import { Exposures } from './session/exposure.ts';
 import type { Freshness, Monotonic } from './session/freshness.ts';
 import { Renewal } from './session/renewal.ts';
 import { Sessions } from './session/sessions.ts';
+import { ShadowStage } from './shadow-stage.ts';
 import type { Timers } from './timers.ts';
 import type { EnterIdentity } from './upstream/identity-events.ts';
 import { judgeProvenance, type ProvenanceVerdict, provenanceDetail } from './upstream/provenance.ts';
@@ -49,6 +58,10 @@ export interface RuntimeDeps {
   log: AuditLog;
   /** What agents are known to have seen before now, in whichever store. */
   exposures: readonly Exposure[];
+  /** What other stores of the data folder remember of policy keys. */
+  standings: readonly Standing[];
+  /** Runs a task after the turn of whoever asks. */
+  soon: Schedule;
   connect: (
     server: Parameters<typeof createUpstream>[0],
     settings: Parameters<typeof createUpstream>[1],
@@ -73,20 +86,16 @@ export async function createRuntime(deps: RuntimeDeps, approved: Serving): Promi
   const chain = new GatewayChain(log, randomUUID());
   const changes = new ListChanges();
   const recorder = await openRecorder(deps, chain);
-  const authority = connect(deps, chain, changes, approved);
+  const standing = await PolicyStanding.open(log, config.policy, deps.standings);
+  const policyKey = await standing.admit(approved.bundle);
+  const shadow = new ShadowStage(chain, { soon: deps.soon, now: deps.monotonic });
+  const authority = connect(deps, { chain, changes, shadow }, { ...approved, policyKey });
   const recalled = await recallDrift(log, authority.catalog.hash);
   authority.live.remember(recalled);
-  const root = await openChain(deps, chain, authority, recalled);
+  const root = await openChain(deps, chain, authority, { standing, recalled });
   await enterRecovered(deps, chain);
-  return new Runtime(deps, {
-    chain,
-    changes,
-    recorder,
-    root,
-    authority,
-    exposures,
-    lastSessions: await latestSessions(log),
-  });
+  const lastSessions = await latestSessions(log);
+  return new Runtime(deps, { chain, changes, recorder, root, authority, standing, shadow, exposures, lastSessions });
 }
 
 /** What a runtime begins with. */
@@ -97,6 +106,8 @@ interface Beginning {
   /** Hash of the chain's first entry. */
   root: string;
   authority: Authority;
+  standing: PolicyStanding;
+  shadow: ShadowStage;
   exposures: Exposures;
   lastSessions: Map<string, string>;
 }
@@ -107,18 +118,23 @@ export class Runtime {
   readonly sessions: Sessions;
   readonly exposures: Exposures;
   readonly chain: GatewayChain;
+  /** What operators do about the policy. */
+  readonly policy: PolicyOperations;
   readonly #deps: RuntimeDeps;
   readonly #stopTimers: (() => void)[];
   readonly #root: string;
   readonly #recorder: DecisionRecorder | null;
   readonly #changes: ListChanges;
   readonly #subscriptions: Subscriptions;
+  readonly #standing: PolicyStanding;
+  readonly #shadow: ShadowStage;
   #authority: Authority;
   #closing = false;
   /** Resolves, whatever becomes of it, when the last activation that was asked for is over. */
   #activation: Promise<unknown> = Promise.resolve();
 
-  constructor(deps: RuntimeDeps, { chain, changes, recorder, root, authority, exposures, lastSessions }: Beginning) {
+  constructor(deps: RuntimeDeps, beginning: Beginning) {
+    const { chain, changes, recorder, root, authority, standing, shadow, exposures, lastSessions } = beginning;
     const { log, config, attestation, clock, timers, freshness, monotonic, report } = deps;
     this.#deps = deps;
     this.#authority = authority;
@@ -126,6 +142,8 @@ export class Runtime {
     this.#root = root;
     this.#recorder = recorder;
     this.#changes = changes;
+    this.#standing = standing;
+    this.#shadow = shadow;
     this.exposures = exposures;
     this.sessions = new Sessions({
       log,
@@ -147,6 +165,16 @@ export class Runtime {
       chain,
       changes,
       subscriptions: this.#subscriptions,
+    });
+    this.policy = policyOperations({
+      config,
+      chain,
+      standing,
+      shadow,
+      authority: () => this.#authority,
+      alone: (task) => this.#alone(task),
+      activate: (by, expected) => this.activate(by, expected),
+      load: (by) => this.#load(by, null),
     });
     const renewal = freshness === null ? null : new Renewal({ log, freshness, chain, report });
     // None minds running again before it is done: a session closes once, a count is taken once, evidence is asked for once.
@@ -181,12 +209,20 @@ export class Runtime {
     await Promise.all([closed, entered]);
   }
 
-  /** Puts another bundle and catalog in force, one activation at a time; see Gateway.reload. */
-  activate(): Promise<void> {
+  /**
+   * Puts another bundle and catalog in force, one activation at a time; see Gateway.reload. `by`: who asked, null for whoever may send
+   * signals. `expected`: the hash that the bundle has to have.
+   */
+  activate(by: Caller | null = null, expected: string | null = null): Promise<Activation> {
+    return this.#alone(() => this.#activate(by, expected));
+  }
+
+  /** What changes what is in force, or may be put in force, happens one after another. */
+  #alone<T>(task: () => Promise<T>): Promise<T> {
     if (this.#closing) return Promise.reject(new GatewayError('SHUTTING_DOWN', 'the gateway is stopping'));
-    const activated = this.#activation.then(() => this.#activate());
-    this.#activation = Promise.allSettled([activated]);
-    return activated;
+    const done = this.#activation.then(task);
+    this.#activation = Promise.allSettled([done]);
+    return done;
   }
 
   /** Closes sessions, gateway chain and upstreams; not the log. */
@@ -195,6 +231,7 @@ export class Runtime {
     this.#closing = true;
     for (const stop of this.#stopTimers) stop();
     await this.#activation;
+    await this.#shadow.end('shutdown', null).catch((error) => this.#unrecorded(error));
     const { log } = this.#deps;
     const closed = await Promise.allSettled([this.sessions.closeAll('shutdown'), this.chain.flush()]);
     const recorded = await Promise.allSettled([this.#recorder?.close()]);
@@ -204,14 +241,54 @@ export class Runtime {
       if (outcome.status === 'rejected') throw outcome.reason;
   }
 
-  async #activate(): Promise<void> {
-    const next = connect(this.#deps, this.chain, this.#changes, await this.#serving());
+  async #activate(by: Caller | null, expected: string | null): Promise<Activation> {
+    const loaded = await this.#load(by, expected);
+    if (this.#isInForce(loaded)) {
+      loaded.policy.close();
+      this.#deps.report('policy.unchanged', `${loaded.bundle.hash} is in force already`);
+      return told(this.#authority, false);
+    }
+    const next = connect(this.#deps, { chain: this.chain, changes: this.#changes, shadow: this.#shadow }, loaded);
     try {
-      await enterAuthority(this.chain, next);
+      await enterAuthority(this.chain, next, this.#standing);
     } catch (error) {
       await release(next);
       throw error;
     }
+    await this.#shadow.end('activated', by).catch((error) => this.#unrecorded(error));
+    await this.#switch(next);
+    return told(next, true);
+  }
+
+  /** What may be put in force now. A refusal changes nothing but the chain of the gateway, and is nowhere tried again (D-15). */
+  async #load(by: Caller | null, expected: string | null): Promise<Loaded> {
+    try {
+      const approved = await this.#serving();
+      try {
+        requireHash(expected, approved.bundle.hash);
+        return { ...approved, policyKey: await this.#standing.admit(approved.bundle) };
+      } catch (error) {
+        approved.policy.close();
+        throw error;
+      }
+    } catch (error) {
+      if (error instanceof GatewayError) {
+        await this.chain.enter('policy.refused', by, { error_code: error.code });
+        this.#deps.report('policy.refused', `${error.code}: ${error.detail}`);
+      }
+      throw error;
+    }
+  }
+
+  /** Asked of signed bundles only: without a key an activation is also how one connects to the servers anew. */
+  #isInForce({ bundle, catalog, policyKey }: Loaded): boolean {
+    const { policy, catalog: current, policyKey: key } = this.#authority;
+    return (
+      policyKey !== null && policyKey === key && bundle.hash === policy.bundleHash && catalog.hash === current.hash
+    );
+  }
+
+  async #switch(next: Authority): Promise<void> {
     const before = this.#authority;
     // The same catalog again approves nothing that was not approved before.
     if (next.catalog.hash === before.catalog.hash) next.live.remember(before.live.known());
@@ -259,11 +336,17 @@ export class Runtime {
   }
 }
 
+/** What was read from disk and may be put in force. */
+type Loaded = Serving & { policyKey: string | null };
+
+function told({ policy, policyKey }: Authority, activated: boolean): Activation {
+  return { activated, bundle_hash: policy.bundleHash, version: policy.version, policy_key: policyKey ?? 'none' };
+}
+
 function connect(
   deps: RuntimeDeps,
-  chain: GatewayChain,
-  changes: ListChanges,
-  { catalog, policy, approvals, peers }: Serving,
+  { chain, changes, shadow }: Pick<Beginning, 'chain' | 'changes' | 'shadow'>,
+  { catalog, policy, policyKey, approvals, peers }: Loaded,
 ): Authority {
   const { clock, config, report } = deps;
   const egress = egressOf(config, catalog);
@@ -288,7 +371,7 @@ function connect(
     announced: (kind) => changes.announce(kind),
     onUnanswered: (server, error) => report('UPSTREAM_UNAVAILABLE', `${server.displayName}: ${String(error)}`),
   });
-  return { catalog, policy, live, egress, approvals };
+  return { catalog, policy: observed(policy, shadow.saw), policyKey, live, egress, approvals };
 }
 
 /** Where a server is to be vouched for, every outcome is entered, also that nobody does (W-30). */
@@ -312,7 +395,7 @@ async function openChain(
   deps: RuntimeDeps,
   chain: GatewayChain,
   authority: Authority,
-  recalled: readonly KnownDrift[],
+  { standing, recalled }: { standing: PolicyStanding; recalled: readonly KnownDrift[] },
 ): Promise<string> {
   const { config, log, attestation, freshness } = deps;
   const asked = freshness?.now();
@@ -331,7 +414,7 @@ async function openChain(
     deps.report('CATALOG_DRIFT', `${driftText(drift)}, as before`);
     await chain.enterAs('catalog_drift', driftDetail(drift, 'recalled', authority.catalog.hash));
   }
-  await enterAuthority(chain, authority);
+  await enterAuthority(chain, authority, standing);
   return entryHash;
 }
 
@@ -346,16 +429,15 @@ async function openRecorder(deps: RuntimeDeps, chain: GatewayChain): Promise<Dec
   });
 }
 
-async function enterAuthority(chain: GatewayChain, { policy, catalog, approvals }: Authority): Promise<void> {
-  await chain.enterAs('policy_load', {
-    bundle_hash: policy.bundleHash,
-    version: policy.version,
-    request: policy.request,
-    ...approvalEntry(approvals.policy),
-  });
-  const { hash, form, tools } = catalog;
+async function enterAuthority(chain: GatewayChain, authority: Authority, standing: PolicyStanding): Promise<void> {
+  const { policy, policyKey, catalog, approvals } = authority;
+  const { bundleHash: hash, version, request } = policy;
+  const loaded = { bundle_hash: hash, version, policy_key: policyKey ?? 'none', request };
+  const detail = { ...loaded, ...approvalEntry(approvals.policy) };
+  await standing.activated({ hash, version }, (text) => chain.enterAs('policy_load', detail, text));
+  const { form, tools } = catalog;
   const approval = approvalEntry(approvals.catalog);
-  await chain.enterAs('catalog_load', { catalog_hash: hash, form, tools: tools.length, ...approval });
+  await chain.enterAs('catalog_load', { catalog_hash: catalog.hash, form, tools: tools.length, ...approval });
 }
 
 /** Ends an authority that no session is governed by any more. */

@@ -58,7 +58,7 @@ a dollar sign there. A variable that is not set is an error.
 | \`CMCP_POLICY_HASH\` | The approved policy hash, as \`policy.hash\`. Given in both places, they must be equal. |
 | \`CMCP_CATALOG_HASH\` | The approved catalog hash, as \`catalog.hash\`. Given in both places, they must be equal. |
 
-Outside dev mode both hashes are required. \`cmcp check\` prints them.
+Outside dev mode the catalog hash is required, and the policy hash or \`policy.key\`. \`cmcp check\` prints the hashes.
 
 | Key | Accepts | Default | Meaning |
 |---|---|---|---|

@@ -1,10 +1,10 @@
-import { readFile, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { writeFile } from 'node:fs/promises';
 import { isObject, type JsonObject, member, printable, stringifyJson } from '@cmcp/evidence';
 import type { Arguments } from '../arguments.ts';
 import { suggestion } from '../arguments.ts';
-import { CONFIG_OPTION, type Command, DEFAULT_CONFIG, JSON_OPTION } from '../command.ts';
-import { EXIT, type Io, LackingError, RefusedError, UsageError } from '../io.ts';
+import { CONFIG_OPTION, type Command, JSON_OPTION } from '../command.ts';
+import { EXIT, type Io, RefusedError, UsageError } from '../io.ts';
+import { OPERATOR_OPTIONS, operatorAccess } from '../operator-access.ts';
 import { askOperator, askOperatorJson, type OperatorAccess } from '../operator-client.ts';
 import { table } from '../table.ts';
 
@@ -25,11 +25,7 @@ export const sessionCommand: Command = {
   ],
   options: {
     config: CONFIG_OPTION,
-    socket: { value: 'PATH', help: 'The operator socket, instead of the one that the configuration names.' },
-    'token-file': {
-      value: 'FILE',
-      help: 'Holds the operator token (default: secrets/operator.token beside the configuration).',
-    },
+    ...OPERATOR_OPTIONS,
     reason: { value: 'TEXT', help: 'Why the exposure is reset. Recorded.' },
     out: { value: 'FILE', help: 'Where to write an exported session; it must not exist (default: standard output).' },
     json: JSON_OPTION,
@@ -47,35 +43,17 @@ export const sessionCommand: Command = {
     if (!ACTIONS.includes(action))
       throw new UsageError(`unknown action ${JSON.stringify(action)}${await suggestion(action, ACTIONS)}`);
     if (more.length > 0) throw new UsageError(`one ${action} at a time`);
-    if (action === 'list') return list(await access(given, io), given, io);
+    if (action === 'list') return list(await operatorAccess(given, io), given, io);
     if (target === undefined)
       throw new UsageError(`say which: cmcp session ${action} ${action === 'reset' ? 'SUBJECT' : 'ID'}`);
     if (action === 'reset') return reset(target, given, io);
     // The id becomes part of a path.
     if (!/^[0-9a-f-]{36}$/.test(target))
       throw new UsageError('that is not a session id; `cmcp session list` shows them');
-    if (action === 'close') return close(await access(given, io), target, given, io);
-    return exportSession(await access(given, io), target, given, io);
+    if (action === 'close') return close(await operatorAccess(given, io), target, given, io);
+    return exportSession(await operatorAccess(given, io), target, given, io);
   },
 };
-
-async function access(given: Arguments, io: Io): Promise<OperatorAccess> {
-  const config = given.one('config') ?? DEFAULT_CONFIG;
-  const tokenFile = given.one('token-file') ?? join(dirname(config), 'secrets', 'operator.token');
-  const token = await readFile(tokenFile, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    throw new LackingError(
-      `no operator token: ${tokenFile} cannot be read (${error.code}); name its file with --token-file`,
-    );
-  });
-  const trimmed = token.trim();
-  if (!/^[\x21-\x7e]{1,512}$/.test(trimmed)) throw new LackingError(`${tokenFile} does not hold a token`);
-  return { socket: given.one('socket') ?? (await socketOf(config, io)), token: trimmed };
-}
-
-async function socketOf(config: string, io: Io): Promise<string> {
-  const { readConfig, readEnvironment } = await import('@cmcp/gateway');
-  return (await readConfig(config, readEnvironment(io.variables))).operator.socket;
-}
 
 interface Row {
   session_id: string;
@@ -134,7 +112,7 @@ async function close(operator: OperatorAccess, id: string, given: Arguments, io:
 async function reset(subject: string, given: Arguments, io: Io): Promise<number> {
   const reason = given.one('reason');
   if (reason === null || reason === '') throw new UsageError('give the reason with --reason; it is recorded');
-  const operator = await access(given, io);
+  const operator = await operatorAccess(given, io);
   // The exposure belongs to the subject (contracts section 1); any open session of it carries the entry.
   const open = (await readSessions(operator)).find(
     (row) => row.kind === 'session' && row.state === 'open' && row.subject === subject,

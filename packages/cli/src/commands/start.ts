@@ -121,8 +121,10 @@ function endOnSignals(gateway: Gateway, stdio: boolean, log: Messages): Promise<
 
 async function reload(gateway: Gateway, log: Messages): Promise<void> {
   try {
-    await gateway.reload();
-    log.event('reloaded', 'policy and catalog as they are on disk are active');
+    const { activated, bundle_hash, version } = await gateway.reload();
+    const what = `version ${version} (${bundle_hash})`;
+    if (activated) log.event('reloaded', `policy and catalog as they are on disk are active: ${what}`);
+    else log.event('reload unchanged', `${what} and the catalog are active already`);
   } catch (error) {
     const { text } = await explain(error);
     log.event('reload refused', `${text}; what was active stays active`);

@@ -26,6 +26,7 @@ const report = (...servers: ServerCheck[]): CheckReport => ({
     hash: 'sha256:p',
     pin: 'matches',
     approval: 'not asked for',
+    signature: 'valid',
     version: '1.0.0',
     warnings: [],
   },

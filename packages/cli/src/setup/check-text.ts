@@ -1,11 +1,19 @@
 import { printable } from '@cmcp/evidence';
-import type { CheckReport, ServerCheck } from '@cmcp/gateway';
+import type { CheckReport, ServerCheck, SignatureState } from '@cmcp/gateway';
 import { modeText } from '../mode-text.ts';
 import { columns, table } from '../table.ts';
 
 const SERVER_COLUMNS = ['server', 'status', 'tools', 'resources', 'templates', 'prompts', 'remarks'];
 /** More names than this tell a person nothing; `--json` has all. */
 const MAX_NAMES = 10;
+
+const SIGNATURE: Readonly<Record<SignatureState, string>> = {
+  valid: 'signed by the pinned key or its successor',
+  invalid: 'signature refused',
+  missing: 'not signed',
+  none: 'not signed',
+  'no key pinned': 'signed, and not checked: no policy.key is pinned',
+};
 
 /** What `cmcp check` found, for a person. */
 export function checkText(file: string, report: CheckReport): string {
@@ -16,7 +24,7 @@ export function checkText(file: string, report: CheckReport): string {
       ['mode', modeText(report.mode)],
       [
         'policy',
-        `${policy.path} (${policy.version === null ? 'not loaded' : `version ${policy.version}`}, hash ${policy.pin}, approval ${policy.approval})`,
+        `${policy.path} (${policy.version === null ? 'not loaded' : `version ${policy.version}`}, hash ${policy.pin}, ${SIGNATURE[policy.signature]}, approval ${policy.approval})`,
       ],
       ['catalog', `${catalog.path} (${counts(catalog)}, hash ${catalog.pin}, approval ${catalog.approval})`],
     ]),

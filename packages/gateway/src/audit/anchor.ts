@@ -1,4 +1,5 @@
-import { canonicalSorted, isObject, JsonError, type JsonObject, type JsonValue, parseJson } from '@cmcp/evidence';
+import { canonicalSorted, isObject, type JsonObject, type JsonValue } from '@cmcp/evidence';
+import { storedObject } from './stored-object.ts';
 
 /** Which counter anchors a store, and what it will have reached once it was advanced. Plain values: they cross threads. */
 export interface AnchorPosition {
@@ -30,19 +31,9 @@ export function anchorText({ index, value, state }: Anchor): string {
 
 /** Reads what {@link anchorText} wrote; null for anything else. */
 export function readAnchor(text: string): Anchor | null {
-  const anchor = anchorIn(parsed(text));
+  const anchor = anchorIn(storedObject(text));
   // Whatever was left out, added or spelled otherwise shows here.
   return anchor !== null && anchorText(anchor) === text ? anchor : null;
-}
-
-function parsed(text: string): JsonObject {
-  try {
-    const value = parseJson(text);
-    return isObject(value) ? value : {};
-  } catch (error) {
-    if (error instanceof JsonError) return {};
-    throw error;
-  }
 }
 
 function anchorIn({ index, value, claim, open }: JsonObject): Anchor | null {

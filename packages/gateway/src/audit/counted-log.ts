@@ -49,6 +49,7 @@ export class CountedLog implements AuditLog {
 
   exposures: AuditLog['exposures'] = () => this.#parts.log.exposures();
   lastClaimHash: AuditLog['lastClaimHash'] = () => this.#parts.log.lastClaimHash();
+  standing: AuditLog['standing'] = (...args) => this.#parts.log.standing(...args);
   sessions: AuditLog['sessions'] = () => this.#parts.log.sessions();
   salts: AuditLog['salts'] = (...args) => this.#parts.log.salts(...args);
   signStatement: AuditLog['signStatement'] = (...args) => this.#parts.log.signStatement(...args);

@@ -151,6 +151,7 @@ export class MemoryStore implements AuditStore {
     salts: [] as { callId: string; sessionId: string; sealed: Uint8Array }[],
     claims: [] as StoredClaim[],
     evidence: new Map<string, SessionEvidence>(),
+    standings: new Map<string, { text: string; tag: string }>(),
   };
 
   async commit(batch: CommitBatch): Promise<void> {
@@ -179,12 +180,16 @@ export class MemoryStore implements AuditStore {
     rows.checkpoints.push(...batch.checkpoints);
     rows.salts.push(...batch.salts);
     rows.claims.push(...batch.claims);
+    for (const { name, text, tag } of batch.standings) rows.standings.set(name, { text, tag });
     for (const { sessionId, evidence } of batch.evidence) {
       if (evidence === null) rows.evidence.delete(sessionId);
       else rows.evidence.set(sessionId, evidence);
     }
   }
 
+  async standing(name: string): Promise<{ text: string; tag: string } | null> {
+    return this.rows.standings.get(name) ?? null;
+  }
   async openSessions(): Promise<StoredSession[]> {
     return [...this.rows.sessions.values()].filter((session) => session.state === 'open');
   }

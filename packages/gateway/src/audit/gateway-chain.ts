@@ -2,7 +2,7 @@ import type { JsonObject } from '@cmcp/evidence';
 import type { Caller } from '../caller.ts';
 import type { RefusalKind } from '../mcp/types.ts';
 import { blankEntry } from './blank.ts';
-import type { AuditLog } from './types.ts';
+import type { AuditLog, StandingText } from './types.ts';
 
 /**
  * The chain of what happens outside any session (contracts section 2): operator actions, drift, activation, refused
@@ -22,19 +22,24 @@ export class GatewayChain {
     this.#counts.set(kind, (this.#counts.get(kind) ?? 0) + 1);
   }
 
-  /** Durable when it resolves. `detail`: strings and integers. */
-  async enter(action: string, caller: Caller | null, detail: JsonObject): Promise<void> {
-    await this.#log.append(this.sessionId, {
+  /** Durable when it resolves. `detail`: strings and integers. `standing` is stored with the entry, or neither is. */
+  async enter(action: string, caller: Caller | null, detail: JsonObject, standing?: StandingText): Promise<void> {
+    const entry = {
       ...blankEntry('gateway_event', action),
       caller: caller?.subject ?? null,
       caller_source: caller?.source ?? null,
       detail,
-    });
+    };
+    await this.#log.append(this.sessionId, entry, standing && { standing });
   }
 
   /** An event with an entry type of its own: `policy_load`, `catalog_load`, `catalog_drift`. */
-  async enterAs(type: 'policy_load' | 'catalog_load' | 'catalog_drift', detail: JsonObject): Promise<void> {
-    await this.#log.append(this.sessionId, { ...blankEntry(type, type), detail });
+  async enterAs(
+    type: 'policy_load' | 'catalog_load' | 'catalog_drift',
+    detail: JsonObject,
+    standing?: StandingText,
+  ): Promise<void> {
+    await this.#log.append(this.sessionId, { ...blankEntry(type, type), detail }, standing && { standing });
   }
 
   /** Enters what was counted since the last time, if anything. */

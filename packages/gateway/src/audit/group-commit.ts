@@ -102,5 +102,6 @@ function emptyBatch(): CommitBatch {
     claims: [],
     evidence: [],
     anchor: null,
+    standings: [],
   };
 }

@@ -6,7 +6,7 @@ import { openJournal } from './journal.ts';
 import { openSaltBox } from './salt-box.ts';
 import { openSessionFiles } from './session-files.ts';
 import { createSigner } from './signer.ts';
-import { anchorSeal, plainStoreKey } from './store-key.ts';
+import { anchorSeal, plainStoreKey, standingSeal } from './store-key.ts';
 import type { AuditLog, AuditStore } from './types.ts';
 
 /** What a log is opened with. Plain values: they cross to the worker. */
@@ -41,6 +41,7 @@ export async function openAuditLogInProcess(options: InProcessOptions): Promise<
     signer: createSigner(),
     salts: openSaltBox(storeKey),
     anchors: anchorSeal(storeKey),
+    standings: standingSeal(storeKey),
     files: openSessionFiles(options.dataDir),
     attest: options.attest ?? null,
     schedule: options.schedule ?? setImmediate,

@@ -19,9 +19,10 @@ import { examine, recoveredDetail, signedCheckpoints } from './recovery.ts';
 import type { SaltBox } from './salt-box.ts';
 import { isSessionId, type SessionFiles } from './session-files.ts';
 import type { Signer } from './signer.ts';
-import type { AnchorSeal } from './store-key.ts';
+import type { RecordSeal } from './store-key.ts';
 import { rankOrHighest } from './tally.ts';
 import type {
+  AppendExtra,
   AuditLog,
   AuditStore,
   CallSalt,
@@ -34,6 +35,7 @@ import type {
   RecoveredSession,
   SessionOpen,
   SessionRow,
+  StandingName,
   StoredClaim,
   StoredSession,
 } from './types.ts';
@@ -45,7 +47,8 @@ export interface JournalParts {
   uuid: () => string;
   signer: Signer;
   salts: SaltBox;
-  anchors: AnchorSeal;
+  anchors: RecordSeal;
+  standings: RecordSeal;
   files: SessionFiles;
   schedule: Schedule;
   /** Evidence about the machine; null without a platform that gives any. */
@@ -156,11 +159,7 @@ class Journal implements AuditLog {
     await this.#commits.durable();
   }
 
-  async append(
-    sessionId: string,
-    draft: EntryDraft,
-    extra: { exposure?: Exposure; salt?: CallSalt } = {},
-  ): Promise<EntryReceipt> {
+  async append(sessionId: string, draft: EntryDraft, extra: AppendExtra = {}): Promise<EntryReceipt> {
     const batch = this.#commits.next();
     const { chain } = this.#open(sessionId);
     const receipt = this.#link(batch, chain, checked(draft));
@@ -170,7 +169,23 @@ class Journal implements AuditLog {
       const { callId, salt } = extra.salt;
       batch.salts.push({ callId, sessionId, sealed: this.#parts.salts.seal(sessionId, callId, salt) });
     }
+    if (extra.standing !== undefined) {
+      const { name, text } = extra.standing;
+      // Beside its name: what was stored under one stands for nothing under another.
+      batch.standings.push({ name, text, tag: this.#parts.standings.tag(`${name}\n${text}`) });
+    }
     return this.#durable(receipt);
+  }
+
+  async standing(name: StandingName): Promise<string | null> {
+    this.#commits.assertAlive();
+    const stored = await this.#parts.store.standing(name);
+    if (stored === null || this.#parts.standings.opens(`${name}\n${stored.text}`, stored.tag))
+      return stored?.text ?? null;
+    throw new GatewayError(
+      'STORE_INVALID',
+      `what the audit store remembers of the ${name} was not written with its key`,
+    );
   }
 
   closeSession(sessionId: string, reason: CloseReason): Promise<ClosedSession> {

@@ -66,6 +66,8 @@ function dispatch(log: AuditLog, request: Request): Promise<unknown> {
       return log.intent(...request.args);
     case 'append':
       return log.append(...request.args);
+    case 'standing':
+      return log.standing(...request.args);
     case 'closeSession':
       return log.closeSession(...request.args);
     case 'sessions':

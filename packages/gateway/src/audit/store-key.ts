@@ -36,7 +36,7 @@ export function plainStoreKey(dataDir: string): Uint8Array<ArrayBuffer> {
 }
 
 /** Says of a text that who wrote it had the store's key. */
-export interface AnchorSeal {
+export interface RecordSeal {
   /** HMAC-SHA-256 under a key that HKDF (RFC 5869) derives for this purpose alone, lower-case hex. */
   tag(text: string): string;
   /** In constant time. */
@@ -44,8 +44,17 @@ export interface AnchorSeal {
 }
 
 /** The seal of what a store records about the counter that anchors it. */
-export function anchorSeal(storeKey: Uint8Array): AnchorSeal {
-  const key = Buffer.from(hkdfSync('sha256', storeKey, new Uint8Array(), 'cmcp-store-anchor-v1', 32));
+export function anchorSeal(storeKey: Uint8Array): RecordSeal {
+  return recordSeal(storeKey, 'cmcp-store-anchor-v1');
+}
+
+/** The seal of what a store remembers of who may put something in force (D-16). */
+export function standingSeal(storeKey: Uint8Array): RecordSeal {
+  return recordSeal(storeKey, 'cmcp-store-standing-v1');
+}
+
+function recordSeal(storeKey: Uint8Array, purpose: string): RecordSeal {
+  const key = Buffer.from(hkdfSync('sha256', storeKey, new Uint8Array(), purpose, 32));
   const tag = (text: string): string => createHmac('sha256', key).update(text, 'utf8').digest('hex');
   return { tag, opens: (text, given) => equalBytes(Buffer.from(tag(text)), Buffer.from(given)) };
 }

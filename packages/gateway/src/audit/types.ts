@@ -41,6 +41,15 @@ export interface Exposure {
   lastCallMicros: number;
 }
 
+/** What a store remembers of who may put something in force, and how far that has come: by the name of what it is about. */
+export type StandingName = 'policy';
+
+/** A text that takes the place of what the store remembers under this name. */
+export interface StandingText {
+  name: StandingName;
+  text: string;
+}
+
 export interface EntryReceipt {
   sequence: number;
   entryHash: string;
@@ -94,6 +103,13 @@ export interface CallSalt {
   salt: Uint8Array;
 }
 
+/** What is stored with an entry, or not at all. */
+export interface AppendExtra {
+  exposure?: Exposure;
+  salt?: CallSalt;
+  standing?: StandingText;
+}
+
 /**
  * The write-ahead log. All promises reject with GatewayError AUDIT_UNAVAILABLE once a commit has failed, and stay so: a log
  * that lost a record serves nothing more (fail closed). Group commit: whatever is asked within one turn shares one sync.
@@ -121,8 +137,10 @@ export interface AuditLog {
   refreshEvidence(sessionId: string): Promise<void>;
   /** Durable when it resolves. */
   intent(intent: Intent): Promise<void>;
-  /** Links and stores one entry, drops the intent of its call, stores exposure and salt in the same commit. */
-  append(sessionId: string, draft: EntryDraft, extra?: { exposure?: Exposure; salt?: CallSalt }): Promise<EntryReceipt>;
+  /** Links and stores one entry, drops the intent of its call, stores what else is given in the same commit. */
+  append(sessionId: string, draft: EntryDraft, extra?: AppendExtra): Promise<EntryReceipt>;
+  /** What was last stored beside an entry under this name, or null. Rejects with STORE_INVALID when another key wrote it. */
+  standing(name: StandingName): Promise<string | null>;
   /** Appends session_end, signs the final checkpoint and the claim, writes the session file. Idempotent per session. */
   closeSession(sessionId: string, reason: CloseReason): Promise<ClosedSession>;
   sessions(): Promise<SessionRow[]>;
@@ -156,6 +174,8 @@ export interface CommitBatch {
   evidence: { sessionId: string; evidence: SessionEvidence | null }[];
   /** Takes the place of what was recorded of the counter before; null: that stays. */
   anchor: { text: string; tag: string } | null;
+  /** Each takes the place of what was stored under its name. */
+  standings: (StandingText & { tag: string })[];
 }
 
 /** A signed claim, with what its key signed besides: the key is gone with its process. */
@@ -197,5 +217,6 @@ export interface AuditStore {
   salts(sessionId: string): Promise<{ callId: string; sealed: Uint8Array }[]>;
   /** What vouches for an open session; null when nothing does. */
   evidence(sessionId: string): Promise<SessionEvidence | null>;
+  standing(name: StandingName): Promise<{ text: string; tag: string } | null>;
   close(): Promise<void>;
 }

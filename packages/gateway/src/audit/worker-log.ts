@@ -134,6 +134,10 @@ class WorkerLog implements AuditLog {
     return this.#ask((id) => ({ id, method: 'append', args }));
   }
 
+  standing(...args: Parameters<AuditLog['standing']>): Promise<string | null> {
+    return this.#ask((id) => ({ id, method: 'standing', args }));
+  }
+
   closeSession(...args: Parameters<AuditLog['closeSession']>): Promise<ClosedSession> {
     return this.#ask((id) => ({ id, method: 'closeSession', args }));
   }

@@ -66,9 +66,13 @@ export function withHashes(config: Unhashed, written: WrittenSecrets): Config {
   return { ...config, agentsHash, operatorsHash, hash, portableHash: digest(canonicalSorted(portable)) };
 }
 
-/** The settings that are not paths. What policy and catalog hold is measured apart, so their pins say nothing more. */
+/**
+ * The settings that are not paths. What policy and catalog hold is measured apart, so their pins say nothing more; the key that signs
+ * bundles says which others may come.
+ */
 function placeless(config: Unhashed): JsonObject {
-  const { dev, listen, allowedHosts, allowedOrigins, mode, catalog, audit, sessions, limits, compat, tls } = config;
+  const { dev, listen, allowedHosts, allowedOrigins, mode, policy, catalog, audit, sessions, limits, compat, tls } =
+    config;
   const { egress, recordDecisions } = config;
   const { provider, tpm, roots, validityMs, staleness, launch } = config.attestation;
   const { seal, rollbackCounter } = tpm;
@@ -87,6 +91,7 @@ function placeless(config: Unhashed): JsonObject {
     // Added where it is on: the settings of gateways without it stay what they were.
     ...(recordDecisions === null ? {} : { recordDecisions: recordDecisions.key }),
     requiredProvenance: catalog.requiredKind,
+    policy_key: policy.key,
     tls: tls === null ? null : tls.kind === 'files' && tls.clientCa !== null ? 'files, client certificates' : tls.kind,
     attestation: { provider, roots: roots.length, validityMs, staleness, launch },
     tpm: { address: tpm.address.kind, akCertificate: tpm.akCertificate !== null, seal, rollbackCounter },

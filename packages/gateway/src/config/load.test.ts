@@ -47,12 +47,12 @@ async function refusal(text: string | Uint8Array, environment = dev, code = 'CON
   return error.detail.replaceAll(file, 'F');
 }
 
-const KEY = 'FR6KmhOJo3HcvtaAuj_J8d1zujqW0_KSL6yRREsq7Fo';
+const REVIEWER = 'FR6KmhOJo3HcvtaAuj_J8d1zujqW0_KSL6yRREsq7Fo';
 const OTHER_KEY = '11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo';
 
 const QUORUM = {
   threshold: 1,
-  reviewers: [{ key: KEY, principal: 'ada', issuer: 'acme', role: 'security', key_id: 'a-key' }],
+  reviewers: [{ key: REVIEWER, principal: 'ada', issuer: 'acme', role: 'security', key_id: 'a-key' }],
   distinct_principals: false,
   distinct_roles: true,
   revoked: ['old-key'],
@@ -63,7 +63,7 @@ const QUORUM = {
 
 const READ_QUORUM = {
   threshold: 1,
-  reviewers: [{ key: KEY, principal: 'ada', issuer: 'acme', role: 'security', keyId: 'a-key' }],
+  reviewers: [{ key: REVIEWER, principal: 'ada', issuer: 'acme', role: 'security', keyId: 'a-key' }],
   distinctPrincipals: false,
   distinctRoles: true,
   revoked: ['old-key'],
@@ -71,6 +71,7 @@ const READ_QUORUM = {
   subjectId: 'main',
   leastSequence: 3,
 };
+const KEY = '2-CcRAxMTsaz6SIWczUXVLU5IVgtxSBEr73ns0u2iKg';
 
 /** Every documented key, with a value that is not its default. YAML contains JSON, so the file is this object. */
 function everyKey() {
@@ -81,7 +82,7 @@ function everyKey() {
     allowed_origins: ['https://app.example'],
     data: './elsewhere',
     mode: 'advisory',
-    policy: { path: './bundle', hash: `sha256:${A}`, approval: QUORUM },
+    policy: { path: './bundle', hash: `sha256:${A}`, key: KEY, approval: QUORUM },
     catalog: {
       path: './tools.json',
       hash: B,
@@ -199,7 +200,7 @@ test('every documented key can be set, and no other is documented [D-04]', async
     allowedOrigins: ['https://app.example'],
     dataDir: join(folder, 'elsewhere'),
     mode: 'advisory',
-    policy: { path: join(folder, 'bundle'), pin: `sha256:${A}`, approval: READ_QUORUM },
+    policy: { path: join(folder, 'bundle'), pin: `sha256:${A}`, key: KEY, approval: READ_QUORUM },
     catalog: {
       path: join(folder, 'tools.json'),
       pin: `sha256:${B}`,
@@ -288,7 +289,7 @@ test('an empty file means enforcing mode on loopback, strict and salted [D-09] [
   assert.deepEqual(config.listen, { host: '127.0.0.1', port: 8443 });
   assert.deepEqual(config.audit, { durability: 'strict', digests: 'salted' });
   assert.equal(config.operator.socket, join(folder, 'data', 'operator.sock'));
-  assert.deepEqual(config.policy, { path: join(folder, 'policy'), pin: null, approval: null });
+  assert.deepEqual(config.policy, { path: join(folder, 'policy'), pin: null, key: null, approval: null });
   assert.deepEqual(config.agents, []);
 });
 
@@ -359,7 +360,10 @@ const wrongValues: [string, RegExp][] = [
   ['mode: [enforcing]', /found a list/],
   ['policy: {hash: abc}', /policy\.hash: expected a digest/],
   [`policy: {hash: ${'A'.repeat(64)}}`, /lower-case/],
-  ['policy: []', /policy: expected a policy bundle \(keys: path, hash, approval\), found a list/],
+  ['policy: []', /policy: expected a policy bundle \(keys: path, hash, key, approval\), found a list/],
+  ['policy: { key: short }', /policy.key: expected an Ed25519 public key.*found "short"/],
+  // The neutral element: a key under which one signature fits many texts.
+  [`policy: { key: AQ${'A'.repeat(41)} }`, /policy.key: expected an Ed25519 public key/],
   ['agents: [{subject: x}]', /agents\[0\]\.token_sha256: missing/],
   [`agents: [{subject: "", token_sha256: ${A}}]`, /agents\[0\]\.subject: expected a name/],
   [`agents: [{subject: "né", token_sha256: ${A}}]`, /agents\[0\]\.subject: expected a name/],
@@ -574,12 +578,13 @@ test('a token opens one door only: not two agents, not an agent and an operator 
   assert.match(await refusal(both), /operator\.credentials\[0\]\.token_sha256: the same token as agents\[0\]/);
 });
 
-test('outside dev mode both hashes must be pinned, and somebody must be able to call [D-08]', async () => {
+test('outside dev mode policy and catalog must be pinned, the policy by hash or key, and somebody must be able to call [D-08]', async () => {
   const agents = `agents: [{subject: a, token_sha256: ${A}}]\n`;
   const pins = `policy: {hash: ${A}}\ncatalog: {hash: ${B}}\n`;
   assert.match(await refusal(agents, production, 'POLICY_PIN_REQUIRED'), /cmcp check/);
   await refusal(`${agents}policy: {hash: ${A}}`, production, 'CATALOG_PIN_REQUIRED');
   await refusal(pins, production, 'CREDENTIAL_REQUIRED');
+  await refusal(`${agents}policy: {key: ${KEY}}`, production, 'CATALOG_PIN_REQUIRED');
   await refusal('', dev, 'CREDENTIAL_REQUIRED');
   assert.equal((await loadConfig(await write(agents + pins), production)).dev, false);
   assert.equal((await loadConfig(await write('stdio: desk'), dev)).stdioSubject, 'desk');

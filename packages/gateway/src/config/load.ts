@@ -27,8 +27,10 @@ const MAX_PROBLEMS_SHOWN = 30;
  */
 export async function loadConfig(path: string, environment: Environment): Promise<Config> {
   const config = await readConfig(path, environment);
-  if (!config.dev && config.policy.pin === null && config.policy.approval === null) {
-    throw new GatewayError('POLICY_PIN_REQUIRED', pinAdvice(config, 'policy', 'CMCP_POLICY_HASH'));
+  const { pin, key, approval } = config.policy;
+  if (!config.dev && pin === null && key === null && approval === null) {
+    const signed = ' Or set `policy.key` to the key that signs your bundles.';
+    throw new GatewayError('POLICY_PIN_REQUIRED', pinAdvice(config, 'policy', 'CMCP_POLICY_HASH') + signed);
   }
   if (!config.dev && config.catalog.pin === null && config.catalog.approval === null) {
     throw new GatewayError('CATALOG_PIN_REQUIRED', pinAdvice(config, 'catalog', 'CMCP_CATALOG_HASH'));
@@ -147,6 +149,7 @@ function assemble(file: string, settings: Settings, environment: Environment, re
       path: resolve(folder, settings.policy.path),
       pin: agreedPin('policy.hash', settings.policy.hash, 'CMCP_POLICY_HASH', environment.policyHash, report),
       approval: approvalConfig(settings.policy.approval, 'policy.approval', report),
+      key: settings.policy.key,
     },
     catalog: {
       path: resolve(folder, settings.catalog.path),

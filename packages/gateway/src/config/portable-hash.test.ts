@@ -61,6 +61,7 @@ test('every setting that decides what the gateway does enters it', async () => {
     'catalog: { recheck: 5m }\n',
     'catalog: { recheck_above: null }\n',
     `record: { decisions: { to: ./recordings, key: ${A.slice(0, 43).replace(/.$/, 'A')} } }\n`,
+    `policy: { key: 2-CcRAxMTsaz6SIWczUXVLU5IVgtxSBEr73ns0u2iKg }\n`,
     `agents: [{ subject: a, token_sha256: ${A} }]\n`,
     `operator: { credentials: [{ subject: a, token_sha256: ${A} }] }\n`,
     'stdio: desktop\n',

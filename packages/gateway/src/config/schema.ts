@@ -1,4 +1,4 @@
-import { PROVENANCE_KINDS } from '@cmcp/evidence';
+import { PROVENANCE_KINDS, readKeyText } from '@cmcp/evidence';
 import { PROVIDERS } from '../attestation/types.ts';
 import { destinationOf } from '../egress.ts';
 import { MODES } from '../policy/mode.ts';
@@ -46,6 +46,10 @@ export function parsePin(given: string): string | undefined {
 }
 
 const pin = text('a digest: sha256: and 64 lower-case hexadecimal digits', parsePin);
+
+const signingKey = text('an Ed25519 public key, as `cmcp policy signing-key` prints it', (given) =>
+  /^[\w-]{43}$/.test(given) ? (readKeyText(given) ?? undefined) : undefined,
+);
 
 const tokenDigest = text(
   'the SHA-256 of the token as 64 lower-case hexadecimal digits (printf %s "$TOKEN" | sha256sum)',
@@ -270,7 +274,12 @@ export const CONFIG_SCHEMA = section('the configuration', {
         hash: setting(
           nullable(pin),
           'null',
-          'The approved bundle hash, required outside dev mode. `cmcp check` prints it.',
+          'The approved bundle hash: `cmcp check` prints it. Outside dev mode it or `key` is required. With `key` it is the oldest bundle that a new store starts with.',
+        ),
+        key: setting(
+          nullable(signingKey),
+          'null',
+          'The public key that signs bundles: a bundle signed by it, and newer than those before, can be activated without a change here (docs/policy.md).',
         ),
         approval: setting(
           approvalReader('bundle', 'policy'),

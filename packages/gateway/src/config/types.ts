@@ -25,8 +25,10 @@ export interface Config {
   allowedOrigins: string[];
   dataDir: string;
   mode: Mode;
-  /** `approval`: the reviewers who must have approved it; null: none are asked for. */
-  policy: { path: string; pin: string | null; approval: ApprovalConfig | null };
+  /**
+   * `key`: JWK member `x` of the Ed25519 key that signs bundles. `approval`: the reviewers who must have approved it; null: none are asked for.
+   */
+  policy: { path: string; pin: string | null; key: string | null; approval: ApprovalConfig | null };
   catalog: {
     path: string;
     pin: string | null;

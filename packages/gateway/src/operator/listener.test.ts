@@ -24,6 +24,7 @@ test('a listener that does not read is dropped instead of being buffered for; ot
     events,
     ready: unused,
     trustLevel: 'software',
+    policy: {} as OperatorListenerDeps['policy'],
   });
   await listener.listen();
   t.after(() => listener.close());

@@ -3,7 +3,8 @@ import { chmod, mkdir, rm } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { connect } from 'node:net';
 import { dirname } from 'node:path';
-import { isObject, JsonError, type JsonObject, member, parseJson, stringifyJson } from '@cmcp/evidence';
+import { isObject, type JsonObject, stringifyJson } from '@cmcp/evidence';
+import type { Caller } from '../caller.ts';
 import { ERRORS, type ErrorCode, GatewayError } from '../errors.ts';
 import type { Authenticator } from '../ingress/authenticate.ts';
 import {
@@ -15,10 +16,10 @@ import {
   resetSession,
   showSession,
 } from './api.ts';
+import { parsed, readBytes, textIn } from './body.ts';
 import type { OperatorEvents } from './events.ts';
+import { type PolicyOperations, policyRoute } from './policy-routes.ts';
 
-const BODY_BYTES = 16_384;
-const REASON_LENGTH = 500;
 const STREAM_BYTES = 1_048_576;
 const PREFIX = '/operator/v1/';
 
@@ -32,6 +33,7 @@ export interface OperatorListenerDeps extends OperatorDeps {
   ready: () => boolean;
   /** What vouches for the sessions: operators see at a glance that it is `software`. */
   trustLevel: string;
+  policy: PolicyOperations;
 }
 
 interface Answer {
@@ -112,6 +114,9 @@ export class OperatorListener {
       return { status: ready ? 200 : 503, body: { ready, trust_level: this.#deps.trustLevel } };
     }
     if (method === 'GET' && path === `${PREFIX}sessions`) return ok(await listSessions(this.#deps));
+    const by: Caller = { subject: operator, source: 'bearer' };
+    const about = await policyRoute(this.#deps.policy, request, path.slice(PREFIX.length), by);
+    if (about !== null) return ok(about);
     const match =
       /^\/operator\/v1\/sessions\/([0-9a-f-]{36})(?:\/(close|reset|export))?(?:\?disclose=([0-9a-f-]{36}))?$/.exec(
         path,
@@ -149,7 +154,20 @@ function ok(body: JsonObject): Answer {
 }
 
 /** Of codes that agents are told with HTTP 200. What is not here and has no status of its own is a fault of ours. */
-const STATUS: Partial<Record<ErrorCode, number>> = { SESSION_UNKNOWN: 404, INVALID_PARAMS: 400 };
+const STATUS: Partial<Record<ErrorCode, number>> = {
+  SESSION_UNKNOWN: 404,
+  INVALID_PARAMS: 400,
+  // What lies on the disk is not what may be put in force.
+  POLICY_INVALID: 409,
+  POLICY_HASH_MISMATCH: 409,
+  POLICY_SIGNATURE_INVALID: 409,
+  POLICY_VERSION_OLD: 409,
+  POLICY_KEY_REVOKED: 409,
+  POLICY_UNAPPROVED: 409,
+  CATALOG_INVALID: 409,
+  CATALOG_HASH_MISMATCH: 409,
+  CATALOG_UNAPPROVED: 409,
+};
 
 /** Operators, unlike agents, are told the detail. */
 function failure(code: ErrorCode, detail: string): Answer {
@@ -167,29 +185,8 @@ function send(response: ServerResponse, answer: Answer): void {
 }
 
 async function readReason(request: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > BODY_BYTES) throw new GatewayError('BODY_TOO_LARGE', `more than ${BODY_BYTES} bytes`);
-    chunks.push(chunk);
-  }
-  const reason = reasonOf(Buffer.concat(chunks));
-  if (reason === null || !/^[\x20-\x7e]+$/.test(reason) || reason.length > REASON_LENGTH) {
-    throw new GatewayError('INVALID_PARAMS', `send {"reason": "…"}: printable ASCII, 1 to ${REASON_LENGTH} characters`);
-  }
-  return reason;
-}
-
-function reasonOf(body: Uint8Array): string | null {
-  try {
-    const value = parseJson(body);
-    const reason = isObject(value) ? member(value, 'reason') : undefined;
-    return typeof reason === 'string' ? reason : null;
-  } catch (error) {
-    if (error instanceof JsonError) throw new GatewayError('PARSE_ERROR', error.message);
-    throw error;
-  }
+  const value = parsed(await readBytes(request));
+  return textIn(isObject(value) ? value : {}, 'reason');
 }
 
 /** A refused attempt is entered with the route's name, not with whatever was put into the path. */

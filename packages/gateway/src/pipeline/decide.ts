@@ -34,6 +34,7 @@ export function decisionInput(
   const { seen, reserved, inFlight, generation } = deps.exposures.current(record.session.caller.subject, record.callId);
   const max = higher(reserved, record.effective ?? seen);
   return {
+    callId: record.callId,
     caller: record.session.caller,
     asked,
     session: {

@@ -11,6 +11,8 @@ export interface Bundle {
   /** `sha256:…` as the reference computes it (wire-formats section 4). */
   hash: string;
   version: string;
+  /** `manifest.signature` as written: nothing here has checked it. */
+  signature: string | null;
   request: 'native' | 'compat';
   /** In the order of the files. */
   policies: BundlePolicy[];
@@ -39,6 +41,7 @@ export function bundleOf(files: BundleFiles): Bundle {
   return {
     hash: bundleHash(manifest.raw, files.policies, files.schema.text),
     version: manifest.version,
+    signature: manifest.signature,
     request: manifest.request,
     policies,
     schema: files.schema.text,

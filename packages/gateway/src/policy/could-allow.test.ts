@@ -172,7 +172,15 @@ test('a closed engine allows nothing, also of what it remembers, and gives its p
 
 test('an answer is remembered for its agent and item, and the number of those is bounded', async () => {
   const policies = parsePolicies([{ path: 'p.cedar', text: `${CALLS};` }]);
-  const bundle: Bundle = { hash: '', version: '', request: 'native', policies, schema: SCHEMA, warnings: [] };
+  const bundle: Bundle = {
+    hash: '',
+    version: '',
+    signature: null,
+    request: 'native',
+    policies,
+    schema: SCHEMA,
+    warnings: [],
+  };
   const requests = nativeRequests(SCHEMA, CATALOG);
   const evaluated: string[] = [];
   const scope: RequestBuilder['scope'] = (caller, asked) => {
@@ -273,7 +281,7 @@ for (const [request, catalog] of [
           const policies = parsePolicies([{ path: 'p.cedar', text: texts.join('\n') }]);
           const scoped = request === 'native' ? policies : policies.filter(({ text }) => !text.includes('Server::'));
           const engine = createEngine(
-            { hash: '', version: '', request, policies: scoped, schema: SCHEMA, warnings: [] },
+            { hash: '', version: '', signature: null, request, policies: scoped, schema: SCHEMA, warnings: [] },
             catalog,
           );
           const seesContext = texts.some((text) => READING.some((reading) => text.includes(reading)));

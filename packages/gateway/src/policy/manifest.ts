@@ -17,6 +17,8 @@ export interface Manifest {
   /** As written, every member: all but `signature` is hashed. */
   raw: JsonObject;
   version: string;
+  /** Ed25519, base64url; null: not signed. Not checked here. */
+  signature: string | null;
   /** Which Cedar request the bundle's policies were written for (contracts section 7). */
   request: 'native' | 'compat';
 }
@@ -34,7 +36,13 @@ export function readManifest(file: BundleText): Manifest {
     throw refuseBundle(file.path, '"cmcp_request" must be 1; leave it out for policies written for the reference');
   }
   refuseUnknown(raw, request === 1, file);
-  return { raw, version: String(member(raw, 'version')), request: request === 1 ? 'native' : 'compat' };
+  const signature = member(raw, 'signature');
+  return {
+    raw,
+    version: String(member(raw, 'version')),
+    signature: typeof signature === 'string' ? signature : null,
+    request: request === 1 ? 'native' : 'compat',
+  };
 }
 
 function parse(file: BundleText): JsonValue {

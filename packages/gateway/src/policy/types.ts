@@ -65,6 +65,8 @@ export type Effect = (typeof EFFECTS)[number];
 
 /** What is decided. The same members at both stages; at egress `response` is added. */
 export interface DecisionInput {
+  /** Of the call that this is about, for records of the decision; no policy sees it. */
+  callId?: string;
   caller: Caller;
   asked: Asked;
   session: {

@@ -22,6 +22,7 @@ export function commitment(
     cmcp_v: 1,
     bundle_hash: authority.policy.bundleHash,
     policy_version: authority.policy.version,
+    policy_key: authority.policyKey ?? 'none',
     catalog_hash: authority.catalog.hash,
     ...approvalCommitment(authority.approvals),
     rules_hash: NO_RULES,

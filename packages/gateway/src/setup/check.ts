@@ -1,4 +1,5 @@
 import type { ApprovalKind } from '@cmcp/evidence';
+import { siblingStandings } from '../audit/stores/sibling-standings.ts';
 import { loadCatalog } from '../catalog/load.ts';
 import type { Catalog } from '../catalog/types.ts';
 import { systemClock } from '../clock.ts';
@@ -8,9 +9,11 @@ import type { Config } from '../config/types.ts';
 import { type ErrorCode, GatewayError } from '../errors.ts';
 import { upstreamSettings } from '../load-authority.ts';
 import { loadPeers, type Peers } from '../load-peers.ts';
+import { admitBundle } from '../policy/admission.ts';
 import { type Bundle, loadBundle } from '../policy/bundle.ts';
 import { createEngine } from '../policy/engine.ts';
 import { sensitivityRanks } from '../policy/sensitivity.ts';
+import { mergeStandings, NO_STANDING, type Standing, standingElsewhere } from '../policy/standing.ts';
 import type { Mode } from '../policy/types.ts';
 import { checkApproval } from './check-approval.ts';
 import { checkServer, type ServerCheck, uncheckedServer } from './check-server.ts';
@@ -19,11 +22,14 @@ import { quietUpstream } from './quiet-upstream.ts';
 /** How a hash on disk stands to the one that was approved. */
 export type PinState = 'matches' | 'differs' | 'not pinned';
 
+/** Whether the key that is pinned signed the bundle; `no key pinned`: there is a signature that nothing was checked by. */
+export type SignatureState = 'valid' | 'invalid' | 'missing' | 'no key pinned' | 'none';
+
 /** What `cmcp check` found. Nothing was served and nothing was written. */
 export interface CheckReport {
   ok: boolean;
   mode: Mode;
-  policy: Stand & { version: string | null; warnings: string[] };
+  policy: Stand & { signature: SignatureState; version: string | null; warnings: string[] };
   catalog: Stand & CatalogCounts;
   servers: ServerCheck[];
   problems: { code: ErrorCode; detail: string }[];
@@ -71,6 +77,9 @@ export async function checkSetup(config: Config, deps: CheckDeps): Promise<Check
   const ranks = sensitivityRanks(config.vocabulary);
   const catalog = await attempt(() => loadCatalog(config.catalog.path, ranks));
   const engine = bundle === null || catalog === null ? null : await attempt(() => createEngine(bundle, catalog, ranks));
+  if (bundle !== null && config.policy.key !== null)
+    await attempt(async () => admitBundle(config.policy, await knownStanding(config), bundle));
+  const signature = signatureState(config, bundle, problems);
   problems.push(...pinProblems(config, bundle, catalog), ...unknownUpstreams(config, catalog));
   const approval = await attemptApprovals(config, { bundle, catalog }, attempt);
   const peers = catalog === null ? null : await attempt(() => loadPeers(config, catalog));
@@ -84,6 +93,7 @@ export async function checkSetup(config: Config, deps: CheckDeps): Promise<Check
       path: config.policy.path,
       hash: bundle?.hash ?? null,
       pin: pinState(config.policy.pin, bundle?.hash ?? null),
+      signature,
       version: bundle?.version ?? null,
       approval: approval.policy ?? 'missing',
       warnings: bundle?.warnings ?? [],
@@ -132,6 +142,21 @@ function pinState(pin: string | null, hash: string | null): PinState {
   return pin === hash ? 'matches' : 'differs';
 }
 
+/** What the stores of the data folder remember: a bundle that is older than theirs would not start. */
+async function knownStanding({ dataDir }: Config): Promise<Standing> {
+  const texts = await siblingStandings(dataDir, null, 'policy');
+  const [first = NO_STANDING, ...others] = texts.map(standingElsewhere);
+  return others.reduce(mergeStandings, first);
+}
+
+function signatureState({ policy }: Config, bundle: Bundle | null, problems: CheckReport['problems']): SignatureState {
+  const signed = bundle !== null && bundle.signature !== null;
+  if (policy.key === null) return signed ? 'no key pinned' : 'none';
+  if (!signed) return 'missing';
+  const refused = problems.some(({ code }) => code === 'POLICY_SIGNATURE_INVALID' || code === 'POLICY_KEY_REVOKED');
+  return refused ? 'invalid' : 'valid';
+}
+
 function pinProblems(config: Config, bundle: Bundle | null, catalog: Catalog | null): CheckReport['problems'] {
   const problems: CheckReport['problems'] = [];
   const compare = (
@@ -142,6 +167,8 @@ function pinProblems(config: Config, bundle: Bundle | null, catalog: Catalog | n
   ): void => {
     const { pin, approval } = config[key];
     if (hash === undefined || pin === hash) return;
+    // With a key, the hash says where a store begins, and the store what may come after it.
+    if (key === 'policy' && config.policy.key !== null) return;
     if (pin !== null)
       problems.push({ code: mismatch, detail: `${key}.hash is ${pin}, and what is on disk has ${hash}` });
     // In dev mode a pin is optional, so its absence is no problem.

@@ -35,7 +35,7 @@ test('code, settings, bundle, catalog and every byte in the folder of the bundle
   assert.deepEqual(measure(await folderOf(t, BUNDLE)), before);
   const others = [
     measure(path, { code: { ...CODE, digest: hash('5') } }),
-    measure(path, { config: { policy: { path, pin: null, approval: null }, portableHash: hash('6') } }),
+    measure(path, { config: { policy: { path, pin: null, key: null, approval: null }, portableHash: hash('6') } }),
     measure(path, { approved: { bundleHash: hash('7'), catalogHash: hash('b') } }),
     measure(path, { approved: { bundleHash: hash('a'), catalogHash: hash('8') } }),
   ];
@@ -50,7 +50,7 @@ test('code, settings, bundle, catalog and every byte in the folder of the bundle
 function measure(path: string, changes: Partial<GatewaySource> = {}): GatewayMeasurement {
   return measureGateway({
     code: CODE,
-    config: { policy: { path, pin: null, approval: null }, portableHash: hash('c') },
+    config: { policy: { path, pin: null, key: null, approval: null }, portableHash: hash('c') },
     approved: { bundleHash: hash('a'), catalogHash: hash('b') },
     ...changes,
   });

@@ -15,10 +15,15 @@ export const STDIO_FOLDER = 'stdio';
  * @throws GatewayError STORE_INVALID when a store is there and cannot be read: what an agent has seen is then not known
  */
 export async function siblingExposures(root: string, own: string): Promise<Exposure[]> {
+  return (await siblingStores(root, own)).flatMap(readExposures);
+}
+
+/** The files of the other stores of a data folder. `root`: the configured data folder; `own`: the store in use, or null for none. */
+export async function siblingStores(root: string, own: string | null): Promise<string[]> {
   const stdio = join(root, STDIO_FOLDER);
   const slots = existsSync(stdio) ? (await readdir(stdio)).map((slot) => join(stdio, slot)) : [];
   const stores = [root, ...slots].filter((folder) => folder !== own).map((folder) => join(folder, 'audit.db'));
-  return stores.filter((path) => existsSync(path)).flatMap(readExposures);
+  return stores.filter((path) => existsSync(path));
 }
 
 /** The most that any store knows, per subject: the highest class, the latest call. Generations are the first list's. */

@@ -104,6 +104,7 @@ test('a commit that fails in the middle leaves nothing behind [G20]', async (t) 
     claims: [],
     evidence: [],
     anchor: null,
+    standings: [],
   };
   await assert.rejects(store.commit(batch));
   assert.deepEqual(await store.intents(sessionId), []);

@@ -16,11 +16,20 @@ import type { EvidenceFile } from '../../attestation/types.ts';
 import { GatewayError } from '../../errors.ts';
 import type { SessionEvidence } from '../evidence.ts';
 import { ensurePrivateFile, lockStore, type StoreLock } from '../lock.ts';
-import type { AuditStore, CommitBatch, Exposure, Intent, SessionRow, StoredClaim, StoredSession } from '../types.ts';
+import type {
+  AuditStore,
+  CommitBatch,
+  Exposure,
+  Intent,
+  SessionRow,
+  StandingName,
+  StoredClaim,
+  StoredSession,
+} from '../types.ts';
 
 /** "cMCP" in ASCII: says whose file this is. */
 const APPLICATION_ID = 0x634d4350;
-const SCHEMA_VERSION = 2;
+const SCHEMA_VERSION = 3;
 
 /*
  * Rows are appended in the order of their commits and hold the JSON text of what was hashed or signed. No constraint stands
@@ -58,8 +67,19 @@ const SCHEMA_2 = `
 CREATE TABLE evidence (session_id TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT;
 ALTER TABLE claims ADD COLUMN beside TEXT NOT NULL DEFAULT '[]';
 CREATE TABLE anchor (only INTEGER PRIMARY KEY CHECK (only = 1), body TEXT NOT NULL, tag TEXT NOT NULL) STRICT;
+`;
+
+/** What version 3 adds: what is remembered of who may put something in force. */
+const SCHEMA_3 = `
+CREATE TABLE standings (name TEXT PRIMARY KEY, body TEXT NOT NULL, tag TEXT NOT NULL) STRICT;
 PRAGMA user_version = ${SCHEMA_VERSION};
 `;
+
+/** By the version that a store has: what brings it to this one. */
+const MIGRATIONS = new Map([
+  [1, `${SCHEMA_2} ${SCHEMA_3}`],
+  [2, SCHEMA_3],
+]);
 
 /**
  * Opens the embedded store in `dataDir` (created; mode 0700, files 0600) and takes its lock until `close()`. A resolved commit
@@ -105,12 +125,13 @@ function prepareSchema(db: DatabaseSync, path: string): void {
   const version = pragma(db, 'user_version');
   const owner = pragma(db, 'application_id');
   if (version === 0 && owner === 0 && pragma(db, 'schema_version') === 0) {
-    db.exec(`BEGIN IMMEDIATE; ${SCHEMA_1} ${SCHEMA_2} COMMIT;`);
+    db.exec(`BEGIN IMMEDIATE; ${SCHEMA_1} ${SCHEMA_2} ${SCHEMA_3} COMMIT;`);
     return;
   }
   if (owner !== APPLICATION_ID) throw new GatewayError('STORE_INVALID', `${path} is not an audit store`);
-  if (version === 1) {
-    db.exec(`BEGIN IMMEDIATE; ${SCHEMA_2} COMMIT;`);
+  const migration = MIGRATIONS.get(Number(version));
+  if (migration !== undefined) {
+    db.exec(`BEGIN IMMEDIATE; ${migration} COMMIT;`);
     return;
   }
   if (version !== SCHEMA_VERSION) {
@@ -222,6 +243,11 @@ class SqliteStore implements AuditStore {
     return row === undefined ? null : toEvidence(row);
   }
 
+  async standing(name: StandingName): Promise<{ text: string; tag: string } | null> {
+    const [row] = this.#all('SELECT body, tag FROM standings WHERE name = ?', name);
+    return row === undefined ? null : { text: String(row.body), tag: String(row.tag) };
+  }
+
   async close(): Promise<void> {
     if (this.#db.isOpen) this.#db.close();
     this.#lock.release();
@@ -248,6 +274,7 @@ interface Writers {
   evidence: StatementSync;
   noEvidence: StatementSync;
   anchor: StatementSync;
+  standing: StatementSync;
 }
 
 function writers(db: DatabaseSync): Writers {
@@ -266,6 +293,7 @@ function writers(db: DatabaseSync): Writers {
     evidence: db.prepare('INSERT OR REPLACE INTO evidence VALUES (?, ?)'),
     noEvidence: db.prepare('DELETE FROM evidence WHERE session_id = ?'),
     anchor: db.prepare('INSERT OR REPLACE INTO anchor VALUES (1, ?, ?)'),
+    standing: db.prepare('INSERT OR REPLACE INTO standings VALUES (?, ?, ?)'),
   };
 }
 
@@ -288,6 +316,7 @@ function writeBatch(write: Writers, batch: CommitBatch): void {
     else write.evidence.run(sessionId, JSON.stringify(evidence));
   }
   if (batch.anchor !== null) write.anchor.run(batch.anchor.text, batch.anchor.tag);
+  for (const { name, text, tag } of batch.standings) write.standing.run(name, text, tag);
 }
 
 function toSession(row: Row): StoredSession {

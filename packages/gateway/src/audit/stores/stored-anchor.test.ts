@@ -69,6 +69,7 @@ test('no store, an empty one and one of schema version 1 have no counter', async
   assert.equal(readStoredAnchor(dataDir, seal), null);
   await (await opened(dataDir)).close();
   assert.deepEqual([readStoredAnchor(dataDir, seal), unverifiedAnchor(dataDir)], [null, null]);
+  edit(dataDir, 'DROP TABLE standings');
   edit(dataDir, 'DROP TABLE anchor');
   edit(dataDir, 'DROP TABLE evidence');
   edit(dataDir, 'ALTER TABLE claims DROP COLUMN beside');

@@ -4,7 +4,7 @@ import { DatabaseSync, type SQLOutputValue } from 'node:sqlite';
 import { claimDigest, isObject, JsonError, type JsonObject, type JsonValue, parseJson } from '@cmcp/evidence';
 import { GatewayError } from '../../errors.ts';
 import { type Anchor, type AnchoredState, readAnchor } from '../anchor.ts';
-import type { AnchorSeal } from '../store-key.ts';
+import type { RecordSeal } from '../store-key.ts';
 
 /** The record of a store about its counter, as it is stored. */
 interface AnchorRow {
@@ -19,7 +19,7 @@ interface AnchorRow {
  * @throws GatewayError STORE_INVALID when it cannot be read, or who wrote the record had not the store's key; STORE_ROLLED_BACK
  * when the store lacks what it held when the record was made: then the record is of a newer state than the rest
  */
-export function readStoredAnchor(dataDir: string, seal: AnchorSeal): Anchor | null {
+export function readStoredAnchor(dataDir: string, seal: RecordSeal): Anchor | null {
   return reading(dataDir, (db, path) => {
     const row = rowIn(db);
     if (row === null) return null;
