@@ -14,7 +14,7 @@ import { measureServer } from '../packages/gateway/src/upstream/measure-server.t
 import { monotonicTimers } from '../packages/gateway/src/upstream/monotonic.ts';
 import { startServerProcess } from '../packages/gateway/src/upstream/server-process.ts';
 import { treeDigest } from '../packages/gateway/src/upstream/tree-digest.ts';
-import { refused } from './support/calls.ts';
+import { callMeta, refused } from './support/calls.ts';
 import { TestBed } from './support/gateway.ts';
 import { sessionFile } from './support/session-files.ts';
 import { connect, failsWith, scriptOf, textOf } from './support/upstreams.ts';
@@ -111,8 +111,11 @@ const details = (entries: AuditEntry[], action: string): JsonObject[] =>
 async function served(bed: TestBed): Promise<{ text: string; started: JsonObject[] }> {
   const { gateway, started, url } = await bed.start();
   const client = await bed.client(url);
-  const text = textOf((await client.callTool({ name: 'echo', arguments: {} })) as unknown as JsonObject);
+  const result = await client.callTool({ name: 'echo', arguments: {} });
+  const text = textOf(result as unknown as JsonObject);
   await gateway.stop();
+  const call = (await sessionFile(started, callMeta(result).session_id)).bundle.entries.at(-2);
+  assert.deepEqual([call?.tool_name, call?.evidence_class], ['echo', 'spawn-measured']);
   const { entries } = (await sessionFile(started, started.gatewaySession)).bundle;
   assert.deepEqual(details(entries, 'server.refused'), []);
   return { text, started: details(entries, 'server.started') };

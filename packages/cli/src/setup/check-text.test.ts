@@ -52,7 +52,10 @@ const row = (check: ServerCheck): string =>
 test('a check says how much is approved of each kind, in all and of each server', () => {
   const text = checkText('cmcp.yaml', report(server('files')));
   assert.match(text, /^mode +enforcing: what policy denies is refused$/m);
-  assert.match(text, /^catalog +\.\/c\.json \(3 tools, 2 resources, 1 templates, 0 prompts, hash differs\)$/m);
+  assert.match(
+    text,
+    /^catalog +\.\/c\.json \(3 tools, 2 resources, 1 templates, 0 prompts, hash differs, approval missing\)$/m,
+  );
   assert.match(text, /^server +status +tools +resources +templates +prompts +remarks$/m);
   assert.match(text, /^files +as approved +3 +2 +1 +0$/m);
   assert.match(text, /All is well\./);

@@ -9,6 +9,7 @@ import type { Redaction } from '../policy/redaction.ts';
 import type { Decision, Mode } from '../policy/types.ts';
 import type { Sensitivity } from '../session/exposure.ts';
 import type { Session } from '../session/sessions.ts';
+import { evidenceClassOf } from './evidence-class.ts';
 import type { TakenReceipt } from './external-receipt.ts';
 import { payloadDigest } from './payload-digest.ts';
 import type { Plan } from './plan.ts';
@@ -88,6 +89,7 @@ export function entryOf(record: CallRecord, action: string, ending: Ending): Ent
       ...ending.detail,
     },
     workflow_id: record.workflow,
+    ...(item === null ? {} : { evidence_class: evidenceClassOf(item.server.transport) }),
     effective_data_class: record.effective === null ? null : record.effective.class,
     caller: session.caller.subject,
     caller_source: session.caller.source,
