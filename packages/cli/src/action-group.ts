@@ -16,11 +16,12 @@ interface Group {
 export function actionGroup({ name: command, summary, actions, standard }: Group): Command {
   return {
     name: command,
-    usage: actions.map(({ usage }) => usage).join(' | '),
+    usage: '<action> [options]',
     summary,
-    description: actions.flatMap(({ name, description }) => [`${name}:`, ...description.map((line) => `  ${line}`)]),
+    description: [],
+    actions,
     options: Object.assign({ config: CONFIG_OPTION, json: JSON_OPTION }, ...actions.map(({ options }) => options)),
-    examples: actions.flatMap(({ examples }) => examples),
+    examples: actions.flatMap(({ examples }) => examples.slice(0, 1)),
     async run(given, io) {
       const [name, ...rest] = given.positionals;
       const names = actions.map((each) => each.name);

@@ -12,7 +12,7 @@ import { CLI, cmcp } from '../../../tests/support/cli.ts';
 import { cmcpInProcess } from '../../../tests/support/cli-in-process.ts';
 import { makeSession, nameEntries, newKey, split } from '../../evidence/src/testing/session.ts';
 
-const COMMANDS = ['demo', 'init', 'check', 'start', 'session', 'verify', 'evidence', 'help'];
+const COMMANDS = ['demo', 'init', 'check', 'policy', 'catalog', 'start', 'session', 'verify', 'evidence', 'help'];
 
 let folder = '';
 before(async () => {
@@ -42,6 +42,23 @@ test('an older Node is told so in one line, with exit code 3', (t) => {
 test('the version is that of the package', async () => {
   const manifest = JSON.parse(await readFile(new URL('../package.json', import.meta.url), 'utf8'));
   assert.deepEqual(await cmcp(['--version'], folder), { code: 0, stdout: `${manifest.version}\n`, stderr: '' });
+});
+
+test('a command of several actions lists them, and each explains itself with its own options', async () => {
+  for (const [command, action, option] of [
+    ['policy', 'test', '--min-coverage'],
+    ['catalog', 'diff', '--live'],
+    ['attest', 'measure', '--extend'],
+  ] as const) {
+    const list = await inProcess([command, '--help']);
+    assert.match(list.stdout, new RegExp(`^  ${action} +[A-Z]`, 'm'));
+    assert.doesNotMatch(list.stdout, new RegExp(`^  ${option} `, 'm'));
+    const page = await inProcess([command, action, '--help']);
+    assert.deepEqual([page.code, page.stderr], [0, '']);
+    assert.match(page.stdout, new RegExp(`^Usage: cmcp ${command} ${action}`));
+    assert.match(page.stdout, new RegExp(`^  ${option}`, 'm'));
+    assert.match(page.stdout, new RegExp(`^  cmcp ${command} ${action}`, 'm'));
+  }
 });
 
 test('help names every command, and each command explains itself with examples', async () => {

@@ -1,3 +1,4 @@
+import type { Action } from './action.ts';
 import type { Arguments, Option } from './arguments.ts';
 import type { Io } from './io.ts';
 
@@ -10,6 +11,8 @@ export interface Command {
   /** A few sentences for the help, wrapped by hand. */
   description: string[];
   options: Record<string, Option>;
+  /** The actions that its first word can name, for a command that has several. */
+  actions?: readonly Action[];
   /** Command lines that work, each with what it does. */
   examples: [string, string][];
   /** Returns the exit code. */

@@ -15,7 +15,7 @@ import { sessionCommand } from './commands/session.ts';
 import { startCommand } from './commands/start.ts';
 import { verifyCommand } from './commands/verify.ts';
 import { explain } from './failure.ts';
-import { commandHelp, overview } from './help.ts';
+import { actionHelp, commandHelp, overview } from './help.ts';
 import { EXIT, type Io, UsageError } from './io.ts';
 
 const COMMANDS: readonly Command[] = [
@@ -100,7 +100,8 @@ async function runCommand(command: Command, argv: string[], io: Io): Promise<num
   const end = argv.indexOf('--');
   const own = end < 0 ? argv : argv.slice(0, end);
   if (own.includes('--help') || own.includes('-h')) {
-    io.out(commandHelp(command));
+    const action = command.actions?.find(({ name }) => name === own[0]);
+    io.out(action === undefined ? commandHelp(command) : actionHelp(command, action));
     return EXIT.done;
   }
   return command.run(await takeApart(argv, command.options), io);
