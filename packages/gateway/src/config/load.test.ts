@@ -160,9 +160,11 @@ function everyKey() {
 
 const SHOWN = { header: 'Authorization', scheme: 'Bearer', variable: 'MCP_CREDENTIAL', lifetimeMs: 300_000 };
 
+const NO_PEER = { ca: null, client: null, sandbox: null };
+
 /** A server that has a credential and no other settings. */
-function without(credential: object) {
-  return { env: {}, headers: {}, timeoutMs: null, credential, receipts: { keys: [], required: false } };
+function onlyWith(credential: object) {
+  return { env: {}, headers: {}, timeoutMs: null, ...NO_PEER, credential, receipts: { keys: [], required: false } };
 }
 
 /** Key paths of an object in the notation of the documentation. */
@@ -255,15 +257,15 @@ test('every documented key can be set, and no other is documented [D-04]', async
         client: { certificate: join(folder, 'tls/gateway.pem'), key: join(folder, 'tls/gateway.key') },
         sandbox: { tool: 'bwrap', network: 'host', read: ['/srv/notes'], write: ['/srv/drafts'] },
       },
-      erp: without({
+      erp: onlyWith({
         source: { kind: 'file', path: join(folder, 'erp.token') },
         header: 'X-Key',
         scheme: '',
         variable: 'ERP',
         lifetimeMs: 90_000,
       }),
-      hr: without({ ...SHOWN, source: { kind: 'command', argv: ['/bin/secret', 'hr'] } }),
-      tax: without({
+      hr: onlyWith({ ...SHOWN, source: { kind: 'command', argv: ['/bin/secret', 'hr'] } }),
+      tax: onlyWith({
         ...SHOWN,
         source: {
           kind: 'oauth',
