@@ -87,7 +87,7 @@ test('a stubborn child is gone after kill -9 of the gateway [G28] [D-48]', LIMIT
   const gateway = `
     import { createUpstream } from ${JSON.stringify(import.meta.resolve('./upstream.ts'))};
     const transport = ${JSON.stringify(scripted(STUBBORN))};
-    const settings = { timeoutMs: 20000, maxResponseBytes: 100000, concurrency: 1, env: {}, headers: {} };
+    const settings = { timeoutMs: 20000, maxResponseBytes: 100000, concurrency: 1, env: {}, headers: {}, credential: null };
     const server = { id: 's', transport, asks: [] };
     const upstream = createUpstream(server, settings, () => {}, { baseEnv: process.env, graceMs: 100 });
     const call = {
