@@ -17,8 +17,10 @@ import { TestBed } from './support/gateway.ts';
 const root = fileURLToPath(new URL('..', import.meta.url));
 const doc = await readFile(new URL('../docs/catalog.md', import.meta.url), 'utf8');
 
-function block(language: string): string {
-  const [, text] = new RegExp(`\`\`\`${language}\\n([\\s\\S]*?)\`\`\``).exec(doc) ?? [];
+/** The first block in a language, or the first that holds a text. */
+function block(language: string, about = ''): string {
+  const blocks = doc.matchAll(new RegExp(`\`\`\`${language}\\n([\\s\\S]*?)\`\`\``, 'g'));
+  const text = [...blocks].map(([, inside = '']) => inside).find((inside) => inside.includes(about));
   assert.ok(text);
   return text;
 }
@@ -114,7 +116,7 @@ test('the commands of the page add a server, show a change, and bring it in forc
   const keyOf = async (name: string): Promise<string> =>
     /key: ([\w-]{43})/.exec(await run(makeKey.replace('ada', name)))?.[1] ?? '';
   const keys = [await keyOf('ada'), await keyOf('bob')];
-  const yaml = block('yaml')
+  const yaml = block('yaml', 'KEY-OF-ADA')
     .replace('KEY-OF-ADA', keys[0] ?? '')
     .replace('KEY-OF-BOB', keys[1] ?? '');
   const policy = yaml.replace('catalog:', 'policy:').replace('./catalog.json', './policy');
