@@ -191,7 +191,10 @@ const BENCH = {
   ],
   resources: [templateRecord('reports', 'file:///srv/reports/{year}', { server: 'files' })],
 };
-const YAML = [...PAGE.matchAll(/```yaml\n([\s\S]*?)```/g)].map((match) => match[1] ?? '');
+/** Of the blocks on the page those of tests; tests/policy-explain-doc.test.ts has the others. */
+const YAML = [...PAGE.matchAll(/```yaml\n([\s\S]*?)```/g)]
+  .map((match) => match[1] ?? '')
+  .filter((text) => /^(?:tests|invariants):/m.test(text));
 const CALLS = RULES.join('\n');
 
 test('the tests and invariants on the page run as the page says, and its bundles are compared', async (t) => {

@@ -56,7 +56,7 @@ test('sessions and activations name version and key of the bundle; there is no w
     assert.deepEqual([detail?.bundle_hash, detail?.policy_version, detail?.policy_key], [newer, '1.10', key.keyId]);
     const { bundle } = await sessionFile(started, started.gatewaySession);
     const loads = bundle.entries.filter((entry) => entry.entry_type === 'policy_load').map((entry) => entry.detail);
-    const common = { policy_key: key.keyId, request: 'native' };
+    const common = { policy_key: key.keyId, request: 'native', approval: 'none' };
     assert.deepEqual(loads, [
       { bundle_hash: hash, version: '1.9', ...common },
       { bundle_hash: newer, version: '1.10', ...common },
