@@ -1,16 +1,18 @@
 /** What is used in an emergency although no catalog approves it: two people, a time, and a record that says so. */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { type JsonObject, verify } from '@cmcp/evidence';
+import { signBundle } from '@cmcp/gateway';
 import { callMeta, endSession, refused } from './support/calls.ts';
 import { cmcpInProcess } from './support/cli-in-process.ts';
 import { AGENT_TOKEN, OPERATOR_TOKEN, TestBed, type TestSetup } from './support/gateway.ts';
 import { ManualTime } from './support/manual-time.ts';
 import { ScriptedServer } from './support/scripted-server.ts';
 import { closedFile, pins, sessionFile, sessionText, verifyStored } from './support/session-files.ts';
+import { pinned, putBundle, signer } from './support/signed-policy.ts';
 import { timed } from './support/timed-gateway.ts';
 
 const LIMITS = { timeout: 60_000 };
@@ -348,6 +350,52 @@ test('its tools are held to what they were when it was confirmed [D-22]', LIMITS
     const { data } = await refused(client.callTool({ name: 'restart', arguments: {} }));
     assert.equal(data.error_code, 'CATALOG_DRIFT');
   }),
+);
+
+test('how many wait and how many are in force is bounded [LIFE-02]', LIMITS, () =>
+  emergency(async ({ bed, other, ask, grant, start }) => {
+    other.tools = Array.from({ length: 5 }, (_, index) => ({ name: `tool_${index}` }));
+    await start();
+    const nth = (index: number): JsonObject => ({
+      server: { id: `spare${index}`, url: `${other.url}?${index}` },
+      tools: [`tool_${index}`],
+    });
+    for (const index of [0, 1, 2, 3]) await grant(nth(index));
+    const { active } = (await bed.operator('GET', EXCEPTIONS)).body as { active: { tools: string[] }[] };
+    assert.deepEqual(
+      active.map(({ tools }) => tools[0]),
+      ['tool_0', 'tool_1', 'tool_2', 'tool_3'],
+    );
+    const fifth = await ask(nth(4));
+    const refusal = await bed.operator('POST', `${EXCEPTIONS}/${fifth.body.id}/confirm`, { reason: 'x' }, SECOND_TOKEN);
+    assert.match(String(refusal.body.detail), /4 exceptions are in force already/);
+    for (let waiting = 1; waiting < 16; waiting += 1) assert.equal((await ask(nth(4))).status, 200);
+    assert.match(String((await ask(nth(4))).body.detail), /16 exceptions wait for a second person already/);
+  }),
+);
+
+test(
+  'a bundle that knows the tool already keeps its own action for it, and a signed one ends an exception too',
+  LIMITS,
+  () =>
+    emergency(async ({ bed, grant, start }) => {
+      const key = await signer(bed);
+      await putBundle(bed, { version: '1', by: key });
+      const schema = join(bed.folder, 'policy', 'schema.cedarschema');
+      const text = await readFile(schema, 'utf8');
+      await writeFile(schema, `${text}\n${/^action "echo".*$/m.exec(text)?.[0].replace('"echo"', '"restart"')}\n`);
+      await signBundle(join(bed.folder, 'policy'), key);
+      const config = await readFile(bed.configFile, 'utf8');
+      await writeFile(bed.configFile, config.replace(/^policy: .*$/m, pinned({ key })));
+      const { url } = await start();
+      const client = await bed.client(url);
+      await grant();
+      await client.callTool({ name: 'restart', arguments: {} });
+      // The bundle in force is the one on the disk, which without an exception would be nothing to do.
+      const activated = await bed.operator('POST', '/operator/v1/policy/activate', {});
+      assert.equal(activated.body.activated, true);
+      assert.deepEqual(await names(client), ['say']);
+    }),
 );
 
 test('operators do all of it by command', LIMITS, () =>
