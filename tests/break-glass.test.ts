@@ -20,6 +20,7 @@ const EXCEPTIONS = '/operator/v1/catalog/exceptions';
 const SECOND_TOKEN = 'second-operator-of-the-tests';
 const SPARE_TOKEN = 'spare-operator-of-the-tests';
 const MINUTE = 60_000;
+const doc = await readFile(new URL('../docs/catalog.md', import.meta.url), 'utf8');
 
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
 const OPERATORS = [
@@ -341,7 +342,7 @@ forbid (principal, action in Action::"call_tool", resource) when { resource.dest
 
 test('its tools are held to what they were when it was confirmed [D-22]', LIMITS, () =>
   emergency(async ({ bed, other, time, grant, start }) => {
-    const { url } = await start();
+    const { gateway, url } = await start();
     await grant({ ttl: '2h' });
     const client = await bed.client(url);
     await client.callTool({ name: 'restart', arguments: {} });
@@ -349,6 +350,10 @@ test('its tools are held to what they were when it was confirmed [D-22]', LIMITS
     time.advance(11 * MINUTE);
     const { data } = await refused(client.callTool({ name: 'restart', arguments: {} }));
     assert.equal(data.error_code, 'CATALOG_DRIFT');
+    await gateway.stop();
+    await (await start()).gateway.stop();
+    const recalled = bed.reports.filter((line) => line.endsWith('as before'));
+    assert.deepEqual(recalled, [], 'a restart forgets the exception, and what became of it');
   }),
 );
 
@@ -398,7 +403,7 @@ test(
     }),
 );
 
-test('operators do all of it by command', LIMITS, () =>
+test('operators do all of it by the commands of the page', LIMITS, () =>
   emergency(async ({ bed, other, start }) => {
     const { url } = await start();
     const tokens = { op: OPERATOR_TOKEN, second: SECOND_TOKEN };
@@ -409,33 +414,29 @@ test('operators do all of it by command', LIMITS, () =>
         bed.folder,
         { CMCP_DEV_MODE: '1' },
       );
-    const about = [
-      '--url',
-      other.url,
-      '--id',
-      'spare',
-      '--tool',
-      'restart',
-      '--sensitivity',
-      'pii',
-      '--reason',
-      'INC-7',
-    ];
-    const asked = await cmcp('op', 'request', ...about, '--ttl', '10m', '--json');
+    const [, section = ''] = /^## In an emergency\n([\s\S]*?)^## /m.exec(doc) ?? [];
+    const [, lines = ''] = /```sh\n([\s\S]*?)```/.exec(section) ?? [];
+    const [request, list, confirm, end] = lines
+      .trim()
+      .split('\n')
+      .map((line) => line.replace('https://spare.example/mcp', other.url).split(' ').slice(3));
+    assert.ok(request && list && confirm && end);
+    const asked = await cmcp('op', ...request, '--json');
     assert.equal(asked.code, 0, asked.stderr);
     const { id } = JSON.parse(asked.stdout) as { id: string };
-    const alone = await cmcp('op', 'confirm', id, '--reason', 'me again');
+    const about = (words: string[]): string[] => words.map((word) => (word === 'ID' ? id : word));
+    assert.match((await cmcp('op', ...list)).stdout, /pending .*restart .*spare .*op .*INC-7/);
+    const alone = await cmcp('op', ...about(confirm));
     assert.equal(alone.code, 1);
     assert.match(alone.stderr, /another operator must/);
-    const confirmed = await cmcp('second', 'confirm', id, '--reason', 'seen');
+    const confirmed = await cmcp('second', ...about(confirm));
     assert.equal(confirmed.code, 0, confirmed.stderr);
-    assert.match(confirmed.stdout, new RegExp(`${id} is in force for 600 s`));
+    assert.match(confirmed.stdout, new RegExp(`${id} is in force for 1800 s`));
     const client = await bed.client(url);
     assert.deepEqual(await names(client), ['restart', 'say']);
-    const listed = await cmcp('op', 'list');
-    assert.match(listed.stdout, /active .*restart .*spare .*op, second .*INC-7/);
-    assert.match((await cmcp('op', 'end', id, '--reason', 'over')).stdout, /ended/);
-    assert.match((await cmcp('op', 'list')).stdout, /No exception is pending or in force/);
+    assert.match((await cmcp('op', ...list)).stdout, /active .*restart .*spare .*op, second .*INC-7/);
+    assert.match((await cmcp('op', ...about(end))).stdout, /ended/);
+    assert.match((await cmcp('op', ...list)).stdout, /No exception is pending or in force/);
     for (const wrong of [[], ['later'], ['confirm'], ['confirm', id], ['request'], ['request', '--reason', 'x']]) {
       assert.equal((await cmcp('op', ...wrong)).code, 2, wrong.join(' '));
     }

@@ -11,7 +11,7 @@ import type { Caller } from './caller.ts';
 import { type Excepted, withExceptions } from './catalog/exception.ts';
 import { driftDetail, driftText, type KnownDrift, recallDrift } from './catalog/known-drift.ts';
 import { LiveCatalog } from './catalog/live.ts';
-import type { CatalogServer } from './catalog/types.ts';
+import type { Catalog, CatalogServer } from './catalog/types.ts';
 import type { Clock } from './clock.ts';
 import type { Config } from './config/types.ts';
 import { type Egress, egressOf } from './egress.ts';
@@ -424,13 +424,18 @@ function connect(
     onDrift: (drift) => {
       report('CATALOG_DRIFT', driftText(drift));
       chain
-        .enterAs('catalog_drift', driftDetail(drift, 'upstream', catalog.hash))
+        .enterAs('catalog_drift', driftDetail(drift, 'upstream', pinnedBy(catalog, drift)))
         .catch((error: unknown) => report('AUDIT_UNAVAILABLE', String(error)));
     },
     announced: (kind) => changes.announce(kind),
     onUnanswered: (server, error) => report('UPSTREAM_UNAVAILABLE', `${server.displayName}: ${String(error)}`),
   });
   return { catalog, policy: observed(policy, shadow.saw), policyKey, live, egress, approvals, base };
+}
+
+/** The catalog that a drift is remembered for; an exception is remembered by none. */
+function pinnedBy({ hash, servers }: Catalog, drift: KnownDrift): string {
+  return servers.find(({ id }) => id === drift.server)?.exception === undefined ? hash : 'none';
 }
 
 function entering({ report }: RuntimeDeps, chain: GatewayChain): EnterIdentity {
