@@ -31,12 +31,14 @@ export async function askOperator(
   if (answer.status === 200) return answer.body;
   if (answer.status === 401)
     throw new RefusedError('the gateway does not know this operator token; name its file with --token-file');
-  if (answer.status === 403) {
+  const refusal = refusalOf(answer);
+  // What says why is no matter of the credential alone.
+  if (answer.status === 403 && refusal.endsWith('\n  ')) {
     throw new RefusedError(
       "this credential may not operate the gateway. An agent's token never may, and the attempt is recorded.",
     );
   }
-  throw new RefusedError(refusalOf(answer));
+  throw new RefusedError(refusal);
 }
 
 /** The same, parsed. */

@@ -91,6 +91,7 @@ export interface Expectations {
   unpinnedPolicy?: boolean;
   unpinnedCatalog?: boolean;
   allowPermitAll?: boolean;
+  allowExceptions?: boolean;
 
   /** The verifier's clock, seconds since the epoch. Without it, times are judged against the claim's own `iat`. */
   now?: number;
@@ -107,6 +108,7 @@ export function relaxationsOf(expectations: Expectations): string[] {
     [expectations.unpinnedPolicy, '--unpinned-policy'],
     [expectations.unpinnedCatalog, '--unpinned-catalog'],
     [expectations.allowPermitAll, '--allow-permit-all'],
+    [expectations.allowExceptions, '--allow-exceptions'],
   ];
   const named = flags.filter(([given]) => given === true).map(([, flag]) => flag);
   return [...named, ...(expectations.allowModes ?? []).map((mode) => `--allow-mode ${mode}`)];

@@ -42,6 +42,7 @@ export { decodeHex, encodeHex } from './bytes/hex.ts';
 export { ByteReader } from './bytes/reader.ts';
 export { decodeUtf8, EncodingError, encodeUtf8 } from './bytes/utf8.ts';
 export type { GatewayClaim } from './claim/claim.ts';
+export { type CatalogException, committedExceptions } from './claim/exceptions.ts';
 export { claimDigest, claimPreimage } from './claim/hash.ts';
 export { jwkThumbprint, keyId, keySubject } from './claim/key.ts';
 export type { AgentIdentity } from './claim/wire.ts';

@@ -141,6 +141,7 @@ test('each relaxation that is in force is repeated in the report, and no other',
     [{ unpinnedPolicy: true }, '--unpinned-policy'],
     [{ unpinnedCatalog: true }, '--unpinned-catalog'],
     [{ allowPermitAll: true }, '--allow-permit-all'],
+    [{ allowExceptions: true }, '--allow-exceptions'],
     [{ allowModes: ['advisory'] }, '--allow-mode advisory'],
   ];
   for (const [relaxed, flag] of flags) assert.deepEqual((await ask(file, relaxed)).relaxations, [flag]);

@@ -8,6 +8,7 @@ import { EntryReader } from './audit/entry-reader.ts';
 import { Residue } from './audit/residue.ts';
 import * as agrees from './audit/summary-agrees.ts';
 import { commitments } from './claim/commitments.ts';
+import { exceptionChecks } from './claim/exceptions.ts';
 import { rollbackProtection } from './claim/rollback.ts';
 import { claimNumber, claimSignature, keyNames, nonceBinding, platformSelf, signatureFinding } from './claim/self.ts';
 import { age, asksForAge, timesPossible } from './claim/times.ts';
@@ -194,7 +195,6 @@ function supportIn(
 
 /** What the claim says about the session, against the entries. In a recovered session none of it is proven. */
 function contentChecks({ claim, chain }: Readable): Check[] {
-  const ours = hasCommitments(chain.first);
   const { summary } = chain.sum;
   const recovered = chain.recoveries.all.length > 0;
   const standing = (finding: Finding): Finding =>
@@ -214,7 +214,11 @@ function contentChecks({ claim, chain }: Readable): Check[] {
     informative('summary.sensitivity', 'Is the highest class that of the chain?', sensitivity),
     ask('summary.domains', 'Are the compliance domains those of the chain?', agrees.domains(claim, summary)),
     ask('summary.incidents', 'Are drift and kill switch those of the chain?', agrees.incidents(claim, summary)),
-    ask('summary.unconfirmed', 'Does the claim list nothing that no entry confirms?', agrees.unconfirmed(claim, ours)),
+    ask(
+      'summary.unconfirmed',
+      'Does the claim list nothing that no entry confirms?',
+      agrees.unconfirmed(claim, chain.first),
+    ),
   ];
 }
 
@@ -232,6 +236,7 @@ async function trustChecks(readable: Readable, expectations: Expectations, suppo
     ...standing.checks,
     required('key.pinned', 'Is the key that signed one that you trust?', key),
     ...approvals(governanceOf(claim), expectations, standing),
+    ...exceptionChecks(claim, chain.first, expectations),
     ...gatewayCheck(readable, expectations, standing),
     ...intentChecks(expectations),
     ...(await approvalChecks(chain.first, approvable(claim), expectations.approvals)),

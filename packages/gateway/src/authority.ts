@@ -2,6 +2,7 @@ import type { Approvals } from './approval/require.ts';
 import type { LiveCatalog } from './catalog/live.ts';
 import type { Catalog } from './catalog/types.ts';
 import type { Egress } from './egress.ts';
+import type { Serving } from './load-authority.ts';
 import type { PolicyEngine } from './policy/types.ts';
 
 /**
@@ -18,4 +19,6 @@ export interface Authority {
   readonly egress: Egress;
   /** Who approved them, where the configuration asks for it. */
   readonly approvals: Approvals;
+  /** What was read and approved, without any exception. */
+  readonly base: Pick<Serving, 'catalog' | 'bundle' | 'peers'>;
 }

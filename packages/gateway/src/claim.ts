@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import {
   boundBytes,
+  committedExceptions,
   encodeBase64Url,
   type GatewayClaim,
   isObject,
@@ -30,6 +31,7 @@ export interface Commitment {
   catalogHash: string;
   enforcementMode: GatewayClaim['trace']['policy']['enforcement_mode'];
   policyVersion: string | null;
+  exceptions: GatewayClaim['gateway']['catalog_exceptions'];
 }
 
 /** What a session's claim is built from. */
@@ -76,7 +78,15 @@ export function readCommitment(detail: JsonObject | null): Commitment {
     catalogHash: textMember(commitments, 'catalog_hash'),
     enforcementMode,
     policyVersion: typeof version === 'string' ? version : null,
+    exceptions: exceptionsIn(commitments),
   };
+}
+
+function exceptionsIn(detail: JsonObject): Commitment['exceptions'] {
+  if (member(detail, 'catalog_exceptions') === undefined) return [];
+  const items = committedExceptions(detail);
+  if (items === null) throw new GatewayError('INTERNAL_ERROR', 'session_start: catalog_exceptions cannot be read');
+  return items;
 }
 
 function textMember(detail: JsonObject, name: string): string {
@@ -104,7 +114,7 @@ export function buildClaim(input: ClaimInput): GatewayClaim {
       attestation_generated_at: formatTimestamp(attestedMicros),
       attestation_validity_seconds: validitySeconds,
       attestation_stale: ageSeconds > validitySeconds,
-      catalog_exceptions: [],
+      catalog_exceptions: input.commitment.exceptions.map((item) => ({ ...item })),
       kill_switch_triggered: false,
       ...(input.evidence === null ? {} : { attestation_evidence: { ...input.evidence.evidence } }),
     },

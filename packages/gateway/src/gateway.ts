@@ -45,6 +45,7 @@ import { createRuntime, type Runtime, type RuntimeDeps } from './runtime.ts';
 import { Freshness, type Monotonic } from './session/freshness.ts';
 import { resetExposure } from './session/reset.ts';
 import { systemTimers, type Timers } from './timers.ts';
+import { publicOnly } from './upstream/public-address.ts';
 import { replicaLookups } from './upstream/replicas.ts';
 import { createUpstream } from './upstream/upstream.ts';
 
@@ -352,7 +353,11 @@ export class Gateway {
       server,
       settings,
       (event) => this.#report(`server.${event.event}`, `${event.server}: ${event.detail}`),
-      { baseEnv: this.#deps.environment.variables, ...around, lookup },
+      {
+        baseEnv: this.#deps.environment.variables,
+        ...around,
+        lookup: server.exception?.publicOnly === true ? publicOnly(lookup) : lookup,
+      },
     );
   }
 
@@ -418,6 +423,7 @@ export class Gateway {
       ready: () => this.#running !== null && log.failure === null,
       trustLevel,
       policy: runtime.policy,
+      exceptions: runtime.exceptions,
     });
   }
 

@@ -4,8 +4,7 @@ import type { Catalog, CatalogServer } from './catalog/types.ts';
 import type { Config } from './config/types.ts';
 import { GatewayError } from './errors.ts';
 import { loadPeers, type Peers } from './load-peers.ts';
-import type { Candidate } from './policy/admission.ts';
-import { loadBundle } from './policy/bundle.ts';
+import { type Bundle, loadBundle } from './policy/bundle.ts';
 import { createEngine } from './policy/engine.ts';
 import type { Ranks } from './policy/sensitivity.ts';
 import type { PolicyEngine } from './policy/types.ts';
@@ -16,8 +15,8 @@ export interface Approved {
   approvals: Approvals;
   catalog: Catalog;
   policy: PolicyEngine;
-  /** What the engine was made from, as far as it decides whether it may be put in force. */
-  bundle: Candidate;
+  /** What the engine was made from. */
+  bundle: Bundle;
 }
 
 const NOT_ASKED: Approvals = { policy: null, catalog: null };

@@ -8,16 +8,19 @@ import type { Schedule } from './audit/group-commit.ts';
 import type { AuditLog, Exposure } from './audit/types.ts';
 import type { Authority } from './authority.ts';
 import type { Caller } from './caller.ts';
+import { type Excepted, withExceptions } from './catalog/exception.ts';
 import { driftDetail, driftText, type KnownDrift, recallDrift } from './catalog/known-drift.ts';
 import { LiveCatalog } from './catalog/live.ts';
-import type { CatalogServer } from './catalog/types.ts';
+import type { Catalog, CatalogServer } from './catalog/types.ts';
 import type { Clock } from './clock.ts';
 import type { Config } from './config/types.ts';
-import { egressOf } from './egress.ts';
+import { type Egress, egressOf } from './egress.ts';
 import { GatewayError } from './errors.ts';
+import { Exceptions } from './exceptions/exceptions.ts';
 import { governedGateway } from './governed.ts';
 import { ListChanges } from './list-changes.ts';
 import { loadServing, type Serving, upstreamSettings } from './load-authority.ts';
+import type { Peers } from './load-peers.ts';
 import type { ChangeKind, GovernedGateway } from './mcp/types.ts';
 import type { PolicyOperations } from './operator/policy-routes.ts';
 import type { PathDeps } from './pipeline/deps.ts';
@@ -26,9 +29,11 @@ import { RequestStates } from './pipeline/request-states.ts';
 import { Subscriptions } from './pipeline/subscriptions.ts';
 import { TaskHandles } from './pipeline/task-handles.ts';
 import { requireHash } from './policy/admission.ts';
+import { createEngine } from './policy/engine.ts';
 import { observed } from './policy/observed.ts';
 import type { Ranks } from './policy/sensitivity.ts';
 import type { Standing } from './policy/standing.ts';
+import { withTools } from './policy/with-tools.ts';
 import { type Activation, policyOperations } from './policy-operations.ts';
 import { PolicyStanding } from './policy-standing.ts';
 import { DecisionRecorder, type RecorderDeps } from './recording/recorder.ts';
@@ -42,7 +47,7 @@ import { ShadowStage } from './shadow-stage.ts';
 import type { Timers } from './timers.ts';
 import type { EnterIdentity } from './upstream/identity-events.ts';
 import { judgeProvenance, type ProvenanceVerdict, provenanceDetail } from './upstream/provenance.ts';
-import type { Upstream } from './upstream/types.ts';
+import type { Listed, Upstream } from './upstream/types.ts';
 import type { createUpstream, UpstreamDeps } from './upstream/upstream.ts';
 import { VouchedUpstream } from './upstream/vouched-upstream.ts';
 
@@ -77,6 +82,8 @@ export interface RuntimeDeps {
 
 const SWEEP_MS = 1_000;
 const FLUSH_MS = 60_000;
+/** Less than what the command line waits for an answer. */
+const LIST_TIMEOUT_MS = 10_000;
 const ALL_LISTS: readonly ChangeKind[] = ['tools', 'resources', 'prompts'];
 
 /** Builds the runtime on an open log and opens the gateway chain. */
@@ -89,7 +96,7 @@ export async function createRuntime(deps: RuntimeDeps, approved: Serving): Promi
   const standing = await PolicyStanding.open(log, config.policy, deps.standings);
   const policyKey = await standing.admit(approved.bundle);
   const shadow = new ShadowStage(chain, { soon: deps.soon, now: deps.monotonic });
-  const authority = connect(deps, { chain, changes, shadow }, { ...approved, policyKey });
+  const authority = connect(deps, { chain, changes, shadow }, { ...approved, policyKey }, approved);
   const recalled = await recallDrift(log, authority.catalog.hash);
   authority.live.remember(recalled);
   const root = await openChain(deps, chain, authority, { standing, recalled });
@@ -120,6 +127,8 @@ export class Runtime {
   readonly chain: GatewayChain;
   /** What operators do about the policy. */
   readonly policy: PolicyOperations;
+  /** What is used for a while although no catalog approves it. */
+  readonly exceptions: Exceptions;
   readonly #deps: RuntimeDeps;
   readonly #stopTimers: (() => void)[];
   readonly #root: string;
@@ -176,11 +185,19 @@ export class Runtime {
       activate: (by, expected) => this.activate(by, expected),
       load: (by) => this.#load(by, null),
     });
+    this.exceptions = new Exceptions({
+      ...{ config, chain, clock, monotonic, ranks: deps.ranks, newId: randomUUID },
+      authority: () => this.#authority,
+      alone: (task) => this.#alone(task),
+      list: (server) => this.#listTools(server),
+      putInForce: (excepted, enter) => this.#except(excepted, enter),
+    });
     const renewal = freshness === null ? null : new Renewal({ log, freshness, chain, report });
     // None minds running again before it is done: a session closes once, a count is taken once, evidence is asked for once.
     this.#stopTimers = [
       timers.every(SWEEP_MS, () => void renewal?.sweep().catch((error) => this.#unrecorded(error))),
       timers.every(SWEEP_MS, () => void this.sessions.sweep().catch((error) => this.#unrecorded(error))),
+      timers.every(SWEEP_MS, () => void this.exceptions.sweep().catch((error) => this.#unrecorded(error))),
       timers.every(config.catalog.recheckMs, () => this.#authority.live.recheck()),
       timers.every(FLUSH_MS, () => void chain.flush().catch((error) => this.#unrecorded(error))),
     ];
@@ -248,7 +265,12 @@ export class Runtime {
       this.#deps.report('policy.unchanged', `${loaded.bundle.hash} is in force already`);
       return told(this.#authority, false);
     }
-    const next = connect(this.#deps, { chain: this.chain, changes: this.#changes, shadow: this.#shadow }, loaded);
+    const next = connect(
+      this.#deps,
+      { chain: this.chain, changes: this.#changes, shadow: this.#shadow },
+      loaded,
+      loaded,
+    );
     try {
       await enterAuthority(this.chain, next, this.#standing);
     } catch (error) {
@@ -257,7 +279,42 @@ export class Runtime {
     }
     await this.#shadow.end('activated', by).catch((error) => this.#unrecorded(error));
     await this.#switch(next);
+    await this.exceptions.dropped();
     return told(next, true);
+  }
+
+  /** What is approved, with `excepted` beside it. Policy and catalog stay the same by their hashes, so that no load of them is entered. */
+  async #except(excepted: readonly Excepted[], enter: () => Promise<void>): Promise<void> {
+    const { base, policyKey, approvals } = this.#authority;
+    const catalog = withExceptions(base.catalog, excepted);
+    const added = excepted.flatMap(({ tools }) => tools);
+    const policy = createEngine(withTools(base.bundle, added), catalog, this.#deps.ranks);
+    const parts = { chain: this.chain, changes: this.#changes, shadow: this.#shadow };
+    const next = connect(this.#deps, parts, { ...base, catalog, policy, policyKey, approvals }, base);
+    try {
+      await enter();
+    } catch (error) {
+      await release(next);
+      throw error;
+    }
+    await this.#switch(next);
+  }
+
+  /** Asks a server that nothing approves yet, under the rules that would hold for its calls. */
+  async #listTools(server: CatalogServer): Promise<Listed[]> {
+    const { base } = this.#authority;
+    const catalog = withExceptions(base.catalog, [{ server, tools: [] }]);
+    const egress = egressOf(this.#deps.config, catalog);
+    const upstream = reach(this.#deps, this.chain, base.peers, egress)(server);
+    try {
+      return await upstream.list('tools', AbortSignal.timeout(LIST_TIMEOUT_MS));
+    } catch (error) {
+      if (!(error instanceof GatewayError)) throw error;
+      const problem = `${server.id} could not be asked for its tools: ${error.detail}`;
+      throw new GatewayError('UPSTREAM_UNAVAILABLE', problem, { cause: error });
+    } finally {
+      await upstream.close();
+    }
   }
 
   /** What may be put in force now. A refusal changes nothing but the chain of the gateway, and is nowhere tried again (D-15). */
@@ -284,7 +341,11 @@ export class Runtime {
   #isInForce({ bundle, catalog, policyKey }: Loaded): boolean {
     const { policy, catalog: current, policyKey: key } = this.#authority;
     return (
-      policyKey !== null && policyKey === key && bundle.hash === policy.bundleHash && catalog.hash === current.hash
+      !this.exceptions.any &&
+      policyKey !== null &&
+      policyKey === key &&
+      bundle.hash === policy.bundleHash &&
+      catalog.hash === current.hash
     );
   }
 
@@ -346,32 +407,55 @@ function told({ policy, policyKey }: Authority, activated: boolean): Activation 
 function connect(
   deps: RuntimeDeps,
   { chain, changes, shadow }: Pick<Beginning, 'chain' | 'changes' | 'shadow'>,
-  { catalog, policy, policyKey, approvals, peers }: Loaded,
+  { catalog, policy, policyKey, approvals, peers }: Omit<Loaded, 'bundle'>,
+  base: Authority['base'],
 ): Authority {
   const { clock, config, report } = deps;
   const egress = egressOf(config, catalog);
-  const enterIdentity: EnterIdentity = (action, detail) => {
-    chain.enter(action, null, detail).catch((error: unknown) => report('AUDIT_UNAVAILABLE', String(error)));
-  };
-  const around = { egress, enterIdentity };
   const live = new LiveCatalog(catalog, {
     clock,
     recheckMs: config.catalog.recheckMs,
-    connect: (server) => {
-      const upstream = deps.connect(server, upstreamSettings(config, server, peers), around);
-      return vouched(deps, server, upstream, enterIdentity);
-    },
-    replicas: (server) => deps.replicas(server, upstreamSettings(config, server, peers), around),
+    connect: reach(deps, chain, peers, egress),
+    replicas: (server) =>
+      deps.replicas(server, upstreamSettings(config, server, peers), {
+        egress,
+        enterIdentity: entering(deps, chain),
+      }),
     onDrift: (drift) => {
       report('CATALOG_DRIFT', driftText(drift));
       chain
-        .enterAs('catalog_drift', driftDetail(drift, 'upstream', catalog.hash))
+        .enterAs('catalog_drift', driftDetail(drift, 'upstream', pinnedBy(catalog, drift)))
         .catch((error: unknown) => report('AUDIT_UNAVAILABLE', String(error)));
     },
     announced: (kind) => changes.announce(kind),
     onUnanswered: (server, error) => report('UPSTREAM_UNAVAILABLE', `${server.displayName}: ${String(error)}`),
   });
-  return { catalog, policy: observed(policy, shadow.saw), policyKey, live, egress, approvals };
+  return { catalog, policy: observed(policy, shadow.saw), policyKey, live, egress, approvals, base };
+}
+
+/** The catalog that a drift is remembered for; an exception is remembered by none. */
+function pinnedBy({ hash, servers }: Catalog, drift: KnownDrift): string {
+  return servers.find(({ id }) => id === drift.server)?.exception === undefined ? hash : 'none';
+}
+
+function entering({ report }: RuntimeDeps, chain: GatewayChain): EnterIdentity {
+  return (action, detail) => {
+    chain.enter(action, null, detail).catch((error: unknown) => report('AUDIT_UNAVAILABLE', String(error)));
+  };
+}
+
+/** How a server is connected to, and judged. */
+function reach(
+  deps: RuntimeDeps,
+  chain: GatewayChain,
+  peers: Peers,
+  egress: Egress,
+): (server: CatalogServer) => Upstream {
+  const enterIdentity = entering(deps, chain);
+  return (server) => {
+    const settings = upstreamSettings(deps.config, server, peers);
+    return vouched(deps, server, deps.connect(server, settings, { egress, enterIdentity }), enterIdentity);
+  };
 }
 
 /** Where a server is to be vouched for, every outcome is entered, also that nobody does (W-30). */

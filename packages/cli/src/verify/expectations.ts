@@ -85,6 +85,9 @@ export const EXPECTATION_OPTIONS: Record<string, Option> = {
   },
   'unpinned-policy': { help: 'Do not require --policy-hash.' },
   'unpinned-catalog': { help: 'Do not require --catalog-hash.' },
+  'allow-exceptions': {
+    help: 'Accept that agents could use tools that the catalog does not hold, by an exception of two operators.',
+  },
   'allow-permit-all': { help: 'With --policy: accept a policy that permits every call.' },
 };
 
@@ -136,6 +139,7 @@ function relaxed(given: Arguments): Expectations {
     unpinnedPolicy: given.has('unpinned-policy'),
     unpinnedCatalog: given.has('unpinned-catalog'),
     allowPermitAll: given.has('allow-permit-all'),
+    allowExceptions: given.has('allow-exceptions'),
     allowModes: given.many('allow-mode').map(mode),
   };
 }

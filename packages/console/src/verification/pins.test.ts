@@ -27,6 +27,7 @@ test('an empty form expects nothing, accepts nothing, and trusts the roots of th
     allowModes: [],
     unpinnedPolicy: false,
     unpinnedCatalog: false,
+    allowExceptions: false,
   });
 });
 

@@ -60,6 +60,11 @@ export const CHOICES = [
   { flag: '--allow-mode silent', label: 'Accept silent mode', hint: 'The same, and nobody was told at the time.' },
   { flag: '--unpinned-policy', label: 'Do without a policy hash', hint: 'Any policy will do.' },
   { flag: '--unpinned-catalog', label: 'Do without a catalog hash', hint: 'Any catalog will do.' },
+  {
+    flag: '--allow-exceptions',
+    label: 'Accept exceptions from the catalog',
+    hint: 'Two operators let agents use more for a while.',
+  },
 ] as const;
 
 export type FieldFlag = (typeof FIELDS)[number]['flag'];
@@ -161,6 +166,7 @@ function accepted(chosen: readonly ChoiceFlag[]): Expectations {
     allowModes: (['advisory', 'silent'] as const).filter((mode) => chosen.includes(`--allow-mode ${mode}`)),
     unpinnedPolicy: chosen.includes('--unpinned-policy'),
     unpinnedCatalog: chosen.includes('--unpinned-catalog'),
+    allowExceptions: chosen.includes('--allow-exceptions'),
   };
 }
 

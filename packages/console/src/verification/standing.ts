@@ -22,6 +22,7 @@ const RELAXES: Readonly<Record<string, readonly string[]>> = {
   '--allow-mode': ['policy.mode'],
   '--unpinned-policy': ['policy.hash'],
   '--unpinned-catalog': ['catalog.hash'],
+  '--allow-exceptions': ['catalog.exceptions'],
 };
 
 /** Whether a relaxation in force spares this check, or answers it with the person's word. */

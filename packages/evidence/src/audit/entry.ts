@@ -12,6 +12,7 @@ export type EntryType =
   | 'policy_load'
   | 'catalog_load'
   | 'catalog_drift'
+  | 'break_glass_used'
   | 'recovered'
   | 'attestation_refresh'
   | 'gateway_event';

@@ -1,7 +1,9 @@
+import { exceptionsConfirmed } from '../claim/exceptions.ts';
 import type { WireClaim } from '../claim/wire.ts';
 import { asserted, type Finding, failed, notChecked, proven, provenUnless } from '../finding.ts';
 import { canonicalSorted } from '../json/canonical.ts';
 import type { JsonValue } from '../json/value.ts';
+import { type ChainEntry, hasCommitments } from './chain-entry.ts';
 import type { Summary } from './summary.ts';
 import type { Transcript } from './transcript.ts';
 
@@ -122,13 +124,17 @@ export function incidents(claim: WireClaim, summary: Summary): Finding {
   return proven(summary.drift ? 'tool definitions drifted, and the claim says so' : 'no drift, no kill switch');
 }
 
-/** Whether the claim lists facts that no entry can confirm. Ours lists none in this version. */
-export function unconfirmed(claim: WireClaim, ours: boolean): Finding {
+/** Whether the claim lists facts that no entry confirms. Of ours, `start` names every exception, and there is no crossing. */
+export function unconfirmed(claim: WireClaim, start: ChainEntry | null): Finding {
   const events = claim.gateway.call_summary.call_graph_summary.cross_boundary_events.length;
-  const exceptions = claim.gateway.catalog_exceptions?.length ?? 0;
-  if (events + exceptions === 0) return proven('the claim lists no exception and no crossing');
+  const claimed = claim.gateway.catalog_exceptions?.length ?? 0;
+  const exceptions = exceptionsConfirmed(claim, start) ? 0 : claimed;
+  if (events + exceptions === 0)
+    return proven(
+      claimed === 0 ? 'the claim lists no exception and no crossing' : 'session_start names each exception',
+    );
   const detail = `${events} crossings and ${exceptions} catalog exceptions that no entry confirms`;
-  return ours ? failed(detail) : notChecked(detail);
+  return hasCommitments(start) ? failed(detail) : notChecked(detail);
 }
 
 function same(a: JsonValue | undefined, b: JsonValue | undefined): boolean {

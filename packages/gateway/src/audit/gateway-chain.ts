@@ -33,9 +33,9 @@ export class GatewayChain {
     await this.#log.append(this.sessionId, entry, standing && { standing });
   }
 
-  /** An event with an entry type of its own: `policy_load`, `catalog_load`, `catalog_drift`. */
+  /** An event with an entry type of its own. */
   async enterAs(
-    type: 'policy_load' | 'catalog_load' | 'catalog_drift',
+    type: 'policy_load' | 'catalog_load' | 'catalog_drift' | 'break_glass_used',
     detail: JsonObject,
     standing?: StandingText,
   ): Promise<void> {

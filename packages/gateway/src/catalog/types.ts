@@ -46,6 +46,21 @@ export interface CatalogServer {
   provenance?: { recordPath: string; publisherKey: string };
   /** What the server may ask of the agent's side while it serves a request. It is offered nothing else. */
   asks: readonly AskKind[];
+  /** Set where no catalog approves the server, and two operators let it be used for a while. */
+  exception?: ExceptionGrant;
+}
+
+/** Why a server is used that no catalog approves, and on whose word (wire-formats section 6.6). */
+export interface ExceptionGrant {
+  id: string;
+  /** Printable ASCII, like what follows. */
+  reason: string;
+  /** The operator who asked for it and the one who confirmed it. */
+  authorizedBy: string;
+  addedAt: string;
+  /** Nothing on the list of `egress.allow` speaks for its address, so that a private one is refused (W-16). */
+  publicOnly: boolean;
+  isOver: () => boolean;
 }
 
 export type DestinationClass = 'internal' | 'external';

@@ -25,6 +25,7 @@ test('a listener that does not read is dropped instead of being buffered for; ot
     ready: unused,
     trustLevel: 'software',
     policy: {} as OperatorListenerDeps['policy'],
+    exceptions: {} as OperatorListenerDeps['exceptions'],
   });
   await listener.listen();
   t.after(() => listener.close());

@@ -18,6 +18,7 @@ import {
 } from './api.ts';
 import { parsed, readBytes, textIn } from './body.ts';
 import type { OperatorEvents } from './events.ts';
+import { type ExceptionOperations, exceptionRoute } from './exception-routes.ts';
 import { type PolicyOperations, policyRoute } from './policy-routes.ts';
 
 const STREAM_BYTES = 1_048_576;
@@ -34,6 +35,7 @@ export interface OperatorListenerDeps extends OperatorDeps {
   /** What vouches for the sessions: operators see at a glance that it is `software`. */
   trustLevel: string;
   policy: PolicyOperations;
+  exceptions: ExceptionOperations;
 }
 
 interface Answer {
@@ -115,7 +117,10 @@ export class OperatorListener {
     }
     if (method === 'GET' && path === `${PREFIX}sessions`) return ok(await listSessions(this.#deps));
     const by: Caller = { subject: operator, source: 'bearer' };
-    const about = await policyRoute(this.#deps.policy, request, path.slice(PREFIX.length), by);
+    const route = path.slice(PREFIX.length);
+    const about =
+      (await policyRoute(this.#deps.policy, request, route, by)) ??
+      (await exceptionRoute(this.#deps.exceptions, request, route, by));
     if (about !== null) return ok(about);
     const match =
       /^\/operator\/v1\/sessions\/([0-9a-f-]{36})(?:\/(close|reset|export))?(?:\?disclose=([0-9a-f-]{36}))?$/.exec(
@@ -167,6 +172,7 @@ const STATUS: Partial<Record<ErrorCode, number>> = {
   CATALOG_INVALID: 409,
   CATALOG_HASH_MISMATCH: 409,
   CATALOG_UNAPPROVED: 409,
+  UPSTREAM_UNAVAILABLE: 502,
 };
 
 /** Operators, unlike agents, are told the detail. */

@@ -8,6 +8,7 @@ import { type UpstreamRequest, type UpstreamResult, UpstreamRpcError } from '../
 import { Asks } from './asks.ts';
 import type { PathDeps } from './deps.ts';
 import { comparedUpstream, requireUnchanged } from './drift.ts';
+import { recordException } from './exception.ts';
 import { exitOf } from './exits.ts';
 import { Notices } from './notices.ts';
 import type { Plan } from './plan.ts';
@@ -38,6 +39,7 @@ export async function forward(
   };
   const asks = new Asks(deps, record, side, show);
   const notices = new Notices(deps, record, side, show);
+  await recordException(deps, record, plan);
   try {
     return await exchange(deps, record, plan, request, side, { returning, asks, notices, intent });
   } finally {

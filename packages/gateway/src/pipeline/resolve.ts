@@ -6,6 +6,7 @@ import { type Ranks, rankOf } from '../policy/sensitivity.ts';
 import { higher, type Sensitivity } from '../session/exposure.ts';
 import type { PathDeps } from './deps.ts';
 import { requireUnchanged } from './drift.ts';
+import { requireNotOver } from './exception.ts';
 import type { Plan } from './plan.ts';
 import type { CallRecord } from './record.ts';
 
@@ -14,6 +15,7 @@ type Of<M extends GovernedRequest['method']> = Extract<GovernedRequest, { method
 /** Against the approved catalog only: no traffic before the policy has decided (defect W-32). */
 export function resolve(deps: PathDeps, record: CallRecord, request: GovernedRequest): Plan {
   const plan = planOf(deps, record.session.authority.catalog, request);
+  requireNotOver(plan);
   record.plan = plan;
   record.effective = effectiveClass(deps.ranks, plan.item, request.dataClass);
   if (request.method === 'tasks/get') record.redactions = deps.tasks.open(request.taskId, request.caller).redactions;

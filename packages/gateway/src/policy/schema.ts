@@ -11,6 +11,21 @@ const LABELS = `  "server": String,
   "destination_class": String,
   "requires_baa": Bool,`;
 
+/** Types that the contexts of several actions share, by name. */
+const TYPES: Readonly<Record<string, string>> = {
+  Session: `{
+  "class": String,
+  "class_rank": Long,
+  "max_class": String,
+  "max_class_rank": Long,
+  "in_flight": Long,
+  "generation": Long,
+}`,
+  Caller: '{ "subject": String, "source": String }',
+  Workflow: '{ "id": String, "source": String }',
+  Response: '{ "size": Long, "findings": Long, "class": String, "class_rank": Long }',
+};
+
 /** Entities and types of contracts section 7, apart from the arguments. */
 const COMMON = `// What the gateway asks Cedar: may this agent do this, now? Default deny: what no permit allows is refused.
 // One action per tool lets Cedar type the tool's arguments. Write policies with: action in Action::"call_tool".
@@ -34,18 +49,11 @@ ${LABELS}
 };
 
 // What the agent has been shown (class) and may be shown by this request and those in flight (max_class).
-type Session = {
-  "class": String,
-  "class_rank": Long,
-  "max_class": String,
-  "max_class_rank": Long,
-  "in_flight": Long,
-  "generation": Long,
-};
-type Caller = { "subject": String, "source": String };
-type Workflow = { "id": String, "source": String };
+type Session = ${TYPES.Session};
+type Caller = ${TYPES.Caller};
+type Workflow = ${TYPES.Workflow};
 // Present when the answer is decided.
-type Response = { "size": Long, "findings": Long, "class": String, "class_rank": Long };
+type Response = ${TYPES.Response};
 type Argument = { "name": String, "value": String };
 
 action ${quoted(TOOL_GROUP)};
@@ -69,6 +77,14 @@ export function nativeSchema(catalog: Catalog): string {
 function toolAction({ name, inputSchema }: CatalogTool): string {
   const given: Member = { name: 'arguments', type: recordType(inputSchema, 2) };
   return `action ${quoted(name)} in [Action::${quoted(TOOL_GROUP)}] ${appliesTo(['Resource'], [given])}`;
+}
+
+/** The action of a tool for a schema of any make: it names no type but those of the entities, which each schema has. */
+export function standaloneAction(tool: CatalogTool): string {
+  return Object.entries(TYPES).reduce(
+    (text, [name, type]) => text.replaceAll(new RegExp(`: ${name},$`, 'gm'), `: ${type},`),
+    toolAction(tool),
+  );
 }
 
 /** A tool of the same name keeps it, so that its policies go on to hold; the other action is then not declared. */

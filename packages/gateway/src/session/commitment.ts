@@ -3,6 +3,7 @@ import { approvalCommitment } from '../approval/entry.ts';
 import type { OwnStatement } from '../attestation/live.ts';
 import type { Attestation } from '../attestation/types.ts';
 import type { Authority } from '../authority.ts';
+import { exceptionCommitment } from '../catalog/exception.ts';
 import type { Config } from '../config/types.ts';
 import { recordingOf } from '../recording/key.ts';
 import { egressOfAll } from '../upstream/egress.ts';
@@ -24,6 +25,7 @@ export function commitment(
     policy_version: authority.policy.version,
     policy_key: authority.policyKey ?? 'none',
     catalog_hash: authority.catalog.hash,
+    ...exceptionCommitment(authority.catalog),
     ...approvalCommitment(authority.approvals),
     rules_hash: NO_RULES,
     mode: config.mode,
