@@ -8,7 +8,7 @@ export interface Action {
   usage: string;
   /** A few sentences for the help, wrapped by hand. */
   description: string[];
-  /** Options of one name mean the same in every action of a command. */
+  /** Those of another action may have the same names: what stands here counts for this one. */
   options: Record<string, Option>;
   examples: [string, string][];
   /** `positionals`: those after the action. Returns the exit code. */

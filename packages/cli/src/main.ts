@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import type { Action } from './action.ts';
 import { suggestion, takeApart } from './arguments.ts';
 import type { Command } from './command.ts';
 import { attestCommand } from './commands/attest.ts';
@@ -100,11 +101,16 @@ async function runCommand(command: Command, argv: string[], io: Io): Promise<num
   const end = argv.indexOf('--');
   const own = end < 0 ? argv : argv.slice(0, end);
   if (own.includes('--help') || own.includes('-h')) {
-    const action = command.actions?.find(({ name }) => name === own[0]);
+    const action = actionNamed(command, own);
     io.out(action === undefined ? commandHelp(command) : actionHelp(command, action));
     return EXIT.done;
   }
-  return command.run(await takeApart(argv, command.options), io);
+  // An option of one name may be taken otherwise by another action: the named one's own counts.
+  return command.run(await takeApart(argv, { ...command.options, ...actionNamed(command, own)?.options }), io);
+}
+
+function actionNamed({ actions }: Command, [word]: readonly string[]): Action | undefined {
+  return actions?.find(({ name }) => name === word);
 }
 
 async function showOverview(word: string | undefined, io: Io): Promise<number> {

@@ -111,6 +111,12 @@ const givenArguments: fc.Arbitrary<JsonObject> = fc
   )
   .chain((given) => mostly<JsonObject>([{ ...given }], { ...given, extra: { deep: 1 } }));
 
+const OWN: Readonly<Record<string, readonly string[]>> = {
+  read_file: ['path', 'paths', 'size'],
+  pay: ['amount', 'to'],
+  free_form: [],
+};
+
 const request: fc.Arbitrary<CedarRequest> = fc
   .record({
     tool: fc.constantFrom('read_file', 'pay', 'free_form'),
@@ -121,9 +127,12 @@ const request: fc.Arbitrary<CedarRequest> = fc
     response: fc.boolean(),
     platform: mostly(['tpm', 'software'], '\ud800'),
     inFlight: mostly([0, 1], 1.5),
+    /** With arguments that are another tool's. */
+    stray: mostly([false], true),
   })
-  .map(({ tool, subject, classRank, workflow, response, platform, inFlight, ...given }) => {
-    const input = decisionOn(CATALOG, tool, { arguments: given.arguments });
+  .map(({ tool, subject, classRank, workflow, response, platform, inFlight, stray, ...given }) => {
+    const fitting = Object.entries(given.arguments).filter(([name]) => stray || OWN[tool]?.includes(name));
+    const input = decisionOn(CATALOG, tool, { arguments: Object.fromEntries(fitting) });
     return requests.build({
       ...input,
       caller: { ...input.caller, subject },
