@@ -101,7 +101,7 @@ test('whoever sends a byte at a time is not waited for [D-06] [G5]', async () =>
       const drip = setInterval(() => {
         socket.write(left.slice(0, 1));
         left = left.slice(1);
-      }, 20);
+      }, 150);
       socket.on('data', (chunk: Buffer) => chunks.push(chunk));
       socket.on('error', () => {});
       socket.once('close', () => {
