@@ -93,3 +93,19 @@ test('alike differences are one row with the first call, the most frequent first
   };
   assert.deepEqual(rows[0], { ...common, after: ['7'], count: 2, firstCallId: '7' });
 });
+
+test('a bundle that would remove something else from an answer decides otherwise', () => {
+  const redacted = (...texts: string[]): Decision => {
+    const redactions = texts.map((text) => ({ text, kind: 'class', label: text.slice(6) }) as const);
+    return { ...ALLOWED, effect: 'redact', redactions };
+  };
+  const { shadow, settle } = shadowOf(() => redacted('class:pii'));
+  shadow.offer(input('same'), redacted('class:pii'));
+  shadow.offer(input('less'), redacted('class:mnpi', 'class:pii'));
+  settle();
+  const [difference, ...more] = shadow.differences();
+  assert.deepEqual(
+    [difference?.from, difference?.to, difference?.firstCallId, more],
+    ['redact class:mnpi, class:pii', 'redact class:pii', 'less', []],
+  );
+});

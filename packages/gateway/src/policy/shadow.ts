@@ -158,9 +158,10 @@ export class Shadow {
   }
 }
 
-/** A deny that no rule asked for is an error of the bundle, and told as one. */
-function toldAs({ effect, error }: Decision): string {
-  return error === null ? effect : 'error';
+/** A deny that no rule asked for is an error of the bundle, and told as one; a redaction is told with what it removes. */
+function toldAs({ effect, redactions, error }: Decision): string {
+  if (error !== null) return 'error';
+  return effect === 'redact' ? `redact ${redactions.map(({ text }) => text).join(', ')}` : effect;
 }
 
 /** Name in the catalog of what was asked for. */

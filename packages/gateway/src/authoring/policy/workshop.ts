@@ -3,9 +3,10 @@ import { loadCatalog } from '../../catalog/load.ts';
 import type { Config } from '../../config/types.ts';
 import { GatewayError } from '../../errors.ts';
 import { type Bundle, loadBundle } from '../../policy/bundle.ts';
+import { allows } from '../../policy/effect.ts';
 import { createEngine, denied } from '../../policy/engine.ts';
 import { sensitivityRanks } from '../../policy/sensitivity.ts';
-import type { Decision, DecisionInput, Effect, PolicyEngine } from '../../policy/types.ts';
+import type { Decision, DecisionInput, PolicyEngine } from '../../policy/types.ts';
 import { placeIn } from '../written.ts';
 import { readScenario, type Vocabulary } from './scenario.ts';
 
@@ -54,11 +55,9 @@ export function decided(engine: PolicyEngine, input: DecisionInput): Decision {
   }
 }
 
-const HELD_BACK: readonly Effect[] = ['deny', 'step_up', 'defer'];
-
 /** There is an answer to decide on only where the request was passed on. */
 export function isReached(engine: PolicyEngine, { response, ...request }: DecisionInput): boolean {
-  return response === undefined || !HELD_BACK.includes(decided(engine, request).effect);
+  return response === undefined || allows(decided(engine, request));
 }
 
 /** Null for what is no scenario. */
