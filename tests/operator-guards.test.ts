@@ -41,12 +41,12 @@ async function readUntil(stream: IncomingMessage, word: string): Promise<string>
   assert.fail(`the stream ended without ${word}: ${seen}`);
 }
 
-test('a reset needs a reason that can be entered: printable, bounded, in a small JSON body [D-51] [C-35]', () =>
+test('a reset needs a reason that can be entered: printable, bounded, and not the words of a kill switch, in a small JSON body [D-51] [C-35]', () =>
   onBed(async (bed) => {
     const { url } = await bed.start();
     const { session_id } = await openedSession(bed, url);
     const reset = path(session_id, '/reset');
-    for (const reason of ['', 'line\nbreak', 'naïve', 7, null, 'x'.repeat(501)]) {
+    for (const reason of ['', 'line\nbreak', 'naïve', 7, null, 'x'.repeat(501), 'kill_switch_triggered']) {
       const answer = await bed.operator('POST', reset, { reason });
       assert.deepEqual([answer.status, answer.body.error_code], [400, 'INVALID_PARAMS'], JSON.stringify(reason));
     }

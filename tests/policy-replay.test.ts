@@ -28,8 +28,8 @@ interface Recorded extends RecordingBed {
 }
 
 /** Three calls are recorded: `echo` of a secret, `echo` of something else, and `wipe`, which is denied. */
-async function withRecorded(run: (recorded: Recorded) => Promise<void>): Promise<void> {
-  await withRecordingBed(SETUP, async (recording) => {
+async function withRecorded(run: (recorded: Recorded) => Promise<void>, setup = SETUP): Promise<void> {
+  await withRecordingBed(setup, async (recording) => {
     const { bed, keyFile, files } = recording;
     const { gateway, url } = await bed.start();
     const client = await bed.client(url);
@@ -103,6 +103,25 @@ test('each decision that would change is listed, from what to what and why, and 
     assert.deepEqual([reportOf(await replay([file, '--bundle', renamed, '--json'])).otherReasons], [4]);
     assert.equal((await stat(join(bed.folder, 'recordings'))).mode & 0o777, 0o700);
   }));
+
+const REDACTING = (items: string): string =>
+  `@id("all") @redact("${items}") permit (principal, action in Action::"call_tool", resource);`;
+
+test('a bundle that removes less from the same answers changes them, though it allows the same', () =>
+  withRecorded(
+    async ({ file, bundle, replay }) => {
+      const same = await bundle({ 'a.cedar': REDACTING('$.card, $.name') });
+      assert.equal((await replay([file, '--bundle', same, '--from', same])).code, 0);
+      const ran = await replay([file, '--bundle', await bundle({ 'a.cedar': REDACTING('$.card') }), '--json']);
+      assert.equal(ran.code, 1);
+      for (const { from, to } of reportOf(ran).changes) {
+        assert.deepEqual([from.effect, from.redactions], ['redact', ['$.card', '$.name']]);
+        assert.deepEqual([to.effect, to.redactions], ['redact', ['$.card']]);
+      }
+      assert.equal(reportOf(ran).changes.length, 4);
+    },
+    { ...SETUP, policies: { ...SETUP.policies, 'a.cedar': REDACTING('$.card, $.name') } },
+  ));
 
 test('another catalog than the recorded one is told, and what it does not know is not decided', () =>
   withRecorded(async ({ file, bundle, replay, bed }) => {

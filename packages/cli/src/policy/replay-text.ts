@@ -73,7 +73,7 @@ function became(from: Verdict, to: Verdict): string {
   return `${verdictText(from)} -> ${verdictText(to)}`;
 }
 
-function verdictText({ effect, policies, error }: Verdict): string {
+function verdictText({ effect, policies, redactions, error }: Verdict): string {
   const why = policies.length > 0 ? policies.join(', ') : error === null ? 'no policy' : 'an error';
-  return `${effect} (${why})`;
+  return `${[effect, redactions.join(', ')].filter(Boolean).join(' ')} (${why})`;
 }

@@ -4,6 +4,8 @@ import { GatewayError } from '../errors.ts';
 
 const BODY_BYTES = 16_384;
 const TEXT_LENGTH = 500;
+/** As the reason of an entry these words say that a kill switch was thrown (wire-formats section 7.1). */
+const KILLED = 'kill_switch_triggered';
 
 /**
  * The JSON object that an operator sent, with no other members than these. An empty body counts as `{}`.
@@ -23,6 +25,8 @@ export async function readObject(request: IncomingMessage, known: readonly strin
 /** What goes into an entry: printable ASCII, bounded (D-51). */
 export function textIn(value: JsonObject, key: string): string {
   const text = member(value, key);
+  if (text === KILLED)
+    throw new GatewayError('INVALID_PARAMS', `${KILLED} has a meaning of its own in entries; say it otherwise`);
   if (typeof text === 'string' && /^[\x20-\x7e]+$/.test(text) && text.length <= TEXT_LENGTH) return text;
   throw new GatewayError('INVALID_PARAMS', `send {"${key}": "…"}: printable ASCII, 1 to ${TEXT_LENGTH} characters`);
 }

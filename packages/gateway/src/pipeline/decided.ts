@@ -18,7 +18,7 @@ export function decided(
     timeMicros: deps.clock.nowMicros(),
     bundleHash: policy.bundleHash,
     catalogHash: catalog.hash,
-    decision,
+    decision: { ...decision, redactions: decision.redactions.map(({ text }) => text) },
     input: scenarioOf(input),
   });
   return decision;

@@ -1,9 +1,6 @@
 import { type JsonObject, stringifyJson } from '@cmcp/evidence';
 import type { Decision } from '../policy/types.ts';
 
-/** What a decision can be, also one that this version does not make. */
-export const RECORDED_EFFECTS = ['allow', 'redact', 'deny', 'step_up', 'defer'] as const;
-
 /** One decision with all that it was made of. It holds the arguments of the call: it exists sealed or in an operator's hands. */
 export interface RecordedDecision {
   callId: string;
@@ -12,7 +9,8 @@ export interface RecordedDecision {
   timeMicros: number;
   bundleHash: string;
   catalogHash: string;
-  decision: Pick<Decision, 'policyIds' | 'error'> & { effect: (typeof RECORDED_EFFECTS)[number] };
+  /** `redactions`: what is removed from the answer, in its written form. */
+  decision: Pick<Decision, 'effect' | 'policyIds' | 'error'> & { redactions: readonly string[] };
   /** What was decided, as scenarios write it. */
   input: JsonObject;
 }
@@ -26,7 +24,12 @@ export function recordText({ decision, ...record }: RecordedDecision): string {
     time_us: record.timeMicros,
     bundle_hash: record.bundleHash,
     catalog_hash: record.catalogHash,
-    decision: { effect: decision.effect, policy_ids: decision.policyIds, error: decision.error },
+    decision: {
+      effect: decision.effect,
+      policy_ids: decision.policyIds,
+      redactions: [...decision.redactions],
+      error: decision.error,
+    },
     input: record.input,
   });
 }

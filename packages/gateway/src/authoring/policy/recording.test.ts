@@ -18,7 +18,7 @@ const decision = (callId: string): string =>
     timeMicros: 1,
     bundleHash: 'sha256:a',
     catalogHash: 'sha256:b',
-    decision: { effect: 'allow', policyIds: ['p'], error: null },
+    decision: { effect: 'allow', policyIds: ['p'], redactions: [], error: null },
     input: { call: 'echo' },
   });
 

@@ -3,8 +3,9 @@ import { JsonError, type JsonValue, parseJson, readBase64Url } from '@cmcp/evide
 import { Fields, type Where } from '../../catalog/fields.ts';
 import { readRegularFile } from '../../catalog/read-file.ts';
 import { GatewayError } from '../../errors.ts';
+import { EFFECTS } from '../../policy/types.ts';
 import { isRecordingKey, recordingKeyId } from '../../recording/key.ts';
-import { RECORDED_EFFECTS, type RecordedDecision } from '../../recording/record.ts';
+import type { RecordedDecision } from '../../recording/record.ts';
 import { type RecordingHeader, RecordOpener, SUITE, UnusableKey } from '../../recording/sealing.ts';
 import { placeIn } from '../written.ts';
 
@@ -122,13 +123,14 @@ function readHeader(line: string, place: Where): RecordingHeader {
 }
 
 const MEMBERS = ['call_id', 'session_id', 'stage', 'time_us', 'bundle_hash', 'catalog_hash', 'decision', 'input'];
+const DECISION = ['effect', 'policy_ids', 'redactions', 'error'];
 
 /** Null for the record that ends a recording. */
 function readRecord(bytes: Uint8Array, where: string): RecordedDecision | null {
   const place = placeIn(where, 'RECORDING_INVALID');
   const fields = new Fields(parsed(bytes, place), place, [...MEMBERS, 'end']);
   if (fields.get('end') !== undefined) return null;
-  const decision = new Fields(fields.object('decision'), place.at('decision'), ['effect', 'policy_ids', 'error']);
+  const decision = new Fields(fields.object('decision'), place.at('decision'), DECISION);
   return {
     callId: fields.text('call_id'),
     sessionId: fields.text('session_id'),
@@ -137,18 +139,19 @@ function readRecord(bytes: Uint8Array, where: string): RecordedDecision | null {
     bundleHash: fields.text('bundle_hash'),
     catalogHash: fields.text('catalog_hash'),
     decision: {
-      effect: decision.oneOf('effect', RECORDED_EFFECTS),
-      policyIds: readIds(decision),
+      effect: decision.oneOf('effect', EFFECTS),
+      policyIds: readTexts(decision, 'policy_ids'),
+      redactions: readTexts(decision, 'redactions'),
       error: decision.optionalText('error'),
     },
     input: fields.object('input'),
   };
 }
 
-function readIds(decision: Fields<Where>): string[] {
-  return decision.array('policy_ids', 1_000_000).map((id) => {
-    if (typeof id !== 'string') throw decision.place.at('policy_ids').refuse('must be names of policies');
-    return id;
+function readTexts(decision: Fields<Where>, key: string): string[] {
+  return decision.array(key, 1_000_000).map((item) => {
+    if (typeof item !== 'string') throw decision.place.at(key).refuse('must be a list of texts');
+    return item;
   });
 }
 

@@ -1,6 +1,6 @@
 import { GatewayError } from '../../errors.ts';
 import { targetOf } from '../../policy/native-entities.ts';
-import type { DecisionInput } from '../../policy/types.ts';
+import type { DecisionInput, PolicyEngine } from '../../policy/types.ts';
 import type { RecordedDecision } from '../../recording/record.ts';
 import { placeIn } from '../written.ts';
 import { readScenario, type Vocabulary } from './scenario.ts';
@@ -10,6 +10,8 @@ import { decided, type Workpiece } from './workshop.ts';
 export interface Verdict {
   effect: RecordedDecision['decision']['effect'];
   policies: string[];
+  /** What is removed from the answer. */
+  redactions: readonly string[];
   error: string | null;
 }
 
@@ -75,11 +77,11 @@ export function replay(
       unread.push({ call: record.callId, why: input.detail });
       continue;
     }
-    const change = { ...changeOf(record, input), to: verdictOf(decided(next.engine, input)) };
-    if (change.to.effect !== change.from.effect) changes.push(change);
+    const change = { ...changeOf(record, input), to: verdictOf(next.engine, input) };
+    if (!sameOutcome(change.to, change.from)) changes.push(change);
     else if (change.to.policies.join() !== change.from.policies.join()) otherReasons += 1;
     if (before?.bundle.hash !== record.bundleHash) continue;
-    const again = verdictOf(decided(before.engine, input));
+    const again = verdictOf(before.engine, input);
     if (!sameVerdict(again, change.from)) disagrees.push({ ...change, to: again });
   }
   return {
@@ -123,16 +125,26 @@ function changeOf(record: RecordedDecision, input: DecisionInput): Omit<Change, 
     stage: record.stage,
     agent: input.caller.subject,
     asked: askedText(input),
-    from: verdictOf(record.decision),
+    from: verdictIn(record.decision),
   };
 }
 
-function verdictOf({ effect, policyIds, error }: RecordedDecision['decision']): Verdict {
-  return { effect, policies: policyIds, error };
+function verdictIn({ effect, policyIds, redactions, error }: RecordedDecision['decision']): Verdict {
+  return { effect, policies: policyIds, redactions, error };
+}
+
+function verdictOf(engine: PolicyEngine, input: DecisionInput): Verdict {
+  const decision = decided(engine, input);
+  return verdictIn({ ...decision, redactions: decision.redactions.map(({ text }) => text) });
+}
+
+/** Whether a request fares the same, whatever the reason. */
+function sameOutcome(a: Verdict, b: Verdict): boolean {
+  return a.effect === b.effect && a.redactions.join() === b.redactions.join();
 }
 
 function sameVerdict(a: Verdict, b: Verdict): boolean {
-  return a.effect === b.effect && a.policies.join() === b.policies.join();
+  return sameOutcome(a, b) && a.policies.join() === b.policies.join();
 }
 
 function groupsOf(changes: readonly Change[]): ChangeGroup[] {
