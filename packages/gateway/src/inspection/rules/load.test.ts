@@ -122,7 +122,7 @@ test('a pattern that nothing bounds, that is too long or that matches nothing is
 });
 
 test('a near miss of a megabyte costs linear time, and matches that overlap without end are given up [ATK-21]', async (t) => {
-  const [scan] = (await load(t, ...patterned('(?:a{1,30}){1,30}b', 'ab'))).scans;
+  const [scan] = (await load(t, ...patterned('(?:a{1,20}){1,20}b', 'ab'))).scans;
   assert.deepEqual(scan?.('a'.repeat(1_000_000)), []);
   const [dense] = (await load(t, ...patterned('a{100}', 'a'.repeat(100)))).scans;
   assert.throws(() => dense?.('a'.repeat(40_000)), RangeError);
