@@ -176,6 +176,7 @@ function assemble(file: string, settings: Settings, environment: Environment, re
       inputTimeoutMs: settings.limits.input_timeout,
     },
     vocabulary: settings.sensitivity.vocabulary,
+    inspection: inspectionOf(folder, settings.inspection),
     upstreams: Object.fromEntries(
       Object.entries(settings.upstreams).map(([id, given]) => [id, serverOf(folder, id, given, report)]),
     ),
@@ -220,6 +221,14 @@ function oauthAt(
     resource,
     audience,
     subjectToken: subject === null ? null : resolve(folder, subject),
+  };
+}
+
+function inspectionOf(folder: string, { path, quarantine }: Settings['inspection']): Config['inspection'] {
+  const { keep, max_items, max_bytes } = quarantine;
+  return {
+    path: path === null ? null : resolve(folder, path),
+    quarantine: { keepMs: keep, maxItems: max_items, maxBytes: max_bytes },
   };
 }
 
@@ -374,8 +383,9 @@ function checkLabel({ catalog, vocabulary }: Unhashed, report: Report): void {
 
 async function checkInside(config: Unhashed, report: Report): Promise<void> {
   const folder = dirname(config.file);
-  for (const key of ['policy', 'catalog'] as const) {
-    if (await liesInside(folder, config[key].path)) continue;
+  for (const key of ['policy', 'catalog', 'inspection'] as const) {
+    const { path } = config[key];
+    if (path === null || (await liesInside(folder, path))) continue;
     report(
       `${key}.path`,
       `leads out of ${folder}, the folder of this file; what is approved stays together, also behind symbolic links`,

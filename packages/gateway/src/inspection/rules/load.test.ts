@@ -136,13 +136,13 @@ test('a slice of a text with its margins gives what the whole text gives', async
   assert.ok(whole.length > 100);
   for (const from of [5001, 5002, 5003, 5500]) {
     const start = from - MATCH_SPAN;
-    const slice = scan(text.slice(start)).map((each) => ({
+    const shifted = scan(text.slice(start)).map((each) => ({
       ...each,
       start: each.start + start,
       end: each.end + start,
     }));
     assert.deepEqual(
-      slice.filter((each) => each.start >= from),
+      shifted.filter((each) => each.start >= from),
       whole.filter((each) => each.start >= from),
     );
   }
