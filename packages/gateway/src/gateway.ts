@@ -8,6 +8,7 @@ import { Attestor } from './attestation/attestor.ts';
 import type { Platforms } from './attestation/choose.ts';
 import { liveAttestation } from './attestation/live.ts';
 import { type CodeMeasurement, type Launch, measureCode } from './attestation/measurement/code.ts';
+import { approvedHashes } from './attestation/measurement/configured.ts';
 import { type GatewayMeasurement, measureGateway } from './attestation/measurement/gateway-measurement.ts';
 import { ownCode } from './attestation/measurement/program.ts';
 import { checkLaunch, openPlatform, type Platform } from './attestation/platform.ts';
@@ -321,9 +322,9 @@ export class Gateway {
     return platform;
   }
 
-  #measure(launch: Launch, { policy, catalog }: Approved): GatewayMeasurement {
+  #measure(launch: Launch, loaded: Approved): GatewayMeasurement {
     const measured = this.#deps.measureCode ?? ((started: Launch) => measureCode(ownCode(started)));
-    const approved = { bundleHash: policy.bundleHash, catalogHash: catalog.hash };
+    const approved = approvedHashes(this.#config, loaded);
     return measureGateway({ code: measured(launch), config: this.#config, approved });
   }
 
