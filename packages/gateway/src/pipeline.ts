@@ -50,6 +50,7 @@ async function walk(
     decide(deps, record, plan, request);
     const answer = await forward(deps, record, plan, request, side, returningOf(arrived));
     const inspected = await inspect(deps, record, plan, request, answer);
+    await record.heldBack?.();
     await takeReceipt(deps, record, plan, inspected);
     return await release(deps, record, plan, request, inspected);
   } catch (thrown) {

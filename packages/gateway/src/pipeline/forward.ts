@@ -10,6 +10,7 @@ import type { PathDeps } from './deps.ts';
 import { comparedUpstream, requireUnchanged } from './drift.ts';
 import { recordException } from './exception.ts';
 import { exitOf } from './exits.ts';
+import { settingsOf } from './look.ts';
 import { Notices } from './notices.ts';
 import type { Plan } from './plan.ts';
 import { recordProvenance } from './provenance.ts';
@@ -41,7 +42,15 @@ export async function forward(
   const notices = new Notices(deps, record, side, show);
   await recordException(deps, record, plan);
   try {
-    return await exchange(deps, record, plan, request, side, { returning, asks, notices, intent });
+    const answer = await exchange(deps, record, plan, request, side, { returning, asks, notices, intent });
+    record.heldBack = () => notices.end();
+    return answer;
+  } catch (thrown) {
+    // What was said ended the call, whatever the server then did.
+    if (notices.refusal !== null) throw notices.refusal;
+    // What was said of a failure may explain it.
+    if (settingsOf(record).stream === 'windowed') await notices.end();
+    throw thrown;
   } finally {
     // A server may answer a call without waiting for what it asked, and one of several questions may come to nothing.
     await asks.end();
@@ -142,7 +151,7 @@ function upstreamRequest(
     params: { ...plan.params, ...answers },
     inputSchema: plan.inputSchema,
     trace: request.trace,
-    signal: side.signal,
+    signal: AbortSignal.any([side.signal, live.notices.signal]),
     abilities: side.abilities,
     wantsProgress: side.wantsProgress,
     logLevel: side.logLevel,

@@ -5,7 +5,7 @@ const PLAIN = /^[\p{L}\p{M}\p{N} .,:;!?'"()/+%*_…‘’“”–—-]*$/u;
 /** A word, or a small figure, and what may stand around it: what no value of anybody's ends with. */
 const LAST = /(?:^|\s)["'(“‘]*(?:\p{L}{1,16}(?:['’_-]\p{L}{1,16}){0,3}|\d{1,3}(?:\/\d{1,3})?\s?%?)["')”’.!?…,:;]*\s*$/u;
 /** Figures in groups go on with the next group. */
-const GROUPS = /\d[\s.-]*\d{1,3}\s*$/;
+const GROUPS = /\d[\s.-]+\d{1,3}\s*$/;
 /** A word begins what follows, so that nothing goes on into it that is not one. */
 const BEGINS_WITH_WORD = /^\s*\p{L}{1,16}(?:\s|[.,:;!?…](?:\s|$))/u;
 /** Words that instructions to a model begin with, and words that say that a value follows. */

@@ -12,6 +12,8 @@ export interface Seen {
   /** Its words as JSON; null: it has none. */
   said: JsonObject | null;
   findings: Finding[];
+  /** Bodies in it that are not text. */
+  notScanned: number;
 }
 
 export interface Taken {
@@ -19,9 +21,10 @@ export interface Taken {
   seen: Seen[];
   /** What was found in anything that is not passed on yet, also where the rest of it is still to come. */
   found: Finding[];
-  /** Notices that cannot be held any more, and may not be passed on either. */
-  dropped: number;
 }
+
+/** `open`: nothing is held. */
+export type Holding = InspectionSettings['stream'] | 'open';
 
 /** Notices that are held at once while more may follow; in a window the first then goes, with what followed it seen. */
 const MAX_HELD = 16;
@@ -38,6 +41,7 @@ interface Held {
   units: number;
   /** What was found in it by itself, with names and numbers. */
   own: Finding[];
+  notScanned: number;
 }
 
 /**
@@ -47,30 +51,30 @@ interface Held {
  */
 export class NoticeWindow {
   readonly #how: Inspecting;
-  readonly #mode: InspectionSettings['stream'];
+  readonly #holding: Holding;
   readonly #channels = new Map<string, View<Held>>();
   /** Everything that is said, as lines. */
   readonly #lines = new View<Held>('\n');
   #held: Held[] = [];
   #units = 0;
 
-  constructor(how: Inspecting, mode: InspectionSettings['stream']) {
+  constructor(how: Inspecting, holding: Holding) {
     this.#how = how;
-    this.#mode = mode;
+    this.#holding = holding;
   }
 
-  /** Takes what was said next, and gives what may go on. */
+  /** Takes what was said next, and gives what may go on. What cannot be held any more, and may not go on, is dropped. */
   *take(notice: Notice): Generator<void, Taken> {
     const said = saidOf(notice);
     // That something goes on says nothing.
-    if (said === null) return { seen: [{ notice, said, findings: [] }], found: [], dropped: 0 };
+    if (said === null) return { seen: [{ notice, said, findings: [], notScanned: 0 }], found: [] };
     const texts = textsOf(notice, said);
     const units = texts.reduce((sum, { text }) => sum + text.length, 0);
-    if (this.#mode === 'buffered' && this.#isFull(units)) return { seen: [], found: [], dropped: 1 };
-    const held: Held = { notice, said, texts, units, own: [] };
+    if (this.#holding === 'buffered' && this.#isFull(units)) return { seen: [], found: [] };
+    const held: Held = { notice, said, texts, units, own: [], notScanned: 0 };
     yield* this.#look(held);
     const found = [...held.own, ...this.#views().flatMap((view) => view.found())];
-    return { seen: this.#mode === 'buffered' ? [] : this.#passed(), found, dropped: 0 };
+    return { seen: this.#holding === 'buffered' ? [] : this.#passed(), found };
   }
 
   /** Nothing follows any more: everything may go on. */
@@ -81,7 +85,8 @@ export class NoticeWindow {
   *#look(held: Held): Generator<void, void> {
     this.#held.push(held);
     this.#units += held.units;
-    held.own = (yield* inspecting(held.said, this.#how)).findings;
+    const { findings, notScanned } = yield* inspecting(held.said, this.#how);
+    Object.assign(held, { own: findings, notScanned });
     const views = new Set<View<Held>>([this.#lines]);
     for (const text of held.texts) {
       const channel = this.#channel(text.channel);
@@ -114,7 +119,7 @@ export class NoticeWindow {
   }
 
   #mayGo(held: Held): boolean {
-    if (this.#held.length > MAX_HELD || this.#units > MAX_UNITS) return true;
+    if (this.#holding === 'open' || this.#held.length > MAX_HELD || this.#units > MAX_UNITS) return true;
     return held.texts.every(({ channel, text }) => {
       if (isClosed(text)) return true;
       const after = this.#channel(channel).after(held);
@@ -127,7 +132,8 @@ export class NoticeWindow {
     this.#units -= held.units;
     const findings = [...held.own, ...this.#views().flatMap((view) => view.foundIn(held))];
     for (const view of this.#views()) view.pass(held);
-    return { notice: held.notice, said: held.said, findings: distinct(findings) };
+    const { notice, said, notScanned } = held;
+    return { notice, said, findings: distinct(findings), notScanned };
   }
 
   #views(): View<Held>[] {

@@ -1,4 +1,4 @@
-import { isObject, type JsonObject } from '@cmcp/evidence';
+import type { JsonObject } from '@cmcp/evidence';
 import type { Notice } from '../../mcp/types.ts';
 import { Passages, pathOf } from '../passages.ts';
 
@@ -33,6 +33,3 @@ export function textsOf(notice: Notice, said: JsonObject): SaidText[] {
   }
   return texts;
 }
-
-/** Whether the value is what {@link saidOf} gives: it stays so when it is rewritten. */
-export const isSaid = isObject;

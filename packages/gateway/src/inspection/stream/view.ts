@@ -52,6 +52,7 @@ export class View<Holder> {
   /** The texts of `holder` are passed on. */
   pass(holder: Holder): void {
     for (const segment of this.#segments) if (segment.holder === holder) segment.holder = null;
+    this.#found = this.#found.filter((found) => found.holder !== holder);
     const firstHeld = this.#segments.findIndex((segment) => segment.holder !== null);
     let first = firstHeld < 0 ? this.#segments.length : firstHeld;
     for (let kept = 0; first > 0 && kept < MATCH_SPAN; first -= 1) kept += this.#segments[first - 1]?.text.length ?? 0;
