@@ -1,27 +1,26 @@
+import { encodedRuns } from '../../packages/gateway/src/inspection/decoding/encoded-runs.ts';
 import { scanValues } from '../../packages/gateway/src/inspection/detectors/scan-values.ts';
 import { type Inspecting, inspecting } from '../../packages/gateway/src/inspection/inspector.ts';
+import { judge } from '../../packages/gateway/src/inspection/judge.ts';
+import { normalised } from '../../packages/gateway/src/inspection/normal/normalised.ts';
+import { builtInRules } from '../../packages/gateway/src/inspection/rules/load.ts';
 import type { Outcome } from '../../packages/gateway/src/inspection/types.ts';
 import type { Subject } from './subject.ts';
 
-const HOW: Inspecting = {
-  normalised: (text) => ({ text, via: [], at: (offset) => offset }),
-  encodedRuns: () => [],
-  scans: [scanValues],
-  rawScans: [],
-};
+const HOW: Inspecting = { normalised, encodedRuns, scans: [scanValues], rawScans: [] };
+
+export interface BuiltIn {
+  subject: Subject;
+  inspecting: Inspecting;
+  outcomes: Readonly<Record<string, Outcome>>;
+}
 
 /** What the gateway does where its operator says nothing: its own rules and settings. */
-export function builtIn(): { subject: Subject; inspecting: Inspecting; outcomes: Readonly<Record<string, Outcome>> } {
-  const outcomes = {
-    personal: 'flag',
-    payment: 'redact',
-    health: 'flag',
-    secret: 'redact',
-    injection: 'redact',
-    concealed: 'deny',
-    link: 'redact',
-  } as const;
-  return { subject: (text) => atOnce(inspecting(text, HOW)).findings, inspecting: HOW, outcomes };
+export function builtIn(): BuiltIn {
+  const rules = builtInRules();
+  const settings = rules.settingsFor('any');
+  const subject: Subject = (text) => judge(atOnce(inspecting(text, HOW)).findings, settings, rules).findings;
+  return { subject, inspecting: HOW, outcomes: settings.outcomes };
 }
 
 function atOnce<T>(work: Generator<void, T>): T {

@@ -19,10 +19,10 @@ const STRUCTURED = [
 
 /** Our rules by the entity type that they find. */
 const TYPES: Readonly<Record<string, string>> = {
-  email: 'EMAIL_ADDRESS',
+  'email-address': 'EMAIL_ADDRESS',
   'us-ssn': 'US_SSN',
   iban: 'IBAN_CODE',
-  'card-number': 'CREDIT_CARD',
+  'payment-card-number': 'CREDIT_CARD',
   phone: 'PHONE_NUMBER',
   'ip-address': 'IP_ADDRESS',
 };
