@@ -12,7 +12,7 @@ import { decisionInput } from './decide.ts';
 import { decided } from './decided.ts';
 import type { PathDeps } from './deps.ts';
 import { responseView } from './inspect.ts';
-import { raisedBy, refusalOf, settingsOf, takeOut } from './look.ts';
+import { labelsOf, raisedBy, refusalOf, settingsOf, takeOut } from './look.ts';
 import type { CallRecord } from './record.ts';
 import type { Side } from './side.ts';
 
@@ -139,14 +139,25 @@ export class Notices {
     const judged = this.#judged(findings);
     if (said !== null) inspected.saw(judged, notScanned);
     if (!this.#isAllowed(notice, judged, said === null)) return;
-    const left = said === null ? null : await takeOut(this.#deps, this.#record, said, judged.removed);
-    const expected = this.#record.effective ?? this.#record.before;
-    const stays = inspected.applied ? judged.kept : judged.findings;
-    this.#record.effective = raisedBy(this.#deps.ranks, expected, stays);
+    const taken = [...judged.removed, ...judged.kept.filter((finding) => this.#isAbove(finding))];
+    const left = said === null ? null : await takeOut(this.#deps, this.#record, said, taken);
+    if (!inspected.applied) this.#raise(judged.findings);
     notices.withheld -= 1;
     notices.relayed += 1;
     await this.#show();
     if (!this.#side.signal.aborted) this.#side.notify(left === null ? notice : saying(notice, left));
+  }
+
+  /** What a call may show is on record before anything is shown. More than that is for its answer to show. */
+  #isAbove({ label }: Finding): boolean {
+    const { effective, before } = this.#record;
+    const rank = label === null ? 0 : (this.#deps.ranks.get(label) ?? Number.POSITIVE_INFINITY);
+    return rank > (effective ?? before).rank;
+  }
+
+  #raise(findings: readonly Finding[]): void {
+    const expected = this.#record.effective ?? this.#record.before;
+    this.#record.effective = raisedBy(this.#deps.ranks, expected, labelsOf(findings));
   }
 
   #isAllowed(notice: Notice, judged: Judged, isWordless: boolean): boolean {
