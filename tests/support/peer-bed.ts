@@ -43,6 +43,8 @@ export interface PeerSetup {
   policies?: Record<string, string>;
   /** Lines of cmcp.yaml added to the defaults. */
   config?: string;
+  /** Lines of the operator's inspection rules and settings; without them the built-in ones are in force. */
+  inspection?: string;
   deps?: Partial<GatewayDeps>;
 }
 
@@ -75,8 +77,10 @@ export class PeerBed {
 
   static async create(setup: PeerSetup): Promise<PeerBed> {
     const peers = await listening(setup);
-    const bed = await TestBed.create({ tools: [], ...(setup.config === undefined ? {} : { config: setup.config }) });
+    const named = setup.inspection === undefined ? [] : ['inspection: ./inspection.yaml'];
+    const bed = await TestBed.create({ tools: [], config: [setup.config ?? '', ...named].join('\n') });
     try {
+      await writeInspection(bed.folder, setup);
       await writeApproved(bed.folder, setup, peers);
       return new PeerBed(bed, peers, await bed.start(setup.deps ?? {}));
     } catch (error) {
@@ -233,6 +237,11 @@ const promptDefinition = ([name, { definition }]: [string, { definition?: Values
   arguments: [{ name: 'topic' }],
   ...definition,
 });
+
+async function writeInspection(folder: string, { inspection }: PeerSetup): Promise<void> {
+  if (inspection === undefined) return;
+  await writeFile(join(folder, 'inspection.yaml'), `inspection: 1\nversion: "1"\n${inspection}\n`);
+}
 
 async function writeApproved(folder: string, setup: PeerSetup, peers: Record<string, PeerServer>): Promise<void> {
   const labels = ({
