@@ -64,6 +64,8 @@ class Bounds {
     refuseProto(schema, place);
     if (depth > 0) this.#inner(schema, place);
     this.#patterns(schema, place);
+    const choice = member(schema, 'enum') ?? [];
+    if (!Array.isArray(choice)) throw place.at('enum').refuse('must be an array');
     for (const { steps, schema: part } of subschemas(schema)) {
       this.#schema(
         part,
