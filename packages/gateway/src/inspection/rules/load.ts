@@ -3,7 +3,7 @@ import type { Catalog } from '../../catalog/types.ts';
 import { nearest } from '../../config/nearest.ts';
 import type { Ranks } from '../../policy/sensitivity.ts';
 import { FINDING_KINDS, type FindingKind, type InspectionRules, type InspectionSettings } from '../types.ts';
-import { BUILT_IN_RULES, type BuiltInRule } from './built-in.ts';
+import { BUILT_IN_DESCRIPTION, type BuiltInRule, builtInList } from './built-in.ts';
 import type { RulesFile } from './file-schema.ts';
 import { type OwnRule, ownRule } from './own-rule.ts';
 import { type ReadRules, type Report, readRulesFile } from './read-file.ts';
@@ -71,10 +71,12 @@ function assembled(
   off: readonly string[],
   labels: Labels,
 ): LoadedRules {
-  const builtIn = BUILT_IN_RULES.filter(({ id }) => !off.includes(id)).map((rule) => ({
-    ...rule,
-    label: relabelled(rule.label, rule.kind, labels),
-  }));
+  const builtIn = builtInList()
+    .filter(({ id }) => !off.includes(id))
+    .map((rule) => ({
+      ...rule,
+      label: relabelled(rule.label, rule.kind, labels),
+    }));
   return {
     hash: rulesHash(written),
     version: written?.version ?? 'built-in',
@@ -94,13 +96,12 @@ function relabelled(label: string | null, kind: FindingKind, labels: Labels): st
 
 /** Over everything that decides what is found and what becomes of it. What the file leaves out stands in it as its default. */
 function rulesHash(written: RulesFile | null): string {
-  const builtIn = BUILT_IN_RULES.map(({ id, kind, label, what }): JsonObject => ({ id, kind, label, what }));
   const tools = written === null ? [] : Object.entries(written.tools).sort(([a], [b]) => (a < b ? -1 : 1));
   const file = written === null ? null : { ...written, tools };
   return digest(
     canonicalSorted({
       rules: 1,
-      built_in: builtIn,
+      built_in: BUILT_IN_DESCRIPTION,
       settings: { ...BUILT_IN_SETTINGS, linkHosts: [...BUILT_IN_SETTINGS.linkHosts] },
       labels: { ...BUILT_IN_LABELS },
       file: file as JsonObject | null,
@@ -125,7 +126,7 @@ function checkLabels({ rules, labels }: RulesFile, ranks: Ranks, report: Report)
 
 /** An id says in entries which rule it was, so that none stands for two. */
 function checkIds({ rules, off }: RulesFile, report: Report): void {
-  const builtIn = BUILT_IN_RULES.map(({ id }) => id);
+  const builtIn = builtInList().map(({ id }) => id);
   for (const [index, { id }] of rules.entries()) {
     const path = `rules[${index}].id`;
     if (builtIn.includes(id)) report(path, 'is the id of a built-in rule; choose another one');
