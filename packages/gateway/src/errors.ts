@@ -96,7 +96,7 @@ export const ERRORS = {
   CATALOG_INVALID: { message: 'The catalog is not valid.', rpc: 0, status: 0 },
   CATALOG_HASH_MISMATCH: { message: 'The catalog is not the pinned one.', rpc: 0, status: 0 },
   CATALOG_PIN_REQUIRED: { message: 'A catalog hash must be pinned outside dev mode.', rpc: 0, status: 0 },
-  INSPECTION_INVALID: { message: 'The rules of inspection are not valid.', rpc: 0, status: 0 },
+  INSPECTION_INVALID: { message: 'The inspection rules are not valid.', rpc: 0, status: 0 },
   CREDENTIAL_REQUIRED: { message: 'A credential must be configured.', rpc: 0, status: 0 },
   ATTESTATION_UNAVAILABLE: {
     message: 'Nothing vouches for this machine, and dev mode is off.',

@@ -4,7 +4,9 @@ import type { CallSalt } from '../audit/types.ts';
 import { asciiName } from '../claim.ts';
 import { type ErrorCode, GatewayError } from '../errors.ts';
 import type { Session, SessionRequest } from '../session/sessions.ts';
+import { enforces } from '../policy/mode.ts';
 import type { PathDeps } from './deps.ts';
+import { InspectedCall } from './inspected.ts';
 import { type CallRecord, requestDigest } from './record.ts';
 
 /** What a record begins with. */
@@ -53,6 +55,7 @@ export async function admit(
     redacted: null,
     notices: { relayed: 0, withheld: 0 },
     withheldLinks: 0,
+    inspected: new InspectedCall(enforces(deps.config.mode)),
     receipt: null,
   };
 }

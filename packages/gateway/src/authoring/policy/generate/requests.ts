@@ -1,6 +1,7 @@
 import { isObject, type JsonObject, member } from '@cmcp/evidence';
 import { TRUST_LEVELS } from '../../../attestation/types.ts';
 import type { CatalogPrompt, CatalogResource, CatalogServer, CatalogTool } from '../../../catalog/types.ts';
+import { FINDING_KINDS } from '../../../inspection/types.ts';
 import type { DecisionInput } from '../../../policy/types.ts';
 import { placeIn } from '../../written.ts';
 import { offeredBy } from '../items-of.ts';
@@ -84,6 +85,8 @@ export class Requests {
     const { choose } = this.#making;
     const response: JsonObject = { size: this.#count('size') };
     if (choose.chance(0.3)) response.findings = this.#count('findings');
+    if (choose.chance(0.3)) response.kinds = [choose.pick(FINDING_KINDS) ?? 'secret'];
+    if (choose.chance(0.3)) response.injection = this.#count('injection');
     const known = this.#read({ ...scenario, response: {} }).response?.classRank ?? 0;
     const labels = [...this.#vocabulary.ranks].filter(([, rank]) => rank >= known).map(([label]) => label);
     if (choose.chance(0.3)) response.class = choose.pick(labels) ?? 'public';
