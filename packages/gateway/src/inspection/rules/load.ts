@@ -1,10 +1,9 @@
 import { canonicalSorted, digest, type JsonObject } from '@cmcp/evidence';
-import type { Catalog } from '../../catalog/types.ts';
-import { nearest } from '../../config/nearest.ts';
 import type { Ranks } from '../../policy/sensitivity.ts';
 import { FINDING_KINDS, type FindingKind, type InspectionRules, type InspectionSettings } from '../types.ts';
 import { BUILT_IN_DESCRIPTION, type BuiltInRule, builtInList } from './built-in.ts';
 import type { RulesFile } from './file-schema.ts';
+import { hint, type Named, namesIn } from './names.ts';
 import { type OwnRule, ownRule } from './own-rule.ts';
 import { type ReadRules, type Report, readRulesFile } from './read-file.ts';
 import { BUILT_IN_LABELS, BUILT_IN_SETTINGS, withWritten } from './settings.ts';
@@ -15,11 +14,13 @@ export { BUILT_IN_SETTINGS } from './settings.ts';
 export interface RulesAround {
   ranks: Ranks;
   /** Null: not there, so that names of tools are not checked. */
-  catalog: Pick<Catalog, 'tools' | 'resources' | 'prompts'> | null;
+  catalog: Named | null;
 }
 
 /** The rule set in force, and what it was made from. */
 export interface LoadedRules extends InspectionRules {
+  /** Of what the file says nothing of. */
+  readonly defaults: InspectionSettings;
   readonly own: readonly OwnRule[];
   /** Built-in rules that are in use, with the labels that they give. */
   readonly builtIn: readonly BuiltInRule[];
@@ -71,6 +72,7 @@ function assembled(
   off: readonly string[],
   labels: Labels,
 ): LoadedRules {
+  const ownIds = new Set(own.map(({ id }) => id));
   const builtIn = builtInList()
     .filter(({ id }) => !off.includes(id))
     .map((rule) => ({
@@ -80,10 +82,15 @@ function assembled(
   return {
     hash: rulesHash(written),
     version: written?.version ?? 'built-in',
+    defaults,
     settingsFor: (item) => tools.get(item) ?? defaults,
     scans: own.map(({ scan }) => scan),
-    judged: (finding) =>
-      off.includes(finding.rule) ? null : { ...finding, label: relabelled(finding.label, finding.kind, labels) },
+    judged: (finding) => {
+      if (off.includes(finding.rule)) return null;
+      // A rule of the operator's has its label already.
+      if (ownIds.has(finding.rule)) return finding;
+      return { ...finding, label: relabelled(finding.label, finding.kind, labels) };
+    },
     own,
     builtIn,
   };
@@ -137,14 +144,9 @@ function checkIds({ rules, off }: RulesFile, report: Report): void {
 }
 
 /** Settings for what the catalog lacks are a misspelt name, and what was meant would be inspected without them. */
-function checkNames({ tools }: RulesFile, catalog: NonNullable<RulesAround['catalog']>, report: Report): void {
-  const names = [...catalog.tools, ...catalog.resources, ...catalog.prompts].map(({ name }) => name);
+function checkNames({ tools }: RulesFile, catalog: Named, report: Report): void {
+  const names = namesIn(catalog);
   for (const name of Object.keys(tools))
     if (!names.includes(name))
       report(`tools.${name}`, `is no tool, resource or prompt of the catalog${hint(name, names)}`);
-}
-
-function hint(name: string, known: readonly string[]): string {
-  const close = nearest(name, known);
-  return close === null ? '' : `; the nearest is ${close}`;
 }
