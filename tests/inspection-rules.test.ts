@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { checkSetup, readConfig, readEnvironment } from '@cmcp/gateway';
 import { callMeta } from './support/calls.ts';
+import { cmcpInProcess } from './support/cli-in-process.ts';
 import { TestBed } from './support/gateway.ts';
 import { sessionFile, verifyStored } from './support/session-files.ts';
 
@@ -124,4 +125,25 @@ test('a check of the set-up names the rules in force, and what is wrong with the
     const wrong = await check();
     assert.equal(wrong.ok, false);
     assert.match(JSON.stringify(wrong.problems), /INSPECTION_INVALID.*tools\.ecko: is no tool.*nearest is echo/);
+  }));
+
+test('a relying party can pin the rules: `cmcp verify --rules-hash` takes those of the session and no others', () =>
+  onBed(async (bed, file) => {
+    await writeFile(file, RULES('one'));
+    const { gateway, started, url } = await bed.start();
+    const client = await bed.client(url);
+    const { session_id } = callMeta(await client.callTool({ name: 'echo', arguments: {} }));
+    await gateway.stop();
+    const pins = ['--policy-hash', started.policyHash, '--catalog-hash', started.catalogHash, '--key', started.keyFile];
+    const session = join(started.sessionsFolder, `${session_id}.cmcp.json`);
+    const verify = (hash: string) =>
+      cmcpInProcess(['verify', session, '--accept-software', ...pins, '--rules-hash', hash], bed.folder);
+    const { stdout: hash } = await cmcpInProcess(['inspection', 'hash', '--config', bed.configFile], bed.folder);
+    const right = await verify(hash.trim());
+    assert.equal(right.code, 0, right.stdout);
+    assert.match(right.stdout, /inspection rules/);
+    const wrong = await verify(`sha256:${'0'.repeat(64)}`);
+    assert.equal(wrong.code, 1);
+    assert.match(wrong.stdout, /Were the inspection rules the expected ones\?/);
+    assert.equal((await verify('sha256:0')).code, 2);
   }));
