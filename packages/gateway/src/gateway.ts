@@ -34,6 +34,7 @@ import { createAuthenticator } from './ingress/authenticate.ts';
 import { createHttpIngress, type HttpIngress, type Patience } from './ingress/http.ts';
 import { serveStdio } from './ingress/stdio.ts';
 import { ListenerTls } from './ingress/tls.ts';
+import type { Scan } from './inspection/types.ts';
 import { type Approved, loadServing, type Serving } from './load-authority.ts';
 import { SERVER_INFO } from './mcp/server-info.ts';
 import { OperatorEvents } from './operator/events.ts';
@@ -70,6 +71,8 @@ export interface GatewayDeps {
   lookup?: LookupFunction;
   /** Makes the file that decisions are recorded in. */
   createRecordFile?: RuntimeDeps['createRecordFile'];
+  /** Scans of answers, besides those of the rules. */
+  scans?: readonly Scan[];
   /** How long clients may take to send. */
   patience?: Patience;
 }
@@ -272,6 +275,8 @@ export class Gateway {
           log,
           exposures: mergeExposures(await log.exposures(), elsewhere),
           standings,
+          scans: this.#deps.scans ?? [],
+          turn: () => new Promise((resolve) => setImmediate(resolve)),
           soon: setImmediate,
           connect: (server, settings, around) => this.#connect(server, settings, around, this.#lookup),
           replicas: async (server, settings, around) => {

@@ -18,8 +18,9 @@ import { type Egress, egressOf } from './egress.ts';
 import { GatewayError } from './errors.ts';
 import { Exceptions } from './exceptions/exceptions.ts';
 import { governedGateway } from './governed.ts';
+import { composed } from './inspection/composed.ts';
 import { builtInRules } from './inspection/rules/load.ts';
-import type { InspectionRules } from './inspection/types.ts';
+import type { InspectionRules, Scan } from './inspection/types.ts';
 import { ListChanges } from './list-changes.ts';
 import { loadServing, type Serving, upstreamSettings } from './load-authority.ts';
 import type { Peers } from './load-peers.ts';
@@ -67,6 +68,10 @@ export interface RuntimeDeps {
   exposures: readonly Exposure[];
   /** What other stores of the data folder remember of policy keys. */
   standings: readonly Standing[];
+  /** Scans besides those of the rules. */
+  scans: readonly Scan[];
+  /** Resolves once the event loop has gone round. */
+  turn: () => Promise<void>;
   /** Runs a task after the turn of whoever asks. */
   soon: Schedule;
   connect: (
@@ -387,6 +392,11 @@ export class Runtime {
       timers,
       config,
       recorder: this.#recorder,
+      inspection: {
+        how: composed(this.#deps.scans),
+        turns: { nowMs: this.#deps.monotonic, turn: this.#deps.turn },
+        keep: null,
+      },
       ranks,
       platform: attestation.platform,
       trustLevel: attestation.trustLevel,

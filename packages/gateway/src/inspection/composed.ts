@@ -1,3 +1,4 @@
+import { scanValues } from './detectors/scan-values.ts';
 import type { Inspecting } from './inspector.ts';
 import type { InspectionRules, Scan } from './types.ts';
 
@@ -6,7 +7,7 @@ export function composed(more: readonly Scan[]): (rules: InspectionRules) => Ins
   return ({ scans }) => ({
     normalised: (text) => ({ text, via: [], at: (offset) => offset }),
     encodedRuns: () => [],
-    scans: [...scans, ...more],
+    scans: [scanValues, ...scans, ...more],
     rawScans: [],
   });
 }

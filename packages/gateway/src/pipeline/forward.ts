@@ -2,6 +2,7 @@ import { isObject, type JsonObject, member } from '@cmcp/evidence';
 import type { Intent } from '../audit/types.ts';
 import { GatewayError } from '../errors.ts';
 import { type Answer, asking, releasable, releasableError } from '../inspection/response.ts';
+import type { Ask } from '../mcp/asks.ts';
 import type { GovernedRequest } from '../mcp/types.ts';
 import { higher } from '../session/exposure.ts';
 import { type UpstreamRequest, type UpstreamResult, UpstreamRpcError } from '../upstream/types.ts';
@@ -83,9 +84,12 @@ async function exchange(
       await governTaskAsks(deps.tasks, asks, request.taskId, answer.result);
     }
     if (answer.kind !== 'asks') return answer;
-    round = side.comesBack ? await interim(asks, answer, brought) : await putAll(asks, answer, side.signal);
+    if (side.comesBack) {
+      const permitted = await permittedOf(asks, answer);
+      round = await interim(asks, permitted, brought);
+      if (round === null) return permitted;
+    } else round = await putAll(asks, answer, side.signal);
     brought = null;
-    if (round === null) return answer;
   }
   throw new GatewayError('UPSTREAM_PROTOCOL_ERROR', `the server asked more than ${MAX_ROUNDS} times`);
 }
@@ -99,6 +103,13 @@ async function putAll(asks: Asks, answer: AskingAnswer, signal: AbortSignal): Pr
   return { responses: Object.fromEntries(taken), state: answer.state };
 }
 
+/** The questions as the client may be asked them. */
+async function permittedOf(asks: Asks, answer: AskingAnswer): Promise<AskingAnswer> {
+  const permitted = new Map<string, Ask>();
+  for (const [key, ask] of answer.asks) permitted.set(key, await asks.permit(ask));
+  return asking(permitted, answer.state);
+}
+
 /**
  * Null when the client has to go and find the answers. One that knows what it is going to be asked may bring them along; what
  * was not asked is left aside.
@@ -108,7 +119,6 @@ async function interim(
   answer: AskingAnswer,
   brought: JsonObject | null,
 ): Promise<UpstreamRequest['round']> {
-  for (const ask of answer.asks.values()) await asks.permit(ask);
   const responses: JsonObject = {};
   for (const [key, ask] of answer.asks) {
     const given = brought === null ? undefined : member(brought, key);

@@ -12,11 +12,12 @@ import { decided } from './decided.ts';
 import type { PathDeps } from './deps.ts';
 import { requirePinnedContent } from './drift.ts';
 import { withoutForbiddenLinks } from './links.ts';
-import { lookAt, raisedBy, refusalOf, settingsOf, takeOut } from './look.ts';
+import { labelsOf, lookAt, raisedBy, refusalOf, settingsOf, takeOut } from './look.ts';
 import { payloadDigest } from './payload-digest.ts';
 import type { Plan } from './plan.ts';
 import type { CallRecord } from './record.ts';
 import { redact } from './redact.ts';
+import { labelsIn, requireFits, structured } from './structure.ts';
 
 /**
  * Looks through the answer, decides on it, and gives what may be released of it. Every stage runs and is recorded before any refusal
@@ -32,13 +33,13 @@ export async function inspect(
   record.responseHash = payloadDigest(record.salt, answer.text);
   requireGeneration(deps, record);
   if (answer.kind === 'result' && answer.type === 'complete') requirePinnedContent(record, plan, answer.result);
-  const { judged, refusals } = await stagesOf(deps, record, answer);
+  const looked = await stagesOf(deps, record, plan, answer);
   requireGeneration(deps, record);
-  const refused = refusals[0] ?? null;
-  const denied = failureIn(() => decideAnswer(deps, record, plan, request, answer, judged));
-  if (refused !== null) await withhold(deps, record, answer, refused);
+  const [refusal] = looked.refusals;
+  const denied = failureIn(() => decideAnswer(deps, record, plan, request, looked));
+  if (refusal !== undefined) await withhold(deps, record, answer, refusal);
   if (denied !== null) throw denied;
-  const left = await released(deps, record, plan, answer, judged);
+  const left = await released(deps, record, plan, looked);
   requireGeneration(deps, record);
   if (left !== answer && left.kind === 'result') record.responseHash = payloadDigest(record.salt, left.text);
   return left;
@@ -52,37 +53,48 @@ export function requireGeneration(deps: PathDeps, { session, generation }: CallR
 
 const NOTHING: Judged = { findings: [], removed: [], kept: [], outcome: 'off', gravest: null };
 
-/** What the stages found, and each reason to withhold the answer. */
-async function stagesOf(
+/** What the stages made of an answer. */
+interface Looked {
+  /** Without what no one approved. */
+  answer: Answer;
+  judged: Judged;
+  /** The classes that its schema says are in it. */
+  labels: readonly string[];
+  /** Each reason to withhold it, by stage. */
+  refusals: readonly GatewayError[];
+}
+
+async function stagesOf(deps: PathDeps, record: CallRecord, plan: Plan, came: Answer): Promise<Looked> {
+  const settings = settingsOf(record);
+  const tooLarge = sizeRefusal(record, came, settings.maxBytes);
+  const { answer, refusal } = structured(record, plan, came, settings.schema);
+  const { judged, failure } = await seen(deps, record, answer);
+  const refusals = [tooLarge, refusal, failure, refusalOf(judged)].filter((each) => each !== null);
+  return { answer, judged, labels: labelsIn(plan, answer), refusals };
+}
+
+function sizeRefusal({ inspected }: CallRecord, { sizeBytes }: Answer, maxBytes: number | null): GatewayError | null {
+  inspected.ran('size');
+  if (maxBytes === null || sizeBytes <= maxBytes) return null;
+  inspected.came('size_exceeded');
+  return new GatewayError('RESPONSE_SIZE_EXCEEDED', `more than ${maxBytes} bytes`);
+}
+
+async function seen(
   deps: PathDeps,
   record: CallRecord,
   answer: Answer,
-): Promise<{ judged: Judged; refusals: GatewayError[] }> {
-  const { inspected } = record;
-  const { maxBytes } = settingsOf(record);
-  const refusals: GatewayError[] = [];
-  inspected.ran('size');
-  if (maxBytes !== null && answer.sizeBytes > maxBytes) {
-    inspected.came('size_exceeded');
-    refusals.push(new GatewayError('RESPONSE_SIZE_EXCEEDED', `more than ${maxBytes} bytes`));
-  }
+): Promise<{ judged: Judged; failure: GatewayError | null }> {
+  const content = contentOf(answer);
+  // What a server asks was looked at, decided and entered by itself.
+  if (content === null) record.inspected.came('pass');
   try {
-    const judged = await seen(deps, record, answer);
-    const refusal = refusalOf(judged);
-    return { judged, refusals: refusal === null ? refusals : [...refusals, refusal] };
+    return { judged: content === null ? NOTHING : await lookAt(deps, record, content), failure: null };
   } catch (failure) {
     if (!(failure instanceof GatewayError)) throw failure;
-    inspected.came('not_inspected');
-    return { judged: NOTHING, refusals: [...refusals, failure] };
+    record.inspected.came('not_inspected');
+    return { judged: NOTHING, failure };
   }
-}
-
-async function seen(deps: PathDeps, record: CallRecord, answer: Answer): Promise<Judged> {
-  const content = contentOf(answer);
-  if (content !== null) return await lookAt(deps, record, content);
-  // What a server asks was looked at, decided and entered by itself.
-  record.inspected.came('pass');
-  return NOTHING;
 }
 
 /** What of an answer its reader is given. A task's id is not: what the agent gets is a handle. */
@@ -121,12 +133,11 @@ function decideAnswer(
   record: CallRecord,
   plan: Plan,
   request: GovernedRequest,
-  { sizeBytes }: Answer,
-  judged: Judged,
+  { answer, judged, labels }: Looked,
 ): void {
   const decision = decided(deps, record, {
     ...decisionInput(deps, record, plan.asked, request.workflow),
-    response: responseView(deps, record, sizeBytes, judged),
+    response: responseView(deps, record, answer.sizeBytes, judged, labels),
   });
   record.decision = graver(record.decision, decision);
   enforce(deps, record, decision, 'egress');
@@ -138,8 +149,10 @@ export function responseView(
   { effective, before, inspected }: CallRecord,
   sizeBytes: number,
   { findings, kept }: Judged,
+  labels: readonly string[] = [],
 ): ResponseView {
-  const shown = raisedBy(ranks, effective ?? before, inspected.applied ? kept : findings);
+  const found = labelsOf(inspected.applied ? kept : findings);
+  const shown = raisedBy(ranks, effective ?? before, [...labels, ...found]);
   return {
     sizeBytes,
     findings: findings.length,
@@ -165,19 +178,20 @@ async function released(
   deps: PathDeps,
   record: CallRecord,
   plan: Plan,
-  answer: Answer,
-  { removed, kept, findings }: Judged,
+  { answer, judged: { removed, kept, findings }, labels }: Looked,
 ): Promise<Answer> {
-  const byClass = kept.filter((finding) => isRedacted(deps, record, finding));
-  const left = await without(deps, record, answer, [...removed, ...byClass]);
-  const stays = record.inspected.applied ? kept.filter((finding) => !byClass.includes(finding)) : findings;
+  const isTaken = (label: string | null): boolean => isRedacted(deps, record, label);
+  const left = await without(deps, record, answer, [...removed, ...kept.filter(({ label }) => isTaken(label))]);
+  if (left !== answer) requireFits(record, plan, left);
+  const found = labelsOf(record.inspected.applied ? kept : findings);
+  const stays = [...labels, ...found].filter((label) => !(record.inspected.applied && isTaken(label)));
   record.effective = raisedBy(deps.ranks, record.effective ?? record.before, stays);
   const redacted = redact(deps, record, plan, left);
   return redacted.kind === 'result' ? linksChecked(deps, record, plan, redacted) : redacted;
 }
 
-/** Whether a policy's redaction of a class speaks of a finding: its label ranks as high, or higher. */
-function isRedacted({ ranks }: PathDeps, { redactions }: CallRecord, { label }: Finding): boolean {
+/** Whether a policy's redaction of a class speaks of a label: it ranks as high, or higher. */
+function isRedacted({ ranks }: PathDeps, { redactions }: CallRecord, label: string | null): boolean {
   const rank = label === null ? -1 : (ranks.get(label) ?? Number.POSITIVE_INFINITY);
   return redactions.some((redaction) => redaction.kind === 'class' && rank >= (ranks.get(redaction.label) ?? 0));
 }

@@ -29,6 +29,7 @@ export class InspectedCall {
   #result: Result | null = null;
   #notScanned = 0;
   #surplus = 0;
+  #stripped = false;
 
   constructor(applied: boolean) {
     this.applied = applied;
@@ -50,10 +51,10 @@ export class InspectedCall {
   }
 
   /** Members that no one approved. */
-  surplus(members: number): void {
-    if (members === 0) return;
+  surplus(members: number, stripped: boolean): void {
     this.#surplus += members;
-    this.came('surplus_stripped');
+    this.#stripped ||= stripped;
+    if (stripped) this.came('surplus_stripped');
   }
 
   took(removed: ReadonlyMap<string, number>): void {
@@ -70,7 +71,7 @@ export class InspectedCall {
   }
 
   get tookSomething(): boolean {
-    return this.applied && (this.#removed.size > 0 || this.#surplus > 0);
+    return this.applied && (this.#removed.size > 0 || this.#stripped);
   }
 
   /** For the call's entry: our words and counts alone. */
@@ -80,14 +81,16 @@ export class InspectedCall {
       ...(this.#stages.size > 0 ? { stages: STAGES.filter((stage) => this.#stages.has(stage)).join(',') } : {}),
       ...(this.#found.size > 0 ? { found: written(this.#found), kinds: [...this.#kinds].sort().join(',') } : {}),
       ...(removed === '' ? {} : { [this.applied ? 'taken_out' : 'would_have_taken_out']: removed }),
-      ...(this.#surplus > 0 ? { [this.applied ? 'surplus_stripped' : 'surplus']: this.#surplus } : {}),
+      ...(this.#surplus > 0
+        ? { [this.#stripped && this.applied ? 'surplus_stripped' : 'surplus']: this.#surplus }
+        : {}),
       ...(this.#notScanned > 0 ? { bodies_not_scanned: this.#notScanned } : {}),
     };
   }
 
   /** For the caller: how much was taken out of what it is given, by rule. */
   get told(): JsonObject {
-    const what = { ...Object.fromEntries(this.#removed), ...(this.#surplus > 0 ? { surplus: this.#surplus } : {}) };
+    const what = { ...Object.fromEntries(this.#removed), ...(this.#stripped ? { surplus: this.#surplus } : {}) };
     if (Object.keys(what).length === 0) return {};
     return this.applied ? { removed: what } : { would_have_removed: what };
   }

@@ -54,8 +54,10 @@ const REFUSED_FOR: Partial<Record<FindingKind, 'RESPONSE_INJECTION_DETECTED'>> =
   concealed: 'RESPONSE_INJECTION_DETECTED',
 };
 
-/** The class of whoever sees these findings, beside what was expected. */
-export function raisedBy(ranks: Ranks, expected: Sensitivity, findings: readonly Finding[]): Sensitivity {
-  const labels = new Set(findings.flatMap(({ label }) => (label === null ? [] : [label])));
-  return [...labels].map((label) => ({ class: label, rank: rankOf(ranks, label) })).reduce(higher, expected);
+/** The class of whoever sees what has these labels, beside what was expected. */
+export function raisedBy(ranks: Ranks, expected: Sensitivity, labels: readonly string[]): Sensitivity {
+  return [...new Set(labels)].map((label) => ({ class: label, rank: rankOf(ranks, label) })).reduce(higher, expected);
 }
+
+export const labelsOf = (findings: readonly Finding[]): string[] =>
+  findings.flatMap(({ label }) => (label === null ? [] : [label]));

@@ -237,7 +237,9 @@ test('annotations of the denying policies say how it is denied, and become advic
       t,
       `${PERMIT}${annotations} forbid (principal, action in Action::"call_tool", resource);`,
     );
-    const response = egress ? { response: { sizeBytes: 0, findings: 0, kinds: [], injection: 0, class: 'public', classRank: 0 } } : {};
+    const response = egress
+      ? { response: { sizeBytes: 0, findings: 0, kinds: [], injection: 0, class: 'public', classRank: 0 } }
+      : {};
     return engine.decide(decisionOn(CATALOG, 'read_file', response));
   };
   const cases: [string, string][] = [

@@ -166,7 +166,18 @@ const inputs = fc
       workflow: flag ? text : null,
       platform: 'tpm2',
       trustLevel: 'operator-root',
-      ...(flag ? { response: { sizeBytes, findings: 1, kinds: flag ? ['injection', 'secret'] : [], injection: 1, class: seen, classRank: rank } } : {}),
+      ...(flag
+        ? {
+            response: {
+              sizeBytes,
+              findings: 1,
+              kinds: flag ? ['injection', 'secret'] : [],
+              injection: 1,
+              class: seen,
+              classRank: rank,
+            },
+          }
+        : {}),
     };
   });
 

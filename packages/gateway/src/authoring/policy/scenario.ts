@@ -104,9 +104,12 @@ function readResponse(fields: Fields<Where>, revealed: Sensitivity, ranks: Ranks
 function readKinds(response: Fields<Where>): FindingKind[] {
   if (response.get('kinds') === undefined) return [];
   const given = response.array('kinds', FINDING_KINDS.length);
-  const unknown = given.findIndex((kind) => !FINDING_KINDS.some((known) => known === kind));
+  const unknown = given.findIndex((kind) => FINDING_KINDS.every((known) => known !== kind));
   if (unknown >= 0)
-    throw response.place.at('kinds').at(unknown).refuse(`must be one of ${FINDING_KINDS.join(', ')}`);
+    throw response.place
+      .at('kinds')
+      .at(unknown)
+      .refuse(`must be one of ${FINDING_KINDS.join(', ')}`);
   return FINDING_KINDS.filter((kind) => given.includes(kind)).sort();
 }
 
