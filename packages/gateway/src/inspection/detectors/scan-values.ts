@@ -45,7 +45,7 @@ function matchAt(text: string, at: number, rule: ValueRule): Span | null {
   const valid = rule.valid?.(text.slice(start, last)) ?? true;
   if (valid === false || valid === 0) return null;
   const end = valid === true ? last : start + valid;
-  if (!inContext(text, start, end, rule)) return null;
+  if (!inContext(text, from, end, rule)) return null;
   return rule.glued ? widened(text, start, end) : { start, end };
 }
 
