@@ -203,6 +203,7 @@ test('a class of the configuration is known to the gateway and to cmcp check, an
       tools: { lookup: { definition: { outputSchema } } },
       policies: redacting('class:secret'),
       config: 'sensitivity: { vocabulary: { secret: 9 } }',
+      vocabulary: { secret: 9 },
     }),
     async (bed) => {
       const { result } = await called(bed);

@@ -5,6 +5,7 @@ import { type AuditEntry, type Report, verify } from '@cmcp/evidence';
 import type { Gateway, GatewayDeps, StartedGateway } from '@cmcp/gateway';
 import { parseCatalog } from '../../packages/gateway/src/catalog/load.ts';
 import { nativeSchema } from '../../packages/gateway/src/policy/schema.ts';
+import { sensitivityRanks } from '../../packages/gateway/src/policy/sensitivity.ts';
 import { Agent, type Answering } from './agent.ts';
 import type { CallMeta } from './calls.ts';
 import { AGENT_TOKEN, TestBed } from './gateway.ts';
@@ -45,6 +46,8 @@ export interface PeerSetup {
   config?: string;
   /** Lines of the operator's inspection rules and settings; without them the built-in ones are in force. */
   inspection?: string;
+  /** Of the configuration, where the catalog has labels of its own. */
+  vocabulary?: Record<string, number>;
   deps?: Partial<GatewayDeps>;
 }
 
@@ -291,5 +294,8 @@ async function writeApproved(folder: string, setup: PeerSetup, peers: Record<str
   await mkdir(policy);
   const files = { 'manifest.json': manifest, ...(setup.policies ?? ALLOW_EVERYTHING) };
   for (const [name, content] of Object.entries(files)) await writeFile(join(policy, name), content);
-  await writeFile(join(policy, 'schema.cedarschema'), nativeSchema(parseCatalog(text, 'catalog.json')));
+  await writeFile(
+    join(policy, 'schema.cedarschema'),
+    nativeSchema(parseCatalog(text, 'catalog.json', sensitivityRanks(setup.vocabulary))),
+  );
 }

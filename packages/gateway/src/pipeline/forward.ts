@@ -4,6 +4,7 @@ import { GatewayError } from '../errors.ts';
 import { type Answer, asking, releasable, releasableError } from '../inspection/response.ts';
 import type { Ask } from '../mcp/asks.ts';
 import type { GovernedRequest } from '../mcp/types.ts';
+import { enforces } from '../policy/mode.ts';
 import { higher } from '../session/exposure.ts';
 import { type UpstreamRequest, type UpstreamResult, UpstreamRpcError } from '../upstream/types.ts';
 import { Asks } from './asks.ts';
@@ -84,7 +85,7 @@ async function exchange(
     const upstream = await comparedUpstream(deps, record, plan);
     requireUnchanged(record, plan);
     if (side.signal.aborted) throw new GatewayError('CALL_CANCELLED', 'before it was sent');
-    const answered = upstream.send(upstreamRequest(record, plan, request, side, { notices, asks, round }));
+    const answered = upstream.send(upstreamRequest(deps, record, plan, request, side, { notices, asks, round }));
     // Batched durability syncs the intent while the server works; both must be done before a reply.
     const intended = strict ? null : intent();
     const [answer] = await Promise.all([answerOf(answered), intended]);
@@ -146,6 +147,7 @@ async function answersOf(asks: Asks, returning: Returning | null): Promise<Upstr
 }
 
 function upstreamRequest(
+  deps: PathDeps,
   record: CallRecord,
   plan: Plan,
   request: GovernedRequest,
@@ -160,6 +162,8 @@ function upstreamRequest(
     method: plan.method,
     params: { ...plan.params, ...answers },
     inputSchema: plan.inputSchema,
+    // Where nothing is withheld, all of it is read.
+    maxBytes: enforces(deps.config.mode) ? settingsOf(record).maxBytes : null,
     trace: request.trace,
     signal: AbortSignal.any([side.signal, live.notices.signal]),
     abilities: side.abilities,

@@ -38,6 +38,8 @@ export interface ValueRule {
   context?: RegExp;
   /** What has to be said before the match. */
   before?: Before;
+  /** What must not be said before the match. */
+  unless?: Before;
   /** What is glued to the value is found with it (D-31). */
   glued?: true;
   /** Says less than any other rule: dropped where one of those found something that it overlaps. */
@@ -71,8 +73,10 @@ export interface Before {
 /** Where a run of digits begins, if it has one of these lengths; a run of {@link LONGEST_RUN} or more counts as that. */
 export interface DigitsTrigger {
   digits: readonly number[];
-  /** The pattern begins with so many letters before the run. */
+  /** The pattern begins with so many letters right before the run. */
   letters?: number;
+  /** The pattern begins so many characters before the run, whatever they are. */
+  back?: number;
 }
 
 export const LONGEST_RUN = 20;

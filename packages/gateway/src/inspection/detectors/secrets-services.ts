@@ -233,8 +233,18 @@ export const SERVICE_SECRETS: readonly ValueRule[] = [
   assigned('twitter-api-secret', 'API secret of X', ['twitter'], '[A-Za-z0-9]{50}'),
   token('twitter-bearer-token', 'Bearer token of X', 'aaaaaaaaaaaaaaaaaaaaa', /A{21,22}[A-Za-z0-9%]{80,120}/y),
   assigned('linkedin-client-secret', 'Client secret of LinkedIn', ['linkedin'], '[A-Za-z0-9]{16}'),
-  assigned('sumologic-access-id', 'Access id of Sumo Logic', ['sumologic', 'sumo_'], 'su[A-Za-z0-9]{12}'),
-  assigned('sumologic-access-token', 'Access key of Sumo Logic', ['sumologic', 'sumo_'], '[A-Za-z0-9]{64}'),
+  assigned(
+    'sumologic-access-id',
+    'Access id of Sumo Logic',
+    ['sumologic', 'sumo_logic', 'sumo_access'],
+    'su[A-Za-z0-9]{12}',
+  ),
+  assigned(
+    'sumologic-access-token',
+    'Access key of Sumo Logic',
+    ['sumologic', 'sumo_logic', 'sumo_access'],
+    '[A-Za-z0-9]{64}',
+  ),
   assigned('hubspot-api-key', 'API key of HubSpot', ['hubspot'], UUID),
   shortToken(
     'hubspot-private-app-token',

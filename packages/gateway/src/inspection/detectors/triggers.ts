@@ -110,7 +110,7 @@ function standsAt(text: string, at: number, literal: string): boolean {
 
 /** Where the pattern of a rule begins whose trigger stands at `at`; negative: before the text. */
 export function patternStart(text: string, at: number, trigger: Trigger): number {
-  if ('digits' in trigger) return at - (trigger.letters ?? 0);
+  if ('digits' in trigger) return at - (trigger.letters ?? trigger.back ?? 0);
   if (trigger.lead === undefined) return at - (trigger.back ?? 0);
   const { chars, most } = trigger.lead;
   let start = at;

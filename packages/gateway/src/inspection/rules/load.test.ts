@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { folderOf } from '../../../../../tests/support/policy.ts';
 import { sensitivityRanks } from '../../policy/sensitivity.ts';
-import { MATCH_SPAN } from '../types.ts';
+import { MATCH_SPAN, type TextFinding } from '../types.ts';
 import { BUILT_IN_SETTINGS, loadRules } from './load.ts';
 import { MAX_MATCH } from './pattern.ts';
 
@@ -125,7 +125,7 @@ test('a near miss of a megabyte costs linear time, and matches that overlap with
   const [scan] = (await load(t, ...patterned('(?:a{1,20}){1,20}b', 'ab'))).scans;
   assert.deepEqual(scan?.('a'.repeat(1_000_000)), []);
   const [dense] = (await load(t, ...patterned('a{100}', 'a'.repeat(100)))).scans;
-  assert.throws(() => dense?.('a'.repeat(40_000)), RangeError);
+  assert.throws(() => dense?.('a'.repeat(40_000)), { code: 'INSPECTION_FAILED' });
 });
 
 test('a slice of a text with its margins gives what the whole text gives', async (t) => {
@@ -136,7 +136,7 @@ test('a slice of a text with its margins gives what the whole text gives', async
   assert.ok(whole.length > 100);
   for (const from of [5001, 5002, 5003, 5500]) {
     const start = from - MATCH_SPAN;
-    const shifted = scan(text.slice(start)).map((each) => ({
+    const shifted: TextFinding[] = scan(text.slice(start)).map((each) => ({
       ...each,
       start: each.start + start,
       end: each.end + start,
@@ -156,7 +156,12 @@ test('an unknown label, tool, rule or member is refused, with the nearest name [
   );
   await refused(t, ['labels: { personal: pi }'], /labels\.personal: is no label/);
   await refused(t, ['tools: { read_tickt: {} }'], /tools\.read_tickt: is no tool.*; the nearest is read_ticket/);
-  await refused(t, ['off: [no-such-rule]'], /off\[0\]: is no built-in rule/);
+  await refused(t, ['off: [emial-address]'], /off\[0\]: is no built-in rule; the nearest is email-address/);
+  await refused(
+    t,
+    [...RULE.slice(0, 1), '  - id: email-address', ...RULE.slice(2)],
+    /rules\[0\]\.id: is the id of a built-in rule/,
+  );
   await refused(t, ['defaults: { shema: strict }'], /unknown key; the nearest known key is `defaults\.schema`/);
   await refused(t, [...RULE, ...RULE.slice(1)], /rules\[1\]\.id: is the id of an earlier rule/);
 });

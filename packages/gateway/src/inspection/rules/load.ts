@@ -1,10 +1,9 @@
 import { canonicalSorted, digest, type JsonObject } from '@cmcp/evidence';
-import type { Catalog } from '../../catalog/types.ts';
-import { nearest } from '../../config/nearest.ts';
 import type { Ranks } from '../../policy/sensitivity.ts';
 import { FINDING_KINDS, type FindingKind, type InspectionRules, type InspectionSettings } from '../types.ts';
-import { BUILT_IN_RULES, type BuiltInRule } from './built-in.ts';
+import { BUILT_IN_DESCRIPTION, type BuiltInRule, builtInList } from './built-in.ts';
 import type { RulesFile } from './file-schema.ts';
+import { hint, type Named, namesIn } from './names.ts';
 import { type OwnRule, ownRule } from './own-rule.ts';
 import { type ReadRules, type Report, readRulesFile } from './read-file.ts';
 import { BUILT_IN_LABELS, BUILT_IN_SETTINGS, withWritten } from './settings.ts';
@@ -15,11 +14,13 @@ export { BUILT_IN_SETTINGS } from './settings.ts';
 export interface RulesAround {
   ranks: Ranks;
   /** Null: not there, so that names of tools are not checked. */
-  catalog: Pick<Catalog, 'tools' | 'resources' | 'prompts'> | null;
+  catalog: Named | null;
 }
 
 /** The rule set in force, and what it was made from. */
 export interface LoadedRules extends InspectionRules {
+  /** Of what the file says nothing of. */
+  readonly defaults: InspectionSettings;
   readonly own: readonly OwnRule[];
   /** Built-in rules that are in use, with the labels that they give. */
   readonly builtIn: readonly BuiltInRule[];
@@ -71,17 +72,25 @@ function assembled(
   off: readonly string[],
   labels: Labels,
 ): LoadedRules {
-  const builtIn = BUILT_IN_RULES.filter(({ id }) => !off.includes(id)).map((rule) => ({
-    ...rule,
-    label: relabelled(rule.label, rule.kind, labels),
-  }));
+  const ownIds = new Set(own.map(({ id }) => id));
+  const builtIn = builtInList()
+    .filter(({ id }) => !off.includes(id))
+    .map((rule) => ({
+      ...rule,
+      label: relabelled(rule.label, rule.kind, labels),
+    }));
   return {
     hash: rulesHash(written),
     version: written?.version ?? 'built-in',
+    defaults,
     settingsFor: (item) => tools.get(item) ?? defaults,
     scans: own.map(({ scan }) => scan),
-    judged: (finding) =>
-      off.includes(finding.rule) ? null : { ...finding, label: relabelled(finding.label, finding.kind, labels) },
+    judged: (finding) => {
+      if (off.includes(finding.rule)) return null;
+      // A rule of the operator's has its label already.
+      if (ownIds.has(finding.rule)) return finding;
+      return { ...finding, label: relabelled(finding.label, finding.kind, labels) };
+    },
     own,
     builtIn,
   };
@@ -94,13 +103,12 @@ function relabelled(label: string | null, kind: FindingKind, labels: Labels): st
 
 /** Over everything that decides what is found and what becomes of it. What the file leaves out stands in it as its default. */
 function rulesHash(written: RulesFile | null): string {
-  const builtIn = BUILT_IN_RULES.map(({ id, kind, label, what }): JsonObject => ({ id, kind, label, what }));
   const tools = written === null ? [] : Object.entries(written.tools).sort(([a], [b]) => (a < b ? -1 : 1));
   const file = written === null ? null : { ...written, tools };
   return digest(
     canonicalSorted({
       rules: 1,
-      built_in: builtIn,
+      built_in: BUILT_IN_DESCRIPTION,
       settings: { ...BUILT_IN_SETTINGS, linkHosts: [...BUILT_IN_SETTINGS.linkHosts] },
       labels: { ...BUILT_IN_LABELS },
       file: file as JsonObject | null,
@@ -125,7 +133,7 @@ function checkLabels({ rules, labels }: RulesFile, ranks: Ranks, report: Report)
 
 /** An id says in entries which rule it was, so that none stands for two. */
 function checkIds({ rules, off }: RulesFile, report: Report): void {
-  const builtIn = BUILT_IN_RULES.map(({ id }) => id);
+  const builtIn = builtInList().map(({ id }) => id);
   for (const [index, { id }] of rules.entries()) {
     const path = `rules[${index}].id`;
     if (builtIn.includes(id)) report(path, 'is the id of a built-in rule; choose another one');
@@ -136,14 +144,9 @@ function checkIds({ rules, off }: RulesFile, report: Report): void {
 }
 
 /** Settings for what the catalog lacks are a misspelt name, and what was meant would be inspected without them. */
-function checkNames({ tools }: RulesFile, catalog: NonNullable<RulesAround['catalog']>, report: Report): void {
-  const names = [...catalog.tools, ...catalog.resources, ...catalog.prompts].map(({ name }) => name);
+function checkNames({ tools }: RulesFile, catalog: Named, report: Report): void {
+  const names = namesIn(catalog);
   for (const name of Object.keys(tools))
     if (!names.includes(name))
       report(`tools.${name}`, `is no tool, resource or prompt of the catalog${hint(name, names)}`);
-}
-
-function hint(name: string, known: readonly string[]): string {
-  const close = nearest(name, known);
-  return close === null ? '' : `; the nearest is ${close}`;
 }

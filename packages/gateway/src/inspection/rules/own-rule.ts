@@ -8,6 +8,7 @@ export interface OwnRule {
   id: string;
   kind: FindingKind;
   label: string | null;
+  pattern: string;
   scan: Scan;
   /** How many texts it was tried with. */
   tests: number;
@@ -31,7 +32,9 @@ export function ownRule(given: WrittenRule, path: string, kindLabel: string | nu
       .filter((span) => near?.(text, span) ?? true)
       .map(({ start, end }): TextFinding => ({ kind, rule: id, start, end, via: [], label, instead: null }));
   const { match, pass } = given.tests;
-  return testsPass(given, path, scan, report) ? { id, kind, label, scan, tests: match.length + pass.length } : null;
+  return testsPass(given, path, scan, report)
+    ? { id, kind, label, pattern: given.pattern, scan, tests: match.length + pass.length }
+    : null;
 }
 
 function testsPass({ tests }: WrittenRule, path: string, scan: Scan, report: Report): boolean {

@@ -1,4 +1,5 @@
 import { RE2JS, RE2JSException } from 're2js';
+import { GatewayError } from '../../errors.ts';
 import { MATCH_SPAN } from '../types.ts';
 import { matchLength } from './match-length.ts';
 
@@ -46,7 +47,7 @@ function compiledPattern(pattern: string, ignoreCase: boolean): RE2JS | string {
 
 /**
  * A search goes on behind the first character of what was found: going on behind its end would make what is found depend on where the
- * search began. @throws RangeError where matches overlap so much that this is not linear any more
+ * search began. @throws GatewayError INSPECTION_FAILED where matches overlap so much that this is not linear any more
  */
 function spansOf(pattern: RE2JS, text: string): Span[] {
   const found: Span[] = [];
@@ -57,7 +58,7 @@ function spansOf(pattern: RE2JS, text: string): Span[] {
   while (from <= text.length && matcher.find(from)) {
     const [start, end] = [matcher.start(), matcher.end()];
     left -= end - start;
-    if (left < 0) throw new RangeError('the matches of an operator rule overlap too much');
+    if (left < 0) throw new GatewayError('INSPECTION_FAILED', 'matches of an operator’s rule overlap too much');
     if (end > covered) found.push({ start, end });
     covered = Math.max(covered, end);
     from = start + ((text.codePointAt(start) ?? 0) > 0xffff ? 2 : 1);

@@ -1,3 +1,4 @@
+import { LABELS } from '../detectors/rule.ts';
 import { FINDING_KINDS, type FindingKind, type InspectionSettings, type Outcome, type SchemaMode } from '../types.ts';
 
 /** How answers are inspected where no operator says otherwise. */
@@ -20,10 +21,7 @@ export const BUILT_IN_SETTINGS: InspectionSettings = {
 
 /** The sensitivity label that a finding of a kind gives, where nothing else is said. */
 export const BUILT_IN_LABELS: Readonly<Record<FindingKind, string | null>> = {
-  personal: 'pii',
-  payment: 'pii',
-  health: 'hipaa_phi',
-  secret: 'confidential',
+  ...LABELS,
   injection: null,
   concealed: null,
   link: null,
