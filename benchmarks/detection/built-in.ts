@@ -1,13 +1,11 @@
 import { encodedRuns } from '../../packages/gateway/src/inspection/decoding/encoded-runs.ts';
-import { scanValues } from '../../packages/gateway/src/inspection/detectors/scan-values.ts';
+import { composed } from '../../packages/gateway/src/inspection/composed.ts';
 import { type Inspecting, inspecting } from '../../packages/gateway/src/inspection/inspector.ts';
 import { judge } from '../../packages/gateway/src/inspection/judge.ts';
 import { normalised } from '../../packages/gateway/src/inspection/normal/normalised.ts';
 import { builtInRules } from '../../packages/gateway/src/inspection/rules/load.ts';
 import type { Outcome } from '../../packages/gateway/src/inspection/types.ts';
 import type { Subject } from './subject.ts';
-
-const HOW: Inspecting = { normalised, encodedRuns, scans: [scanValues], rawScans: [] };
 
 export interface BuiltIn {
   subject: Subject;
@@ -19,8 +17,9 @@ export interface BuiltIn {
 export function builtIn(): BuiltIn {
   const rules = builtInRules();
   const settings = rules.settingsFor('any');
-  const subject: Subject = (text) => judge(atOnce(inspecting(text, HOW)).findings, settings, rules).findings;
-  return { subject, inspecting: HOW, outcomes: settings.outcomes };
+  const how: Inspecting = { ...composed([])(rules), normalised, encodedRuns };
+  const subject: Subject = (text) => judge(atOnce(inspecting(text, how)).findings, settings, rules).findings;
+  return { subject, inspecting: how, outcomes: settings.outcomes };
 }
 
 function atOnce<T>(work: Generator<void, T>): T {

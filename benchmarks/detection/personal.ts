@@ -1,3 +1,4 @@
+import { builtInList } from '../../packages/gateway/src/inspection/rules/built-in.ts';
 import type { TextFinding } from '../../packages/gateway/src/inspection/types.ts';
 import { type Corpus, textOf } from './corpus.ts';
 import { PUBLISHED, referenceFindings, type TypedSpan } from './reference-patterns.ts';
@@ -23,8 +24,9 @@ const TYPES: Readonly<Record<string, string>> = {
   'us-ssn': 'US_SSN',
   iban: 'IBAN_CODE',
   'payment-card-number': 'CREDIT_CARD',
-  phone: 'PHONE_NUMBER',
+  'phone-number': 'PHONE_NUMBER',
   'ip-address': 'IP_ADDRESS',
+  'driving-licence': 'US_DRIVER_LICENSE',
 };
 
 interface Scores {
@@ -100,7 +102,7 @@ export function measurePersonal(corpus: Corpus, subject: Subject): PersonalRepor
 function rowOf(type: string, sentences: readonly Sentence[], belongs: (type: string) => boolean): PersonalRow {
   return {
     type,
-    covered: Object.values(TYPES).includes(type),
+    covered: builtInList().some(({ id }) => TYPES[id] === type),
     ours: scores(sentences, (sentence) => sentence.ours, belongs),
     simple_patterns: scores(sentences, (sentence) => sentence.simple, belongs),
     reference_published: PUBLISHED[type] ?? null,
