@@ -115,10 +115,14 @@ for (const family of FAMILIES) {
   }
 
   test(`where the tool's stream is buffered, nothing is said before its answer may be released: ${family} agent`, () => {
-    const talking = ({ progress, log, params }: Moment) => {
+    const talking = ({ progress, log, params, gone }: Moment) => {
       progress(1, 'Processing 1 of 3');
       log('info', 'connected');
-      const { secret } = params.arguments as Values;
+      const { secret, said } = params.arguments as Values;
+      if (said === true) {
+        for (const half of HALVES) log('info', half);
+        return gone.then(() => none);
+      }
       return { content: [{ type: 'text', text: secret === true ? HALVES.join('') : 'done' }] };
     };
     const inspection = 'tools: { work: { stream: buffered, outcomes: { secret: deny } } }';
@@ -127,6 +131,9 @@ for (const family of FAMILIES) {
       const denied = await agent.request('tools/call', { ...CALL, arguments: { secret: true } }, wanted(family));
       assert.equal(codeOf(denied), 'RESPONSE_CONTENT_REFUSED');
       assert.equal(denied.error?.data?.mid_stream, undefined);
+      const ended = await agent.request('tools/call', { ...CALL, arguments: { said: true } }, wanted(family));
+      assert.equal(codeOf(ended), 'RESPONSE_CONTENT_REFUSED');
+      assert.equal(ended.error?.data?.mid_stream, true);
       assert.deepEqual(words(agent), []);
       const reply = await agent.request('tools/call', CALL, wanted(family));
       assert.deepEqual(words(agent), ['Processing 1 of 3', 'connected']);
@@ -137,6 +144,7 @@ for (const family of FAMILIES) {
         entries.map(({ detail }) => [detail?.notices_relayed, detail?.notices_withheld]),
         [
           [undefined, 2],
+          [undefined, 4],
           [2, undefined],
         ],
       );

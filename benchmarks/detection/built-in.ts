@@ -1,5 +1,5 @@
-import { encodedRuns } from '../../packages/gateway/src/inspection/decoding/encoded-runs.ts';
 import { composed } from '../../packages/gateway/src/inspection/composed.ts';
+import { encodedRuns } from '../../packages/gateway/src/inspection/decoding/encoded-runs.ts';
 import { type Inspecting, inspecting } from '../../packages/gateway/src/inspection/inspector.ts';
 import { judge } from '../../packages/gateway/src/inspection/judge.ts';
 import { normalised } from '../../packages/gateway/src/inspection/normal/normalised.ts';

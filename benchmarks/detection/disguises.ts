@@ -34,11 +34,16 @@ export function measureDisguises(subject: Subject): DisguisesReport {
   const of = composed.reduce((sum, row) => sum + row.found.of, 0);
   const clean = CARRIERS.filter(([before, after]) => subject(before + after).some(instructs)).length;
   return {
-    single: Object.entries(OBFUSCATIONS).map(([name, disguise]) => rowOf(subject, name, disguise)),
+    single: singleDisguises(subject),
     composed: share(found, of),
     composed_missed: composed.filter(({ missed }) => missed.length > 0),
     carriers: share(clean, CARRIERS.length),
   };
+}
+
+/** Every known trigger under each obfuscation by itself. */
+export function singleDisguises(subject: Subject): DisguiseRow[] {
+  return Object.entries(OBFUSCATIONS).map(([name, disguise]) => rowOf(subject, name, disguise));
 }
 
 function rowOf(subject: Subject, name: string, disguise: Obfuscation): DisguiseRow {

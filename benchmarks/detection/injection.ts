@@ -11,7 +11,7 @@ export interface InjectionReport {
   spliced: SplicedRow[];
 }
 
-interface BenignRow {
+export interface BenignRow {
   dataset: string;
   path: string;
   false_positives: Share;
@@ -37,18 +37,21 @@ interface SplicedRow {
 
 /** Instructions in texts: known triggers in disguise, and the corpora by what their index says of their labels. */
 export function measureInjection(corpus: Corpus, subject: Subject): InjectionReport {
-  const sources = corpus.of('injection');
-  const labelled = (by: string): Source[] => sources.filter(({ label }) => label?.startsWith(by) === true);
+  const benign = labelled(corpus, 'all benign');
   return {
     known_triggers: measureDisguises(subject),
-    benign: benignRows(corpus, labelled('all benign'), subject),
-    labelled: labelled('label:').map((source) => labelledRow(corpus, source, subject)),
-    spliced: labelled('all attacks').flatMap((source) => spliced(corpus, source, labelled('all benign'), subject)),
+    benign: measureBenign(corpus, subject),
+    labelled: labelled(corpus, 'label:').map((source) => labelledRow(corpus, source, subject)),
+    spliced: labelled(corpus, 'all attacks').flatMap((source) => spliced(corpus, source, benign, subject)),
   };
 }
 
+const labelled = (corpus: Corpus, by: string): Source[] =>
+  corpus.of('injection').filter(({ label }) => label?.startsWith(by) === true);
+
 /** Each file, and before them each data set; a text that occurs twice is counted once. */
-function benignRows(corpus: Corpus, sources: readonly Source[], subject: Subject): BenignRow[] {
+export function measureBenign(corpus: Corpus, subject: Subject): BenignRow[] {
+  const sources = labelled(corpus, 'all benign');
   const datasets = [...new Set(sources.map(({ dataset }) => dataset))];
   const texts = (of: readonly Source[]): Set<string> => new Set(of.flatMap((source) => corpus.texts(source)));
   const whole = datasets.map((dataset) =>

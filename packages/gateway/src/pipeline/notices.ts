@@ -60,7 +60,7 @@ export class Notices {
 
   take(notice: Notice): void {
     const { notices } = this.#record;
-    const isOver = this.#refusal !== null || notices.relayed + notices.withheld >= MAX_RELAYED;
+    const isOver = notices.relayed + notices.withheld >= MAX_RELAYED;
     // Until it is passed on.
     notices.withheld += 1;
     const size = textOf(notice).length;

@@ -32,7 +32,6 @@ const MAX_HELD_BUFFERED = 1024;
 const MAX_UNITS = 256 * 1024;
 /** Places in logs that are read one by one; what is said at others is read together. */
 const MAX_CHANNELS = 32;
-const OTHER_CHANNEL = 'other';
 
 interface Held {
   notice: Notice;
@@ -53,6 +52,7 @@ export class NoticeWindow {
   readonly #how: Inspecting;
   readonly #holding: Holding;
   readonly #channels = new Map<string, View<Held>>();
+  readonly #others = new View<Held>('');
   /** Everything that is said, as lines. */
   readonly #lines = new View<Held>('\n');
   #held: Held[] = [];
@@ -100,7 +100,7 @@ export class NoticeWindow {
   #channel(name: string): View<Held> {
     const known = this.#channels.get(name);
     if (known !== undefined) return known;
-    if (this.#channels.size > MAX_CHANNELS) return this.#channel(OTHER_CHANNEL);
+    if (this.#channels.size === MAX_CHANNELS) return this.#others;
     const fresh = new View<Held>('');
     this.#channels.set(name, fresh);
     return fresh;
@@ -137,7 +137,7 @@ export class NoticeWindow {
   }
 
   #views(): View<Held>[] {
-    return [this.#lines, ...this.#channels.values()];
+    return [this.#lines, this.#others, ...this.#channels.values()];
   }
 
   #isFull(units: number): boolean {
