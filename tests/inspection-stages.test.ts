@@ -380,3 +380,65 @@ test('the id of a task is nobody’s to see, so that nothing is found in it', ()
       );
     },
   ));
+
+test('an exposure that is reset while an answer is looked through is not shown that answer [D-47]', () => {
+  let now = 0;
+  const slow: Scan = () => {
+    now += 10;
+    return [];
+  };
+  let reset = async (): Promise<void> => {};
+  const deps = { scans: [slow], monotonic: () => now, turn: () => reset() };
+  return withPeers(setup({ deps }), async (bed) => {
+    const agent = await bed.agent('handshake');
+    const call = (answer: Values) => agent.request('tools/call', { name: 'echo', arguments: { answer } });
+    const { session_id } = receiptOf(await call(said('x')));
+    reset = async () => {
+      reset = async () => {};
+      const path = `/operator/v1/sessions/${session_id}/reset`;
+      assert.equal((await bed.bed.operator('POST', path, { reason: 'in the test' })).status, 200);
+    };
+    assert.equal(codeOf(await call(said('x'.repeat(40_000)))), 'EGRESS_DENIED');
+    assert.ok((await call(said('x'))).result);
+  });
+});
+
+/** Asks the user with these params, and answers with what it is told. */
+const elicits =
+  (params: Values) =>
+  (peer: PeerServer): void =>
+    void peer.on('tools/call', async ({ ask }) => said(JSON.stringify(await ask('q', 'elicitation/create', params))));
+
+for (const family of ['handshake', 'modern'] as const) {
+  test(`a question is asked without what is taken out of it, raises the class by what stays, and is refused where nothing is left to ask: ${family}`, () => {
+    const requestedSchema = { type: 'object', properties: { city: { type: 'string' } } };
+    const form = { message: 'MARK for ada@analytical.example?', requestedSchema };
+    const address = { mode: 'url', message: 'log in', url: 'https://MARK.login.example/', elicitationId: 'e' };
+    const inspection = file('rules:', rule('mark', 'secret', 'MARK'));
+    const server = (params: Values) => ({ main: { family, asks: ['elicit'], script: elicits(params) } });
+    const answer = (): Values => ({ action: 'accept', content: { city: 'Paris' } });
+    return withPeers(setup({ servers: server(form), inspection }), async (bed) => {
+      const agent = await bed.agent(family, { capabilities: ABLE, answer });
+      const reply = await agent.complete('tools/call', { name: 'echo', arguments: {} });
+      assert.match(JSON.stringify(reply.result), /Paris/);
+      assert.equal(agent.asked.items[0]?.params.message, '[redacted: mark] for ada@analytical.example?');
+      assert.equal(agent.bodies.join().includes('MARK'), false);
+      bed.peer.scripts.clear();
+      elicits(address)(bed.peer);
+      const refused = await agent.complete('tools/call', { name: 'echo', arguments: {} });
+      assert.equal(agent.asked.items.length, 1);
+      const { session_id } = receiptOf(refused);
+      await bed.endSession(agent, session_id);
+      const asked = (await bed.entries(session_id)).filter(({ action }) => action === 'elicit');
+      const looked = asked.filter(({ detail }) => detail?.stage !== 'answered');
+      assert.deepEqual(
+        looked.map(({ policy_decision: decision, detail }) => [decision, detail?.taken_out, detail?.error_code]),
+        [
+          ['redact', 'mark:1', undefined],
+          ['deny', 'mark:1', 'ASK_REFUSED'],
+        ],
+      );
+      assert.equal(looked[0]?.session_sensitivity_after, 'pii');
+    });
+  });
+}
