@@ -27,6 +27,9 @@ const streaming = (
     ...more,
   }) satisfies PeerSetup;
 
+/** The operator's file with these settings. */
+const settings = (lines: string): string => `inspection: 1\nversion: "1"\n${lines}\n`;
+
 const wanted = (family: Family) =>
   family === 'modern' ? { progressToken: 'p', 'io.modelcontextprotocol/logLevel': 'info' } : { progressToken: 'p' };
 
@@ -95,7 +98,7 @@ for (const family of FAMILIES) {
         cancelled.resolve();
         return none;
       };
-      const inspection = 'defaults: { outcomes: { secret: deny } }';
+      const inspection = settings('defaults: { outcomes: { secret: deny } }');
       return withPeers(streaming(server, talking, { inspection }), async (bed) => {
         const agent = await agentOf(bed, family);
         const reply = await agent.request('tools/call', CALL, wanted(family));
@@ -125,7 +128,7 @@ for (const family of FAMILIES) {
       }
       return { content: [{ type: 'text', text: secret === true ? HALVES.join('') : 'done' }] };
     };
-    const inspection = 'tools: { work: { stream: buffered, outcomes: { secret: deny } } }';
+    const inspection = settings('tools: { work: { stream: buffered, outcomes: { secret: deny } } }');
     return withPeers(streaming(SERVERS[0], talking, { inspection }), async (bed) => {
       const agent = await agentOf(bed, family);
       const denied = await agent.request('tools/call', { ...CALL, arguments: { secret: true } }, wanted(family));
@@ -157,7 +160,7 @@ for (const family of FAMILIES) {
       progress(2, HALVES[1]);
       return none;
     };
-    const setup = { inspection: 'defaults: { outcomes: { secret: deny } }', config: 'mode: advisory' };
+    const setup = { inspection: settings('defaults: { outcomes: { secret: deny } }'), config: 'mode: advisory' };
     return withPeers(streaming(SERVERS[0], talking, setup), async (bed) => {
       const agent = await agentOf(bed, family);
       const reply = await agent.request('tools/call', CALL, wanted(family));

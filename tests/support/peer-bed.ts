@@ -44,7 +44,7 @@ export interface PeerSetup {
   policies?: Record<string, string>;
   /** Lines of cmcp.yaml added to the defaults. */
   config?: string;
-  /** Lines of the operator's inspection rules and settings; without them the built-in ones are in force. */
+  /** The operator's file of inspection; none where a test says nothing. */
   inspection?: string;
   /** Of the configuration, where the catalog has labels of its own. */
   vocabulary?: Record<string, number>;
@@ -80,10 +80,10 @@ export class PeerBed {
 
   static async create(setup: PeerSetup): Promise<PeerBed> {
     const peers = await listening(setup);
-    const named = setup.inspection === undefined ? [] : ['inspection: ./inspection.yaml'];
-    const bed = await TestBed.create({ tools: [], config: [setup.config ?? '', ...named].join('\n') });
+    const file = setup.inspection === undefined ? [] : ['inspection: ./inspection.yaml'];
+    const config = [...(setup.config === undefined ? [] : [setup.config]), ...file].join('\n');
+    const bed = await TestBed.create({ tools: [], ...(config === '' ? {} : { config }) });
     try {
-      await writeInspection(bed.folder, setup);
       await writeApproved(bed.folder, setup, peers);
       return new PeerBed(bed, peers, await bed.start(setup.deps ?? {}));
     } catch (error) {
@@ -241,12 +241,8 @@ const promptDefinition = ([name, { definition }]: [string, { definition?: Values
   ...definition,
 });
 
-async function writeInspection(folder: string, { inspection }: PeerSetup): Promise<void> {
-  if (inspection === undefined) return;
-  await writeFile(join(folder, 'inspection.yaml'), `inspection: 1\nversion: "1"\n${inspection}\n`);
-}
-
 async function writeApproved(folder: string, setup: PeerSetup, peers: Record<string, PeerServer>): Promise<void> {
+  if (setup.inspection !== undefined) await writeFile(join(folder, 'inspection.yaml'), setup.inspection);
   const labels = ({
     server = 'main',
     sensitivity = 'public',

@@ -4,6 +4,10 @@ import type { ValueRule } from './rule.ts';
 const health = (rule: Omit<ValueRule, 'kind'>): ValueRule => ({ ...rule, kind: 'health' });
 const ALONE = { words: /(?:^|[^\w-])$/, reach: 1 };
 
+/** Medicare leaves out letters that look like digits. */
+const LETTER = '[AC-HJKMNP-RT-Y]';
+const ANY = '[AC-HJKMNP-RT-Y0-9]';
+
 /** Identifiers by which the health of somebody is on record. */
 export const HEALTH_RULES: readonly ValueRule[] = [
   health({
@@ -25,9 +29,15 @@ export const HEALTH_RULES: readonly ValueRule[] = [
   health({
     id: 'us-medicare-beneficiary-id',
     what: 'US Medicare beneficiary identifier',
-    trigger: { digits: [1] },
-    pattern:
-      /[1-9][AC-HJKMNP-RT-Y][AC-HJKMNP-RT-Y0-9]\d-?[AC-HJKMNP-RT-Y][AC-HJKMNP-RT-Y0-9]\d-?[AC-HJKMNP-RT-Y]{2}\d\d(?!\w)/y,
+    trigger: { digits: [2], letters: 9 },
+    pattern: new RegExp(String.raw`[1-9]${LETTER}${ANY}\d${LETTER}${ANY}\d${LETTER}{2}\d\d(?!\w)`, 'y'),
+    before: ALONE,
+  }),
+  health({
+    id: 'us-medicare-beneficiary-id',
+    what: 'The same with its hyphens',
+    trigger: { digits: [2], letters: 11 },
+    pattern: new RegExp(String.raw`[1-9]${LETTER}${ANY}\d-${LETTER}${ANY}\d-${LETTER}{2}\d\d(?!\w)`, 'y'),
     before: ALONE,
   }),
   health({

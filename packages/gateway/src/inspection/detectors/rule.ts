@@ -70,10 +70,13 @@ export interface Before {
   reach: number;
 }
 
-/** Where a run of digits begins, if it has one of these lengths; a run of {@link LONGEST_RUN} or more counts as that. */
+/**
+ * Where a run of digits begins, if it has one of these lengths; a run of {@link LONGEST_RUN} or more counts as that. A short run counts
+ * where more digits may follow in groups.
+ */
 export interface DigitsTrigger {
   digits: readonly number[];
-  /** The pattern begins with so many letters right before the run. */
+  /** A letter stands before the run, of any length, and the pattern begins so many characters before it. */
   letters?: number;
   /** The pattern begins so many characters before the run, whatever they are. */
   back?: number;
