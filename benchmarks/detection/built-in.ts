@@ -1,8 +1,6 @@
 import { composed } from '../../packages/gateway/src/inspection/composed.ts';
-import { encodedRuns } from '../../packages/gateway/src/inspection/decoding/encoded-runs.ts';
 import { type Inspecting, inspecting } from '../../packages/gateway/src/inspection/inspector.ts';
 import { judge } from '../../packages/gateway/src/inspection/judge.ts';
-import { normalised } from '../../packages/gateway/src/inspection/normal/normalised.ts';
 import { builtInRules } from '../../packages/gateway/src/inspection/rules/load.ts';
 import type { Outcome } from '../../packages/gateway/src/inspection/types.ts';
 import type { Subject } from './subject.ts';
@@ -17,7 +15,7 @@ export interface BuiltIn {
 export function builtIn(): BuiltIn {
   const rules = builtInRules();
   const settings = rules.settingsFor('any');
-  const how: Inspecting = { ...composed([])(rules), normalised, encodedRuns };
+  const how = composed([])(rules);
   const subject: Subject = (text) => judge(atOnce(inspecting(text, how)).findings, settings, rules).findings;
   return { subject, inspecting: how, outcomes: settings.outcomes };
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { normalised } from '../inspection/normal/normalised.ts';
 import { builtInRules } from '../inspection/rules/load.ts';
 import type { Notice } from '../mcp/types.ts';
 import type { PathDeps } from './deps.ts';
@@ -16,7 +17,7 @@ function looking() {
     return [];
   };
   const how = {
-    normalised: (text: string) => ({ text, via: [], at: (offset: number) => offset }),
+    normalised,
     encodedRuns: () => [],
     scans: [scan],
     rawScans: [],
@@ -26,6 +27,8 @@ function looking() {
     name: 'work',
     session: { authority: { inspection: builtInRules() }, caller: { subject: 'someone' } },
     plan: null,
+    effective: null,
+    before: { class: 'public', rank: 0 },
     notices: { relayed: 0, withheld: 0 },
     inspected: new InspectedCall(true),
   };

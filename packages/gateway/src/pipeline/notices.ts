@@ -32,6 +32,8 @@ export class Notices {
   readonly #side: Side;
   readonly #show: () => Promise<void>;
   readonly #window: NoticeWindow;
+  /** The rank that the call is on record for before anything is shown. */
+  readonly #rank: number;
   readonly #over = new AbortController();
   /** In the order in which they came; resolves when the last is dealt with. */
   #line: Promise<void> = Promise.resolve();
@@ -43,6 +45,7 @@ export class Notices {
     this.#record = record;
     this.#side = side;
     this.#show = show;
+    this.#rank = (record.effective ?? record.before).rank;
     const settings = settingsOf(record);
     const how = deps.inspection.how(record.session.authority.inspection, settings);
     this.#window = new NoticeWindow(how, record.inspected.applied ? settings.stream : 'open');
@@ -95,7 +98,7 @@ export class Notices {
   async #looked(notice: Notice): Promise<Seen[]> {
     const { seen, found } = await this.#taken(notice);
     const judged = this.#judged(found);
-    const refusal = refusalOf(judged);
+    const refusal = judged.outcome === 'deny' ? refusalOf(judged) : null;
     if (refusal !== null) this.#refuse(refusal, judged);
     return seen;
   }
@@ -126,12 +129,10 @@ export class Notices {
       return;
     }
     if (judged.findings.length > 0) inspected.saw(judged, 0);
-    // What was said to nobody cannot be released later.
-    const { code, detail } = failure;
-    this.#refusal = code === 'RESPONSE_QUARANTINED' ? new GatewayError('RESPONSE_CONTENT_REFUSED', detail) : failure;
+    this.#refusal = failure;
     this.#record.endedMidStream = true;
     this.#over.abort();
-    throw this.#refusal;
+    throw failure;
   }
 
   async #pass({ notice, said, findings, notScanned }: Seen): Promise<void> {
@@ -139,6 +140,8 @@ export class Notices {
     const judged = this.#judged(findings);
     if (said !== null) inspected.saw(judged, notScanned);
     if (!this.#isAllowed(notice, judged, said === null)) return;
+    // Nobody can release later what was to be heard before the answer.
+    if (judged.outcome === 'quarantine' && inspected.applied) return;
     const taken = [...judged.removed, ...judged.kept.filter((finding) => this.#isAbove(finding))];
     const left = said === null ? null : await takeOut(this.#deps, this.#record, said, taken);
     if (!inspected.applied) this.#raise(judged.findings);
@@ -150,9 +153,7 @@ export class Notices {
 
   /** What a call may show is on record before anything is shown. More than that is for its answer to show. */
   #isAbove({ label }: Finding): boolean {
-    const { effective, before } = this.#record;
-    const rank = label === null ? 0 : (this.#deps.ranks.get(label) ?? Number.POSITIVE_INFINITY);
-    return rank > (effective ?? before).rank;
+    return label !== null && (this.#deps.ranks.get(label) ?? Number.POSITIVE_INFINITY) > this.#rank;
   }
 
   #raise(findings: readonly Finding[]): void {

@@ -4,6 +4,7 @@ import type { JsonValue } from '@cmcp/evidence';
 import fc from 'fast-check';
 import type { Notice } from '../../mcp/types.ts';
 import { type Inspecting, inspecting } from '../inspector.ts';
+import { normalised } from '../normal/normalised.ts';
 import { rewriting } from '../rewrite.ts';
 import { MATCH_SPAN, type Scan } from '../types.ts';
 import { type Holding, NoticeWindow, type Seen } from './notice-window.ts';
@@ -23,7 +24,7 @@ const scanFor =
     }));
 
 const HOW: Inspecting = {
-  normalised: (text) => ({ text, via: [], at: (offset) => offset }),
+  normalised,
   encodedRuns: () => [],
   scans: [scanFor(/KEY-[0-9a-f]{8}/g, 'key'), scanFor(/ignore\s+all\s+instructions/g, 'override')],
   rawScans: [],
