@@ -430,6 +430,7 @@ export class Gateway {
       trustLevel,
       policy: runtime.policy,
       exceptions: runtime.exceptions,
+      quarantine: runtime.quarantine,
     });
   }
 

@@ -15,6 +15,7 @@ import { withoutForbiddenLinks } from './links.ts';
 import { labelsOf, lookAt, raisedBy, refusalOf, settingsOf, takeOut } from './look.ts';
 import { payloadDigest } from './payload-digest.ts';
 import type { Plan } from './plan.ts';
+import { hold } from './quarantine.ts';
 import type { CallRecord } from './record.ts';
 import { redact } from './redact.ts';
 import { labelsIn, requireFits, structured } from './structure.ts';
@@ -37,7 +38,10 @@ export async function inspect(
   requireGeneration(deps, record);
   const [refusal] = looked.refusals;
   const denied = failureIn(() => decideAnswer(deps, record, plan, request, looked));
-  if (refusal !== undefined) await withhold(deps, record, answer, refusal);
+  // What policy withholds is not held for a release that would come to nothing.
+  if (refusal?.code === 'RESPONSE_QUARANTINED' && denied !== null) throw denied;
+  if (refusal !== undefined)
+    await withhold(deps, record, refusal, () => hold(deps, record, plan, request, answer, looked.judged));
   if (denied !== null) throw denied;
   const left = await released(deps, record, plan, looked);
   requireGeneration(deps, record);
@@ -105,16 +109,19 @@ function contentOf(answer: Answer): JsonObject | null {
 }
 
 /** @throws GatewayError the refusal, except where the mode does not enforce: then the call is marked */
-async function withhold(deps: PathDeps, record: CallRecord, answer: Answer, refusal: GatewayError): Promise<void> {
+async function withhold(
+  deps: PathDeps,
+  record: CallRecord,
+  refusal: GatewayError,
+  keep: () => Promise<void>,
+): Promise<void> {
   const { mode } = deps.config;
   if (!enforces(mode)) {
     record.wouldHaveDenied = true;
     if (speaks(mode)) deps.report('call.would_deny', record.callId, `${refusal.code}: ${refusal.detail}`);
     return;
   }
-  if (refusal.code !== 'RESPONSE_QUARANTINED') throw refusal;
-  if (deps.inspection.keep === null) throw new GatewayError('RESPONSE_CONTENT_REFUSED', refusal.detail);
-  await deps.inspection.keep(record, answer);
+  if (refusal.code === 'RESPONSE_QUARANTINED') await keep();
   throw refusal;
 }
 
