@@ -10,7 +10,7 @@ import { cmcpInProcess } from './support/cli-in-process.ts';
 import { ALLOW_ALL, OPERATOR_TOKEN, OTHER_TOKEN, TestBed } from './support/gateway.ts';
 import { ManualTime } from './support/manual-time.ts';
 import { text } from './support/scripted-server.ts';
-import { callEntries, sessionFile, verifyStored } from './support/session-files.ts';
+import { callEntries, closedFile, sessionFile, verifyStored } from './support/session-files.ts';
 import { timed } from './support/timed-gateway.ts';
 
 const MINUTE = 60_000;
@@ -243,6 +243,48 @@ test('policy decides on a released answer as on any other', () =>
     await gateway.reload();
     assert.equal((await refused(ask())).data.error_code, 'EGRESS_DENIED', 'what policy withholds is not held');
     assert.deepEqual((await bed.operator('GET', ROUTE)).body, { items: [] });
+  }));
+
+test('an answer that was released is withheld all the same where policy has it so by then', () =>
+  scene(async ({ bed, gateway, ask, held, post }) => {
+    const answer = bed.server.answer;
+    const egress =
+      'forbid (principal, action, resource) when { context has response && context.session.max_class_rank > 0 };';
+    await bed.writePolicies({ ...ALLOW_ALL, 'egress.cedar': egress });
+    await gateway.reload();
+    const id = await held();
+    bed.server.answer = () => Promise.resolve(text('write to jane.doe@corp.example.com'));
+    await ask(undefined, { of: 'b' });
+    bed.server.answer = answer;
+    await post(id, 'release');
+    const sent = bed.server.calls.length;
+    assert.equal((await refused(ask())).data.error_code, 'EGRESS_DENIED');
+    assert.equal(bed.server.calls.length, sent);
+    assert.deepEqual((await bed.operator('GET', ROUTE)).body, { items: [] });
+  }));
+
+test('an answer to a call that was in flight when other rules were activated is held, and can be released to nobody', () =>
+  scene(async ({ bed, gateway, started, other, ask, post }) => {
+    const watched = (await refused(ask(other))).data['io.cmcp/call'] as { session_id: string };
+    const answer = bed.server.answer;
+    const reached = Promise.withResolvers<void>();
+    const go = Promise.withResolvers<void>();
+    bed.server.answer = async (...call) => {
+      reached.resolve();
+      await go.promise;
+      return await answer(...call);
+    };
+    const inFlight = refused(ask());
+    await reached.promise;
+    await writeFile(join(bed.folder, 'inspection.yaml'), rules('two'));
+    const reloading = gateway.reload();
+    // Its session is closed in the turn in which the other rules are put in force.
+    await closedFile(started, watched.session_id);
+    go.resolve();
+    const { data } = await inFlight;
+    await reloading;
+    assert.equal(data.error_code, 'RESPONSE_QUARANTINED');
+    assert.match(String((await post(String(data.quarantine_id), 'release')).body.detail), /nothing is held/);
   }));
 
 test('in advisory mode nothing is held: it is passed and recorded as it would have been', () =>
