@@ -21,7 +21,7 @@ const scanFor =
     }));
 
 const plain = (...scans: Scan[]): Inspecting => ({
-  normalised: (text) => ({ text, via: [], at: (offset) => offset }),
+  normalised: (text) => ({ text, via: [], at: (offset) => offset, within: () => [] }),
   encodedRuns: () => [],
   scans,
   rawScans: [],
@@ -184,8 +184,10 @@ test('what hides something hides only what it stands in', () => {
     ...plain(scanFor(/orders/g, 'orders', 'injection')),
     normalised: (text) => {
       const kept = [...text].flatMap((char, index) => (char === '~' ? [] : [{ char, index }]));
-      const via = kept.length < text.length ? (['invisible'] as const) : [];
-      return { text: kept.map(({ char }) => char).join(''), via, at: (at) => kept[at]?.index ?? text.length };
+      const at = (offset: number): number => kept[offset]?.index ?? text.length;
+      const within = (start: number, end: number) =>
+        at(end) - at(start) > end - start ? (['invisible'] as const) : [];
+      return { text: kept.map(({ char }) => char).join(''), via: [], at, within };
     },
   };
   const seen = found(['~ orders', 'or~ders'], how).map(({ kind, start, end }) => [kind, start, end]);

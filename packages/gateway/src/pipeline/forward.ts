@@ -4,6 +4,7 @@ import { GatewayError } from '../errors.ts';
 import { type Answer, asking, releasable, releasableError } from '../inspection/response.ts';
 import type { Ask } from '../mcp/asks.ts';
 import type { GovernedRequest } from '../mcp/types.ts';
+import { enforces } from '../policy/mode.ts';
 import { higher } from '../session/exposure.ts';
 import { type UpstreamRequest, type UpstreamResult, UpstreamRpcError } from '../upstream/types.ts';
 import { Asks } from './asks.ts';
@@ -11,6 +12,7 @@ import type { PathDeps } from './deps.ts';
 import { comparedUpstream, requireUnchanged } from './drift.ts';
 import { recordException } from './exception.ts';
 import { exitOf } from './exits.ts';
+import { settingsOf } from './look.ts';
 import { Notices } from './notices.ts';
 import type { Plan } from './plan.ts';
 import { recordProvenance } from './provenance.ts';
@@ -75,7 +77,7 @@ async function exchange(
     const upstream = await comparedUpstream(deps, record, plan);
     requireUnchanged(record, plan);
     if (side.signal.aborted) throw new GatewayError('CALL_CANCELLED', 'before it was sent');
-    const answered = upstream.send(upstreamRequest(record, plan, request, side, { notices, asks, round }));
+    const answered = upstream.send(upstreamRequest(deps, record, plan, request, side, { notices, asks, round }));
     // Batched durability syncs the intent while the server works; both must be done before a reply.
     const intended = strict ? null : intent();
     const [answer] = await Promise.all([answerOf(answered), intended]);
@@ -137,6 +139,7 @@ async function answersOf(asks: Asks, returning: Returning | null): Promise<Upstr
 }
 
 function upstreamRequest(
+  deps: PathDeps,
   record: CallRecord,
   plan: Plan,
   request: GovernedRequest,
@@ -151,6 +154,8 @@ function upstreamRequest(
     method: plan.method,
     params: { ...plan.params, ...answers },
     inputSchema: plan.inputSchema,
+    // Where nothing is withheld, all of it is read.
+    maxBytes: enforces(deps.config.mode) ? settingsOf(record).maxBytes : null,
     trace: request.trace,
     signal: side.signal,
     abilities: side.abilities,

@@ -35,7 +35,6 @@ export async function inspect(
   requireGeneration(deps, record);
   if (answer.kind === 'result' && answer.type === 'complete') requirePinnedContent(record, plan, answer.result);
   const looked = await stagesOf(deps, record, plan, answer);
-  requireGeneration(deps, record);
   const [refusal] = looked.refusals;
   const denied = failureIn(() => decideAnswer(deps, record, plan, request, looked));
   // What policy withholds is not held for a release that would come to nothing.
@@ -44,7 +43,6 @@ export async function inspect(
     await withhold(deps, record, refusal, () => hold(deps, record, plan, request, answer, looked.judged));
   if (denied !== null) throw denied;
   const left = await released(deps, record, plan, looked);
-  requireGeneration(deps, record);
   if (left !== answer && left.kind === 'result') record.responseHash = payloadDigest(record.salt, left.text);
   return left;
 }

@@ -38,5 +38,5 @@ function sightsOf(redactions: readonly Redaction[], view: SchemaView | null, ran
 
 /** What approved structure an answer has: that of the tool; a resource or a prompt has none. */
 function approvedView({ asked }: Plan): SchemaView | null {
-  return 'tool' in asked && asked.tool.structure !== null ? asked.tool.structure.view() : null;
+  return 'tool' in asked && asked.tool.structure !== null ? asked.tool.structure.view : null;
 }

@@ -103,11 +103,23 @@ export function isCommonCard(digits: string): boolean {
   return isOf(digits, COMMON);
 }
 
+/** Any number under an industry identifier of banks and travel (ISO/IEC 7812), for where a card is spoken of. */
+const NAMED: readonly Issuer[] = [...ALL, { prefixes: [[3, 6]], lengths: [13, 14, 15, 16, 17, 18, 19] }];
+
 /** How much of a text of digits in groups, from its beginning, is a card's number: whole groups, as many as may be. */
 export function cardLength(value: string): number {
+  return lengthOf(value, ALL);
+}
+
+/** The same where a word for a card stands beside it. */
+export function namedCardLength(value: string): number {
+  return lengthOf(value, NAMED);
+}
+
+function lengthOf(value: string, issuers: readonly Issuer[]): number {
   for (let end = value.length; end > 0; end = value.slice(0, end).search(/[ .-]+\d+$/)) {
     const digits = value.slice(0, end).replace(/[ .-]/g, '');
-    if (digits.length <= 19 && isOf(digits, ALL)) return end;
+    if (digits.length <= 19 && isOf(digits, issuers)) return end;
   }
   return 0;
 }

@@ -1,9 +1,9 @@
-import { cardLength, isCommonCard } from './card.ts';
+import { cardLength, isCommonCard, namedCardLength } from './card.ts';
 import { weighted } from './check-digits.ts';
 import { ibanLength } from './iban.ts';
 import { runs, type ValueRule } from './rule.ts';
 
-const CARD_WORDS = /\b(?:cards?|credit|debit|cc|visa|master ?card|maestro|amex|american express|diners|jcb|pan)\b/i;
+const CARD_WORDS = /card|credit|debit|\b(?:cc|visa|maestro|amex|american express|diners|jcb|pan)\b/i;
 
 const CARD: Pick<ValueRule, 'id' | 'kind'> = { id: 'payment-card-number', kind: 'payment' };
 
@@ -28,7 +28,7 @@ export const PAYMENT_RULES: readonly ValueRule[] = [
     what: 'Payment card beside a word for one: rarer lengths, any groups',
     trigger: { digits: runs(1, 19) },
     pattern: /\d(?:[ -]?\d){11,22}(?!\d)/y,
-    valid: cardLength,
+    valid: namedCardLength,
     context: CARD_WORDS,
   },
   {
@@ -55,7 +55,7 @@ export const PAYMENT_RULES: readonly ValueRule[] = [
     trigger: { digits: [9] },
     pattern: /\d{9}/y,
     valid: isRoutingNumber,
-    context: /\b(?:aba|routing|rtn|transit (?:number|no))\b/i,
+    context: /routing|\b(?:aba|rtn|transit (?:number|no))\b/i,
   },
   {
     id: 'bitcoin-wallet-key',

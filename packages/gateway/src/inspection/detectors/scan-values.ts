@@ -1,5 +1,5 @@
 import type { Scan, TextFinding } from '../types.ts';
-import { CONTEXT_REACH, GLUE_REACH, LABELS, type ValueRule } from './rule.ts';
+import { type Before, CONTEXT_REACH, GLUE_REACH, LABELS, type ValueRule } from './rule.ts';
 import { VALUE_RULES } from './rules.ts';
 import { patternStart, triggerFinder } from './triggers.ts';
 import { withoutYielding } from './yielding.ts';
@@ -49,11 +49,16 @@ function matchAt(text: string, at: number, rule: ValueRule): Span | null {
   return rule.glued ? widened(text, start, end) : { start, end };
 }
 
-function inContext(text: string, start: number, end: number, { context, before }: ValueRule): boolean {
-  if (before !== undefined && !before.words.test(text.slice(Math.max(0, start - before.reach), start))) return false;
+function inContext(text: string, start: number, end: number, { context, before, unless }: ValueRule): boolean {
+  if (before !== undefined && !isSaid(before, text, start)) return false;
+  if (unless !== undefined && isSaid(unless, text, start)) return false;
   if (context === undefined) return true;
   const around = text.slice(Math.max(0, start - CONTEXT_REACH), start);
   return context.test(around) || context.test(text.slice(end, end + CONTEXT_REACH));
+}
+
+function isSaid({ words, reach }: Before, text: string, start: number): boolean {
+  return words.test(text.slice(Math.max(0, start - reach), start));
 }
 
 const GLUE = /[A-Za-z0-9_-]/;

@@ -93,7 +93,9 @@ export const CLOUD_SECRETS: readonly ValueRule[] = [
     valid: looksRandom,
   },
   {
-    ...token('gcp-api-key', 'Google API key', 'aiza', /AIza[A-Za-z0-9_-]{35}/y),
+    // Such a key stands in public pages and apps, where it only names a project: it has to be called something.
+    ...token('gcp-api-key', 'Google API key beside a word for one', 'aizasy', /AIzaSy[A-Za-z0-9_-]{33}/y),
+    context: /key|token|secret|credential|auth|google|gcp|firebase|gemini|maps|places|youtube/i,
   },
   token('gcp-oauth-client-secret', 'Client secret of Google OAuth', 'gocspx-', /GOCSPX-[A-Za-z0-9_-]{28}/y),
   shortToken('gcp-oauth-access-token', 'Access token of Google OAuth', 'ya29.', /ya29\.[A-Za-z0-9_-]{20,1000}/y),
@@ -191,7 +193,7 @@ export const CLOUD_SECRETS: readonly ValueRule[] = [
       'hashicorp-tf-password',
       'Password in a Terraform file',
       ['administrator_login_password', 'master_password'],
-      '[^"\'\\s${}<>]{8,64}',
+      '[^"\'\\s<>{}$]{8,64}',
     ),
     before: { words: /(?:^|[^a-z])$/i, reach: 1 },
   },

@@ -1,6 +1,6 @@
-import { isPlaceholder, looksRandom } from './placeholder.ts';
+import { looksRandom } from './placeholder.ts';
 import type { Before, ValueRule } from './rule.ts';
-import { token, WORD_START } from './secret-rules.ts';
+import { token } from './secret-rules.ts';
 
 /** `curl` in the same command: lines that a backslash joins are one. */
 const IN_CURL: Before = { words: /\bcurl\b(?:[^\n\\]|\\[\s\S])*$/, reach: 1024 };
@@ -84,7 +84,7 @@ export const PLAIN_SECRETS: readonly ValueRule[] = [
       `(?:${CREDENTIAL_HEADERS}):\\s{0,6}(?:(?:basic|bearer|token|api-token|apikey|api-key|digest)\\s{1,6})?(?<value>[^\\s"'\\\\]{8,2000})`,
       'diy',
     ),
-    valid: looksRandom,
+    valid: isHeaderValue,
     before: IN_CURL,
   },
   {
@@ -123,8 +123,6 @@ export const PLAIN_SECRETS: readonly ValueRule[] = [
     yields: true,
   },
 ];
-void WORD_START;
-void isPlaceholder;
 
 function hasKeyBody(value: string): boolean {
   return /[A-Za-z0-9+/]{24}/.test(value.replace(/-----(?:BEGIN|END)[^-]{0,60}-----/g, ' ').replace(/\\[nr]/g, '\n'));
@@ -153,6 +151,11 @@ function isTemplate(text: string): boolean {
   return /^[$%]|\$\{|\$\(|\{\{|^\{[a-z_ .-]+\}$|^<|^\[|^\*+$|^x+$|your[-_]?|example|changeme|redacted|placeholder/i.test(
     text,
   );
+}
+
+/** Not a call, a template or a list that stands for a value. */
+function isHeaderValue(value: string): boolean {
+  return !/[{}()[\]<>$*]/.test(value) && looksRandom(value);
 }
 
 function isQuotedPair(quoted: string): boolean {

@@ -3,6 +3,7 @@ import { runs, type ValueRule } from './rule.ts';
 import { assigned, shortToken, token } from './secret-rules.ts';
 
 const UUID = '[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}';
+const HEX = [...'0123456789abcdef'];
 const HEX32 = '[a-f0-9]{32}';
 
 /** Credentials of model providers. */
@@ -52,7 +53,7 @@ export const MODEL_SECRETS: readonly ValueRule[] = [
   token('langsmith-api-key', 'API key of LangSmith', 'lsv2_', /lsv2_(?:pt|sk)_[a-f0-9]{32}_[a-f0-9]{10}/y),
   token('nvidia-api-key', 'API key of NVIDIA', 'nvapi-', /nvapi-[\w-]{64}/y),
   token('pinecone-api-key', 'API key of Pinecone', 'pcsk_', /pcsk_[A-Za-z0-9]{5,6}_[A-Za-z0-9]{60,66}/y),
-  assigned('cohere-api-token', 'API key of Cohere', ['cohere', 'co_api_key'], '[A-Za-z0-9]{40}'),
+  assigned('cohere-api-token', 'API key of Cohere', ['cohere'], '[A-Za-z0-9]{40}'),
   assigned('mistral-api-key', 'API key of Mistral', ['mistral'], '[A-Za-z0-9]{32}'),
 ];
 
@@ -178,7 +179,12 @@ export const SERVICE_SECRETS: readonly ValueRule[] = [
   shortToken('easypost-api-token', 'API key of EasyPost', 'ezak', /EZAK[A-Za-z0-9]{54}(?![A-Za-z0-9+/])/y),
   shortToken('easypost-test-api-token', 'Test API key of EasyPost', 'eztk', /EZTK[A-Za-z0-9]{54}(?![A-Za-z0-9+/])/y),
   token('duffel-api-token', 'API token of Duffel', 'duffel_', /duffel_(?:test|live)_[\w=-]{43}/iy),
-  shortToken('twilio-api-key', 'API key of Twilio', 'sk', /SK[0-9a-f]{32}(?![A-Za-z0-9])/y),
+  shortToken(
+    'twilio-api-key',
+    'API key of Twilio',
+    HEX.map((digit) => `sk${digit}`),
+    /SK[0-9a-f]{32}(?![A-Za-z0-9])/y,
+  ),
   assigned('twilio-auth-token', 'Auth token of Twilio', ['twilio'], HEX32),
   token('sendgrid-api-token', 'API key of SendGrid', 'sg.', /SG\.[\w-]{22}\.[\w-]{43}/y),
   token('sendinblue-api-token', 'API key of Brevo', 'xkeysib-', /xkeysib-[a-f0-9]{64}-[A-Za-z0-9]{16}/y),
@@ -219,7 +225,7 @@ export const SERVICE_SECRETS: readonly ValueRule[] = [
     pattern: /\d{15,16}(?:\||%7C)[\w-]{27,40}(?![\w-])/iy,
     valid: looksRandom,
   },
-  assigned('facebook-secret', 'App secret of Facebook', ['facebook', 'fb_app', 'meta_app'], HEX32),
+  assigned('facebook-secret', 'App secret of Facebook', ['facebook'], HEX32),
   token('intra42-client-secret', 'Client secret of 42', 's-s4t2', /s-s4t2(?:ud|af)-[a-f0-9]{64}/y),
   token(
     'age-secret-key',
@@ -231,10 +237,20 @@ export const SERVICE_SECRETS: readonly ValueRule[] = [
   token('dropbox-short-lived-api-token', 'Access token of Dropbox', 'sl.', /sl\.(?:u\.)?[\w=-]{130,1500}/y),
   assigned('twitch-api-token', 'Client secret of Twitch', ['twitch'], '[a-z0-9]{30}'),
   assigned('twitter-api-secret', 'API secret of X', ['twitter'], '[A-Za-z0-9]{50}'),
-  token('twitter-bearer-token', 'Bearer token of X', 'aaaaaaaaaaaaaaaaaaaaa', /A{21,22}[A-Za-z0-9%]{80,120}/y),
+  token('twitter-bearer-token', 'Bearer token of X', 'aaaaaaaaaaaaaaaaaaaaa', /(?<!A)A{21,22}[A-Za-z0-9%]{80,120}/y),
   assigned('linkedin-client-secret', 'Client secret of LinkedIn', ['linkedin'], '[A-Za-z0-9]{16}'),
-  assigned('sumologic-access-id', 'Access id of Sumo Logic', ['sumologic', 'sumo_'], 'su[A-Za-z0-9]{12}'),
-  assigned('sumologic-access-token', 'Access key of Sumo Logic', ['sumologic', 'sumo_'], '[A-Za-z0-9]{64}'),
+  assigned(
+    'sumologic-access-id',
+    'Access id of Sumo Logic',
+    ['sumologic', 'sumo_logic', 'sumo_access'],
+    'su[A-Za-z0-9]{12}',
+  ),
+  assigned(
+    'sumologic-access-token',
+    'Access key of Sumo Logic',
+    ['sumologic', 'sumo_logic', 'sumo_access'],
+    '[A-Za-z0-9]{64}',
+  ),
   assigned('hubspot-api-key', 'API key of HubSpot', ['hubspot'], UUID),
   shortToken(
     'hubspot-private-app-token',

@@ -157,7 +157,7 @@ test('numbers beyond what a double carries, and with exponents, are numbers', ()
     violationOf({ properties: { n: { type: 'integer', minimum: 2 } } }, parseJson(`{"n":${text}}`));
   for (const text of ['9007199254740993', '1e3', '2.0', '20E-1', '2']) assert.equal(given(text), null, text);
   for (const text of ['1.5', '-1e3', '-0', '1'.repeat(400)]) assert.notEqual(given(text), null, text);
-  const cents = { properties: { n: { multipleOf: 0.01 } } };
+  const cents = parseJson('{"properties":{"n":{"multipleOf":0.01}}}') as JsonObject;
   assert.equal(violationOf(cents, parseJson('{"n":4.35}')), null);
   assert.equal(violationOf(cents, parseJson('{"n":4.355}')), '#/properties/n/multipleOf');
 });

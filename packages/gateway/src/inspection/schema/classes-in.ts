@@ -15,7 +15,7 @@ export interface LabelledPlace {
 /** The labels of what is there in `value`, each once. Of alternatives in a schema every one counts. */
 export function classesIn({ view }: Structure, value: JsonValue): LabelledPlace[] {
   const found = new Map<string, LabelledPlace>();
-  collect(value, view(), [], found);
+  collect(value, view, [], found);
   return [...found.values()];
 }
 

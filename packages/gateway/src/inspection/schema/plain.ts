@@ -1,12 +1,11 @@
 import { isObject, JsonNumber, type JsonObject, type JsonValue, member, setMember } from '@cmcp/evidence';
+import { keyText } from './key-text.ts';
 import type { References } from './references.ts';
 import { subschemas } from './subschemas.ts';
 
-/** Keywords that say something of a value, and hold no schema. Annotations are left out; so is `format`, which is one. */
+/** Keywords that say something of a value, and hold neither schemas nor values. Annotations are left out; so is `format`, which is one. */
 const ASSERTIONS = [
-  'const',
   'dependentRequired',
-  'enum',
   'exclusiveMaximum',
   'exclusiveMinimum',
   'maxContains',
@@ -26,8 +25,11 @@ const ASSERTIONS = [
   'uniqueItems',
 ];
 
+/** What keywords of our own begin with. */
+export const OWN = 'x-cmcp-';
+
 /** The keyword under which each schema carries what checking a value against it costs. */
-export const EFFORT = 'x-cmcp-effort';
+export const EFFORT = `${OWN}effort`;
 
 /** Keywords for which every member of an object is looked at. */
 const PER_MEMBER = [
@@ -37,6 +39,20 @@ const PER_MEMBER = [
   'patternProperties',
   'propertyNames',
   'unevaluatedProperties',
+];
+
+/** Keywords that are looked through as a whole for each value. */
+const LOOKED_THROUGH = [
+  'allOf',
+  'anyOf',
+  'dependencies',
+  'dependentRequired',
+  'dependentSchemas',
+  'oneOf',
+  'patternProperties',
+  'prefixItems',
+  'properties',
+  'required',
 ];
 
 /** What checking a value costs, in steps: at all, for each member or item, and for every 16 units of a text. */
@@ -70,8 +86,18 @@ export function plainSchema(schema: JsonValue, references: References): unknown 
     const value = member(schema, keyword);
     if (value !== undefined) plain[keyword] = plainValue(value) as JsonValue;
   }
+  for (const keyword of ['const', 'enum']) {
+    const value = member(schema, keyword);
+    if (value !== undefined)
+      plain[OWN + keyword] = sameAs(keyword === 'enum' && Array.isArray(value) ? value : [value]);
+  }
   for (const { steps, schema: part } of subschemas(schema)) put(plain, schema, steps, plainSchema(part, references));
   return { ...plain, ...referring(schema, references, plain), [EFFORT]: effortOf(schema) };
+}
+
+/** Values as texts: the library looks for schemas in whatever objects it is given. */
+function sameAs(values: readonly JsonValue[]): string[] {
+  return values.map((value) => keyText(plainValue(value)));
 }
 
 /** Puts a schema where `steps` lead, with the lists of names that stand beside it in `dependencies`. */
@@ -104,13 +130,13 @@ function effortOf(schema: JsonObject): Effort & JsonObject {
   const patterns = member(schema, 'patternProperties');
   const ways = isObject(patterns) ? Object.keys(patterns).length : 0;
   return {
-    base: 1 + Object.values(schema).reduce<number>((sum, value) => sum + sizeOf(value), 0),
+    base: 1 + LOOKED_THROUGH.reduce((sum, key) => sum + sizeOf(member(schema, key)), 0),
     perMember: PER_MEMBER.some((key) => Object.hasOwn(schema, key)) ? 1 + 4 * ways : 0,
     perText: Object.hasOwn(schema, 'pattern') ? 16 : 1,
   };
 }
 
-function sizeOf(value: JsonValue): number {
+function sizeOf(value: JsonValue | undefined): number {
   if (Array.isArray(value)) return value.length;
   return isObject(value) ? Object.keys(value).length : 0;
 }

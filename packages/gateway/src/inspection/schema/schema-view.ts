@@ -1,14 +1,35 @@
 import { isObject, type JsonObject, type JsonValue, member } from '@cmcp/evidence';
 import { References } from './references.ts';
-import { isInPlace, subschemas } from './subschemas.ts';
+import { closes, isInPlace, subschemas } from './subschemas.ts';
 
 /** Whether a name fits a pattern of `patternProperties`; null: that is not known. */
 type Fits = (pattern: string, name: string) => boolean | null;
 
+/** Views that are kept for one schema. A value decides which come to be, and there may be very many. */
+const MAX_KEPT = 10_000;
+
 /** What is the same all over one schema. */
-interface Root {
-  references: References;
-  fits: Fits;
+class Root {
+  readonly references: References;
+  readonly fits: Fits;
+  readonly #numbers: ReadonlyMap<JsonValue, number>;
+  readonly #views = new Map<string, SchemaView>();
+
+  constructor(references: References, fits: Fits) {
+    this.references = references;
+    this.fits = fits;
+    this.#numbers = new Map([...references.schemas.values()].map((schema, index) => [schema, index]));
+  }
+
+  /** One view for the same schemas, wherever in a value they meet. */
+  view(schemas: readonly JsonValue[]): SchemaView {
+    const key = schemas.map((schema) => this.#numbers.get(schema)).join();
+    const known = this.#views.get(key);
+    if (known !== undefined) return known;
+    const view = new SchemaView(this, schemas);
+    if (this.#views.size < MAX_KEPT) this.#views.set(key, view);
+    return view;
+  }
 }
 
 /**
@@ -21,48 +42,60 @@ export class SchemaView {
   readonly schemas: readonly JsonObject[];
   /** Some schema that speaks of the value cannot be read: a reference leads to none. */
   readonly isObscure: boolean;
-  readonly #inside = new Map<string | number, SchemaView>();
+  /** Some schema forbids members that nothing names. */
+  readonly isClosed: boolean;
+  /** Of the members that schemas call by name. */
+  readonly #members = new Map<string, SchemaView | null>();
+  readonly #items: (SchemaView | undefined)[] = [];
+  readonly #listed: number;
 
-  private constructor(root: Root, schemas: readonly JsonValue[]) {
+  constructor(root: Root, schemas: readonly JsonValue[]) {
     const spread = spreadOut(root.references, schemas);
     this.#root = root;
     this.schemas = spread ?? [];
     this.isObscure = spread === null;
+    this.isClosed = this.schemas.some(closes);
+    this.#listed = Math.max(0, ...this.schemas.map((schema) => listed(schema).length));
+    for (const name of this.schemas.flatMap(propertyNames)) this.#members.set(name, null);
   }
 
   /** @param fits left out: a name may fit any pattern, or none */
   static of(schema: JsonObject, references: References = new References(schema), fits: Fits = () => null): SchemaView {
-    return new SchemaView({ references, fits }, [schema]);
+    return new Root(references, fits).view([schema]);
   }
 
   member(name: string): SchemaView {
-    return this.#within(name, (schema) => {
-      const named = memberSchemas(schema, name, this.#root.fits);
-      return named.some(({ isSure }) => isSure)
-        ? named.map(({ part }) => part)
-        : [...named.map(({ part }) => part), ...others(schema)];
-    });
+    const known = this.#members.get(name);
+    if (known) return known;
+    const view = this.#root.view(this.schemas.flatMap((schema) => this.#speaking(schema, name)));
+    if (known === null) this.#members.set(name, view);
+    return view;
   }
 
   item(index: number): SchemaView {
-    const prefix = Math.max(0, ...this.schemas.map((schema) => listed(schema).length));
-    return this.#within(Math.min(index, prefix), (schema) => itemSchemas(schema, index));
+    const place = Math.min(index, this.#listed);
+    this.#items[place] ??= this.#root.view(this.schemas.flatMap((schema) => itemSchemas(schema, place)));
+    return this.#items[place];
   }
 
   /** Whether some schema names the member, or says that any member may be there. */
   names(name: string): boolean {
+    if (this.#members.has(name)) return true;
     return this.schemas.some((schema) => {
       return memberSchemas(schema, name, this.#root.fits).length > 0 || others(schema).some((part) => part !== false);
     });
   }
 
-  #within(key: string | number, step: (schema: JsonObject) => readonly JsonValue[]): SchemaView {
-    const known = this.#inside.get(key);
-    if (known !== undefined) return known;
-    const view = new SchemaView(this.#root, this.schemas.flatMap(step));
-    this.#inside.set(key, view);
-    return view;
+  #speaking(schema: JsonObject, name: string): JsonValue[] {
+    const named = memberSchemas(schema, name, this.#root.fits);
+    const parts = named.map(({ part }) => part);
+    return named.some(({ isSure }) => isSure) ? parts : [...parts, ...others(schema)];
   }
+}
+
+function propertyNames(schema: JsonObject): string[] {
+  const properties = member(schema, 'properties');
+  return isObject(properties) ? Object.keys(properties) : [];
 }
 
 /** What a schema says of a member by its name, and whether it surely speaks of that one. */

@@ -14,7 +14,7 @@ export interface Structure {
   /** Where in the schema a value does not fit; or why nothing can be held against it. Null: it fits. */
   check: Check;
   /** What the schema says of a value and of what is inside. */
-  view: () => SchemaView;
+  view: SchemaView;
   /** Some schema below the topmost closes its object. */
   closesWithin: boolean;
 }
@@ -35,7 +35,7 @@ export class Structures {
     checkLabels(references, this.#ranks, place);
     const fits = (pattern: string, name: string): boolean | null => patterns.get(pattern)?.test(name) ?? null;
     const check = this.#validators.compile(schema, surveyed, place);
-    return { schema, check, view: () => SchemaView.of(schema, references, fits), closesWithin };
+    return { schema, check, view: SchemaView.of(schema, references, fits), closesWithin };
   }
 
   /**
@@ -49,7 +49,7 @@ export class Structures {
     } catch (error) {
       if (!(error instanceof GatewayError) || error.code !== 'CATALOG_INVALID') throw error;
       const why = `the approved schema cannot be used: ${error.detail}`;
-      return { schema, check: () => why, view: () => SchemaView.of(schema), closesWithin: false };
+      return { schema, check: () => why, view: SchemaView.of(schema), closesWithin: false };
     }
   }
 }

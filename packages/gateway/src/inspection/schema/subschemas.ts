@@ -52,3 +52,8 @@ const IN_PLACE = new Set(['allOf', 'anyOf', 'dependencies', 'dependentSchemas', 
 export function isInPlace({ steps }: Part): boolean {
   return IN_PLACE.has(String(steps[0]));
 }
+
+/** Whether it forbids members that nothing names. */
+export function closes(schema: JsonObject): boolean {
+  return member(schema, 'additionalProperties') === false || member(schema, 'unevaluatedProperties') === false;
+}

@@ -1,7 +1,6 @@
 import { isObject, type JsonObject, type JsonValue } from '@cmcp/evidence';
 import type { SchemaView } from './schema-view.ts';
 import type { Structure } from './structure.ts';
-import { closes } from './survey.ts';
 
 /** A value without the members that its approved form does not describe. */
 export interface Stripped {
@@ -18,7 +17,7 @@ export interface Stripped {
  */
 export function stripped(structure: Structure, value: JsonValue): Stripped {
   const stripper = new Stripper(structure.closesWithin);
-  const left = stripper.strip(value, structure.view(), true);
+  const left = stripper.strip(value, structure.view, true);
   return { value: left, count: stripper.count, changed: stripper.changed };
 }
 
@@ -31,31 +30,36 @@ class Stripper {
     this.#goesIn = goesIn;
   }
 
-  strip(value: JsonValue, view: SchemaView, isTop: boolean): JsonValue {
-    if (view.isObscure) return value;
-    if (isObject(value)) return this.#noted(value, this.#members(value, view, isTop || view.schemas.some(closes)));
-    if (!Array.isArray(value) || !this.#goesIn) return value;
-    return this.#noted(
-      value,
-      value.map((item, index) => this.strip(item, view.item(index), false)),
-    );
-  }
-
-  #members(value: JsonObject, view: SchemaView, isClosed: boolean): JsonObject {
-    const kept = Object.entries(value).filter(([name]) => !isClosed || view.names(name));
-    this.count += Object.keys(value).length - kept.length;
-    if (!this.#goesIn) return Object.fromEntries(kept);
-    return Object.fromEntries(kept.map(([name, item]) => [name, this.strip(item, view.member(name), false)]));
-  }
-
   /** The value as it was where it lost nothing. */
-  #noted<T extends JsonObject | JsonValue[]>(before: T, after: T): T {
-    const names = Object.keys(before);
-    const isSame =
-      names.length === Object.keys(after).length &&
-      names.every((name) => Reflect.get(before, name) === Reflect.get(after, name));
-    if (isSame) return before;
-    this.changed.set(before, after);
+  strip(value: JsonValue, view: SchemaView, isTop: boolean): JsonValue {
+    if (view.isObscure || (!isTop && !this.#goesIn)) return value;
+    const after = Array.isArray(value)
+      ? this.#items(value, view)
+      : isObject(value)
+        ? this.#members(value, view, isTop)
+        : null;
+    if (after === null) return value;
+    this.changed.set(value, after);
     return after;
+  }
+
+  #items(value: readonly JsonValue[], view: SchemaView): JsonValue[] | null {
+    const left = value.map((item, index) => this.strip(item, view.item(index), false));
+    return left.some((item, index) => item !== value[index]) ? left : null;
+  }
+
+  #members(value: JsonObject, view: SchemaView, isTop: boolean): JsonObject | null {
+    const isClosed = isTop || view.isClosed;
+    const left: [string, JsonValue][] = [];
+    let isSame = true;
+    for (const name of Object.keys(value)) {
+      const item = value[name] ?? null;
+      const isKept = !isClosed || view.names(name);
+      const after = isKept ? this.strip(item, view.member(name), false) : item;
+      if (isKept) left.push([name, after]);
+      else this.count += 1;
+      isSame &&= isKept && after === item;
+    }
+    return isSame ? null : Object.fromEntries(left);
   }
 }

@@ -3,7 +3,7 @@ import type { Where } from '../../catalog/fields.ts';
 import { type Dialect, dialectOf } from './dialect.ts';
 import { type Pattern, patternOf } from './pattern.ts';
 import { References } from './references.ts';
-import { isInPlace, subschemas } from './subschemas.ts';
+import { closes, isInPlace, subschemas } from './subschemas.ts';
 
 /** Bounds of one schema (MCP26-34): they bound what compiling it costs. */
 const MAX_BYTES = 256 * 1024;
@@ -64,6 +64,8 @@ class Bounds {
     refuseProto(schema, place);
     if (depth > 0) this.#inner(schema, place);
     this.#patterns(schema, place);
+    const choice = member(schema, 'enum') ?? [];
+    if (!Array.isArray(choice)) throw place.at('enum').refuse('must be an array');
     for (const { steps, schema: part } of subschemas(schema)) {
       this.#schema(
         part,
@@ -95,11 +97,6 @@ class Bounds {
     if (typeof pattern === 'string') throw place.refuse(`the pattern ${pattern}`);
     this.patterns.set(source, pattern);
   }
-}
-
-/** Whether it forbids members that nothing names. */
-export function closes(schema: JsonObject): boolean {
-  return member(schema, 'additionalProperties') === false || member(schema, 'unevaluatedProperties') === false;
 }
 
 /** What a name in `properties` says of `__proto__` is skipped by the library that checks: then it would go unchecked. */

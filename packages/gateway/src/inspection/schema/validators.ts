@@ -5,7 +5,7 @@ import type { Where } from '../../catalog/fields.ts';
 import { boundedKeywords, type Charge, TooMuch } from './bounded-keywords.ts';
 import type { Dialect } from './dialect.ts';
 import { patternOf } from './pattern.ts';
-import { EFFORT, type Effort, plainSchema, plainValue } from './plain.ts';
+import { EFFORT, type Effort, OWN, plainSchema, plainValue } from './plain.ts';
 import { at, type Survey } from './survey.ts';
 
 /** Steps that checking one answer may take. An answer of 2 MiB takes some 500,000 with usual schemas. */
@@ -22,13 +22,16 @@ const require = createRequire(import.meta.url);
 /** Compiles schemas, with one library instance for each dialect. Checking is bounded in steps, whatever schema and value are. */
 export class Validators {
   readonly #libraries = new Map<Dialect, Ajv>();
+  #compiled = 0;
   #stepsLeft = 0;
 
   /** @throws GatewayError of the place, for a schema that says what the dialect does not allow */
   compile(schema: JsonObject, { dialect, references }: Survey, place: Where): Check {
     this.#stepsLeft = MAX_STEPS;
     const library = this.#library(dialect);
-    const plain = plainSchema(schema, references) as object;
+    this.#compiled += 1;
+    // With an id, references to the schema itself are found.
+    const plain = { $id: `urn:cmcp:${this.#compiled}`, ...(plainSchema(schema, references) as object) };
     if (library.validateSchema(plain) !== true) {
       const [fault] = library.errors ?? [];
       throw at(place, fault?.instancePath ?? '').refuse(
@@ -48,7 +51,7 @@ export class Validators {
       if (error instanceof TooMuch || error instanceof RangeError) return TOO_MUCH;
       throw error;
     }
-    return validate.errors?.[0]?.schemaPath ?? '#';
+    return validate.errors?.[0]?.schemaPath.replace(OWN, '') ?? '#';
   }
 
   #library(dialect: Dialect): Ajv {
