@@ -234,7 +234,7 @@ for (const mode of ['enforcing', 'advisory'] as const) {
       if (given.includes('HANG')) now += 5000;
       return [];
     };
-    const deps = { scans: [failing], monotonic: () => now };
+    const deps = { scans: [failing], turns: { nowMs: () => now, turn: async () => {} } };
     const script = (peer: PeerServer): void =>
       void peer.on('tools/call', ({ params, progress }) => {
         const { answer } = params.arguments as { answer: Values };
@@ -406,7 +406,7 @@ test('an exposure that is reset while an answer is looked through is not shown t
     return [];
   };
   let reset = async (): Promise<void> => {};
-  const deps = { scans: [slow], monotonic: () => now, turn: () => reset() };
+  const deps = { scans: [slow], turns: { nowMs: () => now, turn: () => reset() } };
   return withPeers(setup({ deps }), async (bed) => {
     const agent = await bed.agent('handshake');
     const call = (answer: Values) => agent.request('tools/call', { name: 'echo', arguments: { answer } });
