@@ -74,6 +74,7 @@ export const CLOUD_SECRETS: readonly ValueRule[] = [
     what: 'Key of an Azure storage account, by the mark in it',
     trigger: { anchors: ['+ast'], back: 76 },
     pattern: /[A-Za-z0-9+/]{76}\+ASt[A-Za-z0-9+/]{5}[AQgw]==/y,
+    valid: looksRandom,
   },
   {
     id: 'azure-shared-access-signature',

@@ -1,9 +1,9 @@
-import { looksRandom } from './placeholder.ts';
+import { isPlaceholder, looksRandom } from './placeholder.ts';
 import type { Before, ValueRule } from './rule.ts';
 import { token } from './secret-rules.ts';
 
-/** `curl` in the same command: lines that a backslash joins are one. */
-const IN_CURL: Before = { words: /\bcurl\b(?:[^\n\\]|\\[\s\S])*$/, reach: 1024 };
+/** `curl` in the same command. */
+const IN_CURL: Before = { words: /\bcurl\b/, reach: 1024, sameLine: true };
 
 const CREDENTIAL_HEADERS =
   'authorization|x-api-key|api-key|apikey|x-auth-token|x-auth-key|private-token|x-vault-token|x-access-token|x-amz-security-token';
@@ -33,6 +33,7 @@ export const PLAIN_SECRETS: readonly ValueRule[] = [
     what: 'Private key of PuTTY',
     trigger: { anchors: ['private-lines:'] },
     pattern: /Private-Lines: \d{1,3}\s{1,4}[A-Za-z0-9+/=\s\\]{32,3700}/y,
+    valid: hasKeyBody,
   },
   {
     ...token('jwt', 'JSON web token', 'eyj', /eyJ[\w-]{8,400}\.eyJ[\w-]{8,2600}(?:\.[\w-]{0,700})?/y),
@@ -124,8 +125,10 @@ export const PLAIN_SECRETS: readonly ValueRule[] = [
   },
 ];
 
+/** More than the armour, and no words that stand for it. */
 function hasKeyBody(value: string): boolean {
-  return /[A-Za-z0-9+/]{24}/.test(value.replace(/-----(?:BEGIN|END)[^-]{0,60}-----/g, ' ').replace(/\\[nr]/g, '\n'));
+  const body = value.replace(/-----(?:BEGIN|END)[^-]{0,60}-----/g, ' ').replace(/\\[nr]/g, '\n');
+  return /[A-Za-z0-9+/]{24}/.test(body) && !isPlaceholder(body);
 }
 
 /** Its header is JSON that names an algorithm or a type. */
