@@ -27,7 +27,7 @@ export const IP_RULES: readonly ValueRule[] = [
       anchors: HEX.flatMap((one) => [`::${one}`, `${one}::`, ...HEX.map((other) => `${one}:${other}`)]),
       lead: { chars: /[0-9A-Fa-f:]/, most: 44 },
     },
-    pattern: /[0-9A-Fa-f:]{3,39}(?:(?<=:)\d{1,3}(?:\.\d{1,3}){3})?(?![\w:])/y,
+    pattern: /[0-9A-Fa-f:]{3,39}(?:(?<=:)\d{1,3}(?:\.\d{1,3}){3})?(?![\w:]|\.\d)/y,
     valid: isPublicIPv6,
     before: { words: /(?:^|[^\w:.])$/, reach: 1 },
     yields: true,

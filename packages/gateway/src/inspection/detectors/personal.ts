@@ -19,6 +19,7 @@ export const PERSONAL_RULES: readonly ValueRule[] = [
     trigger: { anchors: ['@'], lead: { chars: /[\p{L}\p{N}._%+'-]/u, most: 64 } },
     pattern: new RegExp(String.raw`[.%+'-]{0,64}(?<value>[\p{L}\p{N}_][\p{L}\p{N}._%+'-]{0,63}@${DOMAIN})`, 'duy'),
     valid: isMailAddress,
+    unless: { words: /:\/\/[^\s/@]*$/, reach: 128 },
   },
   {
     id: 'email-address',
@@ -70,7 +71,7 @@ export const PERSONAL_RULES: readonly ValueRule[] = [
     what: 'Number of a driving licence, after a word for it',
     trigger: { anchors: ['driver', 'driving'] },
     pattern:
-      /driv(?:er|ing)['’]?s?[ _-]?licen[cs]e[ _-]?(?:number|num|no\.?|id|#)?["']?[\s:=#-]{0,4}(?:(?:number|is|was|no\.?)[\s:=#]{1,3}){0,2}["']?(?<value>[A-Z]{0,3}[ -]?\d[\dA-Z-]{4,16})(?![\w])/diy,
+      /driv(?:er|ing)['’]?s?[ _-]?licen[cs]e[ _-]?(?:number|num|no\.?|id|#)?["']?[\s:=#-]{0,4}(?:(?:number|is|was|no\.?)[\s:=#]{1,3}){0,2}["']?(?<value>[A-Z]{0,5}[ -]?\d[\dA-Z-]{4,16})(?![\w])/diy,
     valid: hasDigits,
   },
   {
