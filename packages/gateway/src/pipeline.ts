@@ -49,7 +49,7 @@ async function walk(
     const plan = resolve(deps, record, request);
     decide(deps, record, plan, request);
     const answer = await forward(deps, record, plan, request, side, returningOf(arrived));
-    const inspected = inspect(deps, record, plan, request, answer);
+    const inspected = await inspect(deps, record, plan, request, answer);
     await takeReceipt(deps, record, plan, inspected);
     return await release(deps, record, plan, request, inspected);
   } catch (thrown) {

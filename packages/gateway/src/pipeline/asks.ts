@@ -9,6 +9,8 @@ import { decisionInput, enforce } from './decide.ts';
 import { decided } from './decided.ts';
 import type { PathDeps } from './deps.ts';
 import { exitOf, failureOf, reportEnd } from './exits.ts';
+import { InspectedCall } from './inspected.ts';
+import { labelsOf, lookAt, raisedBy, refusalOf, takeOut } from './look.ts';
 import { payloadDigest } from './payload-digest.ts';
 import { type CallRecord, elapsed, entryOf, releasedAs, ruleOf } from './record.ts';
 import type { Side } from './side.ts';
@@ -45,9 +47,8 @@ export class Asks {
   put(ask: Ask, signal: AbortSignal): Promise<JsonObject> {
     return this.#waitedFor(
       this.#entered('whole', ask, async (own, view) => {
-        this.#decide(own, view, null);
-        await this.#show();
-        return this.#taken(own, view, ask, await this.#asked(ask, signal));
+        const shown = await this.#permitted(own, view, ask);
+        return this.#taken(own, view, shown, await this.#asked(shown, signal));
       }),
     );
   }
@@ -65,13 +66,9 @@ export class Asks {
     await Promise.allSettled(this.#open);
   }
 
-  /** Rejects with ASK_REFUSED when the client may not be asked this. */
-  async permit(ask: Ask): Promise<void> {
-    await this.#entered('asked', ask, async (own, view) => {
-      this.#decide(own, view, null);
-      await this.#show();
-      return {};
-    });
+  /** The question as the client may be asked it. Rejects with ASK_REFUSED when it may not. */
+  permit(ask: Ask): Promise<Ask> {
+    return this.#entered('asked', ask, (own, view) => this.#permitted(own, view, ask));
   }
 
   /** The answer that a client came back with, as it may be passed on. Rejects with ASK_REFUSED or ASK_UNANSWERED. */
@@ -88,9 +85,31 @@ export class Asks {
     }
   }
 
+  /** Looked through, decided, and without what is taken out of it. */
+  async #permitted(own: CallRecord, view: AskView, ask: Ask): Promise<Ask> {
+    own.inspected.ran('size');
+    const judged = await lookAt(this.#deps, own, ask.params);
+    const refusal = refusalOf(judged);
+    this.#decide(own, view, null);
+    if (refusal !== null && own.inspected.applied) throw refusal;
+    if (refusal !== null) own.wouldHaveDenied = true;
+    const params = await takeOut(this.#deps, own, ask.params, judged.removed);
+    const stays = labelsOf(own.inspected.applied ? judged.kept : judged.findings);
+    const shown = raisedBy(this.#deps.ranks, this.#call.effective ?? this.#call.before, stays);
+    own.effective = shown;
+    this.#call.effective = shown;
+    await this.#show();
+    if (params === ask.params) return ask;
+    const { item } = this.#planned();
+    // What is left is a question as strictly as what came.
+    viewAsk({ ...ask, params }, item.server, item.name);
+    return { ...ask, params };
+  }
+
   #decide(own: CallRecord, view: AskView, answer: string | null): Decision {
     const { class: label, rank } = own.effective ?? own.before;
-    const response = { sizeBytes: Buffer.byteLength(answer ?? ''), findings: 0, class: label, classRank: rank };
+    const sizeBytes = Buffer.byteLength(answer ?? '');
+    const response = { sizeBytes, findings: 0, kinds: [], injection: 0, class: label, classRank: rank };
     const input = decisionInput(this.#deps, own, view, own.workflow);
     const decision = decided(this.#deps, own, answer === null ? input : { ...input, response });
     own.decision = decision;
@@ -130,11 +149,7 @@ export class Asks {
     }
   }
 
-  async #entered(
-    stage: Stage,
-    ask: Ask,
-    work: (own: CallRecord, view: AskView) => Promise<JsonObject>,
-  ): Promise<JsonObject> {
+  async #entered<T>(stage: Stage, ask: Ask, work: (own: CallRecord, view: AskView) => Promise<T>): Promise<T> {
     const own = this.#begin(ask);
     try {
       const { item } = this.#planned();
@@ -172,6 +187,7 @@ export class Asks {
       redacted: null,
       decision: null,
       wouldHaveDenied: false,
+      inspected: new InspectedCall(this.#call.inspected.applied),
     };
   }
 
@@ -183,7 +199,8 @@ export class Asks {
       entryType: 'mcp_request',
       decision: failure === null ? releasedAs(own) : exitOf(failure.code).decision,
       rule: failure !== null && own.decision?.effect !== 'deny' ? failure.code.toLowerCase() : ruleOf(own.decision),
-      inspection: 'not_inspected',
+      // What a client answers is a request to the server, and decided as one.
+      inspection: own.inspected.result ?? 'n/a',
       after: exposure,
       latencyMicros: elapsed(clock, own),
       detail: {

@@ -6,6 +6,7 @@ import type { GovernedRequest, Outcome } from '../mcp/types.ts';
 import { speaks } from '../policy/mode.ts';
 import type { Mode } from '../policy/types.ts';
 import type { PathDeps } from './deps.ts';
+import { requireGeneration } from './inspect.ts';
 import type { Plan } from './plan.ts';
 import { type CallRecord, callMeta, type Ending, elapsed, entryOf, releasedAs, ruleOf } from './record.ts';
 import { refuse } from './refuse.ts';
@@ -19,6 +20,8 @@ export async function release(
   request: GovernedRequest,
   answer: Answer,
 ): Promise<Outcome> {
+  // Looking through an answer takes its time.
+  requireGeneration(deps, record);
   const { subject } = record.session.caller;
   const exposure = deps.exposures.raise(subject, record.callId, record.effective ?? record.before);
   if (answer.kind === 'error') return refuse(deps, record, plan.asked.action, answer.failure, answer.upstream);
@@ -28,7 +31,7 @@ export async function release(
     entryType: record.entryType,
     decision: releasedAs(record),
     rule: ruleOf(record.decision),
-    inspection: 'not_inspected',
+    inspection: record.inspected.result ?? 'n/a',
     after: exposure,
     latencyMicros: elapsed(deps.clock, record),
     detail: { response_bytes: answer.sizeBytes, ...unfinished(answer) },
