@@ -3,7 +3,9 @@ import { NATIONAL_ID_RULES } from './national-ids.ts';
 import { PHONE_RULES } from './phone.ts';
 import type { ValueRule } from './rule.ts';
 
-const DOMAIN = String.raw`(?:[\p{L}\p{N}-]{1,63}\.){1,8}(?:xn--[a-z0-9-]{2,59}|\p{L}{2,24})`;
+const DOMAIN = String.raw`(?:[\p{L}\p{N}-]{1,63}\.){1,8}(?:xn--[a-z0-9-]{2,59}|[A-Za-z]{2,24}|\p{L}{2,24})`;
+/** Of scripts that put spaces between words: in others nobody could say where a name begins. */
+const NAME = String.raw`\p{Script=Latin}\p{Script=Greek}\p{Script=Cyrillic}\p{N}`;
 const ALNUM = [...'abcdefghijklmnopqrstuvwxyz0123456789'];
 
 const MONTH =
@@ -15,9 +17,9 @@ export const PERSONAL_RULES: readonly ValueRule[] = [
   {
     id: 'email-address',
     kind: 'personal',
-    what: 'E-mail address, of any script',
-    trigger: { anchors: ['@'], lead: { chars: /[\p{L}\p{N}._%+'-]/u, most: 64 } },
-    pattern: new RegExp(String.raw`[.%+'-]{0,64}(?<value>[\p{L}\p{N}_][\p{L}\p{N}._%+'-]{0,63}@${DOMAIN})`, 'duy'),
+    what: 'E-mail address, also with a name in Greek or Cyrillic letters and a host in any script',
+    trigger: { anchors: ['@'], lead: { chars: new RegExp(`[${NAME}._%+'-]`, 'u'), most: 64 } },
+    pattern: new RegExp(`[.%+'-]{0,64}(?<value>[${NAME}_][${NAME}._%+'-]{0,63}@${DOMAIN})`, 'duy'),
     valid: isMailAddress,
     unless: { words: /:\/\/[^\s/@]*$/, reach: 128 },
   },
