@@ -12,9 +12,9 @@ export const IP_RULES: readonly ValueRule[] = [
     trigger: { digits: runs(1, 3) },
     pattern: /\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}(?!\d|\.\d)/y,
     valid: isPublicIPv4,
-    before: { words: /(?:^|[^\w.])$/, reach: 1 },
+    before: { words: /(?:^|[^\w.-])$/, reach: 1 },
     unless: {
-      words: /(?:version|release|section|chapter|revision|build|firmware|\bver|\bv\.?)[ :="']{0,4}$/i,
+      words: /(?:version|oid|release|section|chapter|revision|build|firmware|\bver|\bv\.?)[ :="']{0,4}$/i,
       reach: 16,
     },
     yields: true,

@@ -63,7 +63,7 @@ export const PERSONAL_RULES: readonly ValueRule[] = [
     what: 'Date of birth, after a word for it',
     trigger: { anchors: ['birth', 'born', 'dob', 'd.o.b', 'geboren', 'geburtsdatum', 'naissance', 'nacimiento'] },
     pattern: new RegExp(
-      String.raw`(?:birth[ _-]?(?:date|day)?|born|dob|d\.o\.b\.?|geboren|geburtsdatum|naissance|nacimiento)["'.?]{0,2}[\s:=,-]{0,4}(?:[A-Za-z']{1,4}[\s:]{1,2}){0,4}["']?(?<value>${DATE})(?!\d)`,
+      String.raw`(?:(?:birth[ _-]?(?:date|day)?|born|dob|geboren|geburtsdatum|naissance|nacimiento)\b|d\.o\.b\.?)["'.?]{0,2}[\s:=,-]{0,4}(?:[A-Za-z']{1,4}[\s:]{1,2}){0,4}["']?(?<value>${DATE})(?!\d)`,
       'diy',
     ),
   },
@@ -91,7 +91,8 @@ export const PERSONAL_RULES: readonly ValueRule[] = [
 ];
 
 /** Endings of file names that follow an `@2x` or a version, and are no top-level domains. */
-const FILE_ENDINGS = /\.(?:png|jpe?g|gif|svg|webp|css|jsx?|tsx?|json|html?|xml|ya?ml|txt|pdf|lock)$/i;
+const FILE_ENDINGS =
+  /\.(?:png|jpe?g|gif|svg|webp|css|jsx?|tsx?|json|html?|xml|ya?ml|txt|pdf|lock|zip|tgz|gz|tar|exe|dll)$/i;
 
 function isMailAddress(value: string): boolean {
   const [local, domain] = value.split('@') as [string, string];

@@ -146,6 +146,7 @@ const MEANT_FOR_READERS =
 function isPair(pair: string): boolean {
   const [user, password] = [pair.slice(0, pair.indexOf(':')), pair.slice(pair.indexOf(':') + 1)];
   if (MEANT_FOR_READERS.test(pair) || MEANT_FOR_READERS.test(`:${password}`)) return false;
+  if (/^\d{1,5}$/.test(password)) return false;
   return password.length > 2 && !isTemplate(user) && !isTemplate(password) && !/^(.)\1*$/.test(password);
 }
 
@@ -166,9 +167,10 @@ function isQuotedPair(quoted: string): boolean {
   return pair.indexOf(':') > 0 && isPair(pair);
 }
 
-/** Long, of letters and digits, and not the name of something, a path or an address. */
-function isStrongAssigned(quoted: string): boolean {
-  const value = quoted.replace(/^["']|["']$/g, '');
+/** Of letters and digits, and not the name of something, a path or an address. Without quotes it may be a type's name as well. */
+function isStrongAssigned(written: string): boolean {
+  const value = written.replace(/^["']|["']$/g, '');
   if (!/[A-Za-z]/.test(value) || !/\d/.test(value) || /^[a-z]+:\/\/|^[./~]|[./][a-z]{2,5}$/i.test(value)) return false;
+  if (value === written && !/\d.*\d|[!@#%^*+/=~]/.test(value)) return false;
   return !/^[A-Z]?[a-z]+(?:[A-Z._-]?[a-z]+)*\d{0,2}$/.test(value) && looksRandom(value);
 }
