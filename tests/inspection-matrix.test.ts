@@ -191,6 +191,9 @@ for (const kind of KINDS) {
       const found = entries.filter(({ detail }) => String(detail?.found ?? '').includes(`${kind}-mark:`));
       // Everything but where the kind is off; asks are entered by themselves.
       assert.equal(found.length, (done / OUTCOMES.length) * (OUTCOMES.length - 1));
+      const asked = entries.filter(({ action }) => action === 'elicit' || action === 'sample');
+      const codes = new Set(asked.map(({ detail }) => detail?.error_code));
+      assert.deepEqual([...codes], [undefined, REFUSED[kind]], 'what is asked is not held for later');
       const results = new Set(found.map((entry) => entry.response_inspection_result));
       assert.deepEqual([...results], [kind === 'injection' ? 'injection_detected' : 'pass']);
     }));
