@@ -20,6 +20,7 @@ import { Exceptions } from './exceptions/exceptions.ts';
 import { governedGateway } from './governed.ts';
 import { composed } from './inspection/composed.ts';
 import { builtInRules } from './inspection/rules/load.ts';
+import type { Turns } from './inspection/turns.ts';
 import type { InspectionRules, Scan } from './inspection/types.ts';
 import { ListChanges } from './list-changes.ts';
 import { loadServing, type Serving, upstreamSettings } from './load-authority.ts';
@@ -71,8 +72,8 @@ export interface RuntimeDeps {
   standings: readonly Standing[];
   /** Scans besides those of the rules. */
   scans: readonly Scan[];
-  /** Resolves once the event loop has gone round. */
-  turn: () => Promise<void>;
+  /** How long inspection takes, and how others get their turn. */
+  turns: Turns;
   /** Runs a task after the turn of whoever asks. */
   soon: Schedule;
   connect: (
@@ -408,7 +409,7 @@ export class Runtime {
       recorder: this.#recorder,
       inspection: {
         how: composed(this.#deps.scans),
-        turns: { nowMs: this.#deps.monotonic, turn: this.#deps.turn },
+        turns: this.#deps.turns,
         quarantine: this.quarantine,
       },
       ranks,

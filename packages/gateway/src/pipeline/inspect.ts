@@ -71,7 +71,7 @@ async function stagesOf(deps: PathDeps, record: CallRecord, plan: Plan, came: An
   const tooLarge = sizeRefusal(record, came, settings.maxBytes);
   const { answer, refusal } = structured(record, plan, came, settings.schema);
   const { judged, failure } = await seen(deps, record, answer);
-  const refusals = [tooLarge, refusal, failure, refusalOf(judged)].filter((each) => each !== null);
+  const refusals = [tooLarge, refusal, failure, refusalOf(judged, true)].filter((each) => each !== null);
   return { answer, judged, labels: labelsIn(plan, answer), refusals };
 }
 

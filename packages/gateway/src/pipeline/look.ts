@@ -43,10 +43,10 @@ export async function takeOut<T extends JsonValue>(
   return record.inspected.applied ? (rewritten.value as T) : value;
 }
 
-/** Why what was found is not passed on; null: it may be, without what is taken out. */
-export function refusalOf({ outcome, gravest }: Judged): GatewayError | null {
+/** Why what was found is not passed on; null: it may be, without what is taken out. `holds`: it may be released later. */
+export function refusalOf({ outcome, gravest }: Judged, holds: boolean): GatewayError | null {
   if (gravest === null || (outcome !== 'deny' && outcome !== 'quarantine')) return null;
-  if (outcome === 'quarantine') return new GatewayError('RESPONSE_QUARANTINED', `it holds: ${gravest}`);
+  if (outcome === 'quarantine' && holds) return new GatewayError('RESPONSE_QUARANTINED', `it holds: ${gravest}`);
   return new GatewayError(REFUSED_FOR[gravest] ?? 'RESPONSE_CONTENT_REFUSED', `it holds: ${gravest}`);
 }
 
