@@ -216,6 +216,14 @@ test('what a terminal would swallow is read all the same, and what stands around
   );
 });
 
+test('what is written in characters that nobody sees is read by itself [ATK-07]', () => {
+  const how = composed([scanFor(/\borders\b/g, 'orders', 'injection')])(builtInRules());
+  const hidden = [...'orders'].map((char) => String.fromCodePoint(0xe0000 + (char.codePointAt(0) ?? 0))).join('');
+  const [finding, ...more] = found([`all is well${hidden}, and \u{1f600} so on`], how);
+  assert.deepEqual([finding?.kind, finding?.start, more], ['concealed', 11, []]);
+  assert.equal(finding?.passage.text.slice(finding.start, finding.end).startsWith(hidden.slice(0, 2)), true);
+});
+
 test('an answer that holds more findings than can be kept, or more once it is decoded, is not taken for inspected', () => {
   assert.throws(() => found(['1 '.repeat(60_000)], plain(scanFor(/1/g, 'one'))), { code: 'INSPECTION_FAILED' });
   const bomb: Inspecting = {

@@ -5,6 +5,7 @@ import { type Segment, textsOf } from './joined.ts';
 import type { Normalised } from './normal/normalised.ts';
 import { Passages, pathOf } from './passages.ts';
 import { chunks, slices } from './slices.ts';
+import { tagTextAlone } from './tag-text.ts';
 import { withTerminalStrings } from './terminal-strings.ts';
 import type { Finding, Scan, TextFinding, Transform } from './types.ts';
 
@@ -102,11 +103,10 @@ class Inspection {
 
   #scanned(text: string): TextFinding[] {
     const { normalised, scans, rawScans } = this.#how;
-    const shown = withTerminalStrings(text);
-    const readings = [normalised(text), ...(shown === null ? [] : [normalised(shown)])];
-    const found = readings.flatMap((normal) =>
-      scans.flatMap((scan) => scan(normal.text).map((finding) => mapped(normal, finding))),
-    );
+    const readings = [text, withTerminalStrings(text), tagTextAlone(text)].filter((reading) => reading !== null);
+    const found = readings
+      .map(normalised)
+      .flatMap((normal) => scans.flatMap((scan) => scan(normal.text).map((finding) => mapped(normal, finding))));
     return [...rawScans.flatMap((scan) => scan(text)), ...found];
   }
 }
