@@ -8,11 +8,11 @@ const FETCHING: ReadonlySet<string> = new Set(
 );
 const OFFERING: ReadonlySet<string> = new Set(['a', 'area', 'form', 'button', 'q', 'blockquote']);
 
-const TAG = /<([a-z][a-z0-9]{0,15})(?=[\s/])/gi;
+export const TAG = /<([a-z][a-z0-9]{0,15})(?=[\s/])/gi;
 /** Attributes that hold addresses. */
-const ATTRIBUTE =
+export const ATTRIBUTE =
   /[\s"'/](?:src|href|xlink:href|srcset|imagesrcset|data|background|action|formaction|poster|content|ping|cite|longdesc)\s{0,64}=\s{0,64}(?:"([^"]{1,2048})"|'([^']{1,2048})'|([^\s"'>]{1,2048}))/gi;
-const IN_STYLE = /url\(\s{0,64}["']?([^"')\s]{1,2048})["']?\s{0,64}\)?/gi;
+export const IN_STYLE = /url\(\s{0,64}["']?([^"')\s]{1,2048})["']?\s{0,64}\)?/gi;
 
 /** Elements of HTML that lead somewhere, and `url()` of CSS, as a lenient parser reads them. */
 export function* htmlPointers(text: string): Generator<Pointer> {

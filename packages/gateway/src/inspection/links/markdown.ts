@@ -4,10 +4,11 @@ import { MAX_ADDRESS, type Pointer } from './pointer.ts';
 const MAX_LABEL = 256;
 const MAX_TITLE = 256;
 /** `![what it shows][reference]` and `![reference]`: what it leads to may be defined anywhere. */
-const BY_REFERENCE = /!\[([^\]\n]{0,256})\](?:\[[^\]\n]{0,256}\]|(?![[(:]))/g;
+export const BY_REFERENCE = /!\[([^\]\n]{0,256})\](?:\[[^\]\n]{0,256}\]|(?![[(:]))/g;
 /** `[reference]: address`, at the start of a line. */
-const DEFINITION = /^[ \t]{0,3}\[([^\]\n]{1,256})\]:[ \t]*\n?[ \t]*(<[^>\n]{1,2048}>|[^\s<][^\s]{0,2047})/gm;
-const AUTOLINK = /<([a-z][a-z0-9+.-]{1,31}:[^\s<>]{1,2048})>/gi;
+export const DEFINITION =
+  /^[ \t]{0,3}\[([^\]\n]{1,256})\]:(?:[ \t]{1,8}|[ \t]{0,8}\n[ \t]{0,8})?(<[^>\n]{1,2048}>|[^\s<][^\s]{0,2047})/gm;
+export const AUTOLINK = /<([a-z][a-z0-9+.-]{1,31}:[^\s<>]{1,2048})>/gi;
 
 /** Images and links of Markdown (CommonMark 0.31 sections 6.3 to 6.5, 4.7), read as leniently as a renderer might. */
 export function* markdownPointers(text: string): Generator<Pointer> {

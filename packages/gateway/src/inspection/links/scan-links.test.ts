@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { checkSync } from 'recheck';
 import { joined, without } from '../spans.ts';
 import { MATCH_SPAN } from '../types.ts';
-import { scanLinks } from './scan-links.ts';
+import { ATTRIBUTE, IN_STYLE, TAG } from './html.ts';
+import { AUTOLINK, BY_REFERENCE, DEFINITION } from './markdown.ts';
+import { BARE, scanLinks, TO_FILL } from './scan-links.ts';
 
 const NONE: readonly string[] = [];
 const LIST = ['docs.example', '*.cdn.example'];
@@ -159,4 +162,13 @@ test('any text can be looked at: spans are within it, and one that was taken out
     }),
     { numRuns: 500 },
   );
+});
+
+test('every pattern takes linear time [ATK-21]', () => {
+  for (const { source, flags } of [ATTRIBUTE, AUTOLINK, BARE, BY_REFERENCE, DEFINITION, IN_STYLE, TAG, TO_FILL]) {
+    // No repetition is without a bound; one of eight grows as one of two thousand does.
+    assert.doesNotMatch(source, /(?<!\\)[*+](?![^[]*\])|,\}/, source);
+    const small = source.replace(/,\d{2,}\}/g, ',8}');
+    assert.equal(checkSync(small, flags, { checker: 'automaton' }).status, 'safe', source);
+  }
 });

@@ -9,11 +9,23 @@ import { isOnList, type Target, targetOf } from './target.ts';
 /** Raised whenever what is found, or what stands in its place, changes. */
 export const LINKS_VERSION = '1.0.0';
 
+/** What is found, for lists of the built-in rules. */
+export const LINK_RULES = [
+  { id: 'foreign-image', kind: 'link', label: null, what: 'an image, or what else is fetched when a text is shown' },
+  {
+    id: 'foreign-link',
+    kind: 'link',
+    label: null,
+    what: 'a link to a host that is not listed, or that carries a value',
+  },
+  { id: 'active-link', kind: 'link', label: null, what: 'a link that runs something' },
+] as const;
+
 /** What a text that leads anywhere has in it. */
 const ANY = /:\/|\]\(|\]:|!\[|<[a-z]|url\(|:\\|www\./i;
-const BARE = /(?:\b(?:https?|ftp):[\\/]{1,2}|\bwww\.)[^\s<>"'`\]]{1,2048}/gi;
+export const BARE = /(?:\b(?:https?|ftp):[\\/]{1,2}|\bwww\.)[^\s<>"'`\]]{1,2048}/gi;
 /** What a reader, or a model, is to fill in: `{secret}`, `<data>`, `[TOKEN]`, `$DATA`, `%s`, `YOUR_KEY`. */
-const TO_FILL =
+export const TO_FILL =
   /\{[^{}]{0,64}\}|%7b|<[^<>]{1,64}>|\[[a-z _-]{1,64}\]|\$[a-z_]{2,64}|%s\b|[=/](?:your|insert|the|user|my)[_-][a-z_-]{1,64}|[=/#](?:data|secret|token|password|apikey|api_key|conversation|context|history|summary|content|contents|payload|leak|exfil)(?:$|[&#/])|[?&#;][\w-]{1,64}=(?:$|[&#])/i;
 
 /**
