@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { composed } from './composed.ts';
 import { type Inspecting, inspecting } from './inspector.ts';
 import { rewriting } from './rewrite.ts';
-import { builtInRules } from './rules/load.ts';
+import { BUILT_IN_SETTINGS, builtInRules } from './rules/load.ts';
 import { type Finding, type FindingKind, MATCH_SPAN, type Scan } from './types.ts';
 
 /** Finds a pattern. */
@@ -200,7 +200,7 @@ test('what hides something hides only what it stands in', () => {
 });
 
 test('what a terminal would swallow is read all the same, and what stands around it too [ATK-08]', () => {
-  const how = composed([scanFor(/orders/g, 'orders', 'injection')])(builtInRules());
+  const how = composed([scanFor(/orders/g, 'orders', 'injection')])(builtInRules(), BUILT_IN_SETTINGS);
   for (const hidden of [
     '\x1b]0;orders\x07',
     '\x1bPor\x1b[31mders\x1b\\\\',
