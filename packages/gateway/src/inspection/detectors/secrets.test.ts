@@ -118,7 +118,13 @@ describe('secrets', () => {
     assert.deepEqual(spansOf(`redis://svc:${password}@cache.example.org:6379/0`, 'basic-auth-url'), [
       `svc:${password}`,
     ]);
-    assert.deepEqual(spansOf(`{"db_password": "${password}"}`, 'assigned-credential'), [`"${password}"`]);
+    for (const written of [`{"db_password": "${password}"}`, `db_password=${password};`, `pwd: '${password}'`]) {
+      assert.deepEqual(spansOf(written, 'assigned-credential'), [password], written);
+    }
+    for (const quote of ['', '"', "'"]) {
+      assert.deepEqual(spansOf(`curl -u ${quote}svc:${password}${quote} x`, 'curl-auth-user'), [`svc:${password}`]);
+    }
+    assert.deepEqual(spansOf('const secret: Uint8Array = x;', 'assigned-credential'), []);
   });
 
   it('are not read into code, names and addresses', () => {
