@@ -130,7 +130,7 @@ when { context.flow.sources.servers.contains("crm") };`),
 
 const spoken = { role: 'user', content: { type: 'text', text: CUSTOMER.note } };
 
-test('whatever a server says counts as given by it: resources, prompts, completions, errors, notices and questions', () => {
+test('whatever a server says counts as given by it: resources, prompts, completions, errors, notices and questions', async () => {
   const sayings: [string, Values, (peer: PeerServer) => void][] = [
     [
       'resources/read',
@@ -181,7 +181,7 @@ test('whatever a server says counts as given by it: resources, prompts, completi
         }),
     ],
   ];
-  return Promise.all(
+  await Promise.all(
     sayings.map(async ([method, params, script], index) =>
       withPeers(
         { ...scene({}, script), ...EVERYWHERE, servers: { crm: { script, asks: ['elicit'] }, mail: {} } },
