@@ -32,6 +32,7 @@ export {
   successionStatement,
   verifySuccession,
 } from './approved/key-succession.ts';
+export { CallGraph, type Crossing, type CrossingBasis, crossingsInClaim, EDGES_REPRESENT } from './audit/call-graph.ts';
 export type { Checkpoint } from './audit/checkpoint.ts';
 export type { AuditEntry, ChainMembers, EntryDraft, EntryType, PolicyDecision } from './audit/entry.ts';
 export { bundleDigest, checkpointPreimage, entryHash } from './audit/hash.ts';

@@ -213,6 +213,11 @@ function contentChecks({ claim, chain }: Readable): Check[] {
     ask('summary.tools', 'Are the tools those of the chain?', agrees.tools(claim, summary)),
     informative('summary.sensitivity', 'Is the highest class that of the chain?', sensitivity),
     ask('summary.domains', 'Are the compliance domains those of the chain?', agrees.domains(claim, summary)),
+    ask(
+      'summary.crossings',
+      'Are the crossings between domains those of the chain?',
+      agrees.crossings(claim, summary, hasCommitments(chain.first)),
+    ),
     ask('summary.incidents', 'Are drift and kill switch those of the chain?', agrees.incidents(claim, summary)),
     ask(
       'summary.unconfirmed',
