@@ -104,6 +104,20 @@ test('what no file can show is in every report: other sessions, true times, cont
   assert.match(report.residual.join('\n'), /software key/);
 });
 
+test('a report shows which calls carried what, and the edges between domains; a session without any says nothing [L-09]', async () => {
+  const { flow } = await check(await makeSession(key, EVENTS));
+  const mail = { sequence_number: 2, tool_name: 'mail.send', decision: 'deny' };
+  assert.deepEqual(
+    flow?.carrying.map(({ call_id: _, ...rest }) => rest),
+    [{ ...mail, sources: ['pii.read'], max_sensitivity: 'pii', complete: true }],
+  );
+  assert.deepEqual(
+    flow?.crossings.map(({ basis, from_domain, to_domain }) => `${basis} ${from_domain}>${to_domain}`),
+    ['observed pii>external', 'temporal pii>external', 'temporal pii>internal'],
+  );
+  assert.equal((await check(await makeSession(key))).flow, undefined);
+});
+
 test('the same file and expectations give the same report [G23]', async () => {
   const text = stringifyJson(await makeSession(key, EVENTS));
   assert.deepEqual(await verify(text, pins()), await verify(new TextEncoder().encode(text), pins()));

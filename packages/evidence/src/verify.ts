@@ -77,7 +77,8 @@ export async function verify(
   );
   checks.push(...contentChecks(readable));
   checks.push(...(await trustChecks(readable, expectations, support)), ...earlier.checks);
-  return conclude(checks, { claim, residue: chain.residue }, expectations);
+  const flow = chain.flows.with(chain.sum.summary.crossings);
+  return conclude(checks, { claim, residue: chain.residue, flow }, expectations);
 }
 
 /** Opens file, claim and entries, each with its own check; null when one of them cannot be read. */
