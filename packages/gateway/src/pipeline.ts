@@ -5,6 +5,7 @@ import { decide } from './pipeline/decide.ts';
 import type { PathDeps } from './pipeline/deps.ts';
 import { failureOf } from './pipeline/exits.ts';
 import { takeReceipt } from './pipeline/external-receipt.ts';
+import { carriedBy, trace } from './pipeline/flow.ts';
 import { forward } from './pipeline/forward.ts';
 import { inspect } from './pipeline/inspect.ts';
 import { type CallRecord, callMeta, requestName, requestPayload } from './pipeline/record.ts';
@@ -47,6 +48,7 @@ async function walk(
   try {
     if (arrived.kind === 'refused') throw arrived.failure;
     const plan = resolve(deps, record, request);
+    await trace(deps, record, plan, carriedBy(request));
     decide(deps, record, plan, request);
     const answer = await forward(deps, record, plan, request, side, returningOf(arrived));
     const inspected = inspect(deps, record, plan, request, answer);

@@ -9,6 +9,7 @@ import { decisionInput, enforce } from './decide.ts';
 import { decided } from './decided.ts';
 import type { PathDeps } from './deps.ts';
 import { exitOf, failureOf, reportEnd } from './exits.ts';
+import { learn, traced } from './flow.ts';
 import { payloadDigest } from './payload-digest.ts';
 import { type CallRecord, elapsed, entryOf, releasedAs, ruleOf } from './record.ts';
 import type { Side } from './side.ts';
@@ -46,8 +47,8 @@ export class Asks {
     return this.#waitedFor(
       this.#entered('whole', ask, async (own, view) => {
         this.#decide(own, view, null);
-        await this.#show();
-        return this.#taken(own, view, ask, await this.#asked(ask, signal));
+        await this.#put(ask);
+        return await this.#taken(own, view, ask, await this.#asked(ask, signal));
       }),
     );
   }
@@ -69,14 +70,14 @@ export class Asks {
   async permit(ask: Ask): Promise<void> {
     await this.#entered('asked', ask, async (own, view) => {
       this.#decide(own, view, null);
-      await this.#show();
+      await this.#put(ask);
       return {};
     });
   }
 
   /** The answer that a client came back with, as it may be passed on. Rejects with ASK_REFUSED or ASK_UNANSWERED. */
   take(ask: Ask, answer: JsonObject): Promise<JsonObject> {
-    return this.#entered('answered', ask, async (own, view) => this.#taken(own, view, ask, answer));
+    return this.#entered('answered', ask, (own, view) => this.#taken(own, view, ask, answer));
   }
 
   async #waitedFor(question: Promise<JsonObject>): Promise<JsonObject> {
@@ -98,10 +99,17 @@ export class Asks {
     return decision;
   }
 
-  #taken(own: CallRecord, view: AskView, ask: Ask, answer: JsonObject): JsonObject {
+  /** What precedes that a question is shown. */
+  async #put({ params }: Ask): Promise<void> {
+    await this.#show();
+    await learn(this.#deps, this.#call, params);
+  }
+
+  async #taken(own: CallRecord, view: AskView, ask: Ask, answer: JsonObject): Promise<JsonObject> {
     const checked = checkAnswer(ask, answer);
     const text = stringifyJson(checked);
     own.responseHash = payloadDigest(own.salt, text);
+    own.flow = await traced(this.#deps, own, checked);
     this.#decide(own, view, text);
     return checked;
   }

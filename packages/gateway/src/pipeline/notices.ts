@@ -5,6 +5,7 @@ import { enforces } from '../policy/mode.ts';
 import { decisionInput } from './decide.ts';
 import { decided } from './decided.ts';
 import type { PathDeps } from './deps.ts';
+import { learn } from './flow.ts';
 import type { CallRecord } from './record.ts';
 import type { Side } from './side.ts';
 
@@ -39,6 +40,7 @@ export class Notices {
     this.#record.notices.relayed += 1;
     this.#line = this.#line.then(async () => {
       await this.#show();
+      await learn(this.#deps, this.#record, notice.kind === 'log' ? notice.data : notice.message);
       if (!this.#side.signal.aborted) this.#side.notify(notice);
     });
     // Whoever waits for the line learns of a failure; nobody may be waiting yet.

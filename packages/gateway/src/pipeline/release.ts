@@ -1,4 +1,4 @@
-import { type JsonObject, member } from '@cmcp/evidence';
+import { type JsonObject, type JsonValue, member } from '@cmcp/evidence';
 import type { EntryReceipt } from '../audit/types.ts';
 import { type Answer, withMeta } from '../inspection/response.ts';
 import { inputRequests } from '../mcp/asks.ts';
@@ -6,6 +6,7 @@ import type { GovernedRequest, Outcome } from '../mcp/types.ts';
 import { speaks } from '../policy/mode.ts';
 import type { Mode } from '../policy/types.ts';
 import type { PathDeps } from './deps.ts';
+import { learn } from './flow.ts';
 import type { Plan } from './plan.ts';
 import { type CallRecord, callMeta, type Ending, elapsed, entryOf, releasedAs, ruleOf } from './record.ts';
 import { refuse } from './refuse.ts';
@@ -19,6 +20,7 @@ export async function release(
   request: GovernedRequest,
   answer: Answer,
 ): Promise<Outcome> {
+  await learn(deps, record, contentOf(answer));
   const { subject } = record.session.caller;
   const exposure = deps.exposures.raise(subject, record.callId, record.effective ?? record.before);
   if (answer.kind === 'error') return refuse(deps, record, plan.asked.action, answer.failure, answer.upstream);
@@ -46,6 +48,12 @@ export async function release(
     type,
     result: { ...result, _cmcp: referenceMeta(deps.config.mode, record, receipt, ending.latencyMicros) },
   };
+}
+
+/** What of an answer is shown. What is asked instead was remembered when each question was let through. */
+function contentOf(answer: Answer): JsonValue {
+  if (answer.kind === 'asks') return {};
+  return answer.kind === 'error' ? answer.upstream : answer.result;
 }
 
 /** A result that is not the last word says so in its entry. */

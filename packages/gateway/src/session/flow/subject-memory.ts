@@ -1,0 +1,114 @@
+import { FingerprintTable } from './fingerprint-table.ts';
+import { Holders } from './holders.ts';
+import type { FlowSource } from './view.ts';
+import { ANCHOR, type WindowKey } from './window-key.ts';
+
+/**
+ * What one subject was shown, as fingerprints in two generations: when the younger is full the older is forgotten, so that what was
+ * shown last is remembered longest.
+ */
+export class SubjectMemory {
+  readonly #key: WindowKey;
+  readonly #most: number;
+  #young = new FingerprintTable();
+  #old: FingerprintTable | null = null;
+  #holders = new Holders();
+  #complete = true;
+
+  /** `most`: fingerprints in each generation. */
+  constructor(key: WindowKey, most: number) {
+    this.#key = key;
+    this.#most = most;
+  }
+
+  /** False once something that was seen is not remembered. */
+  get complete(): boolean {
+    return this.#complete;
+  }
+
+  get bytes(): number {
+    return this.#young.bytes + (this.#old?.bytes ?? 0);
+  }
+
+  get isEmpty(): boolean {
+    return this.#young.size === 0 && this.#old === null;
+  }
+
+  /** Something was seen that is not remembered. */
+  miss(): void {
+    this.#complete = false;
+  }
+
+  /** Everything that is remembered goes; what was seen then is no longer known. */
+  forget(): void {
+    if (!this.isEmpty) this.#complete = false;
+    this.#young = new FingerprintTable();
+    this.#old = null;
+    this.#holders = new Holders();
+  }
+
+  /** Whether a window is remembered, whoever gave it. */
+  knows(codes: Uint16Array, start: number, length: number): boolean {
+    let known = false;
+    this.#key.fingerprints(codes, start, 1, 1 << length, (first, second) => {
+      known = this.#holder(first, second) !== 0;
+    });
+    return known;
+  }
+
+  learn(codes: Uint16Array, start: number, length: number, source: FlowSource): void {
+    this.#key.fingerprints(codes, start, 1, 1 << length, (first, second) => {
+      const before = this.#holder(first, second);
+      const holder = this.#holders.with(before, source);
+      if (holder === null) this.miss();
+      else if (holder !== before || this.#young.holderOf(first, second) === 0) this.#young.put(first, second, holder);
+    });
+    if (length >= ANCHOR) this.#young.putAnchor(this.#key.anchor(codes, start, 1), length);
+    if (this.#young.size >= this.#most) this.#age();
+  }
+
+  /** Adds to `found` what gave the window of `length` that begins here. */
+  at(codes: Uint16Array, start: number, length: number, found: Set<FlowSource>): void {
+    this.#key.fingerprints(codes, start, 1, 1 << length, (first, second) => this.#found(first, second, found));
+  }
+
+  /** Adds to `found` what gave any window of the first `length` codes, read forwards or backwards. */
+  within(codes: Uint16Array, length: number, found: Set<FlowSource>): void {
+    const { base, top, inverse } = this.#key;
+    const [young, old] = [this.#young, this.#old];
+    let forwards = this.#key.anchor(codes, 0, 1);
+    let backwards = this.#key.anchor(codes, ANCHOR - 1, -1);
+    for (let start = 0; start + ANCHOR <= length; start += 1) {
+      const lengths = young.lengthsAt(forwards) | (old === null ? 0 : old.lengthsAt(forwards));
+      if (lengths !== 0) this.#check(codes, start, 1, lengths & upTo(length - start), found);
+      const turned = young.lengthsAt(backwards) | (old === null ? 0 : old.lengthsAt(backwards));
+      if (turned !== 0) this.#check(codes, start + ANCHOR - 1, -1, turned & upTo(start + ANCHOR), found);
+      const [leaving, entering] = [codes[start] ?? 0, codes[start + ANCHOR] ?? 0];
+      forwards = (Math.imul((forwards - Math.imul(leaving, top)) | 0, base) + entering) | 0;
+      backwards = (Math.imul((backwards - leaving) | 0, inverse) + Math.imul(entering, top)) | 0;
+    }
+  }
+
+  #check(codes: Uint16Array, start: number, step: number, lengths: number, found: Set<FlowSource>): void {
+    this.#key.fingerprints(codes, start, step, lengths, (first, second) => this.#found(first, second, found));
+  }
+
+  #found(first: number, second: number, found: Set<FlowSource>): void {
+    for (const source of this.#holders.sourcesOf(this.#holder(first, second))) found.add(source);
+  }
+
+  #holder(first: number, second: number): number {
+    return this.#young.holderOf(first, second) || (this.#old?.holderOf(first, second) ?? 0);
+  }
+
+  #age(): void {
+    if (this.#old !== null) this.#complete = false;
+    this.#old = this.#young;
+    this.#young = new FingerprintTable();
+  }
+}
+
+/** Bits of the lengths up to `most`. */
+function upTo(most: number): number {
+  return most >= 31 ? -1 : (1 << (most + 1)) - 1;
+}
