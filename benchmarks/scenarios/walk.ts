@@ -33,7 +33,7 @@ export async function walkPersona(
 }
 
 /** Reads so much that what was read before is no longer remembered. */
-const FLOOD_PAGES = 40;
+const FLOOD_PAGES = 64;
 
 /** How much of what should be stopped was: every call that carries a part, some of them, or none. */
 export type Stopped = 'all' | 'some' | 'none';
