@@ -1,6 +1,6 @@
-/** Of three places two are taken at most. */
-const FULL = 2 / 3;
-const SMALLEST = 64;
+/** Half of the places stay free, so that what is not there is soon not found. */
+const FULL = 1 / 2;
+const SMALLEST = 256;
 /** Bytes per place: two fingerprints and a holder, and an anchor with its lengths. */
 const PLACE_BYTES = 3 * 4 + 4 + 4;
 

@@ -3,7 +3,7 @@ import { type Sensitivity, UNEXPOSED } from '../exposure.ts';
 import { declaredNames } from './declared-names.ts';
 import { Echoes } from './echoes.ts';
 import { leavesOf } from './leaves.ts';
-import { type ReadingBudget, readings } from './readings.ts';
+import { isEncodable, type ReadingBudget, readings } from './readings.ts';
 import { SubjectMemory } from './subject-memory.ts';
 import type { FlowView } from './types.ts';
 import { ValueStream } from './value-stream.ts';
@@ -30,7 +30,7 @@ export interface FlowLimits {
   characters: number;
 }
 
-const LIMITS: FlowLimits = { perGeneration: 174_000, bytes: 64 * 1024 * 1024, characters: 4 * 1024 * 1024 };
+const LIMITS: FlowLimits = { perGeneration: 131_000, bytes: 64 * 1024 * 1024, characters: 4 * 1024 * 1024 };
 
 /** What the memory needs of the world. */
 export interface FlowDeps {
@@ -103,7 +103,8 @@ export class FlowMemory {
     return viewOf(found, memory.complete && looked, exposed());
   }
 
-  *#learning(memory: SubjectMemory, { source, value, sent }: Shown): Generator<void, void> {
+  *#learning(memory: SubjectMemory, { value, sent, ...shown }: Shown): Generator<void, void> {
+    const source = memory.source(shown.source);
     const { texts, names, bodies } = leavesOf(value);
     const echoes = new Echoes(this.#key, sent);
     const stream = new ValueStream();
@@ -141,8 +142,7 @@ export class FlowMemory {
     // All texts in a row first: a value may have been split over several.
     yield* traceTexts(memory, texts, found);
     yield* traceTexts(memory, names, found);
-    const joined = texts.length > 1 ? [texts.join('')] : [];
-    for (const text of [...texts, ...names, ...joined]) {
+    for (const text of [...texts, ...names, ...joinedParts(texts)]) {
       for (const reading of readings(text, budget)) yield* traceTexts(memory, [reading], found);
     }
     return budget.characters >= 0;
@@ -192,6 +192,8 @@ export class FlowMemory {
 
 const NO_NAMES: ReadonlySet<string> = new Set();
 
+const SHORTEST_PART = 3;
+
 /** Characters that decoding may come to, however little was sent; and however much. */
 const DECODED_BASE = 65_536;
 const MAX_DECODED = 2 * 1024 * 1024;
@@ -235,6 +237,21 @@ function traceStream(memory: SubjectMemory, { codes, length, values }: ValueStre
     memory.at(turned, 0, size, found);
     memory.at(rotatedCodes(turned, size), 0, size, found);
   }
+}
+
+/** Texts in a row that may be parts of one that was encoded, joined. */
+function joinedParts(texts: readonly string[]): string[] {
+  const joined: string[] = [];
+  let parts: string[] = [];
+  for (const text of [...texts, '']) {
+    if (isEncodable(text, SHORTEST_PART)) {
+      parts.push(text);
+      continue;
+    }
+    if (parts.length > 1) joined.push(parts.join(''));
+    parts = [];
+  }
+  return joined;
 }
 
 /** A new stream that goes on where one ends, so that no window is lost between them. */

@@ -1,19 +1,19 @@
+import { isUtf8 } from 'node:buffer';
+import { asciiCode } from './canonical.ts';
 import { jsonIn, leavesOf } from './leaves.ts';
+import { SHORTEST } from './window-key.ts';
 
 /** How often one encoding may be in another. */
 const DEPTH = 4;
 /** The shortest runs that are taken for encoded, as a part of a text and as the whole. */
 const RUN = 16;
-const WHOLE = 8;
+const WHOLE = 12;
 const SHORTEST_READING = 4;
 
 /** Characters that decoding may come to, of all texts of a request together; below 0 once there were more. */
 export interface ReadingBudget {
   characters: number;
 }
-
-/** A text is worth decoding only where it has one of these, and neither turning nor rotating it hides that. */
-const SUSPECT = /[A-Za-z0-9+/_-]{16}|[%&\\]|[\dA-Za-z]{2}(?:[ :,-][\dA-Za-z]{2}){5}/;
 
 /** Texts are decoded in pieces of this many characters, which overlap, so that none takes long. */
 const PIECE = 32_768;
@@ -51,13 +51,43 @@ function* readingsOfPiece(text: string, budget: ReadingBudget): Generator<string
 }
 
 function* decodings(text: string): Generator<string> {
-  const whole = text.trim();
-  if (!SUSPECT.test(text) && !(whole.length >= WHOLE && /^[A-Za-z0-9+/_=-]+$/.test(whole))) return;
-  for (const variant of [text, rotated(text), turned(text), turned(rotated(text))]) {
+  const isWhole = isEncodable(text);
+  if (!isWhole && !isSuspect(text)) return;
+  const turns = turned(text);
+  for (const variant of [text, rotated(text), turns, rotated(turns)]) {
     yield* undone(variant);
-    yield* runsOf(variant);
+    yield* runsOf(variant, isWhole ? WHOLE : RUN);
   }
 }
+
+/** Whether a text is nothing but base64 or hex might be. */
+export function isEncodable(text: string, least: number = WHOLE): boolean {
+  return text.length >= least && /^[A-Za-z0-9+/_=-]+$/.test(text);
+}
+
+/** Whether anything in a text may be encoded. Neither turning it nor rotating its letters would change that. */
+function isSuspect(text: string): boolean {
+  let [run, pair, pairs] = [0, 0, 0];
+  for (let index = 0; index < text.length; index += 1) {
+    const code = text.charCodeAt(index);
+    if (code === PERCENT || code === AMPERSAND || code === BACKSLASH) return true;
+    const plain = code < 128 && asciiCode(code) !== 0;
+    run = plain || code === PLUS || code === MINUS || code === SLASH || code === LOW_LINE ? run + 1 : 0;
+    if (run >= RUN || pairs >= PAIRS) return true;
+    if (plain) {
+      pair += 1;
+      continue;
+    }
+    pairs = pair === 2 ? pairs + 1 : 0;
+    pair = 0;
+  }
+  return false;
+}
+
+const [PERCENT, AMPERSAND, BACKSLASH] = [0x25, 0x26, 0x5c];
+const [PLUS, MINUS, SLASH, LOW_LINE] = [0x2b, 0x2d, 0x2f, 0x5f];
+/** Words of two characters in a row that may be bytes in hex. */
+const PAIRS = 5;
 
 /** Encodings of single characters, and texts in JSON. */
 function* undone(text: string): Generator<string> {
@@ -69,29 +99,31 @@ function* undone(text: string): Generator<string> {
 }
 
 /** Runs of base64 and hex. What stands before the run without a gap may have shifted it. */
-function* runsOf(text: string): Generator<string> {
-  const isWhole = /^\s*[A-Za-z0-9+/_-]+={0,2}\s*$/.test(text);
-  const least = isWhole ? WHOLE : RUN;
-  for (const [run] of text.matchAll(/[A-Za-z0-9+/_-]{8,}/g)) {
-    if (run.length < least) continue;
+function* runsOf(text: string, least: number): Generator<string> {
+  for (const [run] of text.matchAll(/[A-Za-z0-9+/_-]{10,}/g)) {
+    if (run.length < least - PADDING) continue;
     if (/^[0-9a-fA-F]+$/.test(run)) for (const shift of [0, 1]) yield* textOf(Buffer.from(run.slice(shift), 'hex'));
-    for (const shift of [0, 1, 2, 3]) yield* textOf(Buffer.from(run.slice(shift), 'base64'));
+    for (const shift of run.length < RUN ? [0] : [0, 1, 2, 3]) yield* textOf(Buffer.from(run.slice(shift), 'base64'));
   }
-  for (const [run] of text.matchAll(/(?:[0-9a-fA-F]{2}[\s:,-]){5,}[0-9a-fA-F]{2}/g)) {
+  for (const [run] of text.matchAll(/[0-9a-fA-F]{2}(?:[\s:,-][0-9a-fA-F]{2}){5,}/g)) {
     yield* textOf(Buffer.from(run.replaceAll(/[\s:,-]/g, ''), 'hex'));
   }
 }
 
-/** What bytes say: UTF-8, else their ASCII, unless that is next to nothing. */
+const PADDING = 2;
+
+/** What bytes say: UTF-8, else what is ASCII among them, unless that is next to nothing. */
 function* textOf(bytes: Buffer): Generator<string> {
-  const text = bytes.toString('utf8');
-  if (!text.includes('�')) {
-    yield text;
+  if (isUtf8(bytes)) {
+    yield bytes.toString('utf8');
     return;
   }
-  const ascii = bytes.toString('latin1').replaceAll(/[^\x20-\x7e]+/g, ' ');
-  const longest = ascii.split(' ').reduce((most, part) => Math.max(most, part.length), 0);
-  if (longest >= 6) yield ascii;
+  let [run, longest] = [0, 0];
+  for (const byte of bytes) {
+    run = byte >= 0x20 && byte < 0x7f ? run + 1 : 0;
+    longest = Math.max(longest, run);
+  }
+  if (longest >= SHORTEST) yield bytes.toString('latin1').replaceAll(/[^\x20-\x7e]+/g, ' ');
 }
 
 function percentDecoded(text: string): string {

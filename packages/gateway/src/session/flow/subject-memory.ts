@@ -1,7 +1,7 @@
 import { FingerprintTable } from './fingerprint-table.ts';
 import { Holders } from './holders.ts';
 import type { FlowSource } from './view.ts';
-import { ANCHOR, type WindowKey } from './window-key.ts';
+import { ANCHOR, fingerprintRoom, type WindowKey } from './window-key.ts';
 
 /**
  * What one subject was shown, as fingerprints in two generations: when the younger is full the older is forgotten, so that what was
@@ -10,6 +10,7 @@ import { ANCHOR, type WindowKey } from './window-key.ts';
 export class SubjectMemory {
   readonly #key: WindowKey;
   readonly #most: number;
+  readonly #room = fingerprintRoom();
   #young = new FingerprintTable();
   #old: FingerprintTable | null = null;
   #holders = new Holders();
@@ -47,29 +48,31 @@ export class SubjectMemory {
     this.#holders = new Holders();
   }
 
+  /** The source as {@link learn} takes it. */
+  source(source: FlowSource): FlowSource {
+    return this.#holders.known(source);
+  }
+
   /** Whether a window is remembered, whoever gave it. */
   knows(codes: Uint16Array, start: number, length: number): boolean {
-    let known = false;
-    this.#key.fingerprints(codes, start, 1, 1 << length, (first, second) => {
-      known = this.#holder(first, second) !== 0;
-    });
-    return known;
+    this.#key.fingerprints(codes, start, 1, 1 << length, this.#room);
+    return this.#holder(length) !== 0;
   }
 
   learn(codes: Uint16Array, start: number, length: number, source: FlowSource): void {
-    this.#key.fingerprints(codes, start, 1, 1 << length, (first, second) => {
-      const before = this.#holder(first, second);
-      const holder = this.#holders.with(before, source);
-      if (holder === null) this.miss();
-      else if (holder !== before || this.#young.holderOf(first, second) === 0) this.#young.put(first, second, holder);
-    });
+    this.#key.fingerprints(codes, start, 1, 1 << length, this.#room);
+    const [first = 0, second = 0] = [this.#room[2 * length], this.#room[2 * length + 1]];
+    const before = this.#holder(length);
+    const holder = this.#holders.with(before, source);
+    if (holder === null) this.miss();
+    else if (holder !== before || this.#young.holderOf(first, second) === 0) this.#young.put(first, second, holder);
     if (length >= ANCHOR) this.#young.putAnchor(this.#key.anchor(codes, start, 1), length);
     if (this.#young.size >= this.#most) this.#age();
   }
 
   /** Adds to `found` what gave the window of `length` that begins here. */
   at(codes: Uint16Array, start: number, length: number, found: Set<FlowSource>): void {
-    this.#key.fingerprints(codes, start, 1, 1 << length, (first, second) => this.#found(first, second, found));
+    this.#check(codes, start, 1, 1 << length, found);
   }
 
   /** Adds to `found` what gave any window of the first `length` codes, read forwards or backwards. */
@@ -90,14 +93,18 @@ export class SubjectMemory {
   }
 
   #check(codes: Uint16Array, start: number, step: number, lengths: number, found: Set<FlowSource>): void {
-    this.#key.fingerprints(codes, start, step, lengths, (first, second) => this.#found(first, second, found));
+    this.#key.fingerprints(codes, start, step, lengths, this.#room);
+    for (let left = lengths; left !== 0; ) {
+      const length = 31 - Math.clz32(left);
+      left &= ~(1 << length);
+      const holder = this.#holder(length);
+      if (holder !== 0) for (const source of this.#holders.sourcesOf(holder)) found.add(source);
+    }
   }
 
-  #found(first: number, second: number, found: Set<FlowSource>): void {
-    for (const source of this.#holders.sourcesOf(this.#holder(first, second))) found.add(source);
-  }
-
-  #holder(first: number, second: number): number {
+  /** Of the fingerprint of this length that was made last. */
+  #holder(length: number): number {
+    const [first = 0, second = 0] = [this.#room[2 * length], this.#room[2 * length + 1]];
     return this.#young.holderOf(first, second) || (this.#old?.holderOf(first, second) ?? 0);
   }
 

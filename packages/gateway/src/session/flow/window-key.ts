@@ -42,27 +42,26 @@ export class WindowKey {
   }
 
   /**
-   * Tells `found` of the fingerprint of each window that begins at `start`, in steps of `step`, and whose length is in `lengths` (bit
-   * n: length n).
+   * Makes the fingerprints of the windows that begin at `start`, in steps of `step`, and whose length is in `lengths` (bit n: length n):
+   * each in two parts, at twice its length in `into`.
    */
-  fingerprints(
-    codes: Uint16Array,
-    start: number,
-    step: number,
-    lengths: number,
-    found: (first: number, second: number, length: number) => void,
-  ): void {
+  fingerprints(codes: Uint16Array, start: number, step: number, lengths: number, into: Float64Array): void {
+    const [ofFirst, ofSecond] = [this.#first, this.#second];
     let [first, second] = [0, 0];
-    for (let length = 1, at = start; length <= WINDOW; length += 1, at += step) {
+    const longest = 32 - Math.clz32(lengths);
+    for (let length = 1, at = start; length < longest; length += 1, at += step) {
       const code = codes[at] ?? 0;
-      first += code * (this.#first[length] ?? 0);
-      second += code * (this.#second[length] ?? 0);
+      first += code * (ofFirst[length] ?? 0);
+      second += code * (ofSecond[length] ?? 0);
       if ((lengths & (1 << length)) === 0) continue;
-      const ended = WINDOW + length;
-      found(reduced(first + (this.#first[ended] ?? 0)), reduced(second + (this.#second[ended] ?? 0)), length);
+      into[2 * length] = reduced(first + (ofFirst[WINDOW + length] ?? 0));
+      into[2 * length + 1] = reduced(second + (ofSecond[WINDOW + length] ?? 0));
     }
   }
 }
+
+/** For {@link WindowKey.fingerprints}. */
+export const fingerprintRoom = (): Float64Array => new Float64Array(2 * WINDOW + 2);
 
 /** One per place of a window, and one per length. */
 const WEIGHTS = 2 * WINDOW + 1;
