@@ -44,8 +44,8 @@ export async function traced(
 /** Remembers where the values come from that are about to be shown: to be awaited before they are. */
 export async function learn(deps: PathDeps, record: CallRecord, shown: JsonValue): Promise<void> {
   if (record.plan === null) return;
-  const { name, server } = record.plan.item;
-  const source = { tool: name, server: server.id, sensitivity: record.effective ?? record.before };
+  const { name, server, complianceDomain: domain } = record.plan.item;
+  const source = { tool: name, server: server.id, domain, sensitivity: record.effective ?? record.before };
   await deps.exposures.flow.learn(record.session.caller.subject, { source, value: shown, sent: record.carried });
 }
 
@@ -55,6 +55,7 @@ export function flowEntry(flow: FlowView | null): JsonObject | null {
   return {
     tools: flow.tools.map(asciiName),
     servers: flow.servers.map(asciiName),
+    domains: flow.domains.map(asciiName),
     classes: flow.classes.map(asciiName),
     max_sensitivity: asciiName(flow.max.class),
     complete: flow.complete ? 1 : 0,

@@ -60,6 +60,7 @@ response: { size: 10, findings: 1, kinds: [secret], injection: 0 }
     flow: {
       tools: ['send'],
       servers: ['web'],
+      domains: ['external'],
       classes: ['pii'],
       max: { class: 'mnpi', rank: 3 },
       complete: false,
@@ -148,7 +149,7 @@ const inputs = fc
   })
   .map(({ name, uri, given, texts, kind, seen, counts, text, flag }): DecisionInput => {
     const tool = toolOf(catalog, name);
-    const { server } = tool;
+    const { server, complianceDomain: domain } = tool;
     const resource = catalog.resolveResource(uri);
     const [prompt] = catalog.prompts;
     assert.ok(resource && prompt);
@@ -172,7 +173,7 @@ const inputs = fc
       caller: { subject: 'agent-1', source: flag ? 'bearer' : 'stdio' },
       asked: asked[kind] ?? { action: 'get_task', tool },
       session: { class: 'public', classRank: 0, maxClass: seen, maxClassRank: rank, inFlight, generation },
-      flow: viewOf(flag ? [{ tool: name, server: server.id, sensitivity: { class: seen, rank } }] : [], !flag, {
+      flow: viewOf(flag ? [{ tool: name, server: server.id, domain, sensitivity: { class: seen, rank } }] : [], !flag, {
         class: 'public',
         rank: 0,
       }),

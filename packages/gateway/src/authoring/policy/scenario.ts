@@ -101,6 +101,7 @@ function readFlow(fields: Fields<Where>, seen: Sensitivity, { catalog, ranks }: 
   const given = items.filter(({ name }) => tools.includes(name));
   const ids = distinct(catalog.servers.map(({ id }) => id));
   const servers = readNames(flow, 'servers', 'server', ids) ?? distinct(given.map(({ server }) => server.id));
+  const domains = distinct(given.map(({ complianceDomain }) => complianceDomain));
   const classes =
     readNames(flow, 'classes', 'data class', [...ranks.keys()]) ??
     distinct(given.map(({ sensitivity }) => sensitivity));
@@ -109,7 +110,7 @@ function readFlow(fields: Fields<Where>, seen: Sensitivity, { catalog, ranks }: 
   // As on the path: where not everything is remembered, all that was seen counts.
   const max = readClass(flow, 'max_sensitivity', ranks) ?? (complete ? known : higher(known, seen));
   if (max.rank < known.rank) throw flow.place.at('max_sensitivity').refuse('must not be lower than one of "classes"');
-  return { tools, servers, classes, max, complete };
+  return { tools, servers, domains, classes, max, complete };
 }
 
 /** Names that exist, sorted, each once; null where the member is absent. */

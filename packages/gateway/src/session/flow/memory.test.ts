@@ -6,7 +6,7 @@ import { type FlowLimits, FlowMemory } from './memory.ts';
 import type { FlowSource } from './view.ts';
 
 const PII = { class: 'pii', rank: 1 };
-const CRM: FlowSource = { tool: 'get_customer', server: 'crm', sensitivity: PII };
+const CRM: FlowSource = { tool: 'get_customer', server: 'crm', domain: 'pii', sensitivity: PII };
 
 function memoryOf(limits: Partial<FlowLimits> = {}): FlowMemory {
   return new FlowMemory({ random: (size) => randomBytes(size), monotonic: () => 0, soon: setImmediate, limits });
@@ -38,6 +38,7 @@ test('a value that was given is found again, and an unrelated one is not', async
   assert.deepEqual(await trace(memory, { value: 'The weather in Lagos is fine.' }), {
     tools: [],
     servers: [],
+    domains: [],
     classes: [],
     max: { class: 'public', rank: 0 },
     complete: true,

@@ -7,12 +7,14 @@ export interface FlowSource {
   tool: string;
   /** Id of its server. */
   server: string;
+  /** Its compliance domain. */
+  domain: string;
   /** Class of the answer that it was in. */
   sensitivity: Sensitivity;
 }
 
 /** Everything that was seen is remembered, and nothing of it is carried. */
-export const NO_FLOW: FlowView = { tools: [], servers: [], classes: [], max: UNEXPOSED, complete: true };
+export const NO_FLOW: FlowView = { tools: [], servers: [], domains: [], classes: [], max: UNEXPOSED, complete: true };
 
 /** `exposed`: what stands for everything where not everything that was seen is remembered. */
 export function viewOf(sources: Iterable<FlowSource>, complete: boolean, exposed: Sensitivity): FlowView {
@@ -22,6 +24,7 @@ export function viewOf(sources: Iterable<FlowSource>, complete: boolean, exposed
   return {
     tools: sorted(all.map(({ tool }) => tool)),
     servers: sorted(all.map(({ server }) => server)),
+    domains: sorted(all.map(({ domain }) => domain)),
     classes: sorted(all.map(({ sensitivity }) => sensitivity.class)),
     max: { class: max.class, rank: max.rank },
     complete,
