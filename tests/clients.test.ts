@@ -63,7 +63,7 @@ const POLICIES = {
 
 /** What every entry of a call says that does not depend on who called, when, or over what. */
 const ENTERED = [
-  ['tool_call', 'echo', 'allow', 'policy0', 'not_inspected', 'public', true],
+  ['tool_call', 'echo', 'allow', 'policy0', 'pass', 'public', true],
   ['tool_call', 'echo', 'deny', 'policy1', 'n/a', 'public', false],
   ['tool_call', 'nothing', 'deny', 'catalog_miss', 'n/a', null, false],
 ];

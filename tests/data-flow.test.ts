@@ -12,7 +12,7 @@ const CUSTOMER = {
   id: 'CUST-204917',
   name: 'Maria Okafor',
   email: 'maria.okafor@example.org',
-  card: '4111 1111 1111 1111',
+  account: '9044 1722 0366 18',
   balance: 1204.5,
   note: 'Moved to Port Harcourt in spring and asked us to hold all letters until the new lease is signed.',
 };
@@ -67,8 +67,8 @@ const CARRYING: Values[] = [
   { text: 'M.a.r.i.a O.k.a.f.o.r' },
   { text: 'ｍａｒｉａ ｏｋａｆｏｒ' },
   { text: 'said that she moved to port harcourt in spring and asked for something' },
-  { number: 4111111111111111 },
-  { text: '4111-1111-1111-1111' },
+  { number: 90441722036618 },
+  { text: '9044-1722-0366-18' },
   { rows: [{ [CUSTOMER.name]: 1 }] },
   { text: Buffer.from(JSON.stringify(CUSTOMER)).toString('base64') },
   { text: `see ${Buffer.from(CUSTOMER.note).toString('base64url')}` },
@@ -80,7 +80,7 @@ const CARRYING: Values[] = [
   { text: rot13(CUSTOMER.note) },
   { text: [...CUSTOMER.email].reverse().join('') },
   { text: Buffer.from(rot13(Buffer.from(CUSTOMER.note).toString('hex'))).toString('base64') },
-  { first: '4111 1111', second: '1111 1111' },
+  { first: '9044 1722', second: '0366 18' },
   { parts: CUSTOMER.note.match(/.{1,5}/g) ?? [] },
 ];
 
@@ -98,10 +98,17 @@ test('what was read of one server is found in what is sent to another, however i
       passes(await send(agent, given));
     }
     await bed.endSession(agent, session);
-    const entries = await bed.entries(session, 'Okafor', 'Harcourt', '4111 1111');
+    const entries = await bed.entries(session, 'Okafor', 'Harcourt', '9044 1722');
     const flows = entries.map(({ tool_name, flow }) => [tool_name, flow]);
-    const none = { tools: [], servers: [], classes: [], max_sensitivity: 'public', complete: 1 };
-    const crm = { tools: ['get_customer'], servers: ['crm'], classes: ['pii'], max_sensitivity: 'pii', complete: 1 };
+    const none = { tools: [], servers: [], domains: [], classes: [], max_sensitivity: 'public', complete: 1 };
+    const crm = {
+      tools: ['get_customer'],
+      servers: ['crm'],
+      domains: ['external'],
+      classes: ['pii'],
+      max_sensitivity: 'pii',
+      complete: 1,
+    };
     assert.deepEqual(flows.slice(0, 3), [
       ['send', none],
       ['get_customer', none],
@@ -130,7 +137,7 @@ when { context.flow.sources.servers.contains("crm") };`),
 
 const spoken = { role: 'user', content: { type: 'text', text: CUSTOMER.note } };
 
-test('whatever a server says counts as given by it: resources, prompts, completions, errors, notices and questions', () => {
+test('whatever a server says counts as given by it: resources, prompts, completions, errors, notices and questions', async () => {
   const sayings: [string, Values, (peer: PeerServer) => void][] = [
     [
       'resources/read',
@@ -181,7 +188,7 @@ test('whatever a server says counts as given by it: resources, prompts, completi
         }),
     ],
   ];
-  return Promise.all(
+  await Promise.all(
     sayings.map(async ([method, params, script], index) =>
       withPeers(
         { ...scene({}, script), ...EVERYWHERE, servers: { crm: { script, asks: ['elicit'] }, mail: {} } },
@@ -244,7 +251,7 @@ test('what the agent itself looks up by is not given by the tool that repeats it
     const agent = await bed.agent('modern');
     passes(await called(agent, 'get_customer', { id: CUSTOMER.id, email: CUSTOMER.email }));
     passes(await send(agent, { text: `The case of ${CUSTOMER.id} (${CUSTOMER.email}) is closed.` }));
-    isDenied(await send(agent, { text: CUSTOMER.card }), 'the card');
+    isDenied(await send(agent, { text: CUSTOMER.account }), 'the account');
   }));
 
 test('what was taken out of an answer was not seen, and may be sent', () =>
@@ -281,6 +288,7 @@ test('what cannot be remembered makes the flow incomplete, and the class of all 
       assert.deepEqual(entries.at(-1)?.flow, {
         tools: [],
         servers: [],
+        domains: [],
         classes: [],
         max_sensitivity: 'pii',
         complete: 0,

@@ -74,7 +74,9 @@ const reporting = { caller: { subject: 'reporting', source: 'bearer' } } as cons
 const support = { caller: { subject: 'support', source: 'bearer' } } as const;
 const release = { caller: { subject: 'release', source: 'bearer' } } as const;
 const exposed = { session: { maxClassRank: 1 } };
-const answer = (sizeBytes: number) => ({ response: { sizeBytes, findings: 0, class: 'public', classRank: 0 } });
+const answer = (sizeBytes: number) => ({
+  response: { sizeBytes, findings: 0, kinds: [], injection: 0, class: 'public', classRank: 0 },
+});
 
 type Requests = Parameters<typeof decisionAbout>[];
 

@@ -117,8 +117,8 @@ const INPUT: fc.Arbitrary<DecisionInput> = fc
     trustLevel: fc.constantFrom('hardware', 'software'),
     response: fc.constantFrom(
       undefined,
-      { sizeBytes: 5, findings: 0, class: 'public', classRank: 0 },
-      { sizeBytes: 50, findings: 1, class: 'pii', classRank: 1 },
+      { sizeBytes: 5, findings: 0, kinds: [], injection: 0, class: 'public', classRank: 0 },
+      { sizeBytes: 50, findings: 1, kinds: [], injection: 0, class: 'pii', classRank: 1 },
     ),
   })
   .map(({ asked, subject, source, response, ...rest }) =>

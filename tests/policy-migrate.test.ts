@@ -102,7 +102,7 @@ const INPUT: fc.Arbitrary<DecisionInput> = fc
     const session = { class: label, classRank: rank, maxClass: label, maxClassRank: rank, generation };
     if (answer === null) return decisionOn(CATALOG, name, { arguments: given, session, ...rest });
     const [sizeBytes, findings, [seen, classRank]] = answer;
-    const response = { sizeBytes, findings, class: seen, classRank };
+    const response = { sizeBytes, findings, kinds: [], injection: findings, class: seen, classRank };
     return decisionOn(CATALOG, name, { arguments: given, session, response, ...rest });
   });
 

@@ -62,7 +62,7 @@ test('an entry says who asked for what, what decided it, and what was answered; 
       server_identity: bed.server.url,
       policy_decision: 'allow',
       policy_rule_matched: said.policy_ids.join(','),
-      response_inspection_result: 'not_inspected',
+      response_inspection_result: 'pass',
       session_sensitivity_before: 'public',
       session_sensitivity_after: 'pii',
       effective_data_class: 'pii',

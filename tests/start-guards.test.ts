@@ -55,6 +55,7 @@ test('every session commits to what governs it: policy, catalog, mode, configura
       policy_overrides: 0,
       catalog_approval: 'none',
       catalog_overrides: 0,
+      rules_version: 'built-in',
       mode: 'enforcing',
       config_hash: config.hash,
       agents_hash: config.agentsHash,

@@ -257,12 +257,18 @@ test('a schema that points into the network is never followed [B26-115]', async 
   t.after(() => listener.close());
   const $ref = `http://127.0.0.1:${(listener.address() as AddressInfo).port}/schema.json`;
   const inputSchema = { type: 'object', properties: { text: { $ref } } };
-  const offered = { ...EVERYTHING, tools: [{ name: 'echo', inputSchema, outputSchema: { type: 'object', $ref } }] };
+  const offered = { ...EVERYTHING, tools: [{ name: 'echo', inputSchema }] };
   const peer = await Peer.listening(t, { family: 'handshake', offered });
   peer.answer('tools/call', { ...(textResult('x') as JsonObject), structuredContent: { a: 1 } });
   const gateway = await front(t, { peer });
   await gateway.send(modern('tools/list'));
   await gateway.send(call());
+  const tools = [{ name: 'echo', inputSchema, outputSchema: { type: 'object', $ref } }];
+  const held = await Peer.listening(t, { family: 'handshake', offered: { ...EVERYTHING, tools } });
+  await assert.rejects(
+    async () => (await bedBehind(t, { peer: held })).start(),
+    /CATALOG_INVALID.*outputSchema\/\$ref/,
+  );
   assert.deepEqual(hits, []);
 });
 

@@ -5,6 +5,7 @@ import { type AuditEntry, type Report, verify } from '@cmcp/evidence';
 import type { Gateway, GatewayDeps, StartedGateway } from '@cmcp/gateway';
 import { parseCatalog } from '../../packages/gateway/src/catalog/load.ts';
 import { nativeSchema } from '../../packages/gateway/src/policy/schema.ts';
+import { sensitivityRanks } from '../../packages/gateway/src/policy/sensitivity.ts';
 import { Agent, type Answering } from './agent.ts';
 import type { CallMeta } from './calls.ts';
 import { AGENT_TOKEN, TestBed } from './gateway.ts';
@@ -44,6 +45,10 @@ export interface PeerSetup {
   policies?: Record<string, string>;
   /** Lines of cmcp.yaml added to the defaults. */
   config?: string;
+  /** The operator's file of inspection; none where a test says nothing. */
+  inspection?: string;
+  /** Of the configuration, where the catalog has labels of its own. */
+  vocabulary?: Record<string, number>;
   deps?: Partial<GatewayDeps>;
 }
 
@@ -76,7 +81,9 @@ export class PeerBed {
 
   static async create(setup: PeerSetup): Promise<PeerBed> {
     const peers = await listening(setup);
-    const bed = await TestBed.create({ tools: [], ...(setup.config === undefined ? {} : { config: setup.config }) });
+    const file = setup.inspection === undefined ? [] : ['inspection: ./inspection.yaml'];
+    const config = [...(setup.config === undefined ? [] : [setup.config]), ...file].join('\n');
+    const bed = await TestBed.create({ tools: [], ...(config === '' ? {} : { config }) });
     try {
       await writeApproved(bed.folder, setup, peers);
       return new PeerBed(bed, peers, await bed.start(setup.deps ?? {}));
@@ -236,6 +243,7 @@ const promptDefinition = ([name, { definition }]: [string, { definition?: Values
 });
 
 async function writeApproved(folder: string, setup: PeerSetup, peers: Record<string, PeerServer>): Promise<void> {
+  if (setup.inspection !== undefined) await writeFile(join(folder, 'inspection.yaml'), setup.inspection);
   const labels = ({
     server = 'main',
     sensitivity = 'public',
@@ -285,5 +293,8 @@ async function writeApproved(folder: string, setup: PeerSetup, peers: Record<str
   await mkdir(policy);
   const files = { 'manifest.json': manifest, ...(setup.policies ?? ALLOW_EVERYTHING) };
   for (const [name, content] of Object.entries(files)) await writeFile(join(policy, name), content);
-  await writeFile(join(policy, 'schema.cedarschema'), nativeSchema(parseCatalog(text, 'catalog.json')));
+  await writeFile(
+    join(policy, 'schema.cedarschema'),
+    nativeSchema(parseCatalog(text, 'catalog.json', sensitivityRanks(setup.vocabulary))),
+  );
 }

@@ -120,6 +120,7 @@ function requestOf(method: UpstreamMethod, params: JsonObject): UpstreamRequest 
     method,
     params,
     inputSchema: null,
+    maxBytes: null,
     trace: {},
     signal: NEVER,
     abilities: NO_ABILITIES,

@@ -11,6 +11,7 @@ import { doctorCommand } from './commands/doctor.ts';
 import { evidenceCommand } from './commands/evidence.ts';
 import { helpCommand } from './commands/help.ts';
 import { initCommand } from './commands/init.ts';
+import { inspectionCommand } from './commands/inspection.ts';
 import { policyCommand } from './commands/policy.ts';
 import { sessionCommand } from './commands/session.ts';
 import { startCommand } from './commands/start.ts';
@@ -25,6 +26,7 @@ const COMMANDS: readonly Command[] = [
   checkCommand,
   catalogCommand,
   policyCommand,
+  inspectionCommand,
   startCommand,
   connectCommand,
   sessionCommand,

@@ -35,6 +35,7 @@ const BEHIND: readonly [id: string, parts: readonly string[]][] = [
   ['catalog.approval', ['bundle.entries[0].detail.catalog_approval', 'claim.gateway.catalog.hash']],
   ['policy.', []],
   ['catalog.hash', ['claim.gateway.catalog.hash', 'bundle.entries[0].detail.catalog_hash']],
+  ['rules.hash', ['bundle.entries[0].detail.rules_hash']],
   ['catalog.exceptions', ['claim.gateway.catalog_exceptions', 'bundle.entries[0].detail.catalog_exceptions']],
   ['times.', ['claim.trace.iat', 'claim.gateway.attestation_generated_at', 'bundle.entries']],
   ['controller.', ['bundle.entries']],

@@ -51,6 +51,8 @@ export interface Expectations {
   };
   /** Approved catalog, `sha256:…`; the prefix may be left out. */
   catalogHash?: string;
+  /** Approved inspection rules, `sha256:…`, as session_start names them; left out, they are not looked at. */
+  rulesHash?: string;
   /** Records of who approved catalog and policy, and whose approvals count (`--reviewers`). */
   approvals?: ApprovalExpectation;
   /** Reference value of the platform measurement, with its prefix. */

@@ -98,6 +98,12 @@ function mode({ running, mode: claimed }: Governance, { allowModes = [] }: Expec
   return asserted(`${running} in ${claimed} mode: calls that policy denied went through`, remedy);
 }
 
+/** Whether answers were inspected by the rules that the relying party expects; `said` null: session_start names none. */
+export function rulesFinding(said: string | null, expected: string, standing: ProgramStanding): Finding {
+  if (said === null) return asserted('session_start names no inspection rules');
+  return asProgramSaid(pinned('session_start', said, expected, '--rules-hash sha256:…'), standing);
+}
+
 /**
  * Whether the gateway that ran is the one that the relying party expects. What it says of itself must agree; that it is so follows
  * from proven code only, or where there is no hardware from the relying party's own word.

@@ -26,7 +26,7 @@ import { intentChecks } from './policy-intent.ts';
 import type { Check, Report } from './report.ts';
 import { openSessionDocument, type SessionDocument } from './session-document.ts';
 import { supplements } from './supplements.ts';
-import { approvals, type Governance, gatewayFinding, pinOf, trustedKey } from './trust.ts';
+import { approvals, type Governance, gatewayFinding, pinOf, rulesFinding, trustedKey } from './trust.ts';
 
 /** A file that could be read: what all further checks are about. */
 interface Readable {
@@ -243,6 +243,7 @@ async function trustChecks(readable: Readable, expectations: Expectations, suppo
     required('key.pinned', 'Is the key that signed one that you trust?', key),
     ...approvals(governanceOf(claim), expectations, standing),
     ...exceptionChecks(claim, chain.first, expectations),
+    ...rulesCheck(readable, expectations, standing),
     ...gatewayCheck(readable, expectations, standing),
     ...intentChecks(expectations),
     ...(await approvalChecks(chain.first, approvable(claim), expectations.approvals)),
@@ -279,6 +280,12 @@ function governanceOf({ trace, gateway }: WireClaim): Governance {
   const { bundle_hash: policyHash, enforcement_mode } = trace.policy;
   const mode = enforcement_mode === 'enforce' ? 'enforcing' : enforcement_mode;
   return { speaker: 'the claim', running: 'the session ran', policyHash, catalogHash: gateway.catalog.hash, mode };
+}
+
+function rulesCheck({ chain }: Readable, { rulesHash }: Expectations, standing: HardwareStanding): Check[] {
+  if (rulesHash === undefined) return [];
+  const finding = rulesFinding(textOf(chain.first?.detail ?? {}, 'rules_hash'), rulesHash, standing);
+  return [required('rules.hash', 'Were the inspection rules the expected ones?', finding)];
 }
 
 function gatewayCheck({ chain }: Readable, { gatewayMeasurement }: Expectations, standing: HardwareStanding): Check[] {

@@ -35,6 +35,15 @@ export const ERRORS = {
     status: 400,
   },
   METHOD_NOT_GOVERNED: { message: 'This method is not offered by the gateway.', rpc: -32601, status: 404 },
+  RESPONSE_INJECTION_DETECTED: policy(
+    "The response holds instructions that are not the user's, and was withheld.",
+    4013,
+  ),
+  RESPONSE_SCHEMA_VIOLATION: policy('The response does not fit the approved schema.', 4014),
+  RESPONSE_SCHEMA_VIOLATION_STRICT: policy('The response has members that nobody approved.', 4015),
+  RESPONSE_CONTENT_REFUSED: policy('The response holds what may not be passed on.', 4016),
+  RESPONSE_QUARANTINED: policy('The response is held until an operator releases it.', 4017),
+  INSPECTION_FAILED: policy('The response could not be inspected, so it was withheld.', 5015),
   // Something failed on the way.
   UPSTREAM_UNAVAILABLE: policy('The tool server cannot be reached.', 5001),
   UPSTREAM_TOOL_ERROR: policy('The tool server answered with an error.', 5002),
@@ -87,6 +96,7 @@ export const ERRORS = {
   CATALOG_INVALID: { message: 'The catalog is not valid.', rpc: 0, status: 0 },
   CATALOG_HASH_MISMATCH: { message: 'The catalog is not the pinned one.', rpc: 0, status: 0 },
   CATALOG_PIN_REQUIRED: { message: 'A catalog hash must be pinned outside dev mode.', rpc: 0, status: 0 },
+  INSPECTION_INVALID: { message: 'The inspection rules are not valid.', rpc: 0, status: 0 },
   CREDENTIAL_REQUIRED: { message: 'A credential must be configured.', rpc: 0, status: 0 },
   ATTESTATION_UNAVAILABLE: {
     message: 'Nothing vouches for this machine, and dev mode is off.',

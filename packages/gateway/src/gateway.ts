@@ -8,6 +8,7 @@ import { Attestor } from './attestation/attestor.ts';
 import type { Platforms } from './attestation/choose.ts';
 import { liveAttestation } from './attestation/live.ts';
 import { type CodeMeasurement, type Launch, measureCode } from './attestation/measurement/code.ts';
+import { approvedHashes } from './attestation/measurement/configured.ts';
 import { type GatewayMeasurement, measureGateway } from './attestation/measurement/gateway-measurement.ts';
 import { ownCode } from './attestation/measurement/program.ts';
 import { checkLaunch, openPlatform, type Platform } from './attestation/platform.ts';
@@ -33,6 +34,7 @@ import { createAuthenticator } from './ingress/authenticate.ts';
 import { createHttpIngress, type HttpIngress, type Patience } from './ingress/http.ts';
 import { serveStdio } from './ingress/stdio.ts';
 import { ListenerTls } from './ingress/tls.ts';
+import type { Scan } from './inspection/types.ts';
 import { type Approved, loadServing, type Serving } from './load-authority.ts';
 import { SERVER_INFO } from './mcp/server-info.ts';
 import { OperatorEvents } from './operator/events.ts';
@@ -69,6 +71,8 @@ export interface GatewayDeps {
   lookup?: LookupFunction;
   /** Makes the file that decisions are recorded in. */
   createRecordFile?: RuntimeDeps['createRecordFile'];
+  /** Scans of answers, besides those of the rules. */
+  scans?: readonly Scan[];
   /** How long clients may take to send. */
   patience?: Patience;
 }
@@ -271,6 +275,8 @@ export class Gateway {
           log,
           exposures: mergeExposures(await log.exposures(), elsewhere),
           standings,
+          scans: this.#deps.scans ?? [],
+          turn: () => new Promise((resolve) => setImmediate(resolve)),
           soon: setImmediate,
           connect: (server, settings, around) => this.#connect(server, settings, around, this.#lookup),
           replicas: async (server, settings, around) => {
@@ -321,9 +327,9 @@ export class Gateway {
     return platform;
   }
 
-  #measure(launch: Launch, { policy, catalog }: Approved): GatewayMeasurement {
+  #measure(launch: Launch, loaded: Approved): GatewayMeasurement {
     const measured = this.#deps.measureCode ?? ((started: Launch) => measureCode(ownCode(started)));
-    const approved = { bundleHash: policy.bundleHash, catalogHash: catalog.hash };
+    const approved = approvedHashes(this.#config, loaded);
     return measureGateway({ code: measured(launch), config: this.#config, approved });
   }
 

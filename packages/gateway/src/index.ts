@@ -32,6 +32,8 @@ export {
 } from './authoring/catalog/propose/propose.ts';
 export { type Review, reviewCatalog } from './authoring/catalog/review.ts';
 export type { Finding } from './authoring/finding.ts';
+export { listInspectionRules, type RuleList } from './authoring/inspection/rule-list.ts';
+export { type Tried, type TriedFinding, tryInspection } from './authoring/inspection/try.ts';
 export { type ApprovedBundle, approveBundle } from './authoring/policy/approve-bundle.ts';
 export { checkInvariants, type InvariantReport } from './authoring/policy/check-invariants.ts';
 export { type BundleComparison, compareBundles } from './authoring/policy/compare-bundles.ts';

@@ -3,6 +3,7 @@ import { loadCatalog } from './catalog/load.ts';
 import type { Catalog, CatalogServer } from './catalog/types.ts';
 import type { Config } from './config/types.ts';
 import { GatewayError } from './errors.ts';
+import { type LoadedRules, loadRules } from './inspection/rules/load.ts';
 import { loadPeers, type Peers } from './load-peers.ts';
 import { type Bundle, loadBundle } from './policy/bundle.ts';
 import { createEngine } from './policy/engine.ts';
@@ -10,10 +11,11 @@ import type { Ranks } from './policy/sensitivity.ts';
 import type { PolicyEngine } from './policy/types.ts';
 import type { UpstreamSettings } from './upstream/types.ts';
 
-/** Policy and catalog as read from disk, checked against their pins and approved as configured. */
+/** Policy, catalog and inspection rules as read from disk, checked against their pins and approved as configured. */
 export interface Approved {
   approvals: Approvals;
   catalog: Catalog;
+  inspection: LoadedRules;
   policy: PolicyEngine;
   /** What the engine was made from. */
   bundle: Bundle;
@@ -46,9 +48,9 @@ export async function loadServing(config: Config, ranks: Ranks, judged: Judged):
 }
 
 /**
- * Reads and checks bundle and catalog, without any traffic. Rejects with POLICY_INVALID, CATALOG_INVALID, POLICY_HASH_MISMATCH,
- * CATALOG_HASH_MISMATCH, POLICY_UNAPPROVED or CATALOG_UNAPPROVED; nothing is half loaded. `judged` null: to be measured and not
- * put in force, whenever that is.
+ * Reads and checks bundle, catalog and inspection rules, without any traffic. Rejects with POLICY_INVALID, CATALOG_INVALID,
+ * POLICY_HASH_MISMATCH, CATALOG_HASH_MISMATCH, POLICY_UNAPPROVED, CATALOG_UNAPPROVED or INSPECTION_INVALID; nothing is half loaded.
+ * `judged` null: to be measured and not put in force, whenever that is.
  */
 export async function loadApproved(config: Config, ranks: Ranks, judged: Judged | null): Promise<Approved> {
   const bundle = await loadBundle(config.policy.path);
@@ -56,9 +58,10 @@ export async function loadApproved(config: Config, ranks: Ranks, judged: Judged 
   if (config.policy.key === null) requirePinned('POLICY_HASH_MISMATCH', config.policy.pin, bundle.hash);
   const catalog = await loadCatalog(config.catalog.path, ranks);
   requirePinned('CATALOG_HASH_MISMATCH', config.catalog.pin, catalog.hash);
+  const inspection = await loadRules(config.inspection.path, { ranks, catalog });
   const hashes = { policy: bundle.hash, catalog: catalog.hash };
   const approvals = judged === null ? NOT_ASKED : await requireApprovals(config, hashes, judged);
-  return { catalog, policy: createEngine(bundle, catalog, ranks), bundle, approvals };
+  return { catalog, inspection, policy: createEngine(bundle, catalog, ranks), bundle, approvals };
 }
 
 /** @throws GatewayError POLICY_UNAPPROVED or CATALOG_UNAPPROVED */

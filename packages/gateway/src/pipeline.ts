@@ -51,7 +51,7 @@ async function walk(
     await trace(deps, record, plan, carriedBy(request));
     decide(deps, record, plan, request);
     const answer = await forward(deps, record, plan, request, side, returningOf(arrived));
-    const inspected = inspect(deps, record, plan, request, answer);
+    const inspected = await inspect(deps, record, plan, request, answer);
     await takeReceipt(deps, record, plan, inspected);
     return await release(deps, record, plan, request, inspected);
   } catch (thrown) {

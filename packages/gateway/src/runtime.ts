@@ -18,6 +18,9 @@ import { type Egress, egressOf } from './egress.ts';
 import { GatewayError } from './errors.ts';
 import { Exceptions } from './exceptions/exceptions.ts';
 import { governedGateway } from './governed.ts';
+import { composed } from './inspection/composed.ts';
+import { builtInRules } from './inspection/rules/load.ts';
+import type { InspectionRules, Scan } from './inspection/types.ts';
 import { ListChanges } from './list-changes.ts';
 import { loadServing, type Serving, upstreamSettings } from './load-authority.ts';
 import type { Peers } from './load-peers.ts';
@@ -66,6 +69,10 @@ export interface RuntimeDeps {
   exposures: readonly Exposure[];
   /** What other stores of the data folder remember of policy keys. */
   standings: readonly Standing[];
+  /** Scans besides those of the rules. */
+  scans: readonly Scan[];
+  /** Resolves once the event loop has gone round. */
+  turn: () => Promise<void>;
   /** Runs a task after the turn of whoever asks. */
   soon: Schedule;
   connect: (
@@ -229,7 +236,7 @@ export class Runtime {
   }
 
   /**
-   * Puts another bundle and catalog in force, one activation at a time; see Gateway.reload. `by`: who asked, null for whoever may send
+   * Puts another bundle, catalog and set of inspection rules in force, one activation at a time; see Gateway.reload. `by`: who asked, null for whoever may send
    * signals. `expected`: the hash that the bundle has to have.
    */
   activate(by: Caller | null = null, expected: string | null = null): Promise<Activation> {
@@ -274,7 +281,7 @@ export class Runtime {
       loaded,
     );
     try {
-      await enterAuthority(this.chain, next, this.#standing);
+      await enterAuthority(this.chain, next, this.#standing, this.#authority.inspection);
     } catch (error) {
       await release(next);
       throw error;
@@ -287,12 +294,12 @@ export class Runtime {
 
   /** What is approved, with `excepted` beside it. Policy and catalog stay the same by their hashes, so that no load of them is entered. */
   async #except(excepted: readonly Excepted[], enter: () => Promise<void>): Promise<void> {
-    const { base, policyKey, approvals } = this.#authority;
+    const { base, inspection, policyKey, approvals } = this.#authority;
     const catalog = withExceptions(base.catalog, excepted);
     const added = excepted.flatMap(({ tools }) => tools);
     const policy = createEngine(withTools(base.bundle, added), catalog, this.#deps.ranks);
     const parts = { chain: this.chain, changes: this.#changes, shadow: this.#shadow };
-    const next = connect(this.#deps, parts, { ...base, catalog, policy, policyKey, approvals }, base);
+    const next = connect(this.#deps, parts, { ...base, catalog, inspection, policy, policyKey, approvals }, base);
     try {
       await enter();
     } catch (error) {
@@ -340,14 +347,15 @@ export class Runtime {
   }
 
   /** Asked of signed bundles only: without a key an activation is also how one connects to the servers anew. */
-  #isInForce({ bundle, catalog, policyKey }: Loaded): boolean {
-    const { policy, catalog: current, policyKey: key } = this.#authority;
+  #isInForce({ bundle, catalog, inspection, policyKey }: Loaded): boolean {
+    const { policy, catalog: current, inspection: rules, policyKey: key } = this.#authority;
     return (
       !this.exceptions.any &&
       policyKey !== null &&
       policyKey === key &&
       bundle.hash === policy.bundleHash &&
-      catalog.hash === current.hash
+      catalog.hash === current.hash &&
+      inspection.hash === rules.hash
     );
   }
 
@@ -386,6 +394,11 @@ export class Runtime {
       timers,
       config,
       recorder: this.#recorder,
+      inspection: {
+        how: composed(this.#deps.scans),
+        turns: { nowMs: this.#deps.monotonic, turn: this.#deps.turn },
+        keep: null,
+      },
       ranks,
       platform: attestation.platform,
       trustLevel: attestation.trustLevel,
@@ -409,7 +422,7 @@ function told({ policy, policyKey }: Authority, activated: boolean): Activation 
 function connect(
   deps: RuntimeDeps,
   { chain, changes, shadow }: Pick<Beginning, 'chain' | 'changes' | 'shadow'>,
-  { catalog, policy, policyKey, approvals, peers }: Omit<Loaded, 'bundle'>,
+  { catalog, inspection, policy, policyKey, approvals, peers }: Omit<Loaded, 'bundle'>,
   base: Authority['base'],
 ): Authority {
   const { clock, config, report } = deps;
@@ -432,7 +445,7 @@ function connect(
     announced: (kind) => changes.announce(kind),
     onUnanswered: (server, error) => report('UPSTREAM_UNAVAILABLE', `${server.displayName}: ${String(error)}`),
   });
-  return { catalog, policy: observed(policy, shadow.saw), policyKey, live, egress, approvals, base };
+  return { catalog, inspection, policy: observed(policy, shadow.saw), policyKey, live, egress, approvals, base };
 }
 
 /** The catalog that a drift is remembered for; an exception is remembered by none. */
@@ -500,7 +513,7 @@ async function openChain(
     deps.report('CATALOG_DRIFT', `${driftText(drift)}, as before`);
     await chain.enterAs('catalog_drift', driftDetail(drift, 'recalled', authority.catalog.hash));
   }
-  await enterAuthority(chain, authority, standing);
+  await enterAuthority(chain, authority, standing, builtInRules());
   return entryHash;
 }
 
@@ -515,8 +528,14 @@ async function openRecorder(deps: RuntimeDeps, chain: GatewayChain): Promise<Dec
   });
 }
 
-async function enterAuthority(chain: GatewayChain, authority: Authority, standing: PolicyStanding): Promise<void> {
-  const { policy, policyKey, catalog, approvals } = authority;
+/** `before`: the inspection rules that were in force until now. */
+async function enterAuthority(
+  chain: GatewayChain,
+  authority: Authority,
+  standing: PolicyStanding,
+  before: InspectionRules,
+): Promise<void> {
+  const { policy, policyKey, catalog, approvals, inspection } = authority;
   const { bundleHash: hash, version, request } = policy;
   const loaded = { bundle_hash: hash, version, policy_key: policyKey ?? 'none', request };
   const detail = { ...loaded, ...approvalEntry(approvals.policy) };
@@ -524,6 +543,9 @@ async function enterAuthority(chain: GatewayChain, authority: Authority, standin
   const { form, tools } = catalog;
   const approval = approvalEntry(approvals.catalog);
   await chain.enterAs('catalog_load', { catalog_hash: catalog.hash, form, tools: tools.length, ...approval });
+  const { hash: rules, version: rulesVersion, own } = inspection;
+  if (rules === before.hash) return;
+  await chain.enter('inspection.rules_load', null, { rules_hash: rules, rules_version: rulesVersion, own: own.length });
 }
 
 /** Ends an authority that no session is governed by any more. */

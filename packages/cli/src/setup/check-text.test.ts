@@ -40,6 +40,7 @@ const report = (...servers: ServerCheck[]): CheckReport => ({
     templates: 1,
     prompts: 0,
   },
+  inspection: { path: './i.yaml', hash: 'sha256:i', version: '7', own: 2 },
   servers,
   problems: [],
 });
@@ -56,6 +57,7 @@ test('a check says how much is approved of each kind, in all and of each server'
     text,
     /^catalog +\.\/c\.json \(3 tools, 2 resources, 1 templates, 0 prompts, hash differs, approval missing\)$/m,
   );
+  assert.match(text, /^inspection +\.\/i\.yaml \(version 7, 2 rules of yours, sha256:i\)$/m);
   assert.match(text, /^server +status +tools +resources +templates +prompts +remarks$/m);
   assert.match(text, /^files +as approved +3 +2 +1 +0$/m);
   assert.match(text, /All is well\./);

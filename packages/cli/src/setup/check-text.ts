@@ -27,6 +27,7 @@ export function checkText(file: string, report: CheckReport): string {
         `${policy.path} (${policy.version === null ? 'not loaded' : `version ${policy.version}`}, hash ${policy.pin}, ${SIGNATURE[policy.signature]}, approval ${policy.approval})`,
       ],
       ['catalog', `${catalog.path} (${counts(catalog)}, hash ${catalog.pin}, approval ${catalog.approval})`],
+      ['inspection', inspectionText(report.inspection)],
     ]),
   ];
   if (servers.length > 0) blocks.push(table(SERVER_COLUMNS, servers.map(serverRow)));
@@ -38,6 +39,11 @@ export function checkText(file: string, report: CheckReport): string {
     report.ok ? 'All is well.' : 'Not all is well: this would not start, or not serve everything that is approved.',
   );
   return `${blocks.join('\n\n')}\n`;
+}
+
+function inspectionText({ path, hash, version, own }: CheckReport['inspection']): string {
+  const loaded = hash === null ? 'not loaded' : `version ${version}, ${own} rules of yours, ${hash}`;
+  return path === null ? `built-in rules (${hash})` : `${path} (${loaded})`;
 }
 
 function item(words: string): string {

@@ -28,6 +28,7 @@ export const EXPECTATION_OPTIONS: Record<string, Option> = {
   },
   'catalog-hash': { value: 'HASH', help: 'The approved catalog, sha256:…' },
   catalog: { value: 'FILE', help: 'The approved catalog itself: its hash is computed.' },
+  'rules-hash': { value: 'HASH', help: 'The inspection rules that you expect, as `cmcp inspection hash` prints it.' },
   reviewers: {
     value: 'FILE',
     help: 'Whose approvals count and how many are needed: JSON with the members of `catalog.approval`.',
@@ -119,12 +120,14 @@ async function approved(given: Arguments): Promise<Expectations> {
   const catalogHash = hash(given, 'catalog-hash', 'catalog');
   const [policy, catalog] = [given.one('policy'), given.one('catalog')];
   const measurement = measurementOf(given.one('measurement'));
-  const gatewayMeasurement = digestOf(given.one('gateway-measurement'));
+  const gatewayMeasurement = digestOf(given, 'gateway-measurement');
+  const rulesHash = digestOf(given, 'rules-hash');
   return {
     ...(policyHash !== null && { policyHash }),
     ...(policy !== null && (await readApprovedPolicy(policy))),
     ...(catalogHash !== null && { catalogHash }),
     ...(catalog !== null && (await readApprovedCatalog(catalog))),
+    ...(rulesHash !== null && { rulesHash }),
     ...(measurement !== null && { measurement }),
     ...(gatewayMeasurement !== null && { gatewayMeasurement }),
   };
@@ -175,9 +178,10 @@ function measurementOf(value: string | null): string | null {
   );
 }
 
-function digestOf(value: string | null): string | null {
+function digestOf(given: Arguments, name: string): string | null {
+  const value = given.one(name);
   if (value === null || /^sha256:[0-9a-f]{64}$/.test(value)) return value;
-  throw new UsageError('--gateway-measurement takes sha256: and 64 lower-case hexadecimal digits');
+  throw new UsageError(`--${name} takes sha256: and 64 lower-case hexadecimal digits`);
 }
 
 function seconds(value: string | null): number | null {

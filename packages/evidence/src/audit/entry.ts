@@ -38,12 +38,13 @@ export interface AuditEntry extends JsonObject {
   latency_us: number | null;
   request_payload_hash: string | null;
   response_payload_hash: string | null;
-  /** `not_inspected` until content inspection exists: size and encoding were checked, the content was not. */
+  /** The gravest that inspection came to. `not_inspected`: there was an answer, and no stage, or not every one, could look through it. */
   response_inspection_result:
     | 'pass'
     | 'size_exceeded'
     | 'schema_violation'
     | 'injection_detected'
+    | 'surplus_stripped'
     | 'not_inspected'
     | 'n/a';
   session_sensitivity_before: string | null;

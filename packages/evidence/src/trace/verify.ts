@@ -143,9 +143,13 @@ function ownWords(record: TrustRecord): Check[] {
 }
 
 /** An expectation that no Trust Record can meet must not look met. */
-function unanswerable({ catalogHash, minEvidenceClass, receipts = [] }: TrustRecordExpectations): Check[] {
-  if (catalogHash === undefined && minEvidenceClass === undefined && receipts.length === 0) return [];
-  const finding = notChecked('a Trust Record names no catalog and no calls', 'the session file, which does');
+function unanswerable({ catalogHash, rulesHash, minEvidenceClass, receipts = [] }: TrustRecordExpectations): Check[] {
+  const asked = [catalogHash, rulesHash, minEvidenceClass].some((each) => each !== undefined);
+  if (!asked && receipts.length === 0) return [];
+  const finding = notChecked(
+    'a Trust Record names no catalog, no inspection rules and no calls',
+    'the session file, which does',
+  );
   return [required('trace.expectations', 'Was all that you expected compared?', finding)];
 }
 

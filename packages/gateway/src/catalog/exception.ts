@@ -1,5 +1,6 @@
 import { canonicalSorted, type JsonObject } from '@cmcp/evidence';
 import { GatewayError } from '../errors.ts';
+import { Structures } from '../inspection/schema/structure.ts';
 import { Place } from './fields.ts';
 import type { RecordContext } from './label-rules.ts';
 import { CLIENT_NAME, findCollision, RESERVED_NAMES } from './names.ts';
@@ -24,7 +25,11 @@ export function exceptedTool(
 ): CatalogTool {
   const { name } = definition;
   const record = { name, server: server.id, definition, sensitivity, ...EXCEPTION_LABELS };
-  const draft = readTool(record, new Place(`tool ${name}`), { ranks, servers: new Map([[server.id, server]]) });
+  const draft = readTool(record, new Place(`tool ${name}`), {
+    ranks,
+    servers: new Map([[server.id, server]]),
+    structures: new Structures(ranks),
+  });
   const { alias: _alias, serverLabel: _label, place: _place, ...tool } = draft;
   return { ...tool, exposedName: name };
 }

@@ -1,4 +1,5 @@
 import { catalogHash, type JsonObject, type JsonValue } from '@cmcp/evidence';
+import { Structures } from '../inspection/schema/structure.ts';
 import type { Ranks } from '../policy/sensitivity.ts';
 import type { ParsedCatalog } from './draft.ts';
 import { Fields, type Place } from './fields.ts';
@@ -14,7 +15,7 @@ export function readCmcpForm(raw: JsonObject, place: Place, ranks: Ranks): Parse
   const fields = new Fields(raw, place, ['catalog', 'servers', 'tools', 'resources', 'prompts']);
   if (fields.get('catalog') !== 1) throw place.at('catalog').refuse('must be 1, the version of this form');
   const servers = readServers(fields);
-  const context: RecordContext = { ranks, servers };
+  const context: RecordContext = { ranks, servers, structures: new Structures(ranks) };
   const read = <T>(key: string, reader: (raw: JsonValue, place: Place, context: RecordContext) => T): T[] =>
     fields.array(key, MAX_ITEMS).map((item, index) => reader(item, place.at(key).at(index), context));
   const tools = read('tools', readTool);

@@ -1,10 +1,11 @@
 import { dirname, resolve } from 'node:path';
 import { catalogHash, isObject, type JsonObject, type JsonValue } from '@cmcp/evidence';
+import { Structures } from '../inspection/schema/structure.ts';
 import type { Ranks } from '../policy/sensitivity.ts';
 import { canonicalDigest, referenceView } from './digests.ts';
 import type { DraftTool, ParsedCatalog } from './draft.ts';
 import { Fields, type Place } from './fields.ts';
-import { COMPLIANCE_DOMAINS, MAX_ITEMS, readSensitivity } from './label-rules.ts';
+import { COMPLIANCE_DOMAINS, MAX_ITEMS, type RecordContext, readSensitivity } from './label-rules.ts';
 import { CATALOG_NAME, clientSafe } from './names.ts';
 import { readReferencePeer, readReferenceSpiffeId } from './peer-rules.ts';
 import { readProvenance } from './provenance-rules.ts';
@@ -29,13 +30,17 @@ const SERVER_MEMBERS = ['display_name', 'transport', 'url', 'tls_fingerprint', '
 export function readReferenceForm(entries: JsonValue[], place: Place, ranks: Ranks): ParsedCatalog {
   if (entries.length > MAX_ITEMS) throw place.refuse(`must not hold more than ${MAX_ITEMS} entries`);
   const servers = new Map<string, CatalogServer>();
-  const tools = entries.map((entry, index) => readEntry(entry, place.at(index), ranks, servers));
+  const context = { ranks, servers, structures: new Structures(ranks) };
+  const tools = entries.map((entry, index) => readEntry(entry, place.at(index), context));
   // The form knows tools only.
   const none = { resources: [], prompts: [] };
   return { form: 'reference', hash: catalogHash(entries), servers: [...servers.values()], tools, ...none };
 }
 
-function readEntry(raw: JsonValue, place: Place, ranks: Ranks, servers: Map<string, CatalogServer>): DraftTool {
+/** What entries are read against; servers are added as they are met. */
+type EntryContext = RecordContext & { servers: Map<string, CatalogServer> };
+
+function readEntry(raw: JsonValue, place: Place, { ranks, servers, structures }: EntryContext): DraftTool {
   const fields = new Fields(raw, place, ENTRY_MEMBERS);
   const name = fields.text('tool_name', CATALOG_NAME);
   if (name !== name.toLowerCase()) throw place.at('tool_name').refuse(`"${name}" must be in lower case`);
@@ -54,7 +59,7 @@ function readEntry(raw: JsonValue, place: Place, ranks: Ranks, servers: Map<stri
     serverLabel: clientSafe(server.displayName.toLowerCase()).replaceAll(/^_+|_+$/g, '') || 'server',
     upstreamName: name,
     server,
-    ...readDefinition(fields, name),
+    ...readDefinition(fields, name, structures),
     // The form has neither member. The reference tells policies "external"; an unknown effect counts as a write.
     effects: 'write',
     destinationClass: 'external',
@@ -65,7 +70,11 @@ function readEntry(raw: JsonValue, place: Place, ranks: Ranks, servers: Map<stri
   };
 }
 
-function readDefinition(entry: Fields, name: string): Pick<DraftTool, 'definition' | 'inputSchema' | 'pin'> {
+function readDefinition(
+  entry: Fields,
+  name: string,
+  structures: Structures,
+): Pick<DraftTool, 'definition' | 'inputSchema' | 'structure' | 'pin'> {
   const place = entry.place.at('approved_definition');
   const members = ['description', 'input_schema', 'output_schema'];
   const fields = new Fields(entry.get('approved_definition'), place, members);
@@ -81,7 +90,14 @@ function readDefinition(entry: Fields, name: string): Pick<DraftTool, 'definitio
       .refuse(`"${name}" says ${stored}, its approved_definition hashes to ${computed}; approve the definition again`);
   }
   const definition: JsonObject = { description, inputSchema, ...(output === null ? {} : { outputSchema: output }) };
-  return { definition, inputSchema, pin: { kind: 'reference', digest: canonicalDigest(referenceView(definition)) } };
+  // What the reference loads is loaded here: a schema that cannot be used then fits no answer.
+  const structure = output === null ? null : structures.compileAny(output, place.at('output_schema'));
+  return {
+    definition,
+    inputSchema,
+    structure,
+    pin: { kind: 'reference', digest: canonicalDigest(referenceView(definition)) },
+  };
 }
 
 /** Servers are one only where their whole records are equal; a label is never an identity (defect D-24). */

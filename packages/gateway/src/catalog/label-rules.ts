@@ -1,3 +1,4 @@
+import type { Structures } from '../inspection/schema/structure.ts';
 import type { Ranks } from '../policy/sensitivity.ts';
 import { Fields } from './fields.ts';
 import { CATALOG_NAME } from './names.ts';
@@ -28,6 +29,7 @@ export const LABEL_MEMBERS: readonly string[] = [
 export interface RecordContext {
   ranks: Ranks;
   servers: ReadonlyMap<string, CatalogServer>;
+  structures: Structures;
 }
 
 /** The labels of a record of our form. */

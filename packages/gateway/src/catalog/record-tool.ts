@@ -1,4 +1,5 @@
 import { isObject, type JsonValue, member } from '@cmcp/evidence';
+import type { Structures } from '../inspection/schema/structure.ts';
 import { checkIcons } from './definition-rules.ts';
 import { canonicalDigest } from './digests.ts';
 import type { DraftTool } from './draft.ts';
@@ -23,12 +24,14 @@ export function readTool(raw: JsonValue, place: Place, context: RecordContext): 
     alias: fields.optionalText('alias', CLIENT_NAME),
     serverLabel: server.id,
     upstreamName,
-    ...readDefinition(fields, upstreamName),
+    ...readDefinition(fields, upstreamName, context.structures),
     effects: fields.oneOf('effects', ['read', 'write']),
   };
 }
 
-function readDefinition(tool: Fields, upstreamName: string): Pick<DraftTool, 'definition' | 'inputSchema' | 'pin'> {
+type DefinitionParts = Pick<DraftTool, 'definition' | 'inputSchema' | 'structure' | 'pin'>;
+
+function readDefinition(tool: Fields, upstreamName: string, structures: Structures): DefinitionParts {
   const whole = tool.object('definition');
   const place = tool.place.at('definition');
   if (member(whole, 'name') !== upstreamName) {
@@ -43,5 +46,6 @@ function readDefinition(tool: Fields, upstreamName: string): Pick<DraftTool, 'de
     throw place.at('description').refuse('must be a string');
   checkIcons(whole, place);
   const { name: _name, ...definition } = whole;
-  return { definition, inputSchema, pin: { kind: 'whole', digest: canonicalDigest(whole) } };
+  const structure = output === undefined ? null : structures.compile(output, place.at('outputSchema'));
+  return { definition, inputSchema, structure, pin: { kind: 'whole', digest: canonicalDigest(whole) } };
 }

@@ -1,4 +1,5 @@
 import type { JsonObject } from '@cmcp/evidence';
+import type { Structure } from '../inspection/schema/structure.ts';
 import type { AskKind } from '../mcp/asks.ts';
 import type { UriTemplate } from './uri-template.ts';
 
@@ -87,6 +88,8 @@ export interface CatalogTool extends Labels {
   definition: JsonObject;
   /** The approved input schema, `definition.inputSchema`; an empty object where none was approved. */
   inputSchema: JsonObject;
+  /** The approved output schema, compiled; null where none was approved. */
+  structure: Structure | null;
   /** Digests compared with the live definition; see catalog/drift.ts. */
   pin: ToolPin;
   effects: Effects;

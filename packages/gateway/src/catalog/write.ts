@@ -1,4 +1,5 @@
 import type { JsonObject } from '@cmcp/evidence';
+import { Structures } from '../inspection/schema/structure.ts';
 import type { ListKind } from '../mcp/types.ts';
 import { sensitivityRanks } from '../policy/sensitivity.ts';
 import { MAX_TEXT } from './fields.ts';
@@ -39,7 +40,8 @@ function contextOf(servers: readonly ListedServer[]): RecordContext {
   const known = servers.map(({ id, displayName = id, transport }): [string, CatalogServer] => {
     return [id, { id, displayName, transport, identity: '', instructions: null, asks: [] }];
   });
-  return { ranks: sensitivityRanks(), servers: new Map(known) };
+  const ranks = sensitivityRanks();
+  return { ranks, servers: new Map(known), structures: new Structures(ranks) };
 }
 
 function unusableInstructions({ id, instructions }: ListedServer): LeftOutItem[] {

@@ -73,7 +73,7 @@ export function withHashes(config: Unhashed, written: WrittenSecrets): Config {
 function placeless(config: Unhashed): JsonObject {
   const { dev, listen, allowedHosts, allowedOrigins, mode, policy, catalog, audit, sessions, limits, compat, tls } =
     config;
-  const { egress, recordDecisions } = config;
+  const { egress, recordDecisions, inspection } = config;
   const { provider, tpm, roots, validityMs, staleness, launch } = config.attestation;
   const { seal, rollbackCounter } = tpm;
   return {
@@ -91,6 +91,7 @@ function placeless(config: Unhashed): JsonObject {
     // Added where it is on: the settings of gateways without it stay what they were.
     ...(recordDecisions === null ? {} : { recordDecisions: recordDecisions.key }),
     requiredProvenance: catalog.requiredKind,
+    quarantine: inspection.quarantine,
     policy_key: policy.key,
     tls: tls === null ? null : tls.kind === 'files' && tls.clientCa !== null ? 'files, client certificates' : tls.kind,
     attestation: { provider, roots: roots.length, validityMs, staleness, launch },

@@ -121,6 +121,7 @@ function everyKey() {
       input_timeout: '2m',
     },
     sensitivity: { vocabulary: { board_minutes: 2 } },
+    inspection: { path: './rules.yaml', quarantine: { keep: '2h', max_items: 5, max_bytes: 65536 } },
     upstreams: {
       crm: {
         // biome-ignore lint/suspicious/noTemplateCurlyInString: the reference under test
@@ -246,6 +247,10 @@ test('every documented key can be set, and no other is documented [D-04]', async
       inputTimeoutMs: 120_000,
     },
     vocabulary: { board_minutes: 2 },
+    inspection: {
+      path: join(folder, 'rules.yaml'),
+      quarantine: { keepMs: 7_200_000, maxItems: 5, maxBytes: 65_536 },
+    },
     upstreams: {
       crm: {
         env: { CRM: 'tok$en' },

@@ -10,6 +10,7 @@ import { type WrittenSecrets, withHashes } from './effective.ts';
 import type { Environment } from './environment.ts';
 import { type Secret, withStandIns } from './expand.ts';
 import { liesInside, socketProblem } from './paths.ts';
+import { problemsError } from './problems.ts';
 import type { Reader } from './readers.ts';
 import { CONFIG_SCHEMA, parsePin } from './schema.ts';
 import { type Position, type Problem, parseTree } from './tree.ts';
@@ -18,7 +19,6 @@ import type { AttestationConfig, Config, ServerConfig, TlsConfig } from './types
 type Settings = typeof CONFIG_SCHEMA extends Reader<infer T> ? T : never;
 
 const MAX_FILE_BYTES = 262_144;
-const MAX_PROBLEMS_SHOWN = 30;
 
 /**
  * Reads `cmcp.yaml` for starting: what `readConfig` checks, and what a gateway needs besides.
@@ -121,15 +121,7 @@ async function readText(file: string): Promise<string> {
 }
 
 function invalid(file: string, problems: Problem[]): GatewayError {
-  const line = (problem: Problem): number => problem.at?.line ?? 0;
-  const sorted = problems.toSorted((a, b) => line(a) - line(b));
-  const shown = sorted.slice(0, MAX_PROBLEMS_SHOWN).map(({ at, path, message }) => {
-    const place = at === null ? file : `${file}:${at.line}:${at.column}`;
-    return path === '' ? `${place}: ${message}` : `${place}: ${path}: ${message}`;
-  });
-  const hidden = sorted.length - shown.length;
-  if (hidden > 0) shown.push(`and ${hidden} more`);
-  return new GatewayError('CONFIG_INVALID', shown.join('\n'));
+  return problemsError('CONFIG_INVALID', file, problems);
 }
 
 function assemble(file: string, settings: Settings, environment: Environment, report: Report): Unhashed {
@@ -184,6 +176,7 @@ function assemble(file: string, settings: Settings, environment: Environment, re
       inputTimeoutMs: settings.limits.input_timeout,
     },
     vocabulary: settings.sensitivity.vocabulary,
+    inspection: inspectionOf(folder, settings.inspection),
     upstreams: Object.fromEntries(
       Object.entries(settings.upstreams).map(([id, given]) => [id, serverOf(folder, id, given, report)]),
     ),
@@ -228,6 +221,14 @@ function oauthAt(
     resource,
     audience,
     subjectToken: subject === null ? null : resolve(folder, subject),
+  };
+}
+
+function inspectionOf(folder: string, { path, quarantine }: Settings['inspection']): Config['inspection'] {
+  const { keep, max_items, max_bytes } = quarantine;
+  return {
+    path: path === null ? null : resolve(folder, path),
+    quarantine: { keepMs: keep, maxItems: max_items, maxBytes: max_bytes },
   };
 }
 
@@ -382,8 +383,9 @@ function checkLabel({ catalog, vocabulary }: Unhashed, report: Report): void {
 
 async function checkInside(config: Unhashed, report: Report): Promise<void> {
   const folder = dirname(config.file);
-  for (const key of ['policy', 'catalog'] as const) {
-    if (await liesInside(folder, config[key].path)) continue;
+  for (const key of ['policy', 'catalog', 'inspection'] as const) {
+    const { path } = config[key];
+    if (path === null || (await liesInside(folder, path))) continue;
     report(
       `${key}.path`,
       `leads out of ${folder}, the folder of this file; what is approved stays together, also behind symbolic links`,

@@ -95,6 +95,7 @@ test('every setting that decides what the gateway does enters it', async () => {
     'upstreams: { crm: { credential: { oauth: { token_url: "https://a/t", client_id: a, client_secret_file: ./a } } } }\n',
     `upstreams: { crm: { receipts: { keys: [${'A'.repeat(43)}] } } }\n`,
     'upstreams: { crm: { receipts: { required: true } } }\n',
+    'inspection: { quarantine: { max_items: 7 } }\n',
     'egress: { allow: ["a:443"] }\n',
     'compat: cmcp-0.4\n',
   ];

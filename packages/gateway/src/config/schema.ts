@@ -526,6 +526,38 @@ export const CONFIG_SCHEMA = section('the configuration', {
     '{}',
     'Sensitivity of data.',
   ),
+  inspection: setting(
+    section(
+      'how answers are inspected',
+      {
+        path: setting(
+          nullable(path('./inspection.yaml')),
+          'null',
+          'File with your own rules and settings, inside the folder of this file (docs/inspection.md). Null: the built-in ones.',
+        ),
+        quarantine: setting(
+          section('what is kept of answers that an operator may release', {
+            keep: setting(
+              duration('1s', '7d'),
+              '1h',
+              'How long an answer is held in memory. It is discarded then, and when the gateway stops.',
+            ),
+            max_items: setting(integer(1, 10_000), '100', 'Answers that are held at once; the oldest make room.'),
+            max_bytes: setting(
+              integer(1_024, 1_073_741_824),
+              '16777216',
+              'Bytes of all answers that are held; the oldest make room, and a larger answer is not held.',
+            ),
+          }),
+          '{}',
+          'Answers whose outcome is `quarantine`.',
+        ),
+      },
+      'path',
+    ),
+    '{}',
+    'Inspection of answers. `inspection: ./inspection.yaml` is short for its path.',
+  ),
   upstreams: setting(
     named('a server id', /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/, upstream, 'Settings of one server of the catalog.'),
     '{}',

@@ -61,6 +61,8 @@ export interface Config {
   };
   /** Extra labels: label → rank ≥ 0. Built-ins win. */
   vocabulary: Record<string, number>;
+  /** `path`: absolute path of the operator's rules and settings; null: the built-in ones. */
+  inspection: { path: string | null; quarantine: QuarantineConfig };
   /** Per server id: secrets and limits. */
   upstreams: Record<string, ServerConfig>;
   /** `host:port` of everywhere that the gateway may connect to; null: what the catalog and the credentials need. */
@@ -70,6 +72,9 @@ export interface Config {
   /** Emits the reference's `_cmcp` object and status codes. */
   compat: 'none' | 'cmcp-0.4';
 }
+
+/** What is kept of answers that an operator may release, and how long. */
+export type QuarantineConfig = { keepMs: number; maxItems: number; maxBytes: number };
 
 /** What the config says of one server of the catalog. Paths of files are absolute. */
 export interface ServerConfig {

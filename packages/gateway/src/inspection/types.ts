@@ -97,4 +97,6 @@ export interface InspectionRules {
   settingsFor(item: string): InspectionSettings;
   /** The operator's own rules, each linear. */
   scans: readonly Scan[];
+  /** What a finding of a built-in rule counts for here: its label may be another one. Null: the rule is switched off. */
+  judged(finding: TextFinding): TextFinding | null;
 }

@@ -3,8 +3,10 @@ import type { JsonObject } from '@cmcp/evidence';
 import type { CallSalt } from '../audit/types.ts';
 import { asciiName } from '../claim.ts';
 import { type ErrorCode, GatewayError } from '../errors.ts';
+import { enforces } from '../policy/mode.ts';
 import type { Session, SessionRequest } from '../session/sessions.ts';
 import type { PathDeps } from './deps.ts';
+import { InspectedCall } from './inspected.ts';
 import { type CallRecord, requestDigest } from './record.ts';
 
 /** What a record begins with. */
@@ -55,6 +57,7 @@ export async function admit(
     redacted: null,
     notices: { relayed: 0, withheld: 0 },
     withheldLinks: 0,
+    inspected: new InspectedCall(enforces(deps.config.mode)),
     receipt: null,
   };
 }

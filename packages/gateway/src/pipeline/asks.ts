@@ -10,6 +10,8 @@ import { decided } from './decided.ts';
 import type { PathDeps } from './deps.ts';
 import { exitOf, failureOf, reportEnd } from './exits.ts';
 import { learn, traced } from './flow.ts';
+import { InspectedCall } from './inspected.ts';
+import { labelsOf, lookAt, raisedBy, refusalOf, takeOut } from './look.ts';
 import { payloadDigest } from './payload-digest.ts';
 import { type CallRecord, elapsed, entryOf, releasedAs, ruleOf } from './record.ts';
 import type { Side } from './side.ts';
@@ -46,9 +48,8 @@ export class Asks {
   put(ask: Ask, signal: AbortSignal): Promise<JsonObject> {
     return this.#waitedFor(
       this.#entered('whole', ask, async (own, view) => {
-        this.#decide(own, view, null);
-        await this.#put(ask);
-        return await this.#taken(own, view, ask, await this.#asked(ask, signal));
+        const shown = await this.#permitted(own, view, ask);
+        return this.#taken(own, view, shown, await this.#asked(shown, signal));
       }),
     );
   }
@@ -66,13 +67,9 @@ export class Asks {
     await Promise.allSettled(this.#open);
   }
 
-  /** Rejects with ASK_REFUSED when the client may not be asked this. */
-  async permit(ask: Ask): Promise<void> {
-    await this.#entered('asked', ask, async (own, view) => {
-      this.#decide(own, view, null);
-      await this.#put(ask);
-      return {};
-    });
+  /** The question as the client may be asked it. Rejects with ASK_REFUSED when it may not. */
+  permit(ask: Ask): Promise<Ask> {
+    return this.#entered('asked', ask, (own, view) => this.#permitted(own, view, ask));
   }
 
   /** The answer that a client came back with, as it may be passed on. Rejects with ASK_REFUSED or ASK_UNANSWERED. */
@@ -89,20 +86,37 @@ export class Asks {
     }
   }
 
+  /** Looked through, decided, and without what is taken out of it. */
+  async #permitted(own: CallRecord, view: AskView, ask: Ask): Promise<Ask> {
+    own.inspected.ran('size');
+    const judged = await lookAt(this.#deps, own, ask.params);
+    const refusal = refusalOf(judged);
+    this.#decide(own, view, null);
+    if (refusal !== null && own.inspected.applied) throw refusal;
+    if (refusal !== null) own.wouldHaveDenied = true;
+    const params = await takeOut(this.#deps, own, ask.params, judged.removed);
+    const stays = labelsOf(own.inspected.applied ? judged.kept : judged.findings);
+    const shown = raisedBy(this.#deps.ranks, this.#call.effective ?? this.#call.before, stays);
+    own.effective = shown;
+    this.#call.effective = shown;
+    await this.#show();
+    await learn(this.#deps, this.#call, params);
+    if (params === ask.params) return ask;
+    const { item } = this.#planned();
+    // What is left is a question as strictly as what came.
+    viewAsk({ ...ask, params }, item.server, item.name);
+    return { ...ask, params };
+  }
+
   #decide(own: CallRecord, view: AskView, answer: string | null): Decision {
     const { class: label, rank } = own.effective ?? own.before;
-    const response = { sizeBytes: Buffer.byteLength(answer ?? ''), findings: 0, class: label, classRank: rank };
+    const sizeBytes = Buffer.byteLength(answer ?? '');
+    const response = { sizeBytes, findings: 0, kinds: [], injection: 0, class: label, classRank: rank };
     const input = decisionInput(this.#deps, own, view, own.workflow);
     const decision = decided(this.#deps, own, answer === null ? input : { ...input, response });
     own.decision = decision;
     enforce(this.#deps, own, decision, answer === null ? 'ingress' : 'egress');
     return decision;
-  }
-
-  /** What precedes that a question is shown. */
-  async #put({ params }: Ask): Promise<void> {
-    await this.#show();
-    await learn(this.#deps, this.#call, params);
   }
 
   async #taken(own: CallRecord, view: AskView, ask: Ask, answer: JsonObject): Promise<JsonObject> {
@@ -138,11 +152,7 @@ export class Asks {
     }
   }
 
-  async #entered(
-    stage: Stage,
-    ask: Ask,
-    work: (own: CallRecord, view: AskView) => Promise<JsonObject>,
-  ): Promise<JsonObject> {
+  async #entered<T>(stage: Stage, ask: Ask, work: (own: CallRecord, view: AskView) => Promise<T>): Promise<T> {
     const own = this.#begin(ask);
     try {
       const { item } = this.#planned();
@@ -180,6 +190,7 @@ export class Asks {
       redacted: null,
       decision: null,
       wouldHaveDenied: false,
+      inspected: new InspectedCall(this.#call.inspected.applied),
     };
   }
 
@@ -191,7 +202,8 @@ export class Asks {
       entryType: 'mcp_request',
       decision: failure === null ? releasedAs(own) : exitOf(failure.code).decision,
       rule: failure !== null && own.decision?.effect !== 'deny' ? failure.code.toLowerCase() : ruleOf(own.decision),
-      inspection: 'not_inspected',
+      // What a client answers is a request to the server, and decided as one.
+      inspection: own.inspected.result ?? 'n/a',
       after: exposure,
       latencyMicros: elapsed(clock, own),
       detail: {

@@ -12,6 +12,8 @@ interface Exit {
 }
 
 const DENIED: Exit = { entryType: 'tool_call', decision: 'deny', inspection: 'n/a' };
+/** There was an answer; the record says what came of looking through it. */
+const WITHHELD: Exit = { entryType: 'egress_denied', decision: 'deny', inspection: 'not_inspected' };
 const FAULT: Exit = { entryType: 'fault', decision: 'fault', inspection: 'n/a' };
 
 const EXITS: Partial<Record<ErrorCode, Exit>> = {
@@ -30,7 +32,13 @@ const EXITS: Partial<Record<ErrorCode, Exit>> = {
   DEFERRED: { ...DENIED, decision: 'defer' },
   RESPONSE_SIZE_EXCEEDED: { ...DENIED, inspection: 'size_exceeded' },
   UPSTREAM_TOOL_ERROR: { ...FAULT, inspection: 'not_inspected' },
-  EGRESS_DENIED: { entryType: 'egress_denied', decision: 'deny', inspection: 'not_inspected' },
+  RESPONSE_INJECTION_DETECTED: WITHHELD,
+  RESPONSE_SCHEMA_VIOLATION: WITHHELD,
+  RESPONSE_SCHEMA_VIOLATION_STRICT: WITHHELD,
+  RESPONSE_CONTENT_REFUSED: WITHHELD,
+  RESPONSE_QUARANTINED: WITHHELD,
+  INSPECTION_FAILED: WITHHELD,
+  EGRESS_DENIED: WITHHELD,
 };
 
 /** The entry members of an exit. Whatever is not a decision is a fault: the call's outcome is not what was asked for. */

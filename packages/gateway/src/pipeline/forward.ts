@@ -2,7 +2,9 @@ import { isObject, type JsonObject, member } from '@cmcp/evidence';
 import type { Intent } from '../audit/types.ts';
 import { GatewayError } from '../errors.ts';
 import { type Answer, asking, releasable, releasableError } from '../inspection/response.ts';
+import type { Ask } from '../mcp/asks.ts';
 import type { GovernedRequest } from '../mcp/types.ts';
+import { enforces } from '../policy/mode.ts';
 import { higher } from '../session/exposure.ts';
 import { type UpstreamRequest, type UpstreamResult, UpstreamRpcError } from '../upstream/types.ts';
 import { Asks } from './asks.ts';
@@ -10,6 +12,7 @@ import type { PathDeps } from './deps.ts';
 import { comparedUpstream, requireUnchanged } from './drift.ts';
 import { recordException } from './exception.ts';
 import { exitOf } from './exits.ts';
+import { settingsOf } from './look.ts';
 import { Notices } from './notices.ts';
 import type { Plan } from './plan.ts';
 import { recordProvenance } from './provenance.ts';
@@ -74,7 +77,7 @@ async function exchange(
     const upstream = await comparedUpstream(deps, record, plan);
     requireUnchanged(record, plan);
     if (side.signal.aborted) throw new GatewayError('CALL_CANCELLED', 'before it was sent');
-    const answered = upstream.send(upstreamRequest(record, plan, request, side, { notices, asks, round }));
+    const answered = upstream.send(upstreamRequest(deps, record, plan, request, side, { notices, asks, round }));
     // Batched durability syncs the intent while the server works; both must be done before a reply.
     const intended = strict ? null : intent();
     const [answer] = await Promise.all([answerOf(answered), intended]);
@@ -83,9 +86,12 @@ async function exchange(
       await governTaskAsks(deps.tasks, asks, request.taskId, answer.result);
     }
     if (answer.kind !== 'asks') return answer;
-    round = side.comesBack ? await interim(asks, answer, brought) : await putAll(asks, answer, side.signal);
+    if (side.comesBack) {
+      const permitted = await permittedOf(asks, answer);
+      round = await interim(asks, permitted, brought);
+      if (round === null) return permitted;
+    } else round = await putAll(asks, answer, side.signal);
     brought = null;
-    if (round === null) return answer;
   }
   throw new GatewayError('UPSTREAM_PROTOCOL_ERROR', `the server asked more than ${MAX_ROUNDS} times`);
 }
@@ -99,6 +105,13 @@ async function putAll(asks: Asks, answer: AskingAnswer, signal: AbortSignal): Pr
   return { responses: Object.fromEntries(taken), state: answer.state };
 }
 
+/** The questions as the client may be asked them. */
+async function permittedOf(asks: Asks, answer: AskingAnswer): Promise<AskingAnswer> {
+  const permitted = new Map<string, Ask>();
+  for (const [key, ask] of answer.asks) permitted.set(key, await asks.permit(ask));
+  return asking(permitted, answer.state);
+}
+
 /**
  * Null when the client has to go and find the answers. One that knows what it is going to be asked may bring them along; what
  * was not asked is left aside.
@@ -108,7 +121,6 @@ async function interim(
   answer: AskingAnswer,
   brought: JsonObject | null,
 ): Promise<UpstreamRequest['round']> {
-  for (const ask of answer.asks.values()) await asks.permit(ask);
   const responses: JsonObject = {};
   for (const [key, ask] of answer.asks) {
     const given = brought === null ? undefined : member(brought, key);
@@ -127,6 +139,7 @@ async function answersOf(asks: Asks, returning: Returning | null): Promise<Upstr
 }
 
 function upstreamRequest(
+  deps: PathDeps,
   record: CallRecord,
   plan: Plan,
   request: GovernedRequest,
@@ -141,6 +154,8 @@ function upstreamRequest(
     method: plan.method,
     params: { ...plan.params, ...answers },
     inputSchema: plan.inputSchema,
+    // Where nothing is withheld, all of it is read.
+    maxBytes: enforces(deps.config.mode) ? settingsOf(record).maxBytes : null,
     trace: request.trace,
     signal: side.signal,
     abilities: side.abilities,

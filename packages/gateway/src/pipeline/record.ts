@@ -13,6 +13,7 @@ import type { Session } from '../session/sessions.ts';
 import { evidenceClassOf } from './evidence-class.ts';
 import type { TakenReceipt } from './external-receipt.ts';
 import { flowEntry } from './flow.ts';
+import type { InspectedCall } from './inspected.ts';
 import { payloadDigest } from './payload-digest.ts';
 import type { Plan } from './plan.ts';
 
@@ -55,6 +56,8 @@ export interface CallRecord {
   readonly notices: { relayed: number; withheld: number };
   /** Links to resources, and contents of resources, that were taken out of the answer. */
   withheldLinks: number;
+  /** What inspecting everything that the server gave came to. */
+  readonly inspected: InspectedCall;
   /** The receipt of an outside controller, where there was one or had to be. */
   receipt: TakenReceipt | null;
 }
@@ -107,10 +110,12 @@ export function entryOf(record: CallRecord, action: string, ending: Ending): Ent
 }
 
 /** What is worth saying of a call only where there was any. */
-function counted({ notices, withheldLinks, redacted, redactions, receipt, decision, session }: CallRecord): JsonObject {
+function counted(record: CallRecord): JsonObject {
+  const { notices, withheldLinks, redacted, redactions, receipt, decision, session, inspected } = record;
   const severity = session.authority.policy.request === 'native' ? decision?.advice.severity : undefined;
   return {
     ...(severity === undefined ? {} : { severity }),
+    ...inspected.detail,
     ...(redacted === null ? {} : removedFrom(redacted, redactions)),
     ...(notices.relayed > 0 ? { notices_relayed: notices.relayed } : {}),
     ...(notices.withheld > 0 ? { notices_withheld: notices.withheld } : {}),
@@ -131,9 +136,9 @@ function removedFrom(
 }
 
 /** How a call that was let through is entered. */
-export function releasedAs({ wouldHaveDenied, redacted, withheldLinks }: CallRecord): PolicyDecision {
+export function releasedAs({ wouldHaveDenied, redacted, withheldLinks, inspected }: CallRecord): PolicyDecision {
   if (wouldHaveDenied) return 'advisory_deny';
-  return redacted?.applied === true || withheldLinks > 0 ? 'redact' : 'allow';
+  return redacted?.applied === true || withheldLinks > 0 || inspected.tookSomething ? 'redact' : 'allow';
 }
 
 /** Digest of a request as an entry records it: over its sorted canonical form (wire-formats section 7.1). */
@@ -189,6 +194,7 @@ export function callMeta(mode: Mode, record: CallRecord, receipt: EntryReceipt |
     ids.entry_hash = receipt.entryHash;
   }
   if (record.wouldHaveDenied && speaks(mode)) ids.would_have_denied = true;
+  if (record.inspected.applied || speaks(mode)) Object.assign(ids, record.inspected.told);
   if (record.redacted !== null) Object.assign(ids, toldOf(mode, record.redacted));
   return ids;
 }

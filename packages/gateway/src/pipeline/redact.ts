@@ -1,8 +1,8 @@
-import { isObject, type JsonObject, member } from '@cmcp/evidence';
 import type { Sight } from '../inspection/redaction/apply.ts';
 import { ClassSight } from '../inspection/redaction/class-sight.ts';
 import { PathSight } from '../inspection/redaction/path-sight.ts';
 import { type Answer, releasable } from '../inspection/response.ts';
+import type { SchemaView } from '../inspection/schema/schema-view.ts';
 import { enforces } from '../policy/mode.ts';
 import type { Redaction } from '../policy/redaction.ts';
 import type { Ranks } from '../policy/sensitivity.ts';
@@ -23,21 +23,20 @@ export function redact(deps: PathDeps, record: CallRecord, plan: Plan, answer: A
     record.redacted = { fields: 0, parts: 1, applied };
     return applied ? { ...answer, upstream: null } : answer;
   }
-  const redactor = new Redactor(sightsOf(record.redactions, outputSchema(plan), deps.ranks));
+  const redactor = new Redactor(sightsOf(record.redactions, approvedView(plan), deps.ranks));
   const isTask = answer.type === 'task' || plan.method === 'tasks/get';
   const result = redactor.answer(plan, answer.result, isTask);
   record.redacted = { ...redactor.removed, applied };
   return applied ? releasable(result, answer.type) : answer;
 }
 
-function sightsOf(redactions: readonly Redaction[], schema: JsonObject | null, ranks: Ranks): Sight[] {
+function sightsOf(redactions: readonly Redaction[], view: SchemaView | null, ranks: Ranks): Sight[] {
   const paths = redactions.flatMap((redaction) => (redaction.kind === 'path' ? [redaction.steps] : []));
   const classes = redactions.flatMap((redaction) => (redaction.kind === 'class' ? [redaction.label] : []));
-  return [new PathSight(paths), ...classes.map((label) => ClassSight.of(schema, label, ranks))];
+  return [new PathSight(paths), ...classes.map((label) => ClassSight.of(view, label, ranks))];
 }
 
 /** What approved structure an answer has: that of the tool; a resource or a prompt has none. */
-function outputSchema({ asked }: Plan): JsonObject | null {
-  const schema = 'tool' in asked ? member(asked.tool.definition, 'outputSchema') : undefined;
-  return isObject(schema) ? schema : null;
+function approvedView({ asked }: Plan): SchemaView | null {
+  return 'tool' in asked && asked.tool.structure !== null ? asked.tool.structure.view : null;
 }

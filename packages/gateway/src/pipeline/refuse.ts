@@ -28,6 +28,7 @@ export async function refuse(
   const exposure = deps.exposures.row(record.session.caller.subject);
   const draft = entryOf(record, action, {
     ...exit,
+    inspection: record.inspected.result ?? exit.inspection,
     entryType,
     rule: ruleFor(record, failure, exit.entryType),
     after: exposure,

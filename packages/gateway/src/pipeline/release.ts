@@ -7,6 +7,7 @@ import { speaks } from '../policy/mode.ts';
 import type { Mode } from '../policy/types.ts';
 import type { PathDeps } from './deps.ts';
 import { learn } from './flow.ts';
+import { requireGeneration } from './inspect.ts';
 import type { Plan } from './plan.ts';
 import { type CallRecord, callMeta, type Ending, elapsed, entryOf, releasedAs, ruleOf } from './record.ts';
 import { refuse } from './refuse.ts';
@@ -21,6 +22,7 @@ export async function release(
   answer: Answer,
 ): Promise<Outcome> {
   await learn(deps, record, contentOf(answer));
+  requireGeneration(deps, record);
   const { subject } = record.session.caller;
   const exposure = deps.exposures.raise(subject, record.callId, record.effective ?? record.before);
   if (answer.kind === 'error') return refuse(deps, record, plan.asked.action, answer.failure, answer.upstream);
@@ -30,7 +32,7 @@ export async function release(
     entryType: record.entryType,
     decision: releasedAs(record),
     rule: ruleOf(record.decision),
-    inspection: 'not_inspected',
+    inspection: record.inspected.result ?? 'n/a',
     after: exposure,
     latencyMicros: elapsed(deps.clock, record),
     detail: { response_bytes: answer.sizeBytes, ...unfinished(answer) },

@@ -10,7 +10,7 @@ const CATALOG = referenceCatalog(
   referenceEntry('acme::"ledger"'),
 );
 const PERMIT = 'permit (principal, action, resource);\n';
-const RESPONSE = { sizeBytes: 12, findings: 0, class: 'public', classRank: 0 };
+const RESPONSE = { sizeBytes: 12, findings: 0, kinds: [], injection: 0, class: 'public', classRank: 0 };
 
 const compat = (t: TestContext, policies: string) => engineOf(t, CATALOG, policies);
 
@@ -102,7 +102,7 @@ test('egress members reach egress policies', async (t) => {
   const conditions: [string, Parameters<typeof decisionOn>[2]][] = [
     ['context.egress', { response: RESPONSE }],
     ['context.response_size_bytes == 12', { response: RESPONSE }],
-    ['context.injection_events == 3', { response: { ...RESPONSE, findings: 3 } }],
+    ['context.injection_events == 3', { response: { ...RESPONSE, findings: 5, injection: 3 } }],
     ['context.reset_count == 2', { response: RESPONSE, session: { generation: 2 } }],
     ['context.sensitivity_level == 3', { response: RESPONSE, session: { maxClass: 'mnpi', maxClassRank: 3 } }],
     ['context.sensitivity_level == 2', { response: { ...RESPONSE, class: 'confidential', classRank: 2 } }],

@@ -165,15 +165,19 @@ test('every member of the request reaches policies [D-17] [C-22]', async (t) => 
     ['context has workflow && context.workflow.id == "w" && context.workflow.source == "asserted"', { workflow: 'w' }],
     [
       'context has response && context.response.size == 9',
-      { response: { sizeBytes: 9, findings: 0, class: 'public', classRank: 0 } },
+      { response: { sizeBytes: 9, findings: 0, kinds: [], injection: 0, class: 'public', classRank: 0 } },
     ],
     [
-      'context has response && context.response.findings == 2',
-      { response: { sizeBytes: 9, findings: 2, class: 'public', classRank: 0 } },
+      'context has response && context.response.findings == 2 && context.response.injection == 1',
+      { response: { sizeBytes: 9, findings: 2, kinds: [], injection: 1, class: 'public', classRank: 0 } },
+    ],
+    [
+      'context has response && context.response.kinds.contains("secret") && !context.response.kinds.contains("link")',
+      { response: { sizeBytes: 9, findings: 1, kinds: ['secret'], injection: 0, class: 'public', classRank: 0 } },
     ],
     [
       'context has response && context.response.class == "pii" && context.response.class_rank == 1',
-      { response: { sizeBytes: 9, findings: 0, class: 'pii', classRank: 1 } },
+      { response: { sizeBytes: 9, findings: 0, kinds: [], injection: 0, class: 'pii', classRank: 1 } },
     ],
   ];
   for (const [condition, changes] of conditions) {
@@ -233,7 +237,9 @@ test('annotations of the denying policies say how it is denied, and become advic
       t,
       `${PERMIT}${annotations} forbid (principal, action in Action::"call_tool", resource);`,
     );
-    const response = egress ? { response: { sizeBytes: 0, findings: 0, class: 'public', classRank: 0 } } : {};
+    const response = egress
+      ? { response: { sizeBytes: 0, findings: 0, kinds: [], injection: 0, class: 'public', classRank: 0 } }
+      : {};
     return engine.decide(decisionOn(CATALOG, 'read_file', response));
   };
   const cases: [string, string][] = [

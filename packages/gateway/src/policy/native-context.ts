@@ -24,8 +24,15 @@ export function nativeContext({ asked, session, flow, caller, workflow, response
   };
   if (workflow !== null) context.workflow = { id: cedarText(workflow), source: 'asserted' };
   if (response !== undefined) {
-    const { sizeBytes, findings, classRank } = response;
-    context.response = { size: sizeBytes, findings, class: response.class, class_rank: classRank };
+    const { sizeBytes, findings, kinds, injection, classRank } = response;
+    context.response = {
+      size: sizeBytes,
+      findings,
+      kinds: [...kinds],
+      injection,
+      class: response.class,
+      class_rank: classRank,
+    };
   }
   return context;
 }

@@ -73,7 +73,7 @@ function egressContext({ session, response }: DecisionInput): Record<string, Ced
   return {
     egress: true,
     sensitivity_level: Math.max(session.maxClassRank, response.classRank),
-    injection_events: response.findings,
+    injection_events: response.injection,
     reset_count: session.generation,
     response_size_bytes: response.sizeBytes,
   };

@@ -25,8 +25,8 @@ export function scenarioOf({ caller, asked, session, flow, workflow, response, .
     trust_level: input.trustLevel,
   };
   if (response === undefined) return described;
-  const { sizeBytes: size, findings } = response;
-  return { ...described, response: { size, findings, class: response.class } };
+  const { sizeBytes: size, findings, kinds, injection } = response;
+  return { ...described, response: { size, findings, kinds: [...kinds], injection, class: response.class } };
 }
 
 /** The members that say `asked`. */

@@ -29,7 +29,14 @@ const TYPES: Readonly<Record<string, string>> = {
 }`,
   Caller: '{ "subject": String, "source": String }',
   Workflow: '{ "id": String, "source": String }',
-  Response: '{ "size": Long, "findings": Long, "class": String, "class_rank": Long }',
+  Response: `{
+  "size": Long,
+  "findings": Long,
+  "kinds": Set<String>,
+  "injection": Long,
+  "class": String,
+  "class_rank": Long,
+}`,
 };
 
 /** Entities and types of contracts section 7, apart from the arguments. */
@@ -61,7 +68,7 @@ type Session = ${TYPES.Session};
 type Flow = ${TYPES.Flow};
 type Caller = ${TYPES.Caller};
 type Workflow = ${TYPES.Workflow};
-// Present when the answer is decided.
+// Present when the answer is decided: what inspection found in it, and the class of what stays.
 type Response = ${TYPES.Response};
 type Argument = { "name": String, "value": String };
 

@@ -139,7 +139,9 @@ const request: fc.Arbitrary<CedarRequest> = fc
       session: { ...input.session, classRank, maxClassRank: classRank, inFlight },
       platform,
       workflow,
-      ...(response ? { response: { sizeBytes: 11, findings: 0, class: 'public', classRank: 0 } } : {}),
+      ...(response
+        ? { response: { sizeBytes: 11, findings: 0, kinds: [], injection: 0, class: 'public', classRank: 0 } }
+        : {}),
     });
   })
   .filter((built) => built !== null);

@@ -1,6 +1,7 @@
 import type { JsonObject } from '@cmcp/evidence';
 import type { Caller } from '../caller.ts';
 import type { CatalogPrompt, CatalogResource, CatalogServer, CatalogTool } from '../catalog/types.ts';
+import type { FindingKind } from '../inspection/types.ts';
 import type { FlowView } from '../session/flow/types.ts';
 import type { Redaction } from './redaction.ts';
 
@@ -86,7 +87,20 @@ export interface DecisionInput {
   workflow: string | null;
   platform: string;
   trustLevel: string;
-  response?: { sizeBytes: number; findings: number; class: string; classRank: number };
+  response?: ResponseView;
+}
+
+/** An answer as policies see it. */
+export interface ResponseView {
+  sizeBytes: number;
+  /** How much inspection found. */
+  findings: number;
+  /** The kinds of what it found, sorted. */
+  kinds: readonly FindingKind[];
+  /** How many of them are instructions, hidden or not. */
+  injection: number;
+  class: string;
+  classRank: number;
 }
 
 export interface Decision {

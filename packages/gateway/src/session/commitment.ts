@@ -8,8 +8,6 @@ import type { Config } from '../config/types.ts';
 import { recordingOf } from '../recording/key.ts';
 import { egressOfAll } from '../upstream/egress.ts';
 
-/** This version inspects no content, so it commits to an empty rule set. */
-const NO_RULES = digest(canonicalSorted({ rules: [] }));
 const NOTHING = digest(canonicalSorted([]));
 
 /** What a session_start entry commits to by name (contracts section 3): strings and integers, printable ASCII. */
@@ -27,7 +25,8 @@ export function commitment(
     catalog_hash: authority.catalog.hash,
     ...exceptionCommitment(authority.catalog),
     ...approvalCommitment(authority.approvals),
-    rules_hash: NO_RULES,
+    rules_hash: authority.inspection.hash,
+    rules_version: authority.inspection.version,
     mode: config.mode,
     config_hash: config.hash,
     agents_hash: config.agentsHash,

@@ -7,6 +7,7 @@ import type { Environment } from '../config/environment.ts';
 import { nearest } from '../config/nearest.ts';
 import type { Config } from '../config/types.ts';
 import { type ErrorCode, GatewayError } from '../errors.ts';
+import { type LoadedRules, loadRules } from '../inspection/rules/load.ts';
 import { upstreamSettings } from '../load-authority.ts';
 import { loadPeers, type Peers } from '../load-peers.ts';
 import { admitBundle } from '../policy/admission.ts';
@@ -31,6 +32,8 @@ export interface CheckReport {
   mode: Mode;
   policy: Stand & { signature: SignatureState; version: string | null; warnings: string[] };
   catalog: Stand & CatalogCounts;
+  /** `path` null: the built-in rules. */
+  inspection: { path: string | null; hash: string | null; version: string | null; own: number };
   servers: ServerCheck[];
   problems: { code: ErrorCode; detail: string }[];
 }
@@ -76,6 +79,7 @@ export async function checkSetup(config: Config, deps: CheckDeps): Promise<Check
   const bundle = await attempt(() => loadBundle(config.policy.path));
   const ranks = sensitivityRanks(config.vocabulary);
   const catalog = await attempt(() => loadCatalog(config.catalog.path, ranks));
+  const rules = await attempt(() => loadRules(config.inspection.path, { ranks, catalog }));
   const engine = bundle === null || catalog === null ? null : await attempt(() => createEngine(bundle, catalog, ranks));
   if (bundle !== null && config.policy.key !== null)
     await attempt(async () => admitBundle(config.policy, await knownStanding(config), bundle));
@@ -105,9 +109,14 @@ export async function checkSetup(config: Config, deps: CheckDeps): Promise<Check
       approval: approval.catalog ?? 'missing',
       ...counted(catalog),
     },
+    inspection: inspectionStand(config, rules),
     servers,
     problems,
   };
+}
+
+function inspectionStand({ inspection: { path } }: Config, rules: LoadedRules | null): CheckReport['inspection'] {
+  return { path, hash: rules?.hash ?? null, version: rules?.version ?? null, own: rules?.own.length ?? 0 };
 }
 
 type Attempt = <T>(task: () => Promise<T> | T) => Promise<T | null>;

@@ -13,6 +13,8 @@ export interface ChannelRequest {
   params: JsonObject;
   /** Approved schema whose annotated arguments become header fields; null where there is none. */
   inputSchema: JsonObject | null;
+  /** Bytes beyond which its answer is not read on, where that is known while it comes; null: the gateway's limit. */
+  maxBytes: number | null;
   terms: RequestTerms;
   /** To whom belongs what the server says of this request; null: to nobody. */
   side: RequestSide | null;

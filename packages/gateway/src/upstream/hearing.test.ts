@@ -21,6 +21,7 @@ function listener() {
     method: 'tools/call' as const,
     params: {},
     inputSchema: null,
+    maxBytes: null,
     trace: {},
     signal: new AbortController().signal,
     abilities: ABLE,

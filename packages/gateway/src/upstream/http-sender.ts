@@ -12,6 +12,9 @@ import { Scope } from './scope.ts';
 /** For messages that nobody waits for: cancellations, answers to the server, the end of a session. */
 const ASIDE_MS = 2000;
 const MAX_ASIDES = 8;
+/** Of a message, around what an answer holds. */
+const ENVELOPE_BYTES = 1024;
+const NO_REQUEST = { side: null, maxBytes: null };
 
 /** Under what a message is sent. */
 export interface Terms {
@@ -25,6 +28,7 @@ export interface HttpRequestMessage {
   method: string;
   params: JsonObject;
   inputSchema: JsonObject | null;
+  maxBytes: number | null;
   terms: RequestTerms;
   side: RequestSide | null;
 }
@@ -51,12 +55,12 @@ export class HttpSender {
     const { dialect } = terms;
     const params = dialect.params(sent.params, sent.terms);
     const fields = dialect.headers(sent.method, params, sent.inputSchema);
-    return this.#post(request(sent.id, sent.method, params), sent.id, fields, terms, scope, sent.side);
+    return this.#post(request(sent.id, sent.method, params), sent.id, fields, terms, scope, sent);
   }
 
   /** Sends a notification, or an answer to the server, and waits until it is accepted. */
   notify(message: JsonObject, terms: Terms, scope: Scope): Promise<PostAnswer> {
-    return this.#post(message, null, terms.dialect.headers('', {}, null), terms, scope, null);
+    return this.#post(message, null, terms.dialect.headers('', {}, null), terms, scope, NO_REQUEST);
   }
 
   /** How the server's requests are answered; null where it must not send any. */
@@ -88,10 +92,12 @@ export class HttpSender {
     fields: [string, string][],
     terms: Terms,
     scope: Scope,
-    side: RequestSide | null,
+    { side, maxBytes }: Pick<HttpRequestMessage, 'side' | 'maxBytes'>,
   ): Promise<PostAnswer> {
+    const { maxResponseBytes } = this.#options;
     return post(message, id, [...fields, ...sessionField(terms.session)], scope, {
       ...this.#options,
+      maxResponseBytes: maxBytes === null ? maxResponseBytes : Math.min(maxResponseBytes, maxBytes + ENVELOPE_BYTES),
       onMessage: (received) => this.#options.hearing.heard(received, side, this.answering(terms)),
       batches: terms.dialect.batches,
       onGivenUp: () => {

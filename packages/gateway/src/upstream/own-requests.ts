@@ -29,7 +29,16 @@ export class OwnRequests {
   }
 
   message(method: string, params: JsonObject): ChannelRequest {
-    return { id: this.nextId(), method, params, inputSchema: null, terms: OWN_TERMS, side: null, admit: () => {} };
+    return {
+      id: this.nextId(),
+      method,
+      params,
+      inputSchema: null,
+      maxBytes: null,
+      terms: OWN_TERMS,
+      side: null,
+      admit: () => {},
+    };
   }
 
   /** Runs `work` within a time of its own. */

@@ -31,6 +31,8 @@ export interface UpstreamRequest {
   params: JsonObject;
   /** `tools/call`: the approved input schema; parameter headers (x-mcp-header) are built from it, never from live text. */
   inputSchema: JsonObject | null;
+  /** Bytes beyond which its answer is not read on; null: the gateway's limit. */
+  maxBytes: number | null;
   /** Trace context that travels in `_meta`. */
   trace: JsonObject;
   signal: AbortSignal;

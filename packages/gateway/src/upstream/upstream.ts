@@ -156,7 +156,7 @@ class ServerUpstream implements Upstream {
   }
 
   send(request: UpstreamRequest): Promise<UpstreamResult> {
-    const { method, params, inputSchema, callId, round } = request;
+    const { method, params, inputSchema, maxBytes, callId, round } = request;
     return this.#governed(request.signal, async (scope, admitted) => {
       const side = new RequestSide(request, this.#asks, scope, this.#timers, this.#log);
       const { terms } = side;
@@ -166,7 +166,7 @@ class ServerUpstream implements Upstream {
         admitted(() => this.#requireReady(method, connection, profile));
       const stop = this.#hearing.listenFor(callId, side);
       try {
-        return await this.#channel.exchange({ id, method, params, inputSchema, terms, side, admit }, scope);
+        return await this.#channel.exchange({ id, method, params, inputSchema, maxBytes, terms, side, admit }, scope);
       } finally {
         stop();
         side.end();

@@ -57,6 +57,7 @@ function gatewayRows(code: CodeMeasurement, { digest, components, parts }: Gatew
     ['    bundle', parts.bundle],
     ['    files of the bundle', parts.bundleFiles],
     ['    catalog', parts.catalog],
+    ...(parts.rules === undefined ? [] : [['    inspection rules', parts.rules]]),
     ['  config', components.config],
   ];
 }

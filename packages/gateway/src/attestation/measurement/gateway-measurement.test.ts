@@ -16,6 +16,7 @@ const CODE: CodeMeasurement = {
   files: 7,
   addedTrust: {},
 };
+const APPROVED = { bundleHash: hash('a'), catalogHash: hash('b'), rulesHash: null };
 const BUNDLE = { 'manifest.json': '{}', 'more/allow.cedar': 'permit(principal, action, resource);\n', 'notes.md': 'x' };
 
 test('the measurement is the digest of three components that the NV envelope can carry', async (t) => {
@@ -29,15 +30,16 @@ test('the measurement is the digest of three components that the NV envelope can
   assert.deepEqual(Object.keys(measured.components).sort(), ['code', 'config', 'policy']);
 });
 
-test('code, settings, bundle, catalog and every byte in the folder of the bundle change it; the place does not', async (t) => {
+test('code, settings, bundle, catalog, inspection rules and every byte in the folder of the bundle change it; the place does not', async (t) => {
   const path = await folderOf(t, BUNDLE);
   const before = measure(path);
   assert.deepEqual(measure(await folderOf(t, BUNDLE)), before);
   const others = [
     measure(path, { code: { ...CODE, digest: hash('5') } }),
     measure(path, { config: { policy: { path, pin: null, key: null, approval: null }, portableHash: hash('6') } }),
-    measure(path, { approved: { bundleHash: hash('7'), catalogHash: hash('b') } }),
-    measure(path, { approved: { bundleHash: hash('a'), catalogHash: hash('8') } }),
+    measure(path, { approved: { ...APPROVED, bundleHash: hash('7') } }),
+    measure(path, { approved: { ...APPROVED, catalogHash: hash('8') } }),
+    measure(path, { approved: { ...APPROVED, rulesHash: hash('9') } }),
   ];
   // The bundle hash knows no byte order mark, no line ending and no file that is no policy.
   await writeFile(join(path, 'more/allow.cedar'), 'permit(principal, action, resource);\r\n');
@@ -51,7 +53,7 @@ function measure(path: string, changes: Partial<GatewaySource> = {}): GatewayMea
   return measureGateway({
     code: CODE,
     config: { policy: { path, pin: null, key: null, approval: null }, portableHash: hash('c') },
-    approved: { bundleHash: hash('a'), catalogHash: hash('b') },
+    approved: APPROVED,
     ...changes,
   });
 }

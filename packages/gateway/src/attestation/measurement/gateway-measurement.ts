@@ -3,12 +3,19 @@ import type { Config } from '../../config/types.ts';
 import type { CodeMeasurement, CodeParts } from './code.ts';
 import { filesBelow, hashFiles } from './file-hashes.ts';
 
+/** Hashes of what was loaded: `sha256:…`. */
+export interface ApprovedHashes {
+  bundleHash: string;
+  catalogHash: string;
+  /** Of the inspection rules; null where there are none but the built-in ones, which the code covers. */
+  rulesHash: string | null;
+}
+
 /** What a gateway is measured from. */
 export interface GatewaySource {
   code: CodeMeasurement;
   config: Pick<Config, 'portableHash' | 'policy'>;
-  /** Hashes of what was loaded: `sha256:…`. */
-  approved: { bundleHash: string; catalogHash: string };
+  approved: ApprovedHashes;
 }
 
 /** What the components are made of, each `sha256:…`. */
@@ -18,6 +25,8 @@ export interface GatewayParts extends CodeParts {
   /** The bytes of every file of the bundle's folder. */
   bundleFiles: string;
   catalog: string;
+  /** The inspection rules, where an operator has some of their own. */
+  rules?: string;
   /** The configuration, as it is the same on every machine. */
   settings: string;
 }
@@ -38,7 +47,9 @@ export interface GatewayMeasurement extends Pick<CodeMeasurement, 'tree' | 'pack
 export function measureGateway({ code, config, approved }: GatewaySource): GatewayMeasurement {
   const bundleFiles = hashBundle(config.policy.path);
   const { tree, packages, files } = code;
-  const own = { bundle: approved.bundleHash, bundleFiles, catalog: approved.catalogHash };
+  const { bundleHash: bundle, catalogHash: catalog, rulesHash: rules } = approved;
+  // Named where there are some: a gateway without has the measurement that it always had.
+  const own = { bundle, bundleFiles, catalog, ...(rules !== null && { rules }) };
   const components = {
     code: withoutPrefix(code.digest),
     policy: sha256Hex(canonicalSorted(own)),

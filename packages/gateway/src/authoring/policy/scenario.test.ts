@@ -51,7 +51,7 @@ session: { class: mnpi, in_flight: 2, generation: 3 }
 flow: { tools: [send, send], classes: [pii], complete: false }
 platform: tpm2
 trust_level: hardware
-response: { size: 10, findings: 1 }
+response: { size: 10, findings: 1, kinds: [secret], injection: 0 }
 `);
   assert.deepEqual(full, {
     caller: { subject: 'agent-2', source: 'stdio' },
@@ -68,7 +68,7 @@ response: { size: 10, findings: 1 }
     workflow: 'w1',
     platform: 'tpm2',
     trustLevel: 'hardware',
-    response: { sizeBytes: 10, findings: 1, class: 'public', classRank: 0 },
+    response: { sizeBytes: 10, findings: 1, kinds: ['secret'], injection: 0, class: 'public', classRank: 0 },
   });
 });
 
@@ -180,7 +180,18 @@ const inputs = fc
       workflow: flag ? text : null,
       platform: 'tpm2',
       trustLevel: 'operator-root',
-      ...(flag ? { response: { sizeBytes, findings: 1, class: seen, classRank: rank } } : {}),
+      ...(flag
+        ? {
+            response: {
+              sizeBytes,
+              findings: 1,
+              kinds: flag ? ['injection', 'secret'] : [],
+              injection: 1,
+              class: seen,
+              classRank: rank,
+            },
+          }
+        : {}),
     };
   });
 

@@ -4,6 +4,7 @@ import { CALLER_SOURCES, type Caller } from '../../caller.ts';
 import { Fields, type Where } from '../../catalog/fields.ts';
 import type { Catalog, Labels } from '../../catalog/types.ts';
 import { nearest } from '../../config/nearest.ts';
+import { FINDING_KINDS, type FindingKind } from '../../inspection/types.ts';
 import { effectiveClass } from '../../pipeline/resolve.ts';
 import { type Ranks, rankOf } from '../../policy/sensitivity.ts';
 import type { DecisionInput } from '../../policy/types.ts';
@@ -132,14 +133,28 @@ function distinct(names: readonly string[]): string[] {
 function readResponse(fields: Fields<Where>, revealed: Sensitivity, ranks: Ranks): Response | null {
   const given = fields.get('response');
   if (given === undefined || given === null) return null;
-  const response = new Fields(given, fields.place.at('response'), ['size', 'findings', 'class']);
+  const response = new Fields(given, fields.place.at('response'), ['size', 'findings', 'kinds', 'injection', 'class']);
   const shown = readClass(response, 'class', ranks) ?? revealed;
   return {
     sizeBytes: response.count('size', 0),
     findings: response.count('findings', 0),
+    kinds: readKinds(response),
+    injection: response.count('injection', 0),
     class: shown.class,
     classRank: shown.rank,
   };
+}
+
+function readKinds(response: Fields<Where>): FindingKind[] {
+  if (response.get('kinds') === undefined) return [];
+  const given = response.array('kinds', FINDING_KINDS.length);
+  const unknown = given.findIndex((kind) => FINDING_KINDS.every((known) => known !== kind));
+  if (unknown >= 0)
+    throw response.place
+      .at('kinds')
+      .at(unknown)
+      .refuse(`must be one of ${FINDING_KINDS.join(', ')}`);
+  return FINDING_KINDS.filter((kind) => given.includes(kind)).sort();
 }
 
 /** Null where the member is absent. */

@@ -56,7 +56,9 @@ test('a label counts wherever a schema is put together from', () => {
   ])
     assert.equal(leftOfX({ ...TEXT, $ref: to }, 'v', { $defs }), GONE, to);
   assert.equal(leftOfX({ $ref: '#/$defs/loop' }, 'v', { $defs }), 'v');
-  for (const key of ['$dynamicRef', '$recursiveRef']) assert.equal(leftOfX({ ...TEXT, [key]: '#' }), GONE, key);
+  assert.equal(leftOfX({ ...TEXT, $recursiveRef: '#' }), GONE);
+  assert.equal(leftOfX({ ...TEXT, $dynamicRef: '#p' }, 'v', { $defs: { p: { ...PII, $dynamicAnchor: 'p' } } }), GONE);
+  assert.equal(leftOfX({ ...TEXT, $dynamicRef: '#p' }), GONE);
   assert.equal(leftOfX({ ...TEXT, $ref: '#/%' }), GONE);
 });
 

@@ -1,6 +1,8 @@
 import { isObject, type JsonObject, member } from '@cmcp/evidence';
 import { TRUST_LEVELS } from '../../../attestation/types.ts';
 import type { CatalogPrompt, CatalogResource, CatalogServer, CatalogTool } from '../../../catalog/types.ts';
+import { isInjection } from '../../../inspection/judge.ts';
+import { FINDING_KINDS } from '../../../inspection/types.ts';
 import type { DecisionInput } from '../../../policy/types.ts';
 import { placeIn } from '../../written.ts';
 import { offeredBy } from '../items-of.ts';
@@ -83,11 +85,17 @@ export class Requests {
   #response(scenario: JsonObject): JsonObject {
     const { choose } = this.#making;
     const response: JsonObject = { size: this.#count('size') };
-    if (choose.chance(0.3)) response.findings = this.#count('findings');
+    if (choose.chance(0.3)) Object.assign(response, this.#found());
     const known = this.#read({ ...scenario, response: {} }).response?.classRank ?? 0;
     const labels = [...this.#vocabulary.ranks].filter(([, rank]) => rank >= known).map(([label]) => label);
     if (choose.chance(0.3)) response.class = choose.pick(labels) ?? 'public';
     return response;
+  }
+
+  #found(): JsonObject {
+    const findings = this.#count('findings');
+    const kinds = findings === 0 ? [] : [this.#making.choose.pick(FINDING_KINDS) ?? 'secret'];
+    return { findings, kinds, injection: kinds.some((kind) => isInjection({ kind })) ? findings : 0 };
   }
 
   #count(name: string): number {

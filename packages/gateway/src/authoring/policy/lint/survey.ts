@@ -123,7 +123,9 @@ export class Survey {
       workflow: workflow ? 'any' : null,
       platform: '',
       trustLevel: '',
-      ...(response ? { response: { sizeBytes: 0, findings: 0, class: '', classRank: 0 } } : {}),
+      ...(response
+        ? { response: { sizeBytes: 0, findings: 0, kinds: [], injection: 0, class: '', classRank: 0 } }
+        : {}),
     };
   }
 

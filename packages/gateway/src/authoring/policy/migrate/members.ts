@@ -14,7 +14,7 @@ export const READ: Readonly<Record<string, string>> = {
   egress: 'context.response.size >= 0',
   sensitivity_level:
     'if context.response.class_rank > context.session.max_class_rank then context.response.class_rank else context.session.max_class_rank',
-  injection_events: 'context.response.findings',
+  injection_events: 'context.response.injection',
   reset_count: 'if context.response.size >= 0 then context.session.generation else 0',
   response_size_bytes: 'context.response.size',
 };

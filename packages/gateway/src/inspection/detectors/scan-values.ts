@@ -1,0 +1,77 @@
+import type { Scan, TextFinding } from '../types.ts';
+import { type Before, CONTEXT_REACH, GLUE_REACH, LABELS, type ValueRule } from './rule.ts';
+import { VALUE_RULES } from './rules.ts';
+import { patternStart, triggerFinder } from './triggers.ts';
+import { withoutYielding } from './yielding.ts';
+
+/** Finds the values of the built-in rules: personal data, payment data, health identifiers, secrets. */
+export const scanValues: Scan = valueScan(VALUE_RULES);
+
+/** A scan for the values of these rules. */
+export function valueScan(rules: readonly ValueRule[]): Scan {
+  const findTriggers = triggerFinder(rules);
+  return (text) => {
+    const found: Found[] = [];
+    const covered = new Map<string, number>();
+    findTriggers(text, (index, at) => {
+      const rule = rules[index] as ValueRule;
+      const span = matchAt(text, at, rule);
+      // Several triggers, and several forms of a rule, may lead to the same match.
+      if (span === null || (covered.get(rule.id) ?? -1) >= span.end) return;
+      covered.set(rule.id, span.end);
+      found.push({ rule, ...span });
+    });
+    return withoutYielding(found).map(asFinding);
+  };
+}
+
+interface Span {
+  start: number;
+  end: number;
+}
+
+/** Where a rule matched. */
+export interface Found extends Span {
+  rule: ValueRule;
+}
+
+function matchAt(text: string, at: number, rule: ValueRule): Span | null {
+  const from = patternStart(text, at, rule.trigger);
+  if (from < 0) return null;
+  rule.pattern.lastIndex = from;
+  const match = rule.pattern.exec(text);
+  if (match === null) return null;
+  const [start, last] = match.indices?.groups?.value ?? [from, from + match[0].length];
+  const valid = rule.valid?.(text.slice(start, last)) ?? true;
+  if (valid === false || valid === 0) return null;
+  const end = valid === true ? last : start + valid;
+  if (!inContext(text, from, end, rule)) return null;
+  return rule.glued ? widened(text, start, end) : { start, end };
+}
+
+function inContext(text: string, start: number, end: number, { context, before, unless }: ValueRule): boolean {
+  if (before !== undefined && !isSaid(before, text, start)) return false;
+  if (unless !== undefined && isSaid(unless, text, start)) return false;
+  if (context === undefined) return true;
+  const around = text.slice(Math.max(0, start - CONTEXT_REACH), start);
+  return context.test(around) || context.test(text.slice(end, end + CONTEXT_REACH));
+}
+
+function isSaid({ words, reach }: Before, text: string, start: number): boolean {
+  return words.test(text.slice(Math.max(0, start - reach), start));
+}
+
+const GLUE = /[A-Za-z0-9_-]/;
+
+/** The span and what is glued to it: `AKIA…` in `my_AKIA…_old` leads to the whole word (D-31). */
+function widened(text: string, start: number, end: number): Span {
+  let first = start;
+  let last = end;
+  while (first > 0 && start - first < GLUE_REACH && GLUE.test(text.charAt(first - 1))) first--;
+  while (last < text.length && last - end < GLUE_REACH && GLUE.test(text.charAt(last))) last++;
+  return { start: first, end: last };
+}
+
+function asFinding({ rule, start, end }: Found): TextFinding {
+  return { kind: rule.kind, rule: rule.id, start, end, via: [], label: LABELS[rule.kind], instead: null };
+}

@@ -1,0 +1,124 @@
+import { isObject, JsonNumber, type JsonValue, member } from '@cmcp/evidence';
+import { readBody } from './body-text.ts';
+import type { Passage } from './types.ts';
+
+/** Where something stands in an answer. Written out as a path only where something is found. */
+export interface Place {
+  readonly parent: Place | null;
+  readonly key: string | number;
+}
+
+/** One text of an answer as the walk comes to it. */
+export interface Piece {
+  place: Place | null;
+  kind: Passage['kind'];
+  text: string;
+  /** Of an item of a list: the name of the member that holds the list, which says what a bare value is. */
+  of: string | null;
+}
+
+/** Numbers of fewer characters say nothing of anybody. */
+const MIN_NUMBER = 3;
+
+/** A list or an object that the walk is inside of. */
+interface Frame {
+  place: Place | null;
+  /** Null: a list. */
+  names: readonly string[] | null;
+  values: readonly JsonValue[];
+  next: number;
+  of: string | null;
+}
+
+/**
+ * Everything in an answer that is text or may be read as text, in the order in which it stands: names of members, texts, numbers as
+ * written, and what base64 bodies decode to. Bodies that are not text are counted.
+ */
+export class Passages implements Iterable<Piece> {
+  /** Bodies that hold something else than text: nobody looked into them. */
+  notScanned = 0;
+  readonly #answer: JsonValue;
+
+  constructor(answer: JsonValue) {
+    this.#answer = answer;
+  }
+
+  *[Symbol.iterator](): Generator<Piece> {
+    const root = this.#pieceOf(this.#answer, null, null, null);
+    if (root !== null) yield root;
+    const inside: Frame[] = [];
+    enter(inside, this.#answer, null, null);
+    for (let frame = inside.at(-1); frame !== undefined; frame = inside.at(-1)) {
+      const index = frame.next;
+      const value = frame.values[index];
+      if (value === undefined) {
+        inside.pop();
+        continue;
+      }
+      frame.next += 1;
+      const name = frame.names?.[index];
+      const place = { parent: frame.place, key: name ?? index };
+      if (name !== undefined) yield { place, kind: 'name', text: name, of: null };
+      const piece = this.#pieceOf(value, place, name === undefined ? frame.of : null, frame);
+      if (piece !== null) yield piece;
+      else enter(inside, value, place, name ?? frame.of);
+    }
+  }
+
+  #pieceOf(value: JsonValue, place: Place | null, of: string | null, within: Frame | null): Piece | null {
+    if (typeof value === 'string') return this.#textOf(value, place, of, within);
+    if (typeof value !== 'number' && !(value instanceof JsonNumber)) return null;
+    const text = lexeme(value);
+    return text.length < MIN_NUMBER ? null : { place, kind: 'number', text, of };
+  }
+
+  #textOf(value: string, place: Place | null, of: string | null, within: Frame | null): Piece {
+    const body = isBody(place, within) ? readBody(value) : null;
+    if (body === null) return { place, kind: 'text', text: value, of };
+    if (!body.exact) this.notScanned += 1;
+    if (body.text !== null) return { place, kind: 'body', text: body.text, of };
+    return { place, kind: 'text', text: value.length > MAX_SHORT_BODY ? '' : value, of };
+  }
+}
+
+/** A body that is no text, and this short, may be a credential that somebody put there. */
+const MAX_SHORT_BODY = 1024;
+
+/** A number as it is written. */
+export function lexeme(value: number | JsonNumber): string {
+  return typeof value === 'number' ? String(value) : value.lexeme;
+}
+
+function enter(inside: Frame[], value: JsonValue, place: Place | null, of: string | null): void {
+  if (Array.isArray(value)) inside.push({ place, names: null, values: value, next: 0, of });
+  else if (isObject(value)) {
+    inside.push({ place, names: Object.keys(value), values: Object.values(value), next: 0, of: null });
+  }
+}
+
+const MEDIA: readonly (JsonValue | undefined)[] = ['image', 'audio'];
+
+/** Whether MCP has base64 here: `blob` of a resource, `data` of an image or a sound. */
+function isBody(place: Place | null, within: Frame | null): boolean {
+  if (place === null || within?.names == null) return false;
+  return isBodyMember(place.key, (name) => within.values[within.names?.indexOf(name) ?? -1]);
+}
+
+/** Whether a member of an object is a base64 body, by its name and what stands beside it. */
+export function isBodyMember(name: string | number, beside: (name: string) => JsonValue | undefined): boolean {
+  if (name === 'blob') return typeof beside('uri') === 'string';
+  return name === 'data' && MEDIA.includes(beside('type'));
+}
+
+/** The members beside one of an object's. */
+export const besides =
+  (object: { [name: string]: JsonValue }) =>
+  (name: string): JsonValue | undefined =>
+    member(object, name);
+
+/** The way from the root to a place. */
+export function pathOf(place: Place | null): (string | number)[] {
+  const path: (string | number)[] = [];
+  for (let at = place; at !== null; at = at.parent) path.push(at.key);
+  return path.reverse();
+}

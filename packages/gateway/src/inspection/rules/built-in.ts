@@ -1,0 +1,25 @@
+import type { JsonObject } from '@cmcp/evidence';
+import { DETECTORS_DESCRIPTION } from '../detectors/description.ts';
+import { LABELS } from '../detectors/rule.ts';
+import { VALUE_RULES } from '../detectors/rules.ts';
+import type { FindingKind } from '../types.ts';
+
+/** A built-in rule, as it is listed. */
+export interface BuiltInRule {
+  id: string;
+  kind: FindingKind;
+  label: string | null;
+  /** What it looks for, for people. */
+  what: string;
+}
+
+/** Every built-in rule. Several forms of a rule are one here, as they are in entries. */
+export function builtInList(): BuiltInRule[] {
+  const byId = new Map<string, BuiltInRule>();
+  for (const { id, kind, what } of VALUE_RULES)
+    if (!byId.has(id)) byId.set(id, { id, kind, label: LABELS[kind], what });
+  return [...byId.values()];
+}
+
+/** Everything that decides what the built-in rules find, for the hash. */
+export const BUILT_IN_DESCRIPTION: JsonObject = { detectors: DETECTORS_DESCRIPTION };

@@ -1,0 +1,63 @@
+import type { JsonValue } from '@cmcp/evidence';
+import { GatewayError } from '../errors.ts';
+import { inspecting } from '../inspection/inspector.ts';
+import { type Judged, judge } from '../inspection/judge.ts';
+import { rewriting } from '../inspection/rewrite.ts';
+import { inTurns } from '../inspection/turns.ts';
+import type { Finding, FindingKind, InspectionSettings } from '../inspection/types.ts';
+import type { Ranks } from '../policy/sensitivity.ts';
+import { rankOf } from '../policy/sensitivity.ts';
+import { higher, type Sensitivity } from '../session/exposure.ts';
+import type { PathDeps } from './deps.ts';
+import type { CallRecord } from './record.ts';
+
+/** How what this call gives is inspected: as the operator has it for the tool, resource or prompt that is asked for. */
+export function settingsOf({ session, plan, name }: CallRecord): InspectionSettings {
+  return session.authority.inspection.settingsFor(plan?.item.name ?? name);
+}
+
+/** Runs every scan over something that a server gave, and records what was found. Rejects with INSPECTION_FAILED. */
+export async function lookAt(deps: PathDeps, record: CallRecord, value: JsonValue): Promise<Judged> {
+  const { inspection: rules } = record.session.authority;
+  const settings = settingsOf(record);
+  const work = inspecting(value, deps.inspection.how(rules, settings));
+  const { findings, notScanned } = await inTurns(work, settings.budgetMs, deps.inspection.turns);
+  const judged = judge(findings, settings, rules);
+  record.inspected.saw(judged, notScanned);
+  return judged;
+}
+
+/** The value without findings and copies of them, which is recorded; as it is, where the mode passes everything. */
+export async function takeOut<T extends JsonValue>(
+  deps: PathDeps,
+  record: CallRecord,
+  value: T,
+  findings: readonly Finding[],
+): Promise<T> {
+  record.inspected.ran('redaction');
+  if (findings.length === 0) return value;
+  const rewritten = await inTurns(rewriting(value, findings), settingsOf(record).budgetMs, deps.inspection.turns);
+  record.inspected.took(rewritten.removed);
+  // Types are kept.
+  return record.inspected.applied ? (rewritten.value as T) : value;
+}
+
+/** Why what was found is not passed on; null: it may be, without what is taken out. */
+export function refusalOf({ outcome, gravest }: Judged): GatewayError | null {
+  if (gravest === null || (outcome !== 'deny' && outcome !== 'quarantine')) return null;
+  if (outcome === 'quarantine') return new GatewayError('RESPONSE_QUARANTINED', `it holds: ${gravest}`);
+  return new GatewayError(REFUSED_FOR[gravest] ?? 'RESPONSE_CONTENT_REFUSED', `it holds: ${gravest}`);
+}
+
+const REFUSED_FOR: Partial<Record<FindingKind, 'RESPONSE_INJECTION_DETECTED'>> = {
+  injection: 'RESPONSE_INJECTION_DETECTED',
+  concealed: 'RESPONSE_INJECTION_DETECTED',
+};
+
+/** The class of whoever sees what has these labels, beside what was expected. */
+export function raisedBy(ranks: Ranks, expected: Sensitivity, labels: readonly string[]): Sensitivity {
+  return [...new Set(labels)].map((label) => ({ class: label, rank: rankOf(ranks, label) })).reduce(higher, expected);
+}
+
+export const labelsOf = (findings: readonly Finding[]): string[] =>
+  findings.flatMap(({ label }) => (label === null ? [] : [label]));
