@@ -195,7 +195,7 @@ const NO_NAMES: ReadonlySet<string> = new Set();
 const SHORTEST_PART = 3;
 
 /** Characters that decoding may come to, however little was sent; and however much. */
-const DECODED_BASE = 65_536;
+const DECODED_BASE = 262_144;
 const MAX_DECODED = 2 * 1024 * 1024;
 
 function learnValues(stream: ValueStream, learn: (start: number, length: number) => void): void {
