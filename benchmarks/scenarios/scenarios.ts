@@ -21,7 +21,7 @@ if (directory === null) {
   const personas = await readPersonas(directory);
   const results: PolicyResult[] = [];
   for (const policy of Object.keys(POLICIES) as PolicyName[]) results.push(await measure(personas, policy));
-  const report = { node: process.version, results };
+  const report = { measured: new Date().toISOString().slice(0, 10), node: process.version, results };
   console.log(values.json === true ? JSON.stringify(report, null, 2) : tables(results));
   if (values.write === true) {
     const folder = new URL('../results/', import.meta.url);
