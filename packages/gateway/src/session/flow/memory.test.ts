@@ -71,7 +71,7 @@ test('a value is found when its letters look like others, when it was encoded an
   ]) {
     assert.deepEqual((await trace(memory, value)).tools, ['get_customer'], JSON.stringify(value).slice(-200));
   }
-  for (let before = 16_300; before < 16_420; before += 7) {
+  for (let before = 32_700; before < 32_800; before += 6) {
     const value = `${'ab '.repeat(before / 3)}90 4417 2203 66 18`;
     await seen(memory, '90441722036618');
     assert.deepEqual((await trace(memory, value)).tools, ['get_customer'], `${before}`);

@@ -195,7 +195,7 @@ export class FlowMemory {
 
 const NO_NAMES: ReadonlySet<string> = new Set();
 
-const SHORTEST_PART = 3;
+const SHORTEST_PART = 1;
 
 /** Characters that decoding may come to, however little was sent; and however much. */
 const DECODED_BASE = 262_144;
