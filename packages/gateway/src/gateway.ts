@@ -73,6 +73,8 @@ export interface GatewayDeps {
   createRecordFile?: RuntimeDeps['createRecordFile'];
   /** Scans of answers, besides those of the rules. */
   scans?: readonly Scan[];
+  /** Resolves once the event loop has gone round. */
+  turn?: RuntimeDeps['turn'];
   /** How long clients may take to send. */
   patience?: Patience;
 }
@@ -276,7 +278,7 @@ export class Gateway {
           exposures: mergeExposures(await log.exposures(), elsewhere),
           standings,
           scans: this.#deps.scans ?? [],
-          turn: () => new Promise((resolve) => setImmediate(resolve)),
+          turn: this.#deps.turn ?? (() => new Promise((resolve) => setImmediate(resolve))),
           soon: setImmediate,
           connect: (server, settings, around) => this.#connect(server, settings, around, this.#lookup),
           replicas: async (server, settings, around) => {

@@ -9,7 +9,7 @@ export interface Turns {
 }
 
 /** What one piece of work may hold the event loop for, in milliseconds. */
-const TURN_MS = 4;
+const TURN_MS = 3;
 
 /**
  * Runs what stops now and then: at once where it is short, else with turns of the event loop in between. Time that others take is not

@@ -34,13 +34,11 @@ export async function inspect(
   requireGeneration(deps, record);
   if (answer.kind === 'result' && answer.type === 'complete') requirePinnedContent(record, plan, answer.result);
   const looked = await stagesOf(deps, record, plan, answer);
-  requireGeneration(deps, record);
   const [refusal] = looked.refusals;
   const denied = failureIn(() => decideAnswer(deps, record, plan, request, looked));
   if (refusal !== undefined) await withhold(deps, record, answer, refusal);
   if (denied !== null) throw denied;
   const left = await released(deps, record, plan, looked);
-  requireGeneration(deps, record);
   if (left !== answer && left.kind === 'result') record.responseHash = payloadDigest(record.salt, left.text);
   return left;
 }

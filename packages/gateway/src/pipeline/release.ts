@@ -22,6 +22,7 @@ export async function release(
   answer: Answer,
 ): Promise<Outcome> {
   await learn(deps, record, contentOf(answer));
+  // Looking through an answer, and remembering it, take their time.
   requireGeneration(deps, record);
   const { subject } = record.session.caller;
   const exposure = deps.exposures.raise(subject, record.callId, record.effective ?? record.before);

@@ -123,6 +123,19 @@ test('a run of 32 letters and digits is found wherever it was copied from and to
   );
 });
 
+test('a run of 20 of a key is found, wherever in it', async () => {
+  const key = fc.tuple(textOf(ALPHANUMERIC, 30, 60), fc.nat()).filter(([text]) => (text.match(/\d/g) ?? []).length > 2);
+  await fc.assert(
+    fc.asyncProperty(key, async ([text, at]) => {
+      const memory = memoryOf();
+      await memory.learn('agent', { source: CRM, value: `the key: ${text}`, sent: {} });
+      const start = at % (text.length - 19);
+      assert.deepEqual(await toolsIn(memory, `x${text.slice(start, start + 20)}`), ['get_customer']);
+    }),
+    { numRuns: 200 },
+  );
+});
+
 test('the canonical form of a canonical form is itself, and that of two texts is that of both', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'binary', maxLength: 40 }), fc.string({ unit: 'binary', maxLength: 40 }), (a, b) => {

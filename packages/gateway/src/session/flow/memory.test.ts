@@ -45,6 +45,41 @@ test('a value that was given is found again, and an unrelated one is not', async
   });
 });
 
+test('names that an approved schema gives are nobody\u2019s values, others are', async () => {
+  const memory = memoryOf();
+  await seen(memory, 'see order-20931-88 for that');
+  const schema = { type: 'object', properties: { lines: { items: { properties: { 'order-20931-88': {} } } } } };
+  const value = { lines: [{ 'order-20931-88': 1 }] };
+  assert.deepEqual((await memory.trace('agent', { value, schema }, () => PII)).tools, []);
+  assert.deepEqual((await trace(memory, value)).tools, ['get_customer']);
+  await seen(memory, { 'Maria Okafor': 1, customer_account_number: 2 });
+  assert.deepEqual((await trace(memory, 'Maria Okafor')).tools, ['get_customer']);
+  assert.deepEqual((await trace(memory, 'customer_account_number')).tools, []);
+});
+
+test('a value is found when its letters look like others, when it was encoded and then taken apart, and deep in a long text', async () => {
+  const memory = memoryOf();
+  const note = 'Prefers to be called in the evening, after six, on the second number.';
+  await seen(memory, { name: 'Maria Okafor', note });
+  const encoded = Buffer.from(note).toString('base64');
+  const filler = 'lorem ipsum dolor sit amet '.repeat(2500);
+  for (const value of [
+    'М\u0430ri\u0430 Ok\u0430f\u043er',
+    { first: encoded.slice(0, 31), second: encoded.slice(31) },
+    `${filler}${encoded} and so on`,
+    `${filler}${filler}${note}`,
+  ]) {
+    assert.deepEqual((await trace(memory, value)).tools, ['get_customer'], JSON.stringify(value).slice(-200));
+  }
+  for (let before = 16_330; before < 16_400; before += 3) {
+    assert.deepEqual(
+      (await trace(memory, `${'ab'.repeat(before / 2)}Maria Okafor.`)).tools,
+      ['get_customer'],
+      `${before}`,
+    );
+  }
+});
+
 const NOTHING_KNOWN = { tools: [], servers: [], domains: [], classes: [], max: PII, complete: false };
 
 test('values that anyone may send by chance are not taken for a flow', async () => {

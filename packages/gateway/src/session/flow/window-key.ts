@@ -10,7 +10,7 @@ const PRIME = 4_294_967_291;
 
 /**
  * The secret that fingerprints are made with. A fingerprint of a window is two independent multilinear hashes over a prime field (one
- * random weight per place, and one per length), so that two different windows agree with a probability of at most 2^-63, whatever
+ * random weight per place, and one per length), so that two different windows agree with a probability of at most 2^-62, whatever
  * they hold. Nothing can be told of a value without the weights, which are made in memory and have no way out of it.
  */
 export class WindowKey {
