@@ -344,10 +344,13 @@ async function reset(bed: PeerBed, session: string): Promise<void> {
   assert.equal(status, 200);
 }
 
-test('an image is forgotten with the exposure: after a reset, and after the carry-over, the flow is complete again', () => {
+test('what was seen is forgotten with the exposure: after a reset, and after the carry-over, the flow is complete again', () => {
   const time = new ManualTime();
+  let isImage = true;
   const image = (peer: PeerServer): void =>
-    void peer.on('tools/call', () => ({ content: [{ type: 'image', mimeType: 'image/png', data: PIXEL }] }));
+    void peer.on('tools/call', () =>
+      isImage ? { content: [{ type: 'image', mimeType: 'image/png', data: PIXEL }] } : answer(CUSTOMER),
+    );
   const setup = scene(
     { config: 'sessions: { idle: 10m, carry_over: 2h }', deps: { clock: time, timers: time } },
     image,
@@ -360,8 +363,11 @@ test('an image is forgotten with the exposure: after a reset, and after the carr
     passes(await send(agent, { text: 'good morning' }));
     passes(await called(agent, 'get_customer'));
     isDenied(await send(agent, { text: 'good morning' }), 'anything');
+    isImage = false;
+    passes(await called(agent, 'get_customer'));
+    isDenied(await send(agent, { text: CUSTOMER.note }), 'the note');
     time.advance(3 * 60 * 60_000);
     await closedFile(bed.started, session);
-    passes(await send(agent, { text: 'good morning' }));
+    passes(await send(agent, { text: CUSTOMER.note }));
   });
 });

@@ -71,13 +71,33 @@ test('a value is found when its letters look like others, when it was encoded an
   ]) {
     assert.deepEqual((await trace(memory, value)).tools, ['get_customer'], JSON.stringify(value).slice(-200));
   }
-  for (let before = 16_330; before < 16_400; before += 3) {
-    assert.deepEqual(
-      (await trace(memory, `${'ab'.repeat(before / 2)}Maria Okafor.`)).tools,
-      ['get_customer'],
-      `${before}`,
-    );
+  for (let before = 32_700; before < 32_800; before += 6) {
+    const value = `${'ab '.repeat(before / 3)}90 4417 2203 66 18`;
+    await seen(memory, '90441722036618');
+    assert.deepEqual((await trace(memory, value)).tools, ['get_customer'], `${before}`);
   }
+});
+
+test('short ids are found turned round and rotated too, and an encoded value in pieces that say nothing each', async () => {
+  const memory = memoryOf();
+  await seen(memory, { code: '839201', id: 'KX83920', name: 'Maria Okafor' });
+  const pieces =
+    Buffer.from('Maria Okafor')
+      .toString('base64')
+      .match(/.{1,5}/g) ?? [];
+  for (const value of ['102938', 'XK83920', '02938XK', '02938KX', pieces]) {
+    assert.deepEqual((await trace(memory, value)).tools, ['get_customer'], String(value));
+  }
+  for (const value of ['839202', '8392011', 'KX83921']) assert.deepEqual((await trace(memory, value)).tools, [], value);
+});
+
+test('what is encoded so often that it is not read to its end leaves the flow incomplete', async () => {
+  const memory = memoryOf();
+  await seen(memory, 'Maria Okafor');
+  const escaped = (text: string): string =>
+    [...text].map((character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`).join('');
+  assert.equal((await trace(memory, escaped(escaped('x'.repeat(100))))).complete, true);
+  assert.equal((await trace(memory, escaped(escaped(escaped('x'.repeat(400)))))).complete, false);
 });
 
 const NOTHING_KNOWN = { tools: [], servers: [], domains: [], classes: [], max: PII, complete: false };

@@ -143,7 +143,10 @@ export class FlowMemory {
     yield* traceTexts(memory, texts, found);
     yield* traceTexts(memory, names, found);
     for (const text of [...texts, ...names, ...joinedParts(texts)]) {
-      for (const reading of readings(text, budget)) yield* traceTexts(memory, [reading], found);
+      for (const reading of readings(text, budget)) {
+        if (reading === null) yield;
+        else yield* traceTexts(memory, [reading], found);
+      }
     }
     return budget.characters >= 0;
   }
@@ -192,7 +195,7 @@ export class FlowMemory {
 
 const NO_NAMES: ReadonlySet<string> = new Set();
 
-const SHORTEST_PART = 3;
+const SHORTEST_PART = 1;
 
 /** Characters that decoding may come to, however little was sent; and however much. */
 const DECODED_BASE = 262_144;

@@ -6,7 +6,6 @@ import { LOOKALIKES } from '../../inspection/normal/lookalikes.ts';
 import { normalised } from '../../inspection/normal/normalised.ts';
 import { asciiCode } from './canonical.ts';
 import { jsonIn, leavesOf } from './leaves.ts';
-import { SHORTEST } from './window-key.ts';
 
 /** How often one encoding may be in another. */
 const DEPTH = 4;
@@ -17,7 +16,7 @@ const WHOLE = 12;
 const PADDING = 2;
 const SHORTEST_READING = 4;
 /** Texts are decoded in pieces of this many characters, which overlap, so that none takes long. */
-const PIECE = 32_768;
+const PIECE = 8192;
 const OVERLAP = 1024;
 /** What a decoded text costs of the budget beside its length. */
 const OVERHEAD = 32;
@@ -29,24 +28,32 @@ export interface ReadingBudget {
 
 /**
  * What a text says beside what it says in plain view: what is left after percent, entities, escapes, lookalikes, base64, hex and JSON in
- * strings are undone, one in another, also where the encoded text was rotated by 13 letters or turned round. Ends early with the budget.
+ * strings are undone, one in another, also where the encoded text was rotated by 13 letters or turned round. Ends early with the budget;
+ * null: more may follow, and it took its time.
  */
-export function* readings(text: string, budget: ReadingBudget): Generator<string> {
+export function* readings(text: string, budget: ReadingBudget): Generator<string | null> {
   for (let from = 0; from === 0 || from + OVERLAP < text.length; from += PIECE - OVERLAP) {
-    yield* readingsOfPiece(from === 0 && text.length <= PIECE ? text : text.slice(from, from + PIECE), budget);
+    const piece = from === 0 && text.length <= PIECE ? text : text.slice(from, from + PIECE);
+    const seen = new Set<string>([piece]);
+    // First what is undone step by step, then what else comes out where something was rotated or turned in between.
+    for (const variants of [plainly, variously]) yield* readingsOf(piece, variants, seen, budget);
   }
 }
 
-/** First what is undone step by step, then what else comes out where something was rotated or turned in between. */
-function* readingsOfPiece(text: string, budget: ReadingBudget): Generator<string> {
-  const seen = new Set<string>([text]);
-  for (const variants of [plainly, variously]) {
-    const reached = new Set<string>([text]);
-    let level = [text];
-    for (let depth = 0; depth < DEPTH && level.length > 0; depth += 1) {
-      const next: string[] = [];
-      for (const decoded of level.flatMap((each) => [...decodings(each, variants)])) {
-        if (decoded.length < SHORTEST_READING || reached.has(decoded)) continue;
+function* readingsOf(
+  text: string,
+  variants: Variants,
+  seen: Set<string>,
+  budget: ReadingBudget,
+): Generator<string | null> {
+  const reached = new Set<string>([text]);
+  let level = [text];
+  for (let depth = 0; depth < DEPTH && level.length > 0; depth += 1) {
+    const next: string[] = [];
+    for (const each of level) {
+      for (const decoded of decodings(each, variants)) {
+        if (decoded === null) yield null;
+        if (decoded === null || decoded.length < SHORTEST_READING || reached.has(decoded)) continue;
         reached.add(decoded);
         next.push(decoded);
         if (seen.has(decoded)) continue;
@@ -55,12 +62,10 @@ function* readingsOfPiece(text: string, budget: ReadingBudget): Generator<string
         if (budget.characters < 0) return;
         yield decoded;
       }
-      level = next;
     }
+    level = next;
   }
 }
-
-const JSON_BEGINS = /^\s*[[{]/;
 
 type Variants = (text: string) => readonly string[];
 const plainly: Variants = (text) => [text];
@@ -70,12 +75,14 @@ function variously(text: string): readonly string[] {
   return [text, rot13(text), turned, rot13(turned)];
 }
 
-function* decodings(text: string, variants: Variants): Generator<string> {
+const JSON_BEGINS = /^\s*[[{]/;
+
+function* decodings(text: string, variants: Variants): Generator<string | null> {
   const isWhole = isEncodable(text);
   if (!isWhole && !isSuspect(text) && !JSON_BEGINS.test(text)) return;
   for (const variant of variants(text)) {
-    const plain = normalised(variant).text;
-    yield OTHER.test(plain) ? plain.replaceAll(OTHER_LETTERS, (letter) => LOOKALIKES.get(letter) ?? letter) : plain;
+    const plain = withoutLookalikes(normalised(variant).text);
+    if (plain !== variant) yield plain;
     // One step at a time: normalising takes all at once, and what was rotated or turned in between would be lost.
     if (variant.includes('%')) yield percentDecoded(variant);
     if (variant.includes('&')) yield entitiesDecoded(variant);
@@ -84,11 +91,9 @@ function* decodings(text: string, variants: Variants): Generator<string> {
     if (held !== undefined) yield* leavesOf(held).texts;
     for (const { text: decoded } of encodedRuns(variant)) yield decoded;
     yield* partsOf(variant, isWhole ? WHOLE : RUN);
+    yield null;
   }
 }
-
-const OTHER = /[^ -~]/;
-const OTHER_LETTERS = /[^ -~]/g;
 
 /** Whether a text is nothing but base64 or hex might be. */
 export function isEncodable(text: string, least: number = WHOLE): boolean {
@@ -131,18 +136,21 @@ function* partsOf(text: string, least: number): Generator<string> {
   }
 }
 
-/** What bytes say: UTF-8, else what is ASCII among them, unless that is next to nothing. */
+/** Of bytes at random some are printable; of more of them, more in a row. */
+const FEW_BYTES = 48;
+
+/** What bytes say: UTF-8, else the stretches of ASCII among them. */
 function* textOf(bytes: Buffer): Generator<string> {
   if (isUtf8(bytes)) {
     yield bytes.toString('utf8');
     return;
   }
-  let [run, longest] = [0, 0];
-  for (const byte of bytes) {
-    run = byte >= 0x20 && byte < 0x7f ? run + 1 : 0;
-    longest = Math.max(longest, run);
-  }
-  if (longest >= SHORTEST) yield bytes.toString('latin1').replaceAll(/[^ -~]+/g, ' ');
+  const stretches = bytes.toString('latin1').match(bytes.length < FEW_BYTES ? /[ -~]{6,}/g : /[ -~]{12,}/g);
+  if (stretches !== null) yield stretches.join(' ');
+}
+
+function withoutLookalikes(text: string): string {
+  return text.replaceAll(/[^\n -~]/g, (letter) => LOOKALIKES.get(letter) ?? letter);
 }
 
 function percentDecoded(text: string): string {
