@@ -48,7 +48,7 @@ export class ScenarioBed {
     personas: readonly Persona[],
     { policy, agents, config = '' }: { policy: string; agents: number; config?: string },
   ): Promise<ScenarioBed> {
-    const calls = new Map(personas.flatMap((persona) => persona.calls.map((call) => [call.tool, call] as const)));
+    const calls = toolsOf(personas);
     const credentials = Array.from(
       { length: agents },
       (_, i) => `{ subject: agent-${i}, token_sha256: ${createHash('sha256').update(tokenOf(i)).digest('hex')} }`,
@@ -112,6 +112,16 @@ export class ScenarioBed {
     const page = this.#pages++;
     return Array.from({ length: 4096 }, (_, i) => `entry${page.toString(36)}x${i.toString(36)}`).join(' ');
   }
+}
+
+/** A call of each tool, with the labels of all its calls. */
+function toolsOf(personas: readonly Persona[]): Map<string, ScenarioCall> {
+  const tools = new Map<string, ScenarioCall>();
+  for (const call of personas.flatMap(({ calls }) => calls)) {
+    const tags = [...(tools.get(call.tool)?.tags ?? []), ...call.tags];
+    tools.set(call.tool, { ...call, tags });
+  }
+  return tools;
 }
 
 /** Every tool takes what its calls are given, and further parts. */

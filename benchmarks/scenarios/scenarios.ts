@@ -6,6 +6,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { sharedPath } from '../../tests/shared.ts';
 import { readPersonas } from './corpus.ts';
+import { flowCosts } from './flow-cost.ts';
 import { measure, type PolicyResult } from './measure.ts';
 import { POLICIES, type PolicyName } from './policies.ts';
 import { tables } from './tables.ts';
@@ -21,8 +22,13 @@ if (directory === null) {
   const personas = await readPersonas(directory);
   const results: PolicyResult[] = [];
   for (const policy of Object.keys(POLICIES) as PolicyName[]) results.push(await measure(personas, policy));
-  const report = { measured: new Date().toISOString().slice(0, 10), node: process.version, results };
-  console.log(values.json === true ? JSON.stringify(report, null, 2) : tables(results));
+  const report = {
+    measured: new Date().toISOString().slice(0, 10),
+    node: process.version,
+    results,
+    costs: await flowCosts(),
+  };
+  console.log(values.json === true ? JSON.stringify(report, null, 2) : tables(report));
   if (values.write === true) {
     const folder = new URL('../results/', import.meta.url);
     await mkdir(folder, { recursive: true });

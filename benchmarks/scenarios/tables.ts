@@ -1,11 +1,12 @@
 import { table } from '../../packages/cli/src/table.ts';
 import { told } from '../detection/shares.ts';
+import type { FlowCost } from './flow-cost.ts';
 import type { PersonaResult, PolicyResult } from './measure.ts';
 import { POLICY_TITLES } from './policies.ts';
 
-/** The results for a person: blocks by persona, then what is stopped under each evasion. */
-export function tables(results: readonly PolicyResult[]): string {
-  return `${blocks(results)}\n\n${evasions(results)}`;
+/** The results for a person: blocks by persona, what is stopped under each evasion, and what flow adds to a call. */
+export function tables({ results, costs }: { results: readonly PolicyResult[]; costs: readonly FlowCost[] }): string {
+  return [blocks(results), evasions(results), costRows(costs)].join('\n\n');
 }
 
 function blocks(results: readonly PolicyResult[]): string {
@@ -36,4 +37,9 @@ function evasions(results: readonly PolicyResult[]): string {
     }),
   ]);
   return table(['carried out how', ...results.map(({ policy }) => `stopped by ${POLICY_TITLES[policy]}`)], rows);
+}
+
+function costRows(costs: readonly FlowCost[]): string {
+  const rows = costs.map(({ bytes, learnMs, traceMs }) => [bytes / 1024, learnMs, traceMs].map(String));
+  return table(['KiB', 'to remember an answer, ms', 'to trace a request, ms'], rows);
 }

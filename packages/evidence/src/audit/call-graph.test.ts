@@ -89,6 +89,19 @@ test('a call that met no catalog entry is in the domain unknown; a resource read
   ]);
 });
 
+test('what no claim could hold is called unknown: names outside of ASCII, and what is no text [C-03]', () => {
+  const [edge] = crossingsOf(entry(1, 'é', 'é', ['pii'], { call_id: null, sequence_number: 1.5 }));
+  assert.deepEqual(edge, {
+    from_domain: 'pii',
+    to_domain: 'unknown',
+    call_id: '',
+    tool_name: 'unknown',
+    sequence_number: 0,
+    basis: 'observed',
+    decision: 'allow',
+  });
+});
+
 test('the first crossings are listed; the others are counted by basis and domains, so that a claim stays small', () => {
   const entries = Array.from({ length: MAX_CROSSINGS + 50 }, (_, i) => entry(i + 1, 'mail.send', 'external', ['pii']));
   const found = crossingsOf(...entries, entry(400, 'a', 'mnpi', ['pii']), entry(401, 'b', 'public'));

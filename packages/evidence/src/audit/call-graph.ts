@@ -49,7 +49,7 @@ export class CallGraph {
   #previousDomain: string | null = null;
 
   see(entry: JsonObject): void {
-    const isCall = CALL_TYPES.has(String(member(entry, 'entry_type')));
+    const isCall = CALL_TYPES.has(typeOf(entry));
     const domain = domainOf(entry);
     for (const source of sourceDomains(entry)) if (source !== domain) this.#add('observed', source, domain, entry);
     if (!isCall) return;
@@ -94,9 +94,11 @@ function crossing(basis: CrossingBasis, from: string, to: string, entry: JsonObj
     tool_name: printableOr(member(entry, 'tool_name'), 'unknown'),
     sequence_number: Number.isSafeInteger(sequence) ? Number(sequence) : 0,
     basis,
-    decision: decisionWord(String(member(entry, 'entry_type')), printableOr(member(entry, 'policy_decision'), 'n/a')),
+    decision: decisionWord(typeOf(entry), printableOr(member(entry, 'policy_decision'), 'n/a')),
   };
 }
+
+const typeOf = (entry: JsonObject): string => printableOr(member(entry, 'entry_type'), '');
 
 /** Of what was asked for. A call that met no catalog entry has none. */
 function domainOf(entry: JsonObject): string {
