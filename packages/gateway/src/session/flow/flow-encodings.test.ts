@@ -145,6 +145,33 @@ test('the canonical form of a canonical form is itself, and that of two texts is
   );
 });
 
+test('no answer and no request is of a shape that cannot be read', async () => {
+  const long = ['7', '0', ' ', '%', '\\u00', '{"a":', 'ﷺ', '\ud800', '=', '5,555'].map((part) => part.repeat(2000));
+  const texts = fc.oneof(
+    fc.string({ unit: 'binary', maxLength: 60 }),
+    fc.constantFrom(...long.map((part) => `0.${part}1`)),
+  );
+  const json = fc.letrec<{ value: JsonValue }>((tie) => ({
+    value: fc.oneof(
+      { maxDepth: 3 },
+      texts,
+      fc.maxSafeInteger(),
+      fc.constant(null),
+      fc.array(tie('value')),
+      fc.dictionary(texts, tie('value')),
+    ),
+  })).value;
+  const memory = flowMemory();
+  await memory.learn('agent', { source: CRM, value: `0.${'7'.repeat(300_000)} ${'12 '.repeat(100_000)}`, sent: {} });
+  await fc.assert(
+    fc.asyncProperty(json, json, async (value, sent) => {
+      await memory.learn('agent', { source: CRM, value, sent });
+      assert.ok((await traced(memory, sent)).servers.length <= 1);
+    }),
+    { numRuns: 60 },
+  );
+});
+
 test('numbers are taken by their value', () => {
   for (const [lexeme, digits] of [
     ['1.0', '1'],

@@ -7,6 +7,8 @@ const NAME_WORDS = 5;
 /** Characters that groups of digits of one number are kept apart by. */
 const GAP = 2;
 
+const MAX_DIGITS = 64;
+
 /** Within a word: nothing, for what is compared. */
 const JOINERS = new Set(["'", '-', '.', '_', '+', '@'].map((character) => character.charCodeAt(0)));
 /** After these something else begins. */
@@ -173,7 +175,7 @@ class TextReader {
       let [first, last] = [start, end];
       while (last > this.#fraction && codes[last - 1] === ZERO) last -= 1;
       while (first < last && codes[first] === ZERO) first += 1;
-      if (tellingDigits(this.#stream.text(first, last)) >= SHORTEST) this.#stream.note(first, last, true);
+      if (this.#digitsIn(first, last) >= SHORTEST) this.#stream.note(first, last, true);
     }
     if (this.#group.words > 0 && this.#group.gap > GAP) this.#endGroup();
     if (this.#group.words === 0) this.#group = { start, words: 0, digits: 0, end, gap: 0 };
@@ -185,7 +187,7 @@ class TextReader {
 
   #endGroup(): void {
     const { start, end, words } = this.#group;
-    if (words > 1 && tellingDigits(this.#stream.text(start, end)) >= SHORTEST) this.#stream.note(start, end, true);
+    if (words > 1 && this.#digitsIn(start, end) >= SHORTEST) this.#stream.note(start, end, true);
     this.#group = { start: 0, words: 0, digits: 0, end: 0, gap: 0 };
   }
 
@@ -199,10 +201,15 @@ class TextReader {
     this.#cell = begun(end);
   }
 
+  /** How many tell something; of very many, the first do. */
+  #digitsIn(start: number, end: number): number {
+    return tellingDigits(this.#stream.text(start, Math.min(end, start + MAX_DIGITS)));
+  }
+
   /** The zeros around a number, and what names a day, tell nothing. */
   #telling(stretch: Stretch, end: number): Makeup {
     if (stretch.digits !== end - stretch.start) return stretch;
-    return { ...stretch, digits: tellingDigits(this.#stream.text(stretch.start, Math.min(end, stretch.start + 64))) };
+    return { ...stretch, digits: this.#digitsIn(stretch.start, end) };
   }
 }
 
