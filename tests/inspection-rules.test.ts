@@ -7,7 +7,7 @@ import { callMeta } from './support/calls.ts';
 import { cmcpInProcess } from './support/cli-in-process.ts';
 import { TestBed } from './support/gateway.ts';
 import { sessionFile, verifyStored } from './support/session-files.ts';
-import { pinned, putBundle, signer } from './support/signed-policy.ts';
+import { inForce, pinned, putBundle, signer } from './support/signed-policy.ts';
 
 const RULES = (version: string): string =>
   [
@@ -103,6 +103,9 @@ test('under a signed policy other rules alone are an activation; a refusal has a
     assert.equal((await activate()).body.activated, false);
     await writeFile(file, RULES('two'));
     assert.equal((await activate()).body.activated, true);
+    const { rules } = await inForce(bed);
+    const { stdout } = await cmcpInProcess(['inspection', 'hash', '--json', '--config', bed.configFile], bed.folder);
+    assert.deepEqual(rules, JSON.parse(stdout));
     await writeFile(file, 'inspection: 2\n');
     const refusal = await activate();
     assert.deepEqual([refusal.status, refusal.body.error_code], [409, 'INSPECTION_INVALID']);

@@ -267,7 +267,9 @@ test('policy decides on a released answer as on any other', () =>
       'forbid (principal, action, resource) when { context has response && context.response.findings > 0 };';
     await bed.writePolicies({ ...ALLOW_ALL, 'egress.cedar': egress });
     await gateway.reload();
-    assert.equal((await refused(ask())).data.error_code, 'EGRESS_DENIED', 'what policy withholds is not held');
+    const { data } = await refused(ask());
+    assert.equal(data.error_code, 'EGRESS_DENIED', 'what policy withholds is not held');
+    assert.equal(Object.hasOwn(data, 'quarantine_id'), false);
     assert.deepEqual((await bed.operator('GET', ROUTE)).body, { items: [] });
   }));
 

@@ -233,3 +233,12 @@ test('a body that is no text is counted, and read as far as it goes', () => {
   assert.equal(inspected.notScanned, 2);
   assert.equal(inspected.findings.length, 2);
 });
+
+test('taking much out of a long answer stops now and then, whatever it holds', () => {
+  const values = Array.from({ length: 300 }, (_, index) => `TOKEN-${1e9 + index}`);
+  const answer = [values.join(' '), 'TOKEN-'.repeat(20_000)];
+  let stops = 0;
+  const work = rewriting(answer, found(answer, plain(TOKEN)));
+  for (let step = work.next(); step.done !== true; step = work.next()) stops += 1;
+  assert.ok(stops > 50, `${stops} stops`);
+});

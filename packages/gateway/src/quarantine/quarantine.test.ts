@@ -20,19 +20,20 @@ async function holding(count: number) {
     await gate.wait;
     entered.push(action);
   };
+  const time = { now: 0 };
   const inForce = structuredClone(AUTHORITY);
   const quarantine = new Quarantine({
-    settings: { keepMs: 1000, maxItems: 10, maxBytes: 10_000 },
+    settings: { keepMs: 1000, maxItems: 10, maxBytes: 21 },
     chain: { enter } as unknown as GatewayChain,
     exposures: new Exposures([], 1000, flowMemory()),
-    monotonic: () => 0,
+    monotonic: () => time.now,
     authority: () => inForce as unknown as Authority,
   });
   for (let n = 1; n <= count; n += 1) {
     const about = { method: 'tools/call', item: 'echo', server: 's', sessionId: 'x', findings: [], heldMicros: 0 };
     await quarantine.hold({ ...ASKING, ...about, id: id(n), answer: releasable({ n }) });
   }
-  return { quarantine, entered, gate, inForce };
+  return { quarantine, entered, gate, inForce, time };
 }
 
 test('an answer is taken by who asks for the same, under the same, in the same generation, and once', async () => {
@@ -84,4 +85,23 @@ test('what was held under other rules is released to nobody, also before it is d
     await quarantine.activated();
     assert.deepEqual(quarantine.list(), { items: [] });
   }
+});
+
+test('what is held longer than it may be is not there any more, also before it is discarded', async () => {
+  const { quarantine, time } = await holding(1);
+  await quarantine.release(BY, id(1), 'seen');
+  time.now = 1000;
+  assert.deepEqual(quarantine.list(), { items: [] });
+  assert.equal(quarantine.take(ASKING), null);
+  await assert.rejects(quarantine.show(BY, id(1)), { code: 'INVALID_PARAMS' });
+});
+
+test('the oldest makes room where the answers are too large together', async () => {
+  // Each has seven bytes.
+  const { quarantine, entered } = await holding(4);
+  assert.deepEqual(entered, ['quarantine.discarded']);
+  assert.deepEqual(
+    (quarantine.list().items as { id: string }[]).map((item) => item.id),
+    [id(2), id(3), id(4)],
+  );
 });

@@ -44,7 +44,7 @@ function isPublicIPv4(value: string): boolean {
   return !(first === 192 && second === 168) && !(first === 169 && second === 254);
 }
 
-/** Neither unspecified, loopback, link-local, unique local nor multicast. */
+/** Neither unspecified, loopback, link-local, unique local nor multicast, nor an address of a network card. */
 function isPublicIPv6(value: string): boolean {
-  return isIPv6(value) && !/^(?:::1?$|fe[89ab]|f[cd]|ff)/i.test(value);
+  return isIPv6(value) && !/^(?:[0:]+1?$|fe[89ab]|f[cd]|ff|(?:[0-9a-f]{2}:){7}[0-9a-f]{2}$)/i.test(value);
 }

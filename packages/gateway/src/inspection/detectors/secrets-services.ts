@@ -218,6 +218,32 @@ export const SERVICE_SECRETS: readonly ValueRule[] = [
   token('yandex-api-key', 'API key of Yandex Cloud', 'aqvn', /AQVN[\w-]{35,38}/y),
   token('facebook-page-access-token', 'Access token of a Facebook page', 'eaa', /EAA[MC][A-Za-z0-9]{100,400}/y),
   {
+    id: 'freemius-secret-key',
+    kind: 'secret',
+    what: 'Secret key of Freemius',
+    trigger: { anchors: ['secret_key'] },
+    pattern: /secret_key["']?\s{0,8}(?:=>|[=:])\s{0,8}["'](?<value>sk_[^"'\s]{29})["']/dy,
+    valid: looksRandom,
+  },
+  {
+    ...shortToken('maxmind-license-key', 'Licence key of MaxMind', [], /[A-Za-z0-9]{6}_[A-Za-z0-9]{29}_mmk/y),
+    trigger: { anchors: ['_mmk'], back: 36 },
+  },
+  token(
+    'settlemint-personal-access-token',
+    'Personal access token of SettleMint',
+    'sm_pat_',
+    /sm_pat_[A-Za-z0-9]{16}/y,
+  ),
+  token('settlemint-application-access-token', 'Application token of SettleMint', 'sm_aat_', /sm_aat_[A-Za-z0-9]{16}/y),
+  token('settlemint-service-access-token', 'Service token of SettleMint', 'sm_sat_', /sm_sat_[A-Za-z0-9]{16}/y),
+  shortToken(
+    'harness-api-key',
+    'Access token of Harness',
+    ['pat.', 'sat.'],
+    /[ps]at\.[\w-]{22}\.[A-Za-z0-9]{24}\.[A-Za-z0-9]{20}/y,
+  ),
+  {
     id: 'facebook-access-token',
     kind: 'secret',
     what: 'App access token of Facebook',
@@ -237,7 +263,15 @@ export const SERVICE_SECRETS: readonly ValueRule[] = [
   token('dropbox-short-lived-api-token', 'Access token of Dropbox', 'sl.', /sl\.(?:u\.)?[\w=-]{130,1500}/y),
   assigned('twitch-api-token', 'Client secret of Twitch', ['twitch'], '[a-z0-9]{30}'),
   assigned('twitter-api-secret', 'API secret of X', ['twitter'], '[A-Za-z0-9]{50}'),
-  token('twitter-bearer-token', 'Bearer token of X', 'aaaaaaaaaaaaaaaaaaaaa', /(?<!A)A{21,22}[A-Za-z0-9%]{80,120}/y),
+  {
+    ...token(
+      'twitter-bearer-token',
+      'Bearer token of X, beside a word for it',
+      'aaaaaaaaaaaaaaaaaaaaa',
+      /(?<!A)A{21,22}[A-Za-z0-9%]{80,120}/y,
+    ),
+    context: /twitter|tweet|bearer|x\.com/i,
+  },
   assigned('linkedin-client-secret', 'Client secret of LinkedIn', ['linkedin'], '[A-Za-z0-9]{16}'),
   assigned(
     'sumologic-access-id',

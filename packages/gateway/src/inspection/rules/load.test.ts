@@ -123,6 +123,7 @@ test('a pattern that nothing bounds, that is too long or that matches nothing is
     ['a?', /matches the empty text/],
     ['\\b', /matches the empty text/],
     ['.{600}', /may match 1200 units of text, and 1024 are the most/],
+    ['[^\\x00-\\x{10FFFF}]', /matches nothing/],
     ['(?=a)b', /is no pattern in RE2 syntax/],
     ['(', /is no pattern in RE2 syntax: .*missing closing \)/],
     ['(?:[a-z]{1,30}[0-9]{1,30}){1,33}', /is too large/],
@@ -182,6 +183,9 @@ test('a finding counts with the label that the file gives to its kind', async (t
   assert.equal(rules.judged({ ...found, kind: 'personal', label: 'pii' })?.label, 'nightjar');
   assert.equal(rules.judged({ ...found, kind: 'personal', label: 'trade_secret' })?.label, 'trade_secret');
   assert.equal(rules.judged({ ...found, kind: 'payment', label: 'pii' })?.label, 'pii');
+  const own = await load(t, 'labels: { personal: nightjar }', ...RULE, '    label: pii');
+  const [mine] = own.scans[0]?.('NJ-1234') ?? [];
+  assert.equal(mine && own.judged(mine)?.label, 'pii', 'a rule keeps the label that it was given');
 });
 
 test('whatever decides changes the hash, and comments and order of names do not', async (t) => {
