@@ -8,6 +8,7 @@ import { takeReceipt } from './pipeline/external-receipt.ts';
 import { carriedBy, trace } from './pipeline/flow.ts';
 import { forward } from './pipeline/forward.ts';
 import { inspect } from './pipeline/inspect.ts';
+import { releasedAnswer } from './pipeline/quarantine.ts';
 import { type CallRecord, callMeta, requestName, requestPayload } from './pipeline/record.ts';
 import { refuse } from './pipeline/refuse.ts';
 import { release } from './pipeline/release.ts';
@@ -50,7 +51,8 @@ async function walk(
     const plan = resolve(deps, record, request);
     await trace(deps, record, plan, carriedBy(request));
     decide(deps, record, plan, request);
-    const answer = await forward(deps, record, plan, request, side, returningOf(arrived));
+    const released = arrived.kind === 'new' ? await releasedAnswer(deps, record, plan, request) : null;
+    const answer = released ?? (await forward(deps, record, plan, request, side, returningOf(arrived)));
     const inspected = await inspect(deps, record, plan, request, answer);
     await takeReceipt(deps, record, plan, inspected);
     return await release(deps, record, plan, request, inspected);

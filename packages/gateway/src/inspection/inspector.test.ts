@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { JsonValue } from '@cmcp/evidence';
 import fc from 'fast-check';
+import { composed } from './composed.ts';
 import { type Inspecting, inspecting } from './inspector.ts';
 import { rewriting } from './rewrite.ts';
+import { builtInRules } from './rules/load.ts';
 import { type Finding, type FindingKind, MATCH_SPAN, type Scan } from './types.ts';
 
 /** Finds a pattern. */
@@ -195,6 +197,23 @@ test('what hides something hides only what it stands in', () => {
     ['injection', 2, 8],
     ['concealed', 0, 7],
   ]);
+});
+
+test('what a terminal would swallow is read all the same, and what stands around it too [ATK-08]', () => {
+  const how = composed([scanFor(/orders/g, 'orders', 'injection')])(builtInRules());
+  for (const hidden of [
+    '\x1b]0;orders\x07',
+    '\x1bPor\x1b[31mders\x1b\\\\',
+    '\x1b]8;;or\u200bders',
+    '\x9dor\x9b1mders\x9c',
+  ]) {
+    const seen = found([`a ${hidden} b`], how).map(({ kind, rule }) => [kind, rule]);
+    assert.deepEqual(seen.at(-1), [hidden === '\x1b]0;orders\x07' ? 'injection' : 'concealed', 'orders'], hidden);
+  }
+  assert.deepEqual(
+    found([{ a: '\x1b]0;', b: 'orders', c: '\x07' }], how).map(({ passage }) => passage.path),
+    [[0, 'b']],
+  );
 });
 
 test('an answer that holds more findings than can be kept, or more once it is decoded, is not taken for inspected', () => {

@@ -5,7 +5,7 @@ const EXTENSION = String.raw`(?: ?(?:x|ext\.?) ?\d{1,6})?`;
 
 const NAMES =
   'phone|mobile|mobil|cell(?:ular)?|telefono|telefon|t[eé]l[eé]fono|t[eé]l[eé]phone|telefax|fax|whatsapp|sms|hotline|pager|handy|portable';
-const SHORT_NAMES = String.raw`\b(?:tel|ph|mob|desk|office|dial|text me|answering|reach(?: me| us)?|contact(?: number| no)?)\b`;
+const SHORT_NAMES = String.raw`\b(?:tel|mob|desk|office|dial|text me|answering|reach(?: me| us)?|contact(?: number| no)?)\b`;
 const CALLS = String.raw`\b(?:call|calls|calling|called|ring)(?: me| us| him| her| them| back)?(?: at| on|:)`;
 const MESSAGES = 'messages? (?:to|from)';
 

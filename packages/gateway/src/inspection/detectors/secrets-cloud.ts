@@ -74,6 +74,7 @@ export const CLOUD_SECRETS: readonly ValueRule[] = [
     what: 'Key of an Azure storage account, by the mark in it',
     trigger: { anchors: ['+ast'], back: 76 },
     pattern: /[A-Za-z0-9+/]{76}\+ASt[A-Za-z0-9+/]{5}[AQgw]==/y,
+    valid: looksRandom,
   },
   {
     id: 'azure-shared-access-signature',
@@ -189,13 +190,12 @@ export const CLOUD_SECRETS: readonly ValueRule[] = [
   assigned('fastly-api-token', 'API token of Fastly', ['fastly'], '[A-Za-z0-9=_-]{32}'),
   assigned('cisco-meraki-api-key', 'API key of Cisco Meraki', ['meraki'], '[0-9a-f]{40}'),
   {
-    ...assigned(
-      'hashicorp-tf-password',
-      'Password in a Terraform file',
-      ['administrator_login_password', 'master_password'],
-      '[^"\'\\s<>{}$]{8,64}',
-    ),
-    before: { words: /(?:^|[^a-z])$/i, reach: 1 },
+    id: 'hashicorp-tf-password',
+    kind: 'secret',
+    what: 'Password of a database in a Terraform file',
+    trigger: { anchors: ['administrator_login_password', 'master_password', 'admin_password'] },
+    pattern: /(?:administrator_login|master|admin)_password\s{0,16}=\s{0,8}"(?<value>[^"\s<>{}$]{8,64})"/diy,
+    valid: looksRandom,
   },
 ];
 

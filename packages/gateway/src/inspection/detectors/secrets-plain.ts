@@ -1,9 +1,9 @@
-import { looksRandom } from './placeholder.ts';
+import { isPlaceholder, looksRandom } from './placeholder.ts';
 import type { Before, ValueRule } from './rule.ts';
 import { token } from './secret-rules.ts';
 
-/** `curl` in the same command: lines that a backslash joins are one. */
-const IN_CURL: Before = { words: /\bcurl\b(?:[^\n\\]|\\[\s\S])*$/, reach: 1024 };
+/** `curl` in the same command. */
+const IN_CURL: Before = { words: /\bcurl\b/, reach: 1024, sameLine: true };
 
 const CREDENTIAL_HEADERS =
   'authorization|x-api-key|api-key|apikey|x-auth-token|x-auth-key|private-token|x-vault-token|x-access-token|x-amz-security-token';
@@ -33,6 +33,7 @@ export const PLAIN_SECRETS: readonly ValueRule[] = [
     what: 'Private key of PuTTY',
     trigger: { anchors: ['private-lines:'] },
     pattern: /Private-Lines: \d{1,3}\s{1,4}[A-Za-z0-9+/=\s\\]{32,3700}/y,
+    valid: hasKeyBody,
   },
   {
     ...token('jwt', 'JSON web token', 'eyj', /eyJ[\w-]{8,400}\.eyJ[\w-]{8,2600}(?:\.[\w-]{0,700})?/y),
@@ -124,8 +125,10 @@ export const PLAIN_SECRETS: readonly ValueRule[] = [
   },
 ];
 
+/** More than the armour, and no words that stand for it. */
 function hasKeyBody(value: string): boolean {
-  return /[A-Za-z0-9+/]{24}/.test(value.replace(/-----(?:BEGIN|END)[^-]{0,60}-----/g, ' ').replace(/\\[nr]/g, '\n'));
+  const body = value.replace(/-----(?:BEGIN|END)[^-]{0,60}-----/g, ' ').replace(/\\[nr]/g, '\n');
+  return /[A-Za-z0-9+/]{24}/.test(body) && !isPlaceholder(body);
 }
 
 /** Its header is JSON that names an algorithm or a type. */
@@ -143,6 +146,7 @@ const MEANT_FOR_READERS =
 function isPair(pair: string): boolean {
   const [user, password] = [pair.slice(0, pair.indexOf(':')), pair.slice(pair.indexOf(':') + 1)];
   if (MEANT_FOR_READERS.test(pair) || MEANT_FOR_READERS.test(`:${password}`)) return false;
+  if (/^\d{1,5}$/.test(password)) return false;
   return password.length > 2 && !isTemplate(user) && !isTemplate(password) && !/^(.)\1*$/.test(password);
 }
 
@@ -163,9 +167,10 @@ function isQuotedPair(quoted: string): boolean {
   return pair.indexOf(':') > 0 && isPair(pair);
 }
 
-/** Long, of letters and digits, and not the name of something, a path or an address. */
-function isStrongAssigned(quoted: string): boolean {
-  const value = quoted.replace(/^["']|["']$/g, '');
+/** Of letters and digits, and not the name of something, a path or an address. Without quotes it may be a type's name as well. */
+function isStrongAssigned(written: string): boolean {
+  const value = written.replace(/^["']|["']$/g, '');
   if (!/[A-Za-z]/.test(value) || !/\d/.test(value) || /^[a-z]+:\/\/|^[./~]|[./][a-z]{2,5}$/i.test(value)) return false;
+  if (value === written && !/\d.*\d|[!@#%^*+/=~]/.test(value)) return false;
   return !/^[A-Z]?[a-z]+(?:[A-Z._-]?[a-z]+)*\d{0,2}$/.test(value) && looksRandom(value);
 }

@@ -10,11 +10,9 @@ const HEX32 = '[a-f0-9]{32}';
 export const MODEL_SECRETS: readonly ValueRule[] = [
   {
     ...token('anthropic-api-key', 'API key of Anthropic', 'sk-ant-api', /sk-ant-api\d\d-[\w-]{93}AA/y),
-    valid: isNoTemplate,
   },
   {
     ...token('anthropic-admin-api-key', 'Admin key of Anthropic', 'sk-ant-admin', /sk-ant-admin\d\d-[\w-]{93}AA/y),
-    valid: isNoTemplate,
   },
   token(
     'anthropic-oauth-token',
@@ -108,7 +106,7 @@ export const SERVICE_SECRETS: readonly ValueRule[] = [
     what: 'Webhook of Slack',
     trigger: { anchors: ['hooks.slack'] },
     pattern: /hooks\.slack(?:-gov)?\.com\/(?:services|workflows|triggers)\/[A-Za-z0-9+/]{36,80}/y,
-    valid: looksRandom,
+    valid: endsRandomly,
   },
   {
     id: 'microsoft-teams-webhook',
@@ -162,12 +160,14 @@ export const SERVICE_SECRETS: readonly ValueRule[] = [
   token('shopify-custom-access-token', 'Custom app token of Shopify', 'shpca_', /shpca_[a-fA-F0-9]{32}/y),
   token('shopify-private-app-access-token', 'Private app token of Shopify', 'shppa_', /shppa_[a-fA-F0-9]{32}/y),
   token('shopify-shared-secret', 'Shared secret of Shopify', 'shpss_', /shpss_[a-fA-F0-9]{32}/y),
-  token(
-    'paypal-braintree-access-token',
-    'Access token of Braintree',
-    'access_token$',
-    /access_token\$(?:production|sandbox)\$[0-9a-z]{16}\$[0-9a-f]{32}/y,
-  ),
+  {
+    id: 'paypal-braintree-access-token',
+    kind: 'secret',
+    what: 'Access token of Braintree',
+    trigger: { anchors: ['access_token$'] },
+    pattern: /access_token\$(?:production|sandbox)\$[0-9a-z]{16}\$[0-9a-f]{32}/y,
+    valid: endsRandomly,
+  },
   token(
     'plaid-api-token',
     'Access token of Plaid',
@@ -261,19 +261,21 @@ export const SERVICE_SECRETS: readonly ValueRule[] = [
   assigned('zendesk-secret-key', 'Secret of Zendesk', ['zendesk'], '[a-zA-Z0-9]{40}'),
   assigned('algolia-api-key', 'API key of Algolia', ['algolia'], HEX32),
   assigned('asana-client-secret', 'Client secret of Asana', ['asana'], '[a-z0-9]{32}'),
-  token(
-    'asana-personal-access-token',
-    'Personal access token of Asana',
-    '/12',
-    /[12]\/12\d{14,16}(?:\/\d{16})?:[a-f0-9]{32}/y,
-  ),
+  {
+    id: 'asana-personal-access-token',
+    kind: 'secret',
+    what: 'Personal access token of Asana',
+    trigger: { anchors: ['/12'], back: 1 },
+    pattern: /[12]\/12\d{14,16}(?:\/\d{16})?:[a-f0-9]{32}/y,
+    valid: endsRandomly,
+  },
   assigned('intercom-api-key', 'Access token of Intercom', ['intercom'], '[A-Za-z0-9=_-]{60}'),
   assigned('coinbase-access-token', 'API secret of Coinbase', ['coinbase'], '[A-Za-z0-9_-]{64}'),
 ];
 
-/** Of keys whose form is too long to stand anywhere by chance: not all the same. */
-function isNoTemplate(value: string): boolean {
-  return !/([x*.])\1{9}/i.test(value);
+/** Judged by its last part; what comes before is not drawn at random. */
+function endsRandomly(value: string): boolean {
+  return looksRandom(value.slice(value.search(/[^/$:]*$/)));
 }
 
 function hasDigitsAndIsRandom(value: string): boolean {

@@ -1,16 +1,14 @@
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import type { JsonValue } from '@cmcp/evidence';
 import fc from 'fast-check';
+import { flowMemory } from '../../../../../tests/support/flow.ts';
 import { canonical, numberDigits } from './canonical.ts';
-import { FlowMemory } from './memory.ts';
+import type { FlowMemory } from './memory.ts';
 import type { FlowSource } from './view.ts';
 
 const PII = { class: 'pii', rank: 1 };
 const CRM: FlowSource = { tool: 'get_customer', server: 'crm', domain: 'external', sensitivity: PII };
-const memoryOf = (): FlowMemory =>
-  new FlowMemory({ random: (size) => randomBytes(size), monotonic: () => 0, soon: setImmediate });
 const traced = (memory: FlowMemory, value: JsonValue) => memory.trace('agent', { value, schema: null }, () => PII);
 const toolsIn = async (memory: FlowMemory, value: JsonValue) => (await traced(memory, value)).tools;
 
@@ -83,7 +81,7 @@ test('a value is found in whatever composition of encodings it is sent, and is n
   let given = 0;
   await fc.assert(
     fc.asyncProperty(value, value, composition, async (secret, other, names) => {
-      const memory = memoryOf();
+      const memory = flowMemory();
       await memory.learn('agent', {
         source: CRM,
         value: { content: [{ type: 'text', text: 'x' }], found: secret },
@@ -110,7 +108,7 @@ test('a run of 32 letters and digits is found wherever it was copied from and to
       textOf(ALPHANUMERIC, 0, 20),
       fc.integer({ min: 3, max: 12 }),
       async (given, at, before, size) => {
-        const memory = memoryOf();
+        const memory = flowMemory();
         await memory.learn('agent', { source: CRM, value: given, sent: {} });
         const canon = canonical(given);
         const start = at % (canon.length - 31);
@@ -127,7 +125,7 @@ test('a run of 20 of a key is found, wherever in it', async () => {
   const key = fc.tuple(textOf(ALPHANUMERIC, 30, 60), fc.nat()).filter(([text]) => (text.match(/\d/g) ?? []).length > 2);
   await fc.assert(
     fc.asyncProperty(key, async ([text, at]) => {
-      const memory = memoryOf();
+      const memory = flowMemory();
       await memory.learn('agent', { source: CRM, value: `the key: ${text}`, sent: {} });
       const start = at % (text.length - 19);
       assert.deepEqual(await toolsIn(memory, `x${text.slice(start, start + 20)}`), ['get_customer']);

@@ -13,6 +13,8 @@ export interface Leaves {
 
 /** How often a text may hold JSON that holds a text that holds JSON. */
 const MAX_INSIDE = 3;
+/** Longer texts are read as they stand: parsing holds the event loop up. */
+const MAX_JSON = 131_072;
 const IDENTIFIER = /^[A-Za-z_$][A-Za-z_$]{0,63}$/;
 
 /** `declared`: names that an approved schema gives. A text that is JSON itself counts as what it holds. */
@@ -42,7 +44,7 @@ export function leavesOf(value: JsonValue, declared: ReadonlySet<string> = new S
 
 /** What a text holds that is a JSON object or list; undefined where it is none. */
 export function jsonIn(text: string): JsonValue | undefined {
-  if (!/^\s*[[{]/.test(text) || !/[\]}]\s*$/.test(text)) return undefined;
+  if (text.length > MAX_JSON || !/^\s*[[{]/.test(text) || !/[\]}]\s*$/.test(text)) return undefined;
   try {
     return parseJson(text);
   } catch (error) {

@@ -2,15 +2,14 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import type { JsonValue } from '@cmcp/evidence';
-import { type FlowLimits, FlowMemory } from './memory.ts';
+import { flowMemory } from '../../../../../tests/support/flow.ts';
+import type { FlowLimits, FlowMemory } from './memory.ts';
 import type { FlowSource } from './view.ts';
 
 const PII = { class: 'pii', rank: 1 };
 const CRM: FlowSource = { tool: 'get_customer', server: 'crm', domain: 'pii', sensitivity: PII };
 
-function memoryOf(limits: Partial<FlowLimits> = {}): FlowMemory {
-  return new FlowMemory({ random: (size) => randomBytes(size), monotonic: () => 0, soon: setImmediate, limits });
-}
+const memoryOf = (limits: Partial<FlowLimits> = {}): FlowMemory => flowMemory({ limits });
 
 const seen = (memory: FlowMemory, value: JsonValue, source = CRM, sent: JsonValue = {}) =>
   memory.learn('agent', { source, value, sent });
@@ -179,8 +178,7 @@ test('an answer that is longer than what is looked at, and a request that is, le
 test('an answer that is remembered while its subject is reset counts as not remembered', async () => {
   let clock = 0;
   let reset = (): void => {};
-  const memory = new FlowMemory({
-    random: (size) => randomBytes(size),
+  const memory = flowMemory({
     monotonic: () => (clock += 10),
     soon: (task) => {
       reset();
@@ -194,8 +192,7 @@ test('an answer that is remembered while its subject is reset counts as not reme
 
 test('long texts are read in slices, and the event loop turns between them', async () => {
   let [clock, turns] = [0, 0];
-  const memory = new FlowMemory({
-    random: (size) => randomBytes(size),
+  const memory = flowMemory({
     monotonic: () => (clock += 1),
     soon: (task) => {
       turns += 1;

@@ -75,14 +75,15 @@ function variously(text: string): readonly string[] {
   return [text, rot13(text), turned, rot13(turned)];
 }
 
-const JSON_BEGINS = /^\s*[[{]/;
+/** JSON, also turned round. */
+const JSON_BEGINS = /^\s*[[{}\]]/;
 
 function* decodings(text: string, variants: Variants): Generator<string | null> {
   const isWhole = isEncodable(text);
   if (!isWhole && !isSuspect(text) && !JSON_BEGINS.test(text)) return;
+  const plain = withoutLookalikes(normalised(text).text);
+  if (plain !== text) yield plain;
   for (const variant of variants(text)) {
-    const plain = withoutLookalikes(normalised(variant).text);
-    if (plain !== variant) yield plain;
     // One step at a time: normalising takes all at once, and what was rotated or turned in between would be lost.
     if (variant.includes('%')) yield percentDecoded(variant);
     if (variant.includes('&')) yield entitiesDecoded(variant);

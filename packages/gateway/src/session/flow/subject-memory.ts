@@ -62,11 +62,15 @@ export class SubjectMemory {
   learn(codes: Uint16Array, start: number, length: number, source: FlowSource): void {
     this.#key.fingerprints(codes, start, 1, 1 << length, this.#room);
     const [first = 0, second = 0] = [this.#room[2 * length], this.#room[2 * length + 1]];
-    const before = this.#holder(length);
-    const holder = this.#holders.with(before, source);
-    if (holder === null) this.miss();
-    else if (holder !== before || this.#young.holderOf(first, second) === 0) this.#young.put(first, second, holder);
-    if (length >= ANCHOR) this.#young.putAnchor(this.#key.anchor(codes, start, 1), length);
+    const young = this.#young.holderOf(first, second);
+    const holder = this.#holders.with(young || (this.#old?.holderOf(first, second) ?? 0), source);
+    if (holder === young) return;
+    if (holder === null) {
+      this.miss();
+      return;
+    }
+    this.#young.put(first, second, holder);
+    if (young === 0 && length >= ANCHOR) this.#young.putAnchor(this.#key.anchor(codes, start, 1), length);
     if (this.#young.size >= this.#most) this.#age();
   }
 
