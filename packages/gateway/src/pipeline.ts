@@ -5,6 +5,7 @@ import { decide } from './pipeline/decide.ts';
 import type { PathDeps } from './pipeline/deps.ts';
 import { failureOf } from './pipeline/exits.ts';
 import { takeReceipt } from './pipeline/external-receipt.ts';
+import { carriedBy, trace } from './pipeline/flow.ts';
 import { forward } from './pipeline/forward.ts';
 import { inspect } from './pipeline/inspect.ts';
 import { releasedAnswer } from './pipeline/quarantine.ts';
@@ -48,6 +49,7 @@ async function walk(
   try {
     if (arrived.kind === 'refused') throw arrived.failure;
     const plan = resolve(deps, record, request);
+    await trace(deps, record, plan, carriedBy(request));
     decide(deps, record, plan, request);
     const released = arrived.kind === 'new' ? await releasedAnswer(deps, record, plan, request) : null;
     const answer = released ?? (await forward(deps, record, plan, request, side, returningOf(arrived)));

@@ -45,6 +45,7 @@ import { DecisionRecorder, type RecorderDeps } from './recording/recorder.ts';
 import { SealedBox } from './sealed-box.ts';
 import { commitment, ownStatement } from './session/commitment.ts';
 import { Exposures } from './session/exposure.ts';
+import { FlowMemory } from './session/flow/memory.ts';
 import type { Freshness, Monotonic } from './session/freshness.ts';
 import { Renewal } from './session/renewal.ts';
 import { Sessions } from './session/sessions.ts';
@@ -98,7 +99,8 @@ const ALL_LISTS: readonly ChangeKind[] = ['tools', 'resources', 'prompts'];
 /** Builds the runtime on an open log and opens the gateway chain. */
 export async function createRuntime(deps: RuntimeDeps, approved: Serving): Promise<Runtime> {
   const { config, log } = deps;
-  const exposures = new Exposures(deps.exposures, config.sessions.carryOverMs);
+  const flow = new FlowMemory({ random: randomBytes, monotonic: deps.monotonic, soon: deps.soon });
+  const exposures = new Exposures(deps.exposures, config.sessions.carryOverMs, flow);
   const chain = new GatewayChain(log, randomUUID());
   const changes = new ListChanges();
   const recorder = await openRecorder(deps, chain);

@@ -47,6 +47,8 @@ export async function admit(
     generation: seen.generation,
     plan: null,
     drift: null,
+    carried: {},
+    flow: null,
     effective: null,
     decision: null,
     wouldHaveDenied: false,

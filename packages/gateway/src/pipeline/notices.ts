@@ -7,6 +7,7 @@ import { allows } from '../policy/effect.ts';
 import { decisionInput } from './decide.ts';
 import { decided } from './decided.ts';
 import type { PathDeps } from './deps.ts';
+import { learn } from './flow.ts';
 import { responseView } from './inspect.ts';
 import { lookAt, refusalOf, takeOut } from './look.ts';
 import type { CallRecord } from './record.ts';
@@ -59,6 +60,7 @@ export class Notices {
     }
     this.#record.notices.relayed += 1;
     await this.#show();
+    await learn(this.#deps, this.#record, wordsOf(passed));
     if (!this.#side.signal.aborted) this.#side.notify(passed);
   }
 

@@ -9,9 +9,11 @@ import { speaks } from '../policy/mode.ts';
 import type { Redaction } from '../policy/redaction.ts';
 import type { Decision, Mode } from '../policy/types.ts';
 import type { Sensitivity } from '../session/exposure.ts';
+import type { FlowView } from '../session/flow/types.ts';
 import type { Session } from '../session/sessions.ts';
 import { evidenceClassOf } from './evidence-class.ts';
 import type { TakenReceipt } from './external-receipt.ts';
+import { flowEntry } from './flow.ts';
 import type { InspectedCall } from './inspected.ts';
 import { payloadDigest } from './payload-digest.ts';
 import type { Plan } from './plan.ts';
@@ -37,6 +39,10 @@ export interface CallRecord {
   plan: Plan | null;
   /** Why it is refused, when it is for having changed. */
   drift: Drift | null;
+  /** What the agent sent, for the time of the call only. */
+  carried: JsonValue;
+  /** Where values in it came from; null until that is traced. */
+  flow: FlowView | null;
   /** What the answer may reveal: the catalog's level and the caller's declaration. */
   effective: Sensitivity | null;
   decision: Decision | null;
@@ -100,6 +106,7 @@ export function entryOf(record: CallRecord, action: string, ending: Ending): Ent
     caller: session.caller.subject,
     caller_source: session.caller.source,
     policy_ids: record.decision === null ? [] : record.decision.policyIds,
+    flow: flowEntry(record.flow),
     external_execution_evidence: record.receipt?.value ?? null,
     digest_salt_ref: record.salt === null ? null : record.callId,
   };

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { flowMemory } from '../../../../tests/support/flow.ts';
 import type { GatewayChain } from '../audit/gateway-chain.ts';
 import type { Authority } from '../authority.ts';
 import { releasable } from '../inspection/response.ts';
@@ -24,7 +25,7 @@ async function holding(count: number) {
   const quarantine = new Quarantine({
     settings: { keepMs: 1000, maxItems: 10, maxBytes: 21 },
     chain: { enter } as unknown as GatewayChain,
-    exposures: new Exposures([], 1000),
+    exposures: new Exposures([], 1000, flowMemory()),
     monotonic: () => time.now,
     authority: () => inForce as unknown as Authority,
   });
