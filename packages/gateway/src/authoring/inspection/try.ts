@@ -8,7 +8,6 @@ import { rewriting } from '../../inspection/rewrite.ts';
 import { hint, namesIn } from '../../inspection/rules/names.ts';
 import { inTurns, type Turns } from '../../inspection/turns.ts';
 import type { Finding, FindingKind, Outcome, Transform } from '../../inspection/types.ts';
-import type { PathInspection } from '../../pipeline/deps.ts';
 import { openRules } from './rule-list.ts';
 
 /** Something that the gateway would find. */
