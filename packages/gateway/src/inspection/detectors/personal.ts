@@ -83,7 +83,6 @@ export const PERSONAL_RULES: readonly ValueRule[] = [
     trigger: { anchors: ['passport'] },
     pattern:
       /passport[ _-]?(?:number|num|no\.?|#)?["']?[\s:=#-]{0,4}(?:(?:number|is|was|no\.?)[\s:=#]{1,3}){0,2}["']?(?<value>[A-Z]{0,2}\d{6,9}[A-Z]?)(?![\w])/diy,
-    valid: hasDigits,
   },
   ...NATIONAL_ID_RULES,
   ...IP_RULES,

@@ -8,6 +8,22 @@ const IN_CURL: Before = { words: /\bcurl\b/, reach: 1024, sameLine: true };
 const CREDENTIAL_HEADERS =
   'authorization|x-api-key|api-key|apikey|x-auth-token|x-auth-key|private-token|x-vault-token|x-access-token|x-amz-security-token';
 
+const CREDENTIAL_NAMES = [
+  'password',
+  'passwd',
+  'pwd',
+  'passphrase',
+  'client',
+  'secret',
+  'api_key',
+  'apikey',
+  'api-key',
+  'auth_token',
+  'access_token',
+  'refresh_token',
+];
+const ASSIGNED = String.raw`(?:password|passwd|pwd|passphrase|client[_-]?secret|secret(?:[_-]?key)?|api[_-]?key|(?:auth|access|refresh)_token)["'\]]{0,2}\s{0,4}(?::=|=>|[=:])\s{0,4}`;
+
 /** Credentials whose form is a standard's, not a provider's. */
 export const PLAIN_SECRETS: readonly ValueRule[] = [
   {
@@ -71,8 +87,7 @@ export const PLAIN_SECRETS: readonly ValueRule[] = [
     kind: 'secret',
     what: 'User and password on the command line of curl',
     trigger: { anchors: [' -u', '\t-u', ' --user', '\t--user', ' --proxy-user'] },
-    pattern:
-      /\s-(?:u|-user|-proxy-user)[ =]{0,4}(?<value>"[^"\n]{3,200}"(?::"[^"\n]{1,200}")?|'[^'\n]{3,200}'|[^\s"'\\]{3,200})/dy,
+    pattern: /\s-(?:u|-user|-proxy-user)[ =]{0,4}["']?(?<value>[^\s"'\\]{3,200}(?:":"[^"\n]{1,200})?)/dy,
     valid: isQuotedPair,
     before: IN_CURL,
   },
@@ -102,25 +117,18 @@ export const PLAIN_SECRETS: readonly ValueRule[] = [
     id: 'assigned-credential',
     kind: 'secret',
     what: 'Password or key that is assigned to its name, if it is no placeholder',
-    trigger: {
-      anchors: [
-        'password',
-        'passwd',
-        'pwd',
-        'passphrase',
-        'client',
-        'secret',
-        'api_key',
-        'apikey',
-        'api-key',
-        'auth_token',
-        'access_token',
-        'refresh_token',
-      ],
-    },
-    pattern:
-      /(?:password|passwd|pwd|passphrase|client[_-]?secret|secret(?:[_-]?key)?|api[_-]?key|(?:auth|access|refresh)_token)["'\]]{0,2}\s{0,4}(?::=|=>|[=:])\s{0,4}(?<value>"[^"\s]{8,128}"|'[^'\s]{8,128}'|[^\s"'`,;<>(){}[\]&]{8,128})/diy,
-    valid: isStrongAssigned,
+    trigger: { anchors: CREDENTIAL_NAMES },
+    pattern: new RegExp(String.raw`${ASSIGNED}["'](?<value>[^"'\s]{8,128})["']`, 'diy'),
+    valid: isStrong,
+    yields: true,
+  },
+  {
+    id: 'assigned-credential',
+    kind: 'secret',
+    what: 'The same without quotes',
+    trigger: { anchors: CREDENTIAL_NAMES },
+    pattern: new RegExp(`${ASSIGNED}(?<value>[^\\s"'\`,;<>(){}[\\]&]{8,128})`, 'diy'),
+    valid: isStrongWithoutQuotes,
     yields: true,
   },
 ];
@@ -163,14 +171,17 @@ function isHeaderValue(value: string): boolean {
 }
 
 function isQuotedPair(quoted: string): boolean {
-  const pair = quoted.replace(/"/g, '').replace(/^'|'$/g, '');
+  const pair = quoted.replace(/"/g, '');
   return pair.indexOf(':') > 0 && isPair(pair);
 }
 
-/** Of letters and digits, and not the name of something, a path or an address. Without quotes it may be a type's name as well. */
-function isStrongAssigned(written: string): boolean {
-  const value = written.replace(/^["']|["']$/g, '');
+/** Of letters and digits, and not the name of something, a path or an address. */
+function isStrong(value: string): boolean {
   if (!/[A-Za-z]/.test(value) || !/\d/.test(value) || /^[a-z]+:\/\/|^[./~]|[./][a-z]{2,5}$/i.test(value)) return false;
-  if (value === written && !/\d.*\d|[!@#%^*+/=~]/.test(value)) return false;
   return !/^[A-Z]?[a-z]+(?:[A-Z._-]?[a-z]+)*\d{0,2}$/.test(value) && looksRandom(value);
+}
+
+/** Without quotes it may be a type's name as well. */
+function isStrongWithoutQuotes(value: string): boolean {
+  return /\d.*\d|[!@#%^*+/=~]/.test(value) && isStrong(value);
 }

@@ -153,7 +153,7 @@ export const SERVICE_SECRETS: readonly ValueRule[] = [
     'square-access-token',
     'Access token of Square',
     ['eaaa', 'sq0atp-'],
-    /(?:EAAA[\w-]{60}(?![\w-])|sq0atp-[\w-]{22})/y,
+    /(?:EAAA[\w-]{60,92}(?![\w-])|sq0atp-[\w-]{22})/y,
   ),
   token('square-secret', 'Application secret of Square', 'sq0csp-', /sq0csp-[\w-]{43}/y),
   token('shopify-access-token', 'Access token of Shopify', 'shpat_', /shpat_[a-fA-F0-9]{32}/y),

@@ -43,6 +43,9 @@ const FORMED: Readonly<Record<string, readonly [is: string, isNot: string]>> = {
   ],
 };
 
+/** What they begin with may be glued, or be the end of a longer name. */
+const WITHIN_WORDS = ['azure-ad-client-secret', 'aws-session-token'];
+
 describe('secrets', () => {
   it('have an example for each rule', () => {
     const secrets = VALUE_RULES.filter(({ kind }) => kind === 'secret').map(({ id }) => id);
@@ -74,6 +77,47 @@ describe('secrets', () => {
         assert.deepEqual(spansOf(`see ${text}, please`, rule), [run], text);
       }
     }
+  });
+
+  it('are found with what is glued to them, whatever the provider', () => {
+    const glued = Object.keys(SECRETS).filter((id) => VALUE_RULES.some((rule) => rule.id === id && rule.glued));
+    assert.ok(glued.length > 100);
+    for (const rule of glued) {
+      const text = `${SECRETS[rule]?.(drawn(5))}_old`;
+      assert.ok(
+        scanValues(text).some((found) => found.rule === rule && found.end === text.length),
+        text,
+      );
+    }
+  });
+
+  it('are not found in the middle of a word where their prefix is too short to tell', () => {
+    const guarded = Object.keys(SECRETS).filter((id) => {
+      const forms = VALUE_RULES.filter((rule) => rule.id === id);
+      return !WITHIN_WORDS.includes(id) && forms.every(({ before }) => before?.reach === 1);
+    });
+    assert.ok(guarded.length > 40);
+    for (const rule of guarded) {
+      const text = `zz${SECRETS[rule]?.(drawn(5))}`;
+      assert.ok(!rulesIn(text).includes(rule), text);
+    }
+  });
+
+  it('need a word nearby where their form says too little', () => {
+    const said: readonly (readonly [rule: string, alone: string, word: string])[] = [
+      ['gcp-api-key', `AIzaSy${fill(33)}`, 'key '],
+      ['twitter-bearer-token', `${'A'.repeat(22)}${fill(90)}`, 'bearer '],
+      ['azure-shared-access-signature', `sig=${fill(43)}%3D`, 'sv=2024-01-01&'],
+    ];
+    for (const [rule, alone, word] of said) {
+      assert.deepEqual(spansOf(`it is ${alone}.`, rule), [], rule);
+      assert.equal(spansOf(`${word}${alone}`, rule).length, 1, rule);
+    }
+  });
+
+  it('are not parts of a longer signature that has their marks by chance', () => {
+    assert.deepEqual(rulesIn(`${fill(60)}~${fill(30)}8Q~${fill(34)}`), []);
+    assert.deepEqual(rulesIn(`ABSK${bedrock(fill).slice(0, 60)}`), []);
   });
 
   it('are not what documents write in their stead', () => {
@@ -118,7 +162,13 @@ describe('secrets', () => {
     assert.deepEqual(spansOf(`redis://svc:${password}@cache.example.org:6379/0`, 'basic-auth-url'), [
       `svc:${password}`,
     ]);
-    assert.deepEqual(spansOf(`{"db_password": "${password}"}`, 'assigned-credential'), [`"${password}"`]);
+    for (const written of [`{"db_password": "${password}"}`, `db_password=${password};`, `pwd: '${password}'`]) {
+      assert.deepEqual(spansOf(written, 'assigned-credential'), [password], written);
+    }
+    for (const quote of ['', '"', "'"]) {
+      assert.deepEqual(spansOf(`curl -u ${quote}svc:${password}${quote} x`, 'curl-auth-user'), [`svc:${password}`]);
+    }
+    assert.deepEqual(spansOf('const secret: Uint8Array = x;', 'assigned-credential'), []);
   });
 
   it('are not read into code, names and addresses', () => {
