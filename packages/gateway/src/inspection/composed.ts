@@ -1,5 +1,6 @@
 import { encodedRuns } from './decoding/encoded-runs.ts';
 import { scanValues } from './detectors/scan-values.ts';
+import { scanInjection } from './injection/scan-injection.ts';
 import type { Inspecting } from './inspector.ts';
 import { normalised } from './normal/normalised.ts';
 import type { InspectionRules, Scan } from './types.ts';
@@ -9,7 +10,7 @@ export function composed(more: readonly Scan[]): (rules: InspectionRules) => Ins
   return ({ scans }) => ({
     normalised,
     encodedRuns,
-    scans: [scanValues, ...scans, ...more],
+    scans: [scanValues, scanInjection, ...scans, ...more],
     rawScans: [],
   });
 }
