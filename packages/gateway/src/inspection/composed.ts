@@ -1,5 +1,6 @@
 import { encodedRuns } from './decoding/encoded-runs.ts';
 import { scanValues } from './detectors/scan-values.ts';
+import { scanInjection } from './injection/scan-injection.ts';
 import type { Inspecting } from './inspector.ts';
 import { scanLinks } from './links/scan-links.ts';
 import { normalised } from './normal/normalised.ts';
@@ -12,7 +13,7 @@ export function composed(
   return ({ scans }, { linkHosts }) => ({
     normalised,
     encodedRuns,
-    scans: [scanValues, ...scans, ...more],
+    scans: [scanValues, scanInjection, ...scans, ...more],
     rawScans: [(text) => scanLinks(text, linkHosts)],
   });
 }

@@ -217,7 +217,7 @@ test('what a terminal would swallow is read all the same, and what stands around
 });
 
 test('what is written in characters that nobody sees is read by itself [ATK-07]', () => {
-  const how = composed([scanFor(/\borders\b/g, 'orders', 'injection')])(builtInRules());
+  const how = composed([scanFor(/\borders\b/g, 'orders', 'injection')])(builtInRules(), BUILT_IN_SETTINGS);
   const hidden = [...'orders'].map((char) => String.fromCodePoint(0xe0000 + (char.codePointAt(0) ?? 0))).join('');
   const [finding, ...more] = found([`all is well${hidden}, and \u{1f600} so on`], how);
   assert.deepEqual([finding?.kind, finding?.start, more], ['concealed', 11, []]);
