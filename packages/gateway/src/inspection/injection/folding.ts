@@ -36,8 +36,8 @@ const LEET: readonly Spelling[] = ONES.flatMap((one) => [
   ),
   spelling(withDigits(one, rotated), true),
 ]);
-/** A word that a digit is a letter of. */
-const HAS_LEET = /[0-9@$!](?:[a-zA-Z]{2}|(?<=[a-zA-Z].)[a-zA-Z])/;
+/** A word that a digit is a letter of, also where its letters stand apart. */
+const HAS_LEET = /[0-9@$!](?:[a-zA-Z]{2}|(?<=[a-zA-Z].)[a-zA-Z]|([^a-zA-Z0-9])[a-zA-Z]\1[a-zA-Z0-9]\1)/;
 
 /** The spellings in which a text is worth reading. */
 export function spellingsOf(text: string): readonly Spelling[] {

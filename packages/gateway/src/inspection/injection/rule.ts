@@ -22,7 +22,7 @@ interface Described {
 
 /** Something that is said to a model in words, in whatever spelling. */
 export interface PhraseRule extends Described {
-  /** One of these, letters alone, stands in every match. */
+  /** One of these stands in every match: letters, and spaces between words. */
   stems: readonly string[];
   /** In the notation of grammar.ts. */
   patterns: readonly string[];

@@ -26,7 +26,7 @@ const REACH = 1800;
 const BEFORE = 60;
 /** How much of the sentence goes with the trigger. */
 const SENTENCE = 200;
-const OTHER = /[^\0-\x7f]/;
+const OTHER = /\P{ASCII}/u;
 
 /**
  * Finds instructions to a model in a text that is normalised: in words whatever their spelling (look-alike letters, digits for letters,
@@ -85,7 +85,7 @@ function inGroup(text: string, spelling: Spelling, { turn, from, to, stems, isSp
   const how = TURNS[turn] as Turn;
   const window = windowOf(text, Math.max(0, from - REACH), Math.min(text.length, to + REACH), spelling.folding, how);
   const letters = isSplit ? lettersOf(window) : null;
-  return READY.filter((ready) => [...ready.stems].some((stem) => stems.has(stem))).flatMap(({ rule, patterns }) =>
+  return READY.filter((ready) => [...stems].some((stem) => ready.stems.has(stem))).flatMap(({ rule, patterns }) =>
     patterns
       .flatMap((pattern) => [
         ...spansIn(window, pattern.words, rule),

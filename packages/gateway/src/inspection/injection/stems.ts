@@ -10,6 +10,8 @@ export interface Turn {
 interface Entry {
   stem: number;
   length: number;
+  /** How often a word ends in it. */
+  spaces: number;
   turn: number;
 }
 
@@ -18,7 +20,7 @@ export interface StemHit {
   turn: number;
   start: number;
   end: number;
-  /** Whether something other than letters stands between its letters. */
+  /** Whether something other than letters stands between the letters of a word. */
   isSplit: boolean;
 }
 
@@ -45,10 +47,12 @@ export class Stems {
 
   constructor(stems: readonly string[]) {
     const trie = new Trie();
-    for (const [stem, word] of stems.entries()) {
+    for (const [stem, written] of stems.entries()) {
+      const word = written.replaceAll(' ', '');
+      const spaces = written.length - word.length;
       for (const [turn, { rotated: isRotated, reversed }] of TURNS.entries()) {
         const letters = isRotated ? [...word].map(rotated) : [...word];
-        trie.add(reversed ? letters.reverse() : letters, { stem, length: word.length, turn });
+        trie.add(reversed ? letters.reverse() : letters, { stem, length: word.length, spaces, turn });
       }
     }
     ({ next: this.#next, entries: this.#entries } = trie.automaton());
@@ -67,13 +71,23 @@ export class Stems {
       count += 1;
       state = next[state * LETTERS + letter - 1] as number;
       if (found[state] === 0) continue;
-      for (const { stem, turn, length } of this.#entries[state] ?? []) {
+      for (const { stem, turn, length, spaces } of this.#entries[state] ?? []) {
         const start = places[(count - length) % LONGEST] ?? 0;
-        hits.push({ stem, turn, start, end: index + 1, isSplit: index + 1 - start > length });
+        const isSplit = gapsIn(places, count, length) > spaces;
+        hits.push({ stem, turn, start, end: index + 1, isSplit });
       }
     }
     return hits;
   }
+}
+
+/** Among the last `length` of `count` letters, how often the next one does not stand right after. */
+function gapsIn(places: Int32Array, count: number, length: number): number {
+  let gaps = 0;
+  for (let index = count - length + 1; index < count; index += 1) {
+    if ((places[index % LONGEST] ?? 0) - (places[(index - 1) % LONGEST] ?? 0) > 1) gaps += 1;
+  }
+  return gaps;
 }
 
 class Trie {
