@@ -85,7 +85,7 @@ const serving = (peer: PeerServer): void => {
   const marks = ({ params }: Moment): string => String((params.arguments as Values | undefined)?.topic);
   peer.on('prompts/get', (moment) => ({ messages: [{ role: 'user', content: text(marks(moment)) }] }));
   peer.on('resources/read', ({ params }) => ({
-    contents: [{ uri: params.uri, text: `here: ${new URL(String(params.uri)).pathname.slice(1)}` }],
+    contents: [{ uri: params.uri, text: `here: ${new URL(String(params.uri)).pathname.slice(1)}-MARK` }],
   }));
   peer.on('completion/complete', ({ params }) => ({
     completion: { values: [(params.argument as Values).value], hasMore: false },
@@ -141,7 +141,7 @@ function requests(outcome: Outcome, mark: string): [place: string, method: strin
   return [
     ...calls,
     ['prompt message', 'prompts/get', { name: `prompt-${outcome}`, arguments: { topic: mark } }],
-    ['resource', 'resources/read', { uri: `${outcome}:///${mark}` }],
+    ['resource', 'resources/read', { uri: `${outcome}:///${mark.replace('-MARK', '')}` }],
     [
       'completion value',
       'completion/complete',
@@ -150,20 +150,19 @@ function requests(outcome: Outcome, mark: string): [place: string, method: strin
   ];
 }
 
-/** Places of which the request repeats the mark, so that only the reply is looked at. */
 function check(kind: Kind, outcome: Outcome, place: string, { reply, bytes }: Seen): void {
   const title = `${kind} in ${place}, ${outcome}`;
   const passes = outcome === 'off' || outcome === 'flag';
   assert.equal(bytes.includes(`${kind}-MARK`), passes, title);
-  if (outcome === 'redact' && place !== 'resource') assert.match(bytes, new RegExp(`redacted: ${kind}-mark`), title);
+  if (outcome === 'redact') assert.match(bytes, new RegExp(`redacted: ${kind}-mark`), title);
+  else assert.equal(bytes.includes('redacted:'), false, `${title}: all of it is withheld, or nothing`);
   if (NOTICES.includes(place) && outcome === 'deny') {
     assert.deepEqual([codeOf(reply), reply.error?.data?.mid_stream], [REFUSED[kind], true], title);
     return;
   }
   const isBeside = Object.hasOwn(BESIDES, place);
   if (passes || outcome === 'redact' || isBeside) {
-    if (!place.startsWith('error') && place !== 'resource')
-      assert.ok(reply.result, `${title}: ${JSON.stringify(reply)}`);
+    if (!place.startsWith('error')) assert.ok(reply.result, `${title}: ${JSON.stringify(reply)}`);
     return;
   }
   const expected = outcome === 'quarantine' ? ['RESPONSE_QUARANTINED', 'RESPONSE_CONTENT_REFUSED'] : [REFUSED[kind]];
@@ -199,6 +198,9 @@ for (const kind of KINDS) {
       const found = entries.filter(({ detail }) => String(detail?.found ?? '').includes(`${kind}-mark:`));
       // Everything but where the kind is off; asks are entered by themselves.
       assert.equal(found.length, (done / OUTCOMES.length) * (OUTCOMES.length - 1));
+      const asked = entries.filter(({ action }) => action === 'elicit' || action === 'sample');
+      const codes = new Set(asked.map(({ detail }) => detail?.error_code));
+      assert.deepEqual([...codes], [undefined, REFUSED[kind]], 'what is asked is not held for later');
       const results = new Set(found.map((entry) => entry.response_inspection_result));
       assert.deepEqual([...results], [kind === 'injection' ? 'injection_detected' : 'pass']);
     }));

@@ -36,6 +36,8 @@ const word =
 interface Called {
   replies: Reply[];
   entries: AuditEntry[];
+  /** What the server said before its answers. */
+  heard: unknown[];
 }
 
 /** Calls a tool for each answer, closes the session, and gives its entries. */
@@ -44,11 +46,12 @@ async function calls(bed: PeerBed, ...answers: (Values | [tool: string, answer: 
   const replies: Reply[] = [];
   for (const given of answers) {
     const [name, answer] = Array.isArray(given) ? given : ['echo', given];
-    replies.push(await agent.request('tools/call', { name, arguments: { answer } }));
+    replies.push(await agent.request('tools/call', { name, arguments: { answer } }, { progressToken: 1 }));
   }
   const { session_id } = receiptOf(replies.at(-1) ?? {});
   await bed.endSession(agent, session_id);
-  return { replies, entries: await bed.entries(session_id) };
+  const heard = agent.heard.items.map(({ params }) => params.message);
+  return { replies, entries: await bed.entries(session_id), heard };
 }
 
 const results = (entries: AuditEntry[]): unknown[] =>
@@ -231,17 +234,26 @@ for (const mode of ['enforcing', 'advisory'] as const) {
       if (given.includes('HANG')) now += 5000;
       return [];
     };
-    const deps = { scans: [failing], monotonic: () => now };
-    return withPeers(setup({ deps, config: `mode: ${mode}` }), async (bed) => {
-      const { replies, entries } = await calls(bed, said('BREAK'), said('HANG'), said('fine'));
+    const deps = { scans: [failing], turns: { nowMs: () => now, turn: async () => {} } };
+    const script = (peer: PeerServer): void =>
+      void peer.on('tools/call', ({ params, progress }) => {
+        const { answer } = params.arguments as { answer: Values };
+        if (JSON.stringify(answer).includes('fine')) progress(1, 'BREAK');
+        return answer;
+      });
+    const servers = { main: { family: 'handshake', script } } as const;
+    return withPeers(setup({ servers, deps, config: `mode: ${mode}` }), async (bed) => {
+      const { replies, entries, heard } = await calls(bed, said('BREAK'), said('HANG'), said('fine'), said('x'));
+      assert.deepEqual(heard, mode === 'advisory' ? ['BREAK'] : []);
       for (const [index, reply] of replies.entries()) {
-        if (mode === 'advisory' || index === 2) assert.ok(reply.result);
+        if (mode === 'advisory' || index >= 2) assert.ok(reply.result);
         else assert.equal(codeOf(reply), 'INSPECTION_FAILED');
       }
       const bad = mode === 'advisory' ? 'advisory_deny' : 'deny';
       assert.deepEqual(results(entries), [
         [bad, 'not_inspected'],
         [bad, 'not_inspected'],
+        ['allow', 'not_inspected'],
         ['allow', 'pass'],
       ]);
     });
@@ -378,6 +390,12 @@ test('the id of a task is nobody’s to see, so that nothing is found in it', ()
         bed.peer.sent('tasks/get').map(({ taskId }) => taskId),
         ['MARK'],
       );
+      const { session_id } = receiptOf(done);
+      await bed.endSession(agent, session_id);
+      assert.deepEqual(
+        (await bed.entries(session_id)).map(({ detail }) => detail?.found),
+        [undefined, 'mark:1'],
+      );
     },
   ));
 
@@ -388,7 +406,7 @@ test('an exposure that is reset while an answer is looked through is not shown t
     return [];
   };
   let reset = async (): Promise<void> => {};
-  const deps = { scans: [slow], monotonic: () => now, turn: () => reset() };
+  const deps = { scans: [slow], turns: { nowMs: () => now, turn: () => reset() } };
   return withPeers(setup({ deps }), async (bed) => {
     const agent = await bed.agent('handshake');
     const call = (answer: Values) => agent.request('tools/call', { name: 'echo', arguments: { answer } });

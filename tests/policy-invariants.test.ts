@@ -127,6 +127,7 @@ test('matchers tell requests apart: labels, levels, effects, stages, and what is
   await only('{ destination: internal, sensitivity_above: public }', /read_file/);
   await only('{ stage: answer }', /"response":\{\}/);
   await only('{ max_class_above: confidential, not: { class_above: public } }', /"max_class":"(?!public)/);
+  await only('{ carries_above: pii, class_above: public }', /"flow":/);
   await only(
     '{ not: { action: [call_tool, read_resource, subscribe, complete, get_prompt, elicit] } }',
     /task|sample|roots/,

@@ -8,6 +8,7 @@ import { parseCatalog } from '../packages/gateway/src/catalog/load.ts';
 import { loadBundle } from '../packages/gateway/src/policy/bundle.ts';
 import { createEngine } from '../packages/gateway/src/policy/engine.ts';
 import type { Asked, Decision, DecisionInput } from '../packages/gateway/src/policy/types.ts';
+import { NO_FLOW, viewOf } from '../packages/gateway/src/session/flow/view.ts';
 import { cmcpInProcess } from './support/cli-in-process.ts';
 import { LINT_RANKS, lintCatalog, lintFolder } from './support/lint-bed.ts';
 import { decisionAbout } from './support/policy.ts';
@@ -43,6 +44,9 @@ const ATOMS = fc.constantFrom(
   'context.caller.subject == "ops"',
   'context.caller.subject like "d*"',
   'context.caller.source == "bearer"',
+  'context.flow.sources.tools.contains("patient")',
+  'context.flow.sources.servers.isEmpty()',
+  'context.flow.complete',
   'context has workflow',
   '(context has workflow && context.workflow.id == "w")',
   '(context has response && context.response.size > 10)',
@@ -107,12 +111,18 @@ const ASKED: fc.Arbitrary<Asked> = fc.oneof(
 const SESSION = fc
   .constantFrom(...LINT_RANKS)
   .map(([label, rank]) => ({ class: label, classRank: rank, maxClass: label, maxClassRank: rank }));
+const PATIENT_FLOW = viewOf(
+  [{ tool: 'patient', server: 'local', domain: 'external', sensitivity: { class: 'hipaa_phi', rank: 3 } }],
+  true,
+  { class: 'public', rank: 0 },
+);
 const INPUT: fc.Arbitrary<DecisionInput> = fc
   .record({
     asked: ASKED,
     subject: fc.constantFrom('ops', 'desk', 'third', 'david'),
     source: fc.constantFrom('bearer' as const, 'stdio' as const),
     session: SESSION,
+    flow: fc.constantFrom(NO_FLOW, PATIENT_FLOW, { ...PATIENT_FLOW, complete: false }),
     workflow: fc.constantFrom(null, 'w', 'x'),
     trustLevel: fc.constantFrom('hardware', 'software'),
     response: fc.constantFrom(

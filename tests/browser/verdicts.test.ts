@@ -75,6 +75,32 @@ test('a tampered session is refused, and the picture is broken where the record 
   assert.equal(await page.locator('[data-check="chain.hashes"]').getAttribute('data-outcome'), 'failed');
 });
 
+test('where values went is shown, each edge with how it is known, and nothing where there is nothing to show [L-09]', {
+  skip,
+}, async () => {
+  const key = await newKey();
+  const session = await makeSession(key, [
+    { kind: 'allow', tool: 'crm.read', domain: 'pii', dataClass: 'pii' },
+    { kind: 'allow', tool: 'mail.send', domain: 'external', dataClass: 'public', sources: ['pii'] },
+  ]);
+  const { page } = await openPage(browser);
+  await drop(page, [{ name: 'flow.cmcp.json', text: stringifyJson(session) }]);
+  await verdict(page, 'unverified');
+  const cells = async (name: string): Promise<string[]> =>
+    await page.getByRole('table', { name }).locator('tbody td').allTextContents();
+  assert.deepEqual(await cells('Calls that carried values of earlier answers'), [
+    ...['2', 'mail.send', 'pii.read', 'pii', 'yes', 'allow'],
+  ]);
+  assert.deepEqual(await cells('Crossings between domains'), [
+    ...['2', 'mail.send', 'pii', 'external', 'observed', 'allow'],
+    ...['2', 'mail.send', 'pii', 'external', 'temporal', 'allow'],
+  ]);
+  const { page: other } = await openPage(browser);
+  await drop(other, [(await made(2)).file]);
+  await verdict(other, 'unverified');
+  assert.equal(await other.getByRole('heading', { name: 'Where values went' }).count(), 0);
+});
+
 test('a file sealed again with another key has the trusted key against it', { skip }, async () => {
   const good = await made(3);
   await seal(good.session, await newKey());

@@ -276,6 +276,17 @@ export const LINT_CASES: Record<RuleId, { found: [LintCase, where: string, says:
   'impossible-value': {
     found: [
       [
+        { policy: call('send_mail', 'context.flow.sources.tools.contains("patients")') },
+        'all.cedar:1',
+        /never holds "patients"/,
+      ],
+      [
+        { policy: call('send_mail', 'context.flow.sources.servers.containsAny(["web", "wob"])') },
+        'all.cedar:1',
+        /never holds "wob"/,
+      ],
+      [{ policy: call('send_mail', 'context.flow.max_sensitivity == "phi"') }, 'all.cedar:1', /never "phi"/],
+      [
         { policy: call('send_mail', 'context.arguments has priority && context.arguments.priority == "urgent"') },
         'all.cedar:1',
         /never "urgent"/,
@@ -531,6 +542,48 @@ export const LINT_CASES: Record<RuleId, { found: [LintCase, where: string, says:
         'forbid(principal, action, resource) when { context.arguments has opt && context.arguments.opt has to && context.arguments.opt.to == "x" };',
         [referenceEntry('read_note', nested({ type: ['string', 'null'] }))],
       ),
+    ],
+  },
+  'flow-gap': {
+    found: [
+      [
+        { policy: call('send_mail', '!context.flow.sources.tools.contains("patient")') },
+        'all.cedar:1',
+        /permits where a source is not known/,
+      ],
+      [
+        { policy: call('send_mail', 'context.flow.sources.servers.isEmpty()') },
+        'all.cedar:1',
+        /permits where a source is not known/,
+      ],
+      [
+        { policy: call('send_mail', 'context.flow.sources.servers == ["local"] || context.trust_level == "hardware"') },
+        'all.cedar:1',
+        /permits where/,
+      ],
+      [
+        {
+          policy:
+            'permit(principal == Agent::"ops", action == Action::"send_mail", resource) unless { context.flow.sources.classes.containsAny(["hipaa_phi"]) };',
+        },
+        'all.cedar:1',
+        /permits where/,
+      ],
+      [
+        {
+          policy: `${call('send_mail')}\n${call('send_mail', 'context.flow.sources.classes.contains("pii")', 'forbid')}`,
+        },
+        'all.cedar:2',
+        /lets pass where a source is not known/,
+      ],
+    ],
+    missed: [
+      { policy: call('send_mail', 'context.flow.complete && !context.flow.sources.tools.contains("patient")') },
+      { policy: call('send_mail', 'context.flow.sources.tools.contains("read_note")') },
+      { policy: call('send_mail', 'context.flow.max_sensitivity_rank == 0') },
+      {
+        policy: `${call('send_mail')}\n${call('send_mail', 'context.flow.sources.servers.contains("local")', 'forbid')}\n${call('send_mail', '!context.flow.complete && context.session.class_rank >= 1', 'forbid')}`,
+      },
     ],
   },
 };

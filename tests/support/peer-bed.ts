@@ -18,6 +18,7 @@ interface Said {
   server?: string;
   sensitivity?: string;
   destination_class?: 'internal' | 'external';
+  compliance_domain?: string;
   /** Of pinned content; null: none. */
   digest?: string | null;
   alias?: string;
@@ -247,12 +248,14 @@ async function writeApproved(folder: string, setup: PeerSetup, peers: Record<str
     server = 'main',
     sensitivity = 'public',
     destination_class = 'internal',
+    compliance_domain,
     digest,
     alias,
   }: Said) => ({
     server,
     sensitivity,
     destination_class,
+    ...(compliance_domain === undefined ? {} : { compliance_domain }),
     ...(digest === null ? {} : { digest }),
     ...(alias === undefined ? {} : { alias }),
   });

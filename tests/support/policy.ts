@@ -14,6 +14,7 @@ import type {
 import { loadBundle } from '../../packages/gateway/src/policy/bundle.ts';
 import { createEngine } from '../../packages/gateway/src/policy/engine.ts';
 import type { Asked, DecisionInput, PolicyEngine } from '../../packages/gateway/src/policy/types.ts';
+import { NO_FLOW } from '../../packages/gateway/src/session/flow/view.ts';
 
 /** A folder that is gone when the test is. */
 export async function temporaryFolder(t: TestContext): Promise<string> {
@@ -182,6 +183,7 @@ export function decisionAbout(asked: Asked, changes: InputChanges = {}): Decisio
       generation: 0,
       ...session,
     },
+    flow: NO_FLOW,
     workflow: null,
     platform: 'software-only',
     trustLevel: 'software',

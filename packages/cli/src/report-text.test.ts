@@ -56,6 +56,28 @@ test('failures come first, then what is proven, asserted and not checked, each w
   assert.match(text, /Is it asserted\? it is asserted \(required\)\n {6}to prove it: --policy-hash/);
 });
 
+test('what calls carried and where it went is two tables, with what each basis means, and nothing where there is none [L-09]', () => {
+  assert.ok(!reportText('s.cmcp.json', report({}), false).includes('WHERE VALUES WENT'));
+  const shared = { sequence_number: 7, call_id: 'c', decision: 'allow' };
+  const edge = { ...shared, from_domain: 'pii', to_domain: 'external', tool_name: 'send_mail' };
+  const carrying = {
+    ...shared,
+    tool_name: 'send_mail',
+    sources: ['find_customer', 'crm\u001b[2J'],
+    max_sensitivity: 'pii',
+    complete: false,
+  };
+  const crossings = [
+    { ...edge, basis: 'observed' as const },
+    { ...edge, basis: 'temporal' as const, count: 3 },
+  ];
+  const text = reportText('s.cmcp.json', report({ flow: { carrying: [carrying], more: 2, crossings } }), false);
+  assert.match(text, /7 +send_mail +find_customer, crm\\u\{1b\}\[2J +pii +no +allow\n {4}and 2 more\n/);
+  assert.match(text, /7 +send_mail +pii +external +observed +allow\n/);
+  assert.match(text, /7 and 2 more +send_mail +pii +external +temporal +allow\n/);
+  assert.match(text, /temporal: .* no evidence that data moved/);
+});
+
 test('what a file or a server says cannot steer the terminal', () => {
   const hostile = '\u001b[2J\u202egnihton\r\n';
   const text = reportText(hostile, report({ summary: hostile, checks: [check('failed', { detail: hostile })] }), false);

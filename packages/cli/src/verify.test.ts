@@ -22,7 +22,10 @@ import {
   sign,
 } from '../../evidence/src/testing/session.ts';
 
-const EVENTS: EventSpec[] = [{ kind: 'allow', tool: 'read', domain: 'internal', dataClass: 'pii' }];
+const EVENTS: EventSpec[] = [
+  { kind: 'allow', tool: 'read', domain: 'internal', dataClass: 'pii' },
+  { kind: 'deny', tool: 'send', domain: 'external', dataClass: 'public', sources: ['internal'] },
+];
 const SOFTWARE = ['--accept-software', '--unpinned-policy', '--unpinned-catalog'];
 const PINS = ['--policy-hash', POLICY_HASH, '--catalog-hash', CATALOG_HASH];
 const key = await newKey();

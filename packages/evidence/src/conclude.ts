@@ -1,4 +1,5 @@
 import type { Residue } from './audit/residue.ts';
+import type { SessionFlow } from './audit/value-flows.ts';
 import { partsBehind } from './behind.ts';
 import { claimDigest } from './claim/hash.ts';
 import type { WireClaim } from './claim/wire.ts';
@@ -9,6 +10,8 @@ import type { Check, Report, Verdict } from './report.ts';
 export interface Subject {
   claim: WireClaim | null;
   residue: Residue;
+  /** Null, or absent: there is nothing to say of it. */
+  flow?: SessionFlow | null;
 }
 
 /** The report on `checks`: one failure refuses, and only a file whose required checks are all proven is verified. */
@@ -27,6 +30,7 @@ export function conclude(checks: Check[], subject: Subject, expectations: Expect
     relaxations,
     lacking: [...new Set(flags)],
     residual: residualOf(subject, expectations),
+    ...(subject.flow ? { flow: subject.flow } : {}),
   };
 }
 

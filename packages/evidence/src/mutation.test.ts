@@ -40,6 +40,7 @@ const call = fc.record({
   tool: word,
   domain: fc.constantFrom('pii', 'external', 'internal', 'mnpi'),
   dataClass: fc.constantFrom('public', 'pii', 'confidential', 'mnpi'),
+  sources: fc.subarray(['pii', 'external', 'mnpi']),
 });
 const other = fc.record({ kind: fc.constantFrom('mcp_request', 'catalog_drift', 'session_reset', 'gateway_event') });
 const events = fc.array(fc.oneof({ weight: 4, arbitrary: call }, other), { maxLength: 8 }) as fc.Arbitrary<EventSpec[]>;

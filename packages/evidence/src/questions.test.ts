@@ -37,6 +37,7 @@ const CONTENT = [
   'summary.counts',
   'summary.tools',
   'summary.domains',
+  'summary.crossings',
   'summary.incidents',
   'summary.unconfirmed',
 ];

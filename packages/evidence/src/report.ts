@@ -1,3 +1,5 @@
+import type { SessionFlow } from './audit/value-flows.ts';
+
 /** What a check found (contracts section 5). */
 export type Outcome = 'proven' | 'failed' | 'asserted' | 'not checked';
 
@@ -38,4 +40,6 @@ export interface Report {
   lacking: string[];
   /** What no check in this report speaks about, in plain words (contracts section 4). */
   residual: string[];
+  /** Where values went, as entries say; absent where no call carried any and none came next to a sensitive domain. */
+  flow?: SessionFlow;
 }

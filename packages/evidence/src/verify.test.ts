@@ -34,7 +34,7 @@ import {
 
 const EVENTS: EventSpec[] = [
   { kind: 'allow', tool: 'crm.query', domain: 'pii', dataClass: 'pii' },
-  { kind: 'deny', tool: 'mail.send', domain: 'external', dataClass: 'public' },
+  { kind: 'deny', tool: 'mail.send', domain: 'external', dataClass: 'public', sources: ['pii'] },
   { kind: 'mcp_request' },
   { kind: 'miss', tool: 'nope', domain: '', dataClass: '' },
   { kind: 'catalog_drift' },
@@ -102,6 +102,20 @@ test('what no file can show is in every report: other sessions, true times, cont
   assert.equal(outcome(report, 'times.age'), 'asserted');
   assert.match(report.residual.join('\n'), /Response content was not inspected in 1 calls/);
   assert.match(report.residual.join('\n'), /software key/);
+});
+
+test('a report shows which calls carried what, and the edges between domains; a session without any says nothing [L-09]', async () => {
+  const { flow } = await check(await makeSession(key, EVENTS));
+  const mail = { sequence_number: 2, tool_name: 'mail.send', decision: 'deny' };
+  assert.deepEqual(
+    flow?.carrying.map(({ call_id: _, ...rest }) => rest),
+    [{ ...mail, sources: ['pii.read'], max_sensitivity: 'pii', complete: true }],
+  );
+  assert.deepEqual(
+    flow?.crossings.map(({ basis, from_domain, to_domain }) => `${basis} ${from_domain}>${to_domain}`),
+    ['observed pii>external', 'temporal pii>external', 'temporal pii>internal'],
+  );
+  assert.equal((await check(await makeSession(key))).flow, undefined);
 });
 
 test('the same file and expectations give the same report [G23]', async () => {
@@ -348,10 +362,31 @@ const CLAIM_LIES: [string, string, (claim: GatewayClaim, file: SessionFile) => v
     },
   ],
   [
-    'summary.unconfirmed',
+    'summary.crossings',
     'a crossing that no entry shows [D-36]',
     (c) => {
       c.gateway.call_summary.call_graph_summary.cross_boundary_events.push({ from: 'a' });
+    },
+  ],
+  [
+    'summary.crossings',
+    'a crossing left out [D-36] [G22]',
+    (c) => {
+      c.gateway.call_summary.call_graph_summary.cross_boundary_events.shift();
+    },
+  ],
+  [
+    'summary.crossings',
+    'an observed crossing as one of order alone [D-36]',
+    (c) => {
+      for (const item of c.gateway.call_summary.call_graph_summary.cross_boundary_events) item.basis = 'temporal';
+    },
+  ],
+  [
+    'summary.crossings',
+    'no word on what its edges mean [D-36]',
+    (c) => {
+      delete c.gateway.call_summary.call_graph_summary.edges_represent;
     },
   ],
   [
@@ -685,7 +720,7 @@ for (const [lie, tell] of SCHEMA_LIES) {
 test('a claim with a fraction or a huge integer is refused, also inside an open object [C-03] [ATK-35]', async () => {
   const text = stringifyJson(await makeSession(key, EVENTS));
   for (const number of ['1.5', '1e300', '9007199254740993', '-0']) {
-    const altered = text.replace('"cross_boundary_events":[]', `"cross_boundary_events":[{"n":${number}}]`);
+    const altered = text.replace('"cross_boundary_events":[', `"cross_boundary_events":[{"n":${number}},`);
     assert.notEqual(altered, text);
     assert.deepEqual(failures(await verify(altered, pins())), ['claim.schema']);
   }
@@ -697,7 +732,14 @@ const CHAIN_LIES: [string, string, (entries: AuditEntry[], file: SessionFile) =>
     'chain.sequence',
     'a gap in the numbers',
     (e) => {
-      at(e, 2).sequence_number = 7;
+      at(e, 3).sequence_number = 7;
+    },
+  ],
+  [
+    'summary.crossings',
+    'a call whose values came from nowhere [D-36] [G22]',
+    (e) => {
+      at(e, 2).flow = null;
     },
   ],
   [
@@ -760,7 +802,7 @@ const CHAIN_LIES: [string, string, (entries: AuditEntry[], file: SessionFile) =>
     'chain.calls',
     'two entries for one call [W-09]',
     (e) => {
-      at(e, 2).call_id = at(e, 1).call_id;
+      at(e, 4).call_id = at(e, 1).call_id;
     },
   ],
   [

@@ -77,7 +77,8 @@ export async function verify(
   );
   checks.push(...contentChecks(readable));
   checks.push(...(await trustChecks(readable, expectations, support)), ...earlier.checks);
-  return conclude(checks, { claim, residue: chain.residue }, expectations);
+  const flow = chain.flows.with(chain.sum.summary.crossings);
+  return conclude(checks, { claim, residue: chain.residue, flow }, expectations);
 }
 
 /** Opens file, claim and entries, each with its own check; null when one of them cannot be read. */
@@ -213,6 +214,11 @@ function contentChecks({ claim, chain }: Readable): Check[] {
     ask('summary.tools', 'Are the tools those of the chain?', agrees.tools(claim, summary)),
     informative('summary.sensitivity', 'Is the highest class that of the chain?', sensitivity),
     ask('summary.domains', 'Are the compliance domains those of the chain?', agrees.domains(claim, summary)),
+    ask(
+      'summary.crossings',
+      'Are the crossings between domains those of the chain?',
+      agrees.crossings(claim, summary, hasCommitments(chain.first)),
+    ),
     ask('summary.incidents', 'Are drift and kill switch those of the chain?', agrees.incidents(claim, summary)),
     ask(
       'summary.unconfirmed',

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import {
   boundBytes,
   committedExceptions,
+  crossingsInClaim,
   encodeBase64Url,
   type GatewayClaim,
   isObject,
@@ -173,7 +174,7 @@ function callSummary(tally: Tally): GatewayClaim['gateway']['call_summary'] {
     session_max_sensitivity: maxSensitivity(tally),
     call_graph_summary: {
       compliance_domains_touched: [...tally.complianceDomains].sort(),
-      cross_boundary_events: [],
+      ...crossingsInClaim(tally.graph.crossings),
     },
   };
 }

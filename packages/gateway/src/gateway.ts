@@ -34,6 +34,7 @@ import { createAuthenticator } from './ingress/authenticate.ts';
 import { createHttpIngress, type HttpIngress, type Patience } from './ingress/http.ts';
 import { serveStdio } from './ingress/stdio.ts';
 import { ListenerTls } from './ingress/tls.ts';
+import { systemTurns, type Turns } from './inspection/turns.ts';
 import type { Scan } from './inspection/types.ts';
 import { type Approved, loadServing, type Serving } from './load-authority.ts';
 import { SERVER_INFO } from './mcp/server-info.ts';
@@ -73,8 +74,8 @@ export interface GatewayDeps {
   createRecordFile?: RuntimeDeps['createRecordFile'];
   /** Scans of answers, besides those of the rules. */
   scans?: readonly Scan[];
-  /** Resolves once the event loop has gone round. */
-  turn?: RuntimeDeps['turn'];
+  /** How long inspection takes, and how others get their turn. */
+  turns?: Turns;
   /** How long clients may take to send. */
   patience?: Patience;
 }
@@ -278,7 +279,7 @@ export class Gateway {
           exposures: mergeExposures(await log.exposures(), elsewhere),
           standings,
           scans: this.#deps.scans ?? [],
-          turn: this.#deps.turn ?? (() => new Promise((resolve) => setImmediate(resolve))),
+          turns: this.#deps.turns ?? systemTurns,
           soon: setImmediate,
           connect: (server, settings, around) => this.#connect(server, settings, around, this.#lookup),
           replicas: async (server, settings, around) => {
@@ -432,6 +433,7 @@ export class Gateway {
       trustLevel,
       policy: runtime.policy,
       exceptions: runtime.exceptions,
+      quarantine: runtime.quarantine,
     });
   }
 

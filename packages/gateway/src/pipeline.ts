@@ -5,8 +5,10 @@ import { decide } from './pipeline/decide.ts';
 import type { PathDeps } from './pipeline/deps.ts';
 import { failureOf } from './pipeline/exits.ts';
 import { takeReceipt } from './pipeline/external-receipt.ts';
+import { carriedBy, trace } from './pipeline/flow.ts';
 import { forward } from './pipeline/forward.ts';
 import { inspect } from './pipeline/inspect.ts';
+import { releasedAnswer } from './pipeline/quarantine.ts';
 import { type CallRecord, callMeta, requestName, requestPayload } from './pipeline/record.ts';
 import { refuse } from './pipeline/refuse.ts';
 import { release } from './pipeline/release.ts';
@@ -47,8 +49,10 @@ async function walk(
   try {
     if (arrived.kind === 'refused') throw arrived.failure;
     const plan = resolve(deps, record, request);
+    await trace(deps, record, plan, carriedBy(request));
     decide(deps, record, plan, request);
-    const answer = await forward(deps, record, plan, request, side, returningOf(arrived));
+    const released = arrived.kind === 'new' ? await releasedAnswer(deps, record, plan, request) : null;
+    const answer = released ?? (await forward(deps, record, plan, request, side, returningOf(arrived)));
     const inspected = await inspect(deps, record, plan, request, answer);
     await record.heldBack?.();
     await takeReceipt(deps, record, plan, inspected);

@@ -20,6 +20,7 @@ import { Exceptions } from './exceptions/exceptions.ts';
 import { governedGateway } from './governed.ts';
 import { composed } from './inspection/composed.ts';
 import { builtInRules } from './inspection/rules/load.ts';
+import type { Turns } from './inspection/turns.ts';
 import type { InspectionRules, Scan } from './inspection/types.ts';
 import { ListChanges } from './list-changes.ts';
 import { loadServing, type Serving, upstreamSettings } from './load-authority.ts';
@@ -39,10 +40,12 @@ import type { Standing } from './policy/standing.ts';
 import { withTools } from './policy/with-tools.ts';
 import { type Activation, policyOperations } from './policy-operations.ts';
 import { PolicyStanding } from './policy-standing.ts';
+import { Quarantine } from './quarantine/quarantine.ts';
 import { DecisionRecorder, type RecorderDeps } from './recording/recorder.ts';
 import { SealedBox } from './sealed-box.ts';
 import { commitment, ownStatement } from './session/commitment.ts';
 import { Exposures } from './session/exposure.ts';
+import { FlowMemory } from './session/flow/memory.ts';
 import type { Freshness, Monotonic } from './session/freshness.ts';
 import { Renewal } from './session/renewal.ts';
 import { Sessions } from './session/sessions.ts';
@@ -70,8 +73,8 @@ export interface RuntimeDeps {
   standings: readonly Standing[];
   /** Scans besides those of the rules. */
   scans: readonly Scan[];
-  /** Resolves once the event loop has gone round. */
-  turn: () => Promise<void>;
+  /** How long inspection takes, and how others get their turn. */
+  turns: Turns;
   /** Runs a task after the turn of whoever asks. */
   soon: Schedule;
   connect: (
@@ -96,7 +99,8 @@ const ALL_LISTS: readonly ChangeKind[] = ['tools', 'resources', 'prompts'];
 /** Builds the runtime on an open log and opens the gateway chain. */
 export async function createRuntime(deps: RuntimeDeps, approved: Serving): Promise<Runtime> {
   const { config, log } = deps;
-  const exposures = new Exposures(deps.exposures, config.sessions.carryOverMs);
+  const flow = new FlowMemory({ random: randomBytes, monotonic: deps.monotonic, soon: deps.soon });
+  const exposures = new Exposures(deps.exposures, config.sessions.carryOverMs, flow);
   const chain = new GatewayChain(log, randomUUID());
   const changes = new ListChanges();
   const recorder = await openRecorder(deps, chain);
@@ -136,6 +140,8 @@ export class Runtime {
   readonly policy: PolicyOperations;
   /** What is used for a while although no catalog approves it. */
   readonly exceptions: Exceptions;
+  /** Answers that wait for an operator. */
+  readonly quarantine: Quarantine;
   readonly #deps: RuntimeDeps;
   readonly #stopTimers: (() => void)[];
   readonly #root: string;
@@ -173,6 +179,11 @@ export class Runtime {
       authority: () => this.#authority,
       lastSessions,
     });
+    this.quarantine = new Quarantine({
+      settings: config.inspection.quarantine,
+      ...{ chain, exposures, monotonic },
+      authority: () => this.#authority,
+    });
     const path = this.#path();
     this.#subscriptions = new Subscriptions(path);
     this.governed = governedGateway({
@@ -205,6 +216,7 @@ export class Runtime {
       timers.every(SWEEP_MS, () => void renewal?.sweep().catch((error) => this.#unrecorded(error))),
       timers.every(SWEEP_MS, () => void this.sessions.sweep().catch((error) => this.#unrecorded(error))),
       timers.every(SWEEP_MS, () => void this.exceptions.sweep().catch((error) => this.#unrecorded(error))),
+      timers.every(SWEEP_MS, () => void this.quarantine.sweep().catch((error) => this.#unrecorded(error))),
       timers.every(config.catalog.recheckMs, () => this.#authority.live.recheck()),
       timers.every(FLUSH_MS, () => void chain.flush().catch((error) => this.#unrecorded(error))),
     ];
@@ -257,7 +269,11 @@ export class Runtime {
     await this.#activation;
     await this.#shadow.end('shutdown', null).catch((error) => this.#unrecorded(error));
     const { log } = this.#deps;
-    const closed = await Promise.allSettled([this.sessions.closeAll('shutdown'), this.chain.flush()]);
+    const closed = await Promise.allSettled([
+      this.sessions.closeAll('shutdown'),
+      this.quarantine.end(),
+      this.chain.flush(),
+    ]);
     const recorded = await Promise.allSettled([this.#recorder?.close()]);
     const chainClosed = await Promise.allSettled([log.closeSession(this.chain.sessionId, 'shutdown')]);
     await release(this.#authority);
@@ -287,6 +303,7 @@ export class Runtime {
     await this.#shadow.end('activated', by).catch((error) => this.#unrecorded(error));
     await this.#switch(next);
     await this.exceptions.dropped();
+    await this.quarantine.activated();
     return told(next, true);
   }
 
@@ -394,8 +411,8 @@ export class Runtime {
       recorder: this.#recorder,
       inspection: {
         how: composed(this.#deps.scans),
-        turns: { nowMs: this.#deps.monotonic, turn: this.#deps.turn },
-        keep: null,
+        turns: this.#deps.turns,
+        quarantine: this.quarantine,
       },
       ranks,
       platform: attestation.platform,

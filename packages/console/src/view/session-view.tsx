@@ -4,6 +4,7 @@ import type { GivenFile, Place } from '../verification/given-file.ts';
 import { type Picture, type PictureNode, pictureOf } from '../verification/picture.ts';
 import { stepsOf } from '../verification/steps.ts';
 import { ChecksTable } from './checks-table.tsx';
+import { FlowView } from './flow-view.tsx';
 import { NodePanel } from './node-panel.tsx';
 import { PictureView } from './picture-view.tsx';
 import { ReportActions } from './report-actions.tsx';
@@ -49,6 +50,12 @@ export function SessionView({ session, files, onFlip }: Props) {
         <h2 id="checks-title">All checks</h2>
         <ChecksTable checks={report.checks} />
       </section>
+      {report.flow !== undefined && (
+        <section aria-labelledby="flow-title">
+          <h2 id="flow-title">Where values went</h2>
+          <FlowView flow={report.flow} />
+        </section>
+      )}
       <section aria-labelledby="residual-title">
         <h2 id="residual-title">Trust that remains</h2>
         <p class="quiet">What no check of this report speaks about.</p>

@@ -15,6 +15,7 @@ import { Residue } from './residue.ts';
 import { Sum } from './summary.ts';
 import { Tips } from './tips.ts';
 import { Transcript } from './transcript.ts';
+import { ValueFlows } from './value-flows.ts';
 
 /** What the entries are held against. */
 interface Given {
@@ -34,6 +35,7 @@ export class ChainPass implements Witness {
   readonly recoveries = new Recoveries(this.tips);
   readonly sum = new Sum();
   readonly residue = new Residue();
+  readonly flows = new ValueFlows();
   readonly weakestCall = new WeakestCall();
   readonly carriedReceipts = new CarriedReceipts();
   readonly soughtActions: SoughtActions;
@@ -75,6 +77,7 @@ export class ChainPass implements Witness {
       this.carriedReceipts,
       this.weakestCall,
       this.residue,
+      this.flows,
     ];
     // Tips first: a recovery looks at those before it.
     this.#witnesses = [this.tips, ...questions, this.session, this.bounds, this.authority, ...sums];

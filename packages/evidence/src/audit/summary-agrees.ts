@@ -3,6 +3,7 @@ import type { WireClaim } from '../claim/wire.ts';
 import { asserted, type Finding, failed, notChecked, proven, provenUnless } from '../finding.ts';
 import { canonicalSorted } from '../json/canonical.ts';
 import type { JsonValue } from '../json/value.ts';
+import { type Crossing, type CrossingBasis, crossingsInClaim } from './call-graph.ts';
 import { type ChainEntry, hasCommitments } from './chain-entry.ts';
 import type { Summary } from './summary.ts';
 import type { Transcript } from './transcript.ts';
@@ -115,6 +116,30 @@ export function domains(claim: WireClaim, summary: Summary): Finding {
   );
 }
 
+/**
+ * Whether the edges between domains are those of the entries, with the disclaimer where there are any. `ours`: the writer says of
+ * every call where its values came from; the reference draws edges by order alone, and says so in words of its own.
+ */
+export function crossings(claim: WireClaim, summary: Summary, ours: boolean): Finding {
+  const graph = claim.gateway.call_summary.call_graph_summary;
+  if (!ours && graph.cross_boundary_events.length > 0) return notChecked(NOT_IN_ENTRIES);
+  const { cross_boundary_events, edges_represent } = crossingsInClaim(summary.crossings);
+  if (!same(graph.cross_boundary_events, cross_boundary_events))
+    return ours ? failed('cross_boundary_events is not what the entries say') : notChecked(NOT_IN_ENTRIES);
+  if (ours && graph.edges_represent !== edges_represent)
+    return failed('edges_represent is not the disclaimer that belongs to these edges');
+  return proven(crossingsText(summary.crossings));
+}
+
+/** How many crossings there were of each basis, and what that says. */
+function crossingsText(all: readonly Crossing[]): string {
+  if (all.length === 0) return 'no crossing is known; values that were changed beyond recognition leave no edge';
+  const sum = (basis: CrossingBasis): number =>
+    all.filter((item) => item.basis === basis).reduce((total, { count }) => total + (Number(count) || 1), 0);
+  const observed = `${sum('observed')} observed (the call carried a value from the other domain)`;
+  return `${observed}, ${sum('temporal')} temporal (the call came next; that is order, and no evidence that data moved)`;
+}
+
 /** Whether drift and kill switch are reported as they are in the chain. */
 export function incidents(claim: WireClaim, summary: Summary): Finding {
   const { catalog, kill_switch_triggered } = claim.gateway;
@@ -124,16 +149,12 @@ export function incidents(claim: WireClaim, summary: Summary): Finding {
   return proven(summary.drift ? 'tool definitions drifted, and the claim says so' : 'no drift, no kill switch');
 }
 
-/** Whether the claim lists facts that no entry confirms. Of ours, `start` names every exception, and there is no crossing. */
+/** Whether the claim lists exceptions that no entry confirms. Of ours, `start` names every one. */
 export function unconfirmed(claim: WireClaim, start: ChainEntry | null): Finding {
-  const events = claim.gateway.call_summary.call_graph_summary.cross_boundary_events.length;
   const claimed = claim.gateway.catalog_exceptions?.length ?? 0;
-  const exceptions = exceptionsConfirmed(claim, start) ? 0 : claimed;
-  if (events + exceptions === 0)
-    return proven(
-      claimed === 0 ? 'the claim lists no exception and no crossing' : 'session_start names each exception',
-    );
-  const detail = `${events} crossings and ${exceptions} catalog exceptions that no entry confirms`;
+  if (claimed === 0) return proven('the claim lists no exception');
+  if (exceptionsConfirmed(claim, start)) return proven('session_start names each exception');
+  const detail = `${claimed} catalog exceptions that no entry confirms`;
   return hasCommitments(start) ? failed(detail) : notChecked(detail);
 }
 

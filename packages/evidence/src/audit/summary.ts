@@ -1,3 +1,4 @@
+import { CallGraph, type Crossing } from './call-graph.ts';
 import { type ChainEntry, hasCommitments, isCall, textOf } from './chain-entry.ts';
 import type { Witness } from './observer.ts';
 
@@ -16,6 +17,8 @@ export interface Summary {
    * when an entry does not say it, as the reference's do not.
    */
   domains: string[] | null;
+  /** The edges between domains; they say no more than the entries do, so that they mean nothing where `domains` is null. */
+  crossings: Crossing[];
   /** Every label that the session had. */
   sensitivities: ReadonlySet<string>;
   /** A `catalog_drift` entry is in the chain. */
@@ -31,6 +34,7 @@ export class Sum implements Witness {
   readonly #tools = new Set<string>();
   readonly #domains = new Set<string>();
   readonly #sensitivities = new Set<string>();
+  readonly #graph = new CallGraph();
   #complete = false;
   #domainsKnown = true;
   #drift = false;
@@ -44,6 +48,7 @@ export class Sum implements Witness {
     if (entry.type === 'suspicious_call_sequence') this.#suspiciousSequences++;
     if (entry.detail !== null && textOf(entry.detail, 'reason') === 'kill_switch_triggered') this.#killSwitch = true;
     if (isCall(entry)) this.#seeCall(entry);
+    this.#graph.see(entry.raw);
   }
 
   #seeCall(call: ChainEntry): void {
@@ -63,6 +68,7 @@ export class Sum implements Witness {
       tools: [...this.#tools].sort(),
       toolsByFirstUse: [...this.#tools],
       domains: this.#domainsKnown ? [...this.#domains].sort() : null,
+      crossings: this.#graph.crossings,
       sensitivities: this.#sensitivities,
       drift: this.#drift,
       killSwitch: this.#killSwitch,

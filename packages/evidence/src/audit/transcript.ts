@@ -1,5 +1,6 @@
 import type { TranscriptLine } from '../claim/wire.ts';
 import { type ChainEntry, hasCommitments, isCall } from './chain-entry.ts';
+import { decisionWord } from './decision-word.ts';
 import type { Witness } from './observer.ts';
 import { knownOf } from './summary.ts';
 
@@ -37,11 +38,9 @@ export class Transcript implements Witness {
 }
 
 function isLineOf(line: TranscriptLine, call: ChainEntry, dataClass: string): boolean {
-  return line.tool_name === (call.toolName ?? '') && line.data_class === dataClass && line.decision === narrowed(call);
-}
-
-/** The claim narrows the decisions that ask for something to what they were: denials (wire-formats section 5). */
-function narrowed(call: ChainEntry): string {
-  if (call.type === 'fault') return 'fault';
-  return call.decision === 'step_up' || call.decision === 'defer' ? 'deny' : (call.decision ?? 'n/a');
+  return (
+    line.tool_name === (call.toolName ?? '') &&
+    line.data_class === dataClass &&
+    line.decision === decisionWord(call.type, call.decision)
+  );
 }

@@ -31,7 +31,11 @@ export interface GatewayClaim extends JsonObject {
       tool_calls_faulted: number;
       tools_invoked: string[];
       session_max_sensitivity: string;
-      call_graph_summary: { compliance_domains_touched: string[]; cross_boundary_events: JsonObject[] };
+      call_graph_summary: {
+        compliance_domains_touched: string[];
+        cross_boundary_events: JsonObject[];
+        edges_represent?: string;
+      };
     };
     catalog: { hash: string; drift_detected: boolean };
     attestation_generated_at: string;

@@ -2,10 +2,12 @@
 import {
   type AuditEntry,
   bundleDigest,
+  CallGraph,
   type Checkpoint,
   canonicalSorted,
   checkpointPreimage,
   claimPreimage,
+  crossingsInClaim,
   digest,
   ENTRIES_MEDIA_TYPE,
   type EntriesFile,
@@ -52,6 +54,8 @@ export interface CallSpec {
   tool: string;
   domain: string;
   dataClass: string;
+  /** The domains whose answers gave values that the call carried. */
+  sources?: readonly string[];
 }
 
 /** Something that happens in a session. */
@@ -81,6 +85,7 @@ export async function makeSession(key: TestKey, events: readonly EventSpec[] = [
   }
   entries.push(blank(sessionId, 'session_end', seen));
   if (entries[0] !== undefined) entries[0].detail = commitment();
+  numbered(entries);
   const file: SessionFile = {
     format: SESSION_FORMAT,
     claim: claimOf(sessionId, events.filter(isCallSpec), entries),
@@ -88,7 +93,6 @@ export async function makeSession(key: TestKey, events: readonly EventSpec[] = [
     checkpoints: [],
     evidence: [],
   };
-  numbered(entries);
   await seal(file, key);
   return file;
 }
@@ -172,12 +176,18 @@ function callEntry(sessionId: string, call: CallSpec, seen: string): AuditEntry 
     policy_rule_matched: 'policy0',
     latency_us: 1200,
     request_payload_hash: `sha256:${'ab'.repeat(32)}`,
-    response_inspection_result: answered(call.kind) ? 'not_inspected' : 'n/a',
+    response_inspection_result: answered(call.kind) || call.kind === 'egress_denied' ? 'not_inspected' : 'n/a',
     effective_data_class: missed ? null : call.dataClass,
     detail: missed ? null : { compliance_domain: call.domain },
     action: 'call_tool',
     policy_ids: ['policy0'],
+    flow: missed || call.sources === undefined ? null : flowFrom(call.sources),
   };
+}
+
+function flowFrom(domains: readonly string[]): JsonObject {
+  const tools = domains.map((domain) => `${domain}.read`);
+  return { tools, servers: ['crm'], domains: [...domains], classes: ['pii'], max_sensitivity: 'pii', complete: 1 };
 }
 
 function entryType(kind: CallKind): AuditEntry['entry_type'] {
@@ -240,7 +250,7 @@ function claimOf(sessionId: string, calls: readonly CallSpec[], entries: readonl
         session_max_sensitivity: highest,
         call_graph_summary: {
           compliance_domains_touched: [...new Set(calls.map((call) => known(call, call.domain)))].sort(),
-          cross_boundary_events: [],
+          ...crossingsInClaim(graphOf(entries).crossings),
         },
       },
       catalog: {
@@ -255,6 +265,12 @@ function claimOf(sessionId: string, calls: readonly CallSpec[], entries: readonl
     },
     signature: '',
   };
+}
+
+function graphOf(entries: readonly AuditEntry[]): CallGraph {
+  const graph = new CallGraph();
+  for (const entry of entries) graph.see(entry);
+  return graph;
 }
 
 /** Links and hashes the entries as they stand, and lets the claim name the result. */

@@ -3,7 +3,14 @@ import { randomUUID } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
-import { claimDigest, type EntryDraft, entryHash } from '@cmcp/evidence';
+import {
+  claimDigest,
+  type EntryDraft,
+  entryHash,
+  type GatewayClaim,
+  parseJson,
+  type SessionFile,
+} from '@cmcp/evidence';
 import { GatewayError } from '../errors.ts';
 import { blankEntry } from './blank.ts';
 import {
@@ -168,6 +175,39 @@ test('a session of every kind of entry verifies, and its receipts name its entri
   assert.equal(claim.gateway.catalog.drift_detected, true);
   assert.equal((await appraise(file, [log.publicKey])).verdict, 'verified');
   assert.equal(statSync(file).mode & 0o777, 0o600);
+});
+
+test('a claim has the edges between domains, observed and temporal, also where a successor closes it [G22] [L-09]', async (t) => {
+  const { log, reopen } = await bench(t);
+  const graphOf = ({ gateway }: GatewayClaim) => gateway.call_summary.call_graph_summary;
+  const started = async (): Promise<string> => {
+    const sessionId = randomUUID();
+    await log.openSession(opening(sessionId));
+    await log.append(sessionId, callDraft('1', { tool_name: 'ehr', detail: { compliance_domain: 'hipaa_phi' } }));
+    const flow = { tools: ['ehr'], domains: ['hipaa_phi'], complete: 1 };
+    await log.append(sessionId, callDraft('2', { tool_name: 'post', flow }));
+    return sessionId;
+  };
+  const { claim, file } = await log.closeSession(await started(), 'client');
+  const edge = {
+    from_domain: 'hipaa_phi',
+    to_domain: 'external',
+    call_id: '2',
+    tool_name: 'post',
+    sequence_number: 2,
+    decision: 'allow',
+  };
+  const events = [
+    { ...edge, basis: 'observed' },
+    { ...edge, basis: 'temporal' },
+  ];
+  assert.deepEqual(graphOf(claim).cross_boundary_events, events);
+  assert.match(graphOf(claim).edges_represent ?? '', /no evidence that data moved/);
+  assert.equal((await appraise(file, [log.publicKey])).verdict, 'verified');
+  await started();
+  const [found] = (await reopen()).recovered;
+  const later = parseJson(readFileSync(found?.file ?? '')) as unknown as SessionFile;
+  assert.deepEqual(graphOf(later.claim).cross_boundary_events, events);
 });
 
 test('advisory mode keeps the same entries, but for the decision [G19]', async (t) => {

@@ -1,4 +1,4 @@
-import { type AuditEntry, isObject, member } from '@cmcp/evidence';
+import { type AuditEntry, CallGraph, isObject, member } from '@cmcp/evidence';
 import { asciiName } from '../claim.ts';
 import { isCall } from './drafts.ts';
 
@@ -19,6 +19,7 @@ export interface Tally {
   faulted: number;
   tools: Set<string>;
   complianceDomains: Set<string>;
+  graph: CallGraph;
   /** Null once there were more than {@link MAX_TRANSCRIPT_CALLS}. */
   transcript: TranscriptLine[] | null;
   maxSensitivity: string | null;
@@ -33,6 +34,7 @@ export function emptyTally(): Tally {
     faulted: 0,
     tools: new Set(),
     complianceDomains: new Set(),
+    graph: new CallGraph(),
     transcript: [],
     maxSensitivity: null,
     drift: false,
@@ -47,6 +49,7 @@ export function emptyTally(): Tally {
 export function countEntry(tally: Tally, entry: AuditEntry, ranks: ReadonlyMap<string, number>): void {
   raiseSensitivity(tally, member(entry, 'session_sensitivity_after'), ranks);
   if (entry.entry_type === 'catalog_drift') tally.drift = true;
+  tally.graph.see(entry);
   if (!isCall(entry)) return;
   const decision = transcriptDecision(entry);
   const toolName = asciiName(text(member(entry, 'tool_name')));

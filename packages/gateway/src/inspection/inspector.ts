@@ -5,6 +5,8 @@ import { type Segment, textsOf } from './joined.ts';
 import type { Normalised } from './normal/normalised.ts';
 import { Passages, pathOf } from './passages.ts';
 import { chunks, slices } from './slices.ts';
+import { tagTextAlone } from './tag-text.ts';
+import { withTerminalStrings } from './terminal-strings.ts';
 import type { Finding, Scan, TextFinding, Transform } from './types.ts';
 
 /** How texts are read and looked through; pure functions, put together by the composition. */
@@ -101,10 +103,11 @@ class Inspection {
 
   #scanned(text: string): TextFinding[] {
     const { normalised, scans, rawScans } = this.#how;
-    const normal = normalised(text);
-    const found = scans.flatMap((scan) => scan(normal.text));
-    const readable = found.map((finding) => mapped(normal, finding));
-    return [...rawScans.flatMap((scan) => scan(text)), ...readable];
+    const readings = [text, withTerminalStrings(text), tagTextAlone(text)].filter((reading) => reading !== null);
+    const found = readings
+      .map(normalised)
+      .flatMap((normal) => scans.flatMap((scan) => scan(normal.text).map((finding) => mapped(normal, finding))));
+    return [...rawScans.flatMap((scan) => scan(text)), ...found];
   }
 }
 

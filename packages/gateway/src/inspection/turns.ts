@@ -8,6 +8,12 @@ export interface Turns {
   turn(): Promise<void>;
 }
 
+/** The machine's. */
+export const systemTurns: Turns = {
+  nowMs: () => performance.now(),
+  turn: () => new Promise((resolve) => setImmediate(resolve)),
+};
+
 /** What one piece of work may hold the event loop for, in milliseconds. */
 const TURN_MS = 3;
 

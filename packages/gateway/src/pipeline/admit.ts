@@ -47,6 +47,8 @@ export async function admit(
     generation: seen.generation,
     plan: null,
     drift: null,
+    carried: {},
+    flow: null,
     effective: null,
     decision: null,
     wouldHaveDenied: false,
@@ -59,6 +61,7 @@ export async function admit(
     withheldLinks: 0,
     inspected: new InspectedCall(enforces(deps.config.mode)),
     receipt: null,
+    released: null,
   };
 }
 

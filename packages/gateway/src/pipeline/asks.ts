@@ -9,6 +9,7 @@ import { decisionInput, enforce } from './decide.ts';
 import { decided } from './decided.ts';
 import type { PathDeps } from './deps.ts';
 import { exitOf, failureOf, reportEnd } from './exits.ts';
+import { learn, traced } from './flow.ts';
 import { InspectedCall } from './inspected.ts';
 import { labelsOf, lookAt, raisedBy, refusalOf, takeOut } from './look.ts';
 import { payloadDigest } from './payload-digest.ts';
@@ -73,7 +74,7 @@ export class Asks {
 
   /** The answer that a client came back with, as it may be passed on. Rejects with ASK_REFUSED or ASK_UNANSWERED. */
   take(ask: Ask, answer: JsonObject): Promise<JsonObject> {
-    return this.#entered('answered', ask, async (own, view) => this.#taken(own, view, ask, answer));
+    return this.#entered('answered', ask, (own, view) => this.#taken(own, view, ask, answer));
   }
 
   async #waitedFor(question: Promise<JsonObject>): Promise<JsonObject> {
@@ -89,7 +90,7 @@ export class Asks {
   async #permitted(own: CallRecord, view: AskView, ask: Ask): Promise<Ask> {
     own.inspected.ran('size');
     const judged = await lookAt(this.#deps, own, ask.params);
-    const refusal = refusalOf(judged);
+    const refusal = refusalOf(judged, false);
     this.#decide(own, view, null);
     if (refusal !== null && own.inspected.applied) throw refusal;
     if (refusal !== null) own.wouldHaveDenied = true;
@@ -99,6 +100,7 @@ export class Asks {
     own.effective = shown;
     this.#call.effective = shown;
     await this.#show();
+    await learn(this.#deps, this.#call, params);
     if (params === ask.params) return ask;
     const { item } = this.#planned();
     // What is left is a question as strictly as what came.
@@ -117,10 +119,11 @@ export class Asks {
     return decision;
   }
 
-  #taken(own: CallRecord, view: AskView, ask: Ask, answer: JsonObject): JsonObject {
+  async #taken(own: CallRecord, view: AskView, ask: Ask, answer: JsonObject): Promise<JsonObject> {
     const checked = checkAnswer(ask, answer);
     const text = stringifyJson(checked);
     own.responseHash = payloadDigest(own.salt, text);
+    own.flow = await traced(this.#deps, own, checked);
     this.#decide(own, view, text);
     return checked;
   }

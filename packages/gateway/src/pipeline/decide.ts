@@ -5,6 +5,7 @@ import { enforces, speaks } from '../policy/mode.ts';
 import { distinct } from '../policy/redaction.ts';
 import type { Asked, Decision, DecisionInput } from '../policy/types.ts';
 import { higher } from '../session/exposure.ts';
+import { viewOf } from '../session/flow/view.ts';
 import { decided } from './decided.ts';
 import type { PathDeps } from './deps.ts';
 import type { Plan } from './plan.ts';
@@ -45,6 +46,7 @@ export function decisionInput(
       inFlight,
       generation,
     },
+    flow: record.flow ?? viewOf([], false, seen),
     workflow,
     platform: deps.platform,
     trustLevel: deps.trustLevel,

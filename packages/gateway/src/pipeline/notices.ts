@@ -11,6 +11,7 @@ import { enforces, speaks } from '../policy/mode.ts';
 import { decisionInput } from './decide.ts';
 import { decided } from './decided.ts';
 import type { PathDeps } from './deps.ts';
+import { learn } from './flow.ts';
 import { responseView } from './inspect.ts';
 import { labelsOf, raisedBy, refusalOf, settingsOf, takeOut } from './look.ts';
 import type { CallRecord } from './record.ts';
@@ -98,7 +99,7 @@ export class Notices {
   async #looked(notice: Notice): Promise<Seen[]> {
     const { seen, found } = await this.#taken(notice);
     const judged = this.#judged(found);
-    const refusal = judged.outcome === 'deny' ? refusalOf(judged) : null;
+    const refusal = judged.outcome === 'deny' ? refusalOf(judged, false) : null;
     if (refusal !== null) this.#refuse(refusal, judged);
     return seen;
   }
@@ -148,6 +149,7 @@ export class Notices {
     notices.withheld -= 1;
     notices.relayed += 1;
     await this.#show();
+    if (left !== null) await learn(this.#deps, this.#record, left);
     if (!this.#side.signal.aborted) this.#side.notify(left === null ? notice : saying(notice, left));
   }
 

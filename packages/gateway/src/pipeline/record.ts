@@ -2,15 +2,18 @@ import { canonicalSorted, type EntryDraft, type JsonObject, type JsonValue, type
 import { blankEntry } from '../audit/blank.ts';
 import type { CallSalt, EntryReceipt } from '../audit/types.ts';
 import type { Drift } from '../catalog/live.ts';
+import { asciiName } from '../claim.ts';
 import type { Clock } from '../clock.ts';
 import type { GovernedRequest } from '../mcp/types.ts';
 import { speaks } from '../policy/mode.ts';
 import type { Redaction } from '../policy/redaction.ts';
 import type { Decision, Mode } from '../policy/types.ts';
 import type { Sensitivity } from '../session/exposure.ts';
+import type { FlowView } from '../session/flow/types.ts';
 import type { Session } from '../session/sessions.ts';
 import { evidenceClassOf } from './evidence-class.ts';
 import type { TakenReceipt } from './external-receipt.ts';
+import { flowEntry } from './flow.ts';
 import type { InspectedCall } from './inspected.ts';
 import { payloadDigest } from './payload-digest.ts';
 import type { Plan } from './plan.ts';
@@ -36,6 +39,10 @@ export interface CallRecord {
   plan: Plan | null;
   /** Why it is refused, when it is for having changed. */
   drift: Drift | null;
+  /** What the agent sent, for the time of the call only. */
+  carried: JsonValue;
+  /** Where values in it came from; null until that is traced. */
+  flow: FlowView | null;
   /** What the answer may reveal: the catalog's level and the caller's declaration. */
   effective: Sensitivity | null;
   decision: Decision | null;
@@ -58,6 +65,8 @@ export interface CallRecord {
   readonly inspected: InspectedCall;
   /** The receipt of an outside controller, where there was one or had to be. */
   receipt: TakenReceipt | null;
+  /** The answer that an operator released, where the call is given that instead of asking its server. */
+  released: { id: string; operator: string } | null;
 }
 
 /** How a call ended, in the words of an entry. */
@@ -101,6 +110,7 @@ export function entryOf(record: CallRecord, action: string, ending: Ending): Ent
     caller: session.caller.subject,
     caller_source: session.caller.source,
     policy_ids: record.decision === null ? [] : record.decision.policyIds,
+    flow: flowEntry(record.flow),
     external_execution_evidence: record.receipt?.value ?? null,
     digest_salt_ref: record.salt === null ? null : record.callId,
   };
@@ -108,7 +118,7 @@ export function entryOf(record: CallRecord, action: string, ending: Ending): Ent
 
 /** What is worth saying of a call only where there was any. */
 function counted(record: CallRecord): JsonObject {
-  const { notices, withheldLinks, redacted, redactions, receipt, decision, session, inspected } = record;
+  const { notices, withheldLinks, redacted, redactions, receipt, decision, session, inspected, released } = record;
   const severity = session.authority.policy.request === 'native' ? decision?.advice.severity : undefined;
   return {
     ...(severity === undefined ? {} : { severity }),
@@ -119,6 +129,7 @@ function counted(record: CallRecord): JsonObject {
     ...(record.endedMidStream ? { mid_stream: 'true' } : {}),
     ...(withheldLinks > 0 ? { links_withheld: withheldLinks } : {}),
     ...(receipt === null ? {} : { receipt: receipt.standing }),
+    ...(released === null ? {} : { quarantine_id: released.id, released_by: asciiName(released.operator) }),
   };
 }
 

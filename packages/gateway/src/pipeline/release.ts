@@ -1,4 +1,4 @@
-import { type JsonObject, member } from '@cmcp/evidence';
+import { type JsonObject, type JsonValue, member } from '@cmcp/evidence';
 import type { EntryReceipt } from '../audit/types.ts';
 import { type Answer, withMeta } from '../inspection/response.ts';
 import { inputRequests } from '../mcp/asks.ts';
@@ -6,6 +6,7 @@ import type { GovernedRequest, Outcome } from '../mcp/types.ts';
 import { speaks } from '../policy/mode.ts';
 import type { Mode } from '../policy/types.ts';
 import type { PathDeps } from './deps.ts';
+import { learn } from './flow.ts';
 import { requireGeneration } from './inspect.ts';
 import type { Plan } from './plan.ts';
 import { type CallRecord, callMeta, type Ending, elapsed, entryOf, releasedAs, ruleOf } from './record.ts';
@@ -20,7 +21,8 @@ export async function release(
   request: GovernedRequest,
   answer: Answer,
 ): Promise<Outcome> {
-  // Looking through an answer takes its time.
+  await learn(deps, record, contentOf(answer));
+  // Looking through an answer, and remembering it, take their time.
   requireGeneration(deps, record);
   const { subject } = record.session.caller;
   const exposure = deps.exposures.raise(subject, record.callId, record.effective ?? record.before);
@@ -49,6 +51,12 @@ export async function release(
     type,
     result: { ...result, _cmcp: referenceMeta(deps.config.mode, record, receipt, ending.latencyMicros) },
   };
+}
+
+/** What of an answer is shown. What is asked instead was remembered when each question was let through. */
+function contentOf(answer: Answer): JsonValue {
+  if (answer.kind === 'asks') return {};
+  return answer.kind === 'error' ? answer.upstream : answer.result;
 }
 
 /** A result that is not the last word says so in its entry. */

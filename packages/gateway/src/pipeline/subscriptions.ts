@@ -5,6 +5,7 @@ import { decide } from './decide.ts';
 import type { PathDeps } from './deps.ts';
 import { comparedUpstream } from './drift.ts';
 import { failureOf } from './exits.ts';
+import { trace } from './flow.ts';
 import { type CallRecord, elapsed, entryOf, releasedAs, ruleOf } from './record.ts';
 import { refuse } from './refuse.ts';
 import { resourcePlan } from './resolve.ts';
@@ -89,6 +90,7 @@ async function subscribeTo(deps: PathDeps, request: SubscribeRequest, uri: strin
   try {
     const plan = resourcePlan(record.session.authority.catalog, uri, 'subscribe');
     record.plan = plan;
+    await trace(deps, record, plan, uri);
     decide(deps, record, plan, request);
     const upstream = await comparedUpstream(deps, record, plan);
     const end = await upstream.subscribe(uri, () => request.onUpdated(uri), request.signal);

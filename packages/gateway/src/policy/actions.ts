@@ -90,6 +90,7 @@ export const ACTION_FORMS: readonly ActionForm[] = [
 /** Members that the context of every request has, besides those of its action. */
 export const COMMON_CONTEXT: readonly Member[] = [
   { name: 'session', type: 'Session' },
+  { name: 'flow', type: 'Flow' },
   { name: 'caller', type: 'Caller' },
   { name: 'platform', type: 'String' },
   { name: 'trust_level', type: 'String' },

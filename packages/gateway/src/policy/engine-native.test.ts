@@ -149,6 +149,15 @@ test('an error denies also when the policy that fails is a permit [D-13]', async
   assert.deepEqual([decision.effect, decision.policyIds], ['deny', ['policy1']]);
 });
 
+const FLOW = {
+  tools: ['crm', 'erp'],
+  servers: ['a', 'b'],
+  domains: [],
+  classes: ['pii'],
+  max: { class: 'mnpi', rank: 3 },
+  complete: false,
+};
+
 test('every member of the request reaches policies [D-17] [C-22]', async (t) => {
   const conditions: [string, Parameters<typeof decisionOn>[2]][] = [
     ['principal == Agent::"agent-2"', { caller: { subject: 'agent-2', source: 'bearer' } }],
@@ -159,6 +168,11 @@ test('every member of the request reaches policies [D-17] [C-22]', async (t) => 
     ['context.session.max_class == "mnpi"', { session: { maxClass: 'mnpi' } }],
     ['context.session.max_class_rank == 3', { session: { maxClassRank: 3 } }],
     ['context.session.in_flight == 4', { session: { inFlight: 4 } }],
+    ['context.flow.sources.tools.contains("crm")', { flow: FLOW }],
+    ['context.flow.sources.servers.containsAll(["a", "b"])', { flow: FLOW }],
+    ['context.flow.sources.classes == ["pii"]', { flow: FLOW }],
+    ['context.flow.max_sensitivity == "mnpi" && context.flow.max_sensitivity_rank == 3', { flow: FLOW }],
+    ['!context.flow.complete', { flow: FLOW }],
     ['context.session.generation == 5', { session: { generation: 5 } }],
     ['context.platform == "sev-snp"', { platform: 'sev-snp' }],
     ['context.trust_level == "hardware"', { trustLevel: 'hardware' }],

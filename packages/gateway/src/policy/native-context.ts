@@ -1,11 +1,12 @@
 import type { CedarValueJson } from '@cedar-policy/cedar-wasm/nodejs';
+import type { FlowView } from '../session/flow/types.ts';
 import { cedarLong, cedarRecord, cedarText } from './cedar-value.ts';
 import type { Asked, DecisionInput } from './types.ts';
 
 type Context = Record<string, CedarValueJson>;
 
 /** The context of contracts section 7. @throws as `cedarRecord` and `cedarText` */
-export function nativeContext({ asked, session, caller, workflow, response, ...input }: DecisionInput): Context {
+export function nativeContext({ asked, session, flow, caller, workflow, response, ...input }: DecisionInput): Context {
   const context: Context = {
     ...particulars(asked),
     session: {
@@ -16,6 +17,7 @@ export function nativeContext({ asked, session, caller, workflow, response, ...i
       in_flight: session.inFlight,
       generation: session.generation,
     },
+    flow: flowContext(flow),
     caller: { subject: caller.subject, source: caller.source },
     platform: input.platform,
     trust_level: input.trustLevel,
@@ -33,6 +35,15 @@ export function nativeContext({ asked, session, caller, workflow, response, ...i
     };
   }
   return context;
+}
+
+function flowContext({ tools, servers, classes, max, complete }: FlowView): Context {
+  return {
+    sources: { tools: tools.map(cedarText), servers: servers.map(cedarText), classes: classes.map(cedarText) },
+    max_sensitivity: max.class,
+    max_sensitivity_rank: max.rank,
+    complete,
+  };
 }
 
 /** What one kind of request has and others have not. Texts of peers are values here, never names of members (ATK-13). */

@@ -3,7 +3,7 @@ import type { CatalogServer } from '../catalog/types.ts';
 import type { Asked, DecisionInput } from './types.ts';
 
 /** The described request that reads back, under the same catalog and vocabulary, to an equal decision input. */
-export function scenarioOf({ caller, asked, session, workflow, response, ...input }: DecisionInput): JsonObject {
+export function scenarioOf({ caller, asked, session, flow, workflow, response, ...input }: DecisionInput): JsonObject {
   const described: JsonObject = {
     caller: { subject: caller.subject, source: caller.source },
     ...askedMembers(asked),
@@ -12,6 +12,13 @@ export function scenarioOf({ caller, asked, session, workflow, response, ...inpu
       max_class: session.maxClass,
       in_flight: session.inFlight,
       generation: session.generation,
+    },
+    flow: {
+      tools: [...flow.tools],
+      servers: [...flow.servers],
+      classes: [...flow.classes],
+      max_sensitivity: flow.max.class,
+      complete: flow.complete,
     },
     workflow,
     platform: input.platform,

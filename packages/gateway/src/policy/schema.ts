@@ -21,6 +21,12 @@ const TYPES: Readonly<Record<string, string>> = {
   "in_flight": Long,
   "generation": Long,
 }`,
+  Flow: `{
+  "sources": { "tools": Set<String>, "servers": Set<String>, "classes": Set<String> },
+  "max_sensitivity": String,
+  "max_sensitivity_rank": Long,
+  "complete": Bool,
+}`,
   Caller: '{ "subject": String, "source": String }',
   Workflow: '{ "id": String, "source": String }',
   Response: `{
@@ -57,6 +63,9 @@ ${LABELS}
 
 // What the agent has been shown (class) and may be shown by this request and those in flight (max_class).
 type Session = ${TYPES.Session};
+// Where values came from that the request carries. Where not everything that was seen is remembered, it is not complete, and
+// max_sensitivity is that of all that was seen.
+type Flow = ${TYPES.Flow};
 type Caller = ${TYPES.Caller};
 type Workflow = ${TYPES.Workflow};
 // Present when the answer is decided: what inspection found in it, and the class of what stays.

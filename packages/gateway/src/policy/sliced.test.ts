@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import type { JsonObject } from '@cmcp/evidence';
 import fc from 'fast-check';
 import { catalogOf, decisionOn, toolRecord } from '../../../../tests/support/policy.ts';
+import { type FlowSource, viewOf } from '../session/flow/view.ts';
 import { NotEvaluable } from './cedar-value.ts';
 import { parsePolicies } from './parse.ts';
 import { prepare } from './prepared.ts';
@@ -64,6 +65,10 @@ const CONDITIONS = [
   'context.arguments.paths.contains("x")',
   'context.arguments has nothing',
   'context has response && context.response.size > 10',
+  'context.flow.sources.tools.contains("read_file")',
+  'context.flow.sources == {"tools": ["pay"], "servers": ["web"], "classes": ["pii"]}',
+  'context.flow.complete',
+  'context.flow.max_sensitivity_rank + 9223372036854775807 > 0',
   'context == context',
   '{"a": context.session}.a.class == "pii"',
   '(if context.trust_level == "software" then context.arguments else {"path": "y"}) has path',
@@ -124,27 +129,51 @@ const request: fc.Arbitrary<CedarRequest> = fc
     subject: fc.constantFrom('a', 'b', 'A"\\'),
     classRank: fc.integer({ min: 0, max: 3 }),
     workflow: fc.constantFrom(null, 'onboarding', 'other'),
+    given: fc.subarray(['read_file', 'pay']),
+    complete: fc.boolean(),
     response: fc.boolean(),
     platform: mostly(['tpm', 'software'], '\ud800'),
     inFlight: mostly([0, 1], 1.5),
     /** With arguments that are another tool's. */
     stray: mostly([false], true),
   })
-  .map(({ tool, subject, classRank, workflow, response, platform, inFlight, stray, ...given }) => {
-    const fitting = Object.entries(given.arguments).filter(([name]) => stray || OWN[tool]?.includes(name));
-    const input = decisionOn(CATALOG, tool, { arguments: Object.fromEntries(fitting) });
-    return requests.build({
-      ...input,
-      caller: { ...input.caller, subject },
-      session: { ...input.session, classRank, maxClassRank: classRank, inFlight },
-      platform,
+  .map(
+    ({
+      tool,
+      subject,
+      classRank,
       workflow,
-      ...(response
-        ? { response: { sizeBytes: 11, findings: 0, kinds: [], injection: 0, class: 'public', classRank: 0 } }
-        : {}),
-    });
-  })
+      response,
+      platform,
+      inFlight,
+      stray,
+      given: sources,
+      complete,
+      ...given
+    }) => {
+      const fitting = Object.entries(given.arguments).filter(([name]) => stray || OWN[tool]?.includes(name));
+      const input = decisionOn(CATALOG, tool, { arguments: Object.fromEntries(fitting) });
+      return requests.build({
+        ...input,
+        caller: { ...input.caller, subject },
+        session: { ...input.session, classRank, maxClassRank: classRank, inFlight },
+        platform,
+        workflow,
+        flow: viewOf(sources.map(sourceOf), complete, { class: 'pii', rank: classRank }),
+        ...(response
+          ? { response: { sizeBytes: 11, findings: 0, kinds: [], injection: 0, class: 'public', classRank: 0 } }
+          : {}),
+      });
+    },
+  )
   .filter((built) => built !== null);
+
+const sourceOf = (tool: string): FlowSource => ({
+  tool,
+  server: 'web',
+  domain: 'external',
+  sensitivity: { class: 'pii', rank: 1 },
+});
 
 /** What of an answer a decision is made of; Cedar gives reasons in no order, and tells errors in words of their own. */
 function essence(ask: () => ReturnType<Sliced['ask']>) {

@@ -17,6 +17,8 @@ import {
 } from '../../../../tests/support/policy.ts';
 import { parseCatalog } from '../catalog/load.ts';
 import type { Catalog } from '../catalog/types.ts';
+import type { FlowView } from '../session/flow/types.ts';
+import { viewOf } from '../session/flow/view.ts';
 import { loadBundle } from './bundle.ts';
 import { createEngine } from './engine.ts';
 import { nativeSchema } from './schema.ts';
@@ -54,6 +56,21 @@ test('the starting policy validates, allows the catalog, and stops external writ
   const denied = engine.decide(decisionOn(CATALOG, 'send', { session: { classRank: 3, maxClassRank: 3 } }));
   assert.deepEqual(denied.policyIds, ['no-external-writes-after-sensitive-data']);
   assert.match(denied.advice.advice ?? '', /operator/);
+});
+
+test('what its comment says of flow can be done as it says, and lets out what carries nothing [L-09]', async (t) => {
+  const name = '20-no-external-writes-after-sensitive-data.cedar';
+  const text = startingPolicy(CATALOG)[name] ?? '';
+  const [, unless = ''] = /^\/\/ {3}(unless .*;)$/m.exec(text) ?? [];
+  const changed = `${text.trimEnd().slice(0, -1)}\n${unless.replace('tickets', 'web')}\n`;
+  const engine = await startingEngine(t, CATALOG, { [name]: changed });
+  const session = { classRank: 1, maxClassRank: 1 };
+  const pii = { class: 'pii', rank: 1 };
+  const effect = (flow: FlowView) => engine.decide(decisionOn(CATALOG, 'send', { session, flow })).effect;
+  const source = { tool: 'read_file', server: 'local', domain: 'internal', sensitivity: pii };
+  assert.equal(effect(viewOf([], true, pii)), 'allow');
+  assert.equal(effect(viewOf([source], true, pii)), 'deny');
+  assert.equal(effect(viewOf([], false, pii)), 'deny');
 });
 
 const FORM = { server: WEB, during: 'send', message: 'Sure?' };

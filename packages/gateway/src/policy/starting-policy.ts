@@ -74,6 +74,12 @@ const OTHERS: readonly StartingFile[] = [
 const NO_EXTERNAL_WRITES = `// Once an agent has been shown anything above public, or a request in flight may show it, these are
 // forbidden: calls that change something at an external server, and answers to tasks of such calls.
 // Ending the session does not lift this; the exposure stays with the agent until an operator resets it.
+//
+// That closes more than has to be closed. One server can be let out of it by what a call carries, which is noticed as it was read, in
+// part, and encoded, and not in other words (docs/data-flow.md). Where not everything that was seen is remembered, max_sensitivity is
+// that of all that was seen. To do so for a server "tickets", take the semicolon off the last line and add:
+//   unless { resource in Server::"tickets" && context.flow.max_sensitivity_rank < 1 };
+//
 // The mode "enforcing" refuses them. In the modes "advisory" and "silent" they go through, and are recorded.
 @id("no-external-writes-after-sensitive-data")
 @advice("This agent has seen sensitive data, so tools that write to external servers are closed to it. An operator can reset its exposure.")

@@ -2,6 +2,7 @@ import type { JsonObject } from '@cmcp/evidence';
 import type { Caller } from '../caller.ts';
 import type { CatalogPrompt, CatalogResource, CatalogServer, CatalogTool } from '../catalog/types.ts';
 import type { FindingKind } from '../inspection/types.ts';
+import type { FlowView } from '../session/flow/types.ts';
 import type { Redaction } from './redaction.ts';
 
 /** `advisory` and `silent` refuse nothing that policy denies; see `mode.ts`. */
@@ -80,6 +81,8 @@ export interface DecisionInput {
     inFlight: number;
     generation: number;
   };
+  /** Where values that this request carries came from; of what a server asks, what the call carried that it asks in. */
+  flow: FlowView;
   /** Named by the caller only: asserted. */
   workflow: string | null;
   platform: string;

@@ -1,4 +1,5 @@
 import type { Exposure } from '../audit/types.ts';
+import type { FlowMemory } from './flow/memory.ts';
 
 /** A sensitivity label with its rank; only the rank orders, the label is what is shown. */
 export interface Sensitivity {
@@ -29,9 +30,12 @@ interface SubjectState {
 export class Exposures {
   readonly #subjects = new Map<string, SubjectState>();
   readonly #carryOverMicros: number;
+  /** Where the values came from that were seen. */
+  readonly flow: FlowMemory;
 
   /** `carryOverMs`: how long after its last call a subject's exposure is kept. */
-  constructor(recovered: readonly Exposure[], carryOverMs: number) {
+  constructor(recovered: readonly Exposure[], carryOverMs: number, flow: FlowMemory) {
+    this.flow = flow;
     this.#carryOverMicros = carryOverMs * 1000;
     for (const row of recovered) {
       this.#subjects.set(row.subject, {
@@ -40,6 +44,8 @@ export class Exposures {
         lastCallMicros: row.lastCallMicros,
         reserved: new Map(),
       });
+      // What was seen before this process began is not remembered by it.
+      flow.missed(row.subject);
     }
   }
 
@@ -47,7 +53,10 @@ export class Exposures {
   inherit(subject: string, nowMicros: number): Sensitivity {
     const state = this.#state(subject);
     const idle = state.reserved.size === 0 && nowMicros - state.lastCallMicros > this.#carryOverMicros;
-    if (idle) state.seen = UNEXPOSED;
+    if (idle) {
+      state.seen = UNEXPOSED;
+      this.flow.clear(subject);
+    }
     return state.seen;
   }
 
@@ -94,6 +103,7 @@ export class Exposures {
     const state = this.#state(subject);
     state.seen = UNEXPOSED;
     state.generation += 1;
+    this.flow.clear(subject);
     return this.row(subject);
   }
 

@@ -45,7 +45,7 @@ export async function tryInspection(config: Config, input: string, tool: string 
   if (tool !== null) requireNamed(tool, namesIn(catalog));
   const settings = tool === null ? rules.defaults : rules.settingsFor(tool);
   const answer = asJson(input);
-  const look = inspecting(answer, composed([])(rules));
+  const look = inspecting(answer, composed([])(rules, settings));
   const { findings, notScanned } = await inTurns(look, settings.budgetMs, turns);
   const { findings: counted, removed, outcome } = judge(findings, settings, rules);
   const isWithheld = outcome === 'deny' || outcome === 'quarantine';

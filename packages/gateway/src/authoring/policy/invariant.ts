@@ -46,6 +46,7 @@ const MATCHERS: Readonly<Record<string, ReadMatcher>> = {
   effects: words(['read', 'write'], ({ asked }) => [effectsOf(asked)]),
   class_above: above(({ session }) => session.classRank),
   max_class_above: above(({ session }) => session.maxClassRank),
+  carries_above: above(({ flow }) => flow.max.rank),
   sensitivity_above: above((input, { catalog }) =>
     Math.max(...itemsOf(input.asked, catalog).map(({ sensitivityRank }) => sensitivityRank)),
   ),

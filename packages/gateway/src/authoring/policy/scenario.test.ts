@@ -7,6 +7,7 @@ import { decisionAbout, serverOf, toolOf, toolRecord } from '../../../../../test
 import { GatewayError } from '../../errors.ts';
 import { sensitivityRanks } from '../../policy/sensitivity.ts';
 import type { DecisionInput } from '../../policy/types.ts';
+import { viewOf } from '../../session/flow/view.ts';
 import { placeIn, readYaml } from '../written.ts';
 import { readScenario, SCENARIO_MEMBERS, scenarioOf } from './scenario.ts';
 
@@ -47,6 +48,7 @@ caller: { subject: agent-2, source: stdio }
 call: send
 workflow: w1
 session: { class: mnpi, in_flight: 2, generation: 3 }
+flow: { tools: [send, send], classes: [pii], complete: false }
 platform: tpm2
 trust_level: hardware
 response: { size: 10, findings: 1, kinds: [secret], injection: 0 }
@@ -55,6 +57,14 @@ response: { size: 10, findings: 1, kinds: [secret], injection: 0 }
     caller: { subject: 'agent-2', source: 'stdio' },
     asked: { action: 'call_tool', tool: toolOf(catalog, 'send'), arguments: {} },
     session: { class: 'mnpi', classRank: 3, maxClass: 'mnpi', maxClassRank: 3, inFlight: 2, generation: 3 },
+    flow: {
+      tools: ['send'],
+      servers: ['web'],
+      domains: ['external'],
+      classes: ['pii'],
+      max: { class: 'mnpi', rank: 3 },
+      complete: false,
+    },
     workflow: 'w1',
     platform: 'tpm2',
     trustLevel: 'hardware',
@@ -139,7 +149,7 @@ const inputs = fc
   })
   .map(({ name, uri, given, texts, kind, seen, counts, text, flag }): DecisionInput => {
     const tool = toolOf(catalog, name);
-    const { server } = tool;
+    const { server, complianceDomain: domain } = tool;
     const resource = catalog.resolveResource(uri);
     const [prompt] = catalog.prompts;
     assert.ok(resource && prompt);
@@ -163,6 +173,10 @@ const inputs = fc
       caller: { subject: 'agent-1', source: flag ? 'bearer' : 'stdio' },
       asked: asked[kind] ?? { action: 'get_task', tool },
       session: { class: 'public', classRank: 0, maxClass: seen, maxClassRank: rank, inFlight, generation },
+      flow: viewOf(flag ? [{ tool: name, server: server.id, domain, sensitivity: { class: seen, rank } }] : [], !flag, {
+        class: 'public',
+        rank: 0,
+      }),
       workflow: flag ? text : null,
       platform: 'tpm2',
       trustLevel: 'operator-root',

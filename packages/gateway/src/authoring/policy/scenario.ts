@@ -9,6 +9,7 @@ import { effectiveClass } from '../../pipeline/resolve.ts';
 import { type Ranks, rankOf } from '../../policy/sensitivity.ts';
 import type { DecisionInput } from '../../policy/types.ts';
 import { higher, type Sensitivity, UNEXPOSED } from '../../session/exposure.ts';
+import type { FlowView } from '../../session/flow/types.ts';
 import { itemsOf } from './items-of.ts';
 import { ASKED_MEMBERS, readAsked } from './scenario-asked.ts';
 
@@ -25,6 +26,7 @@ export const SCENARIO_MEMBERS: readonly string[] = [
   'caller',
   'workflow',
   'session',
+  'flow',
   'platform',
   'trust_level',
   'response',
@@ -32,6 +34,8 @@ export const SCENARIO_MEMBERS: readonly string[] = [
 ];
 
 type Response = NonNullable<DecisionInput['response']>;
+
+const MAX_NAMES = 10_000;
 
 const SUBJECT = { pattern: /^[ -~]+$/, expected: 'printable ASCII text' };
 
@@ -47,10 +51,12 @@ export function readScenario(value: JsonValue, place: Where, vocabulary: Vocabul
   const items = itemsOf(asked, vocabulary.catalog);
   const revealed = items.map((item) => effectiveClass(vocabulary.ranks, item, null)).reduce(higher, UNEXPOSED);
   const response = readResponse(fields, revealed, vocabulary.ranks);
+  const session = readSession(fields, items, vocabulary.ranks);
   return {
     caller: readCaller(fields),
     asked,
-    session: readSession(fields, items, vocabulary.ranks),
+    session,
+    flow: readFlow(fields, { class: session.class, rank: session.classRank }, vocabulary),
     workflow: fields.optionalText('workflow'),
     platform: fields.optionalText('platform') ?? 'software-only',
     trustLevel: fields.get('trust_level') === undefined ? 'software' : fields.oneOf('trust_level', TRUST_LEVELS),
@@ -84,6 +90,44 @@ function readSession(fields: Fields<Where>, items: readonly Labels[], ranks: Ran
     inFlight: session.count('in_flight', 0),
     generation: session.count('generation', 0),
   };
+}
+
+/** What flows is named by what the catalog has. Servers and classes that are not given are those of the tools. */
+function readFlow(fields: Fields<Where>, seen: Sensitivity, { catalog, ranks }: Vocabulary): FlowView {
+  const members = ['tools', 'servers', 'classes', 'max_sensitivity', 'complete'];
+  const flow = new Fields(fields.get('flow') ?? {}, fields.place.at('flow'), members);
+  const items = [...catalog.tools, ...catalog.resources, ...catalog.prompts];
+  const tools = readNames(flow, 'tools', 'tool, resource or prompt', distinct(items.map(({ name }) => name))) ?? [];
+  const given = items.filter(({ name }) => tools.includes(name));
+  const ids = distinct(catalog.servers.map(({ id }) => id));
+  const servers = readNames(flow, 'servers', 'server', ids) ?? distinct(given.map(({ server }) => server.id));
+  const domains = distinct(given.map(({ complianceDomain }) => complianceDomain));
+  const classes =
+    readNames(flow, 'classes', 'data class', [...ranks.keys()]) ??
+    distinct(given.map(({ sensitivity }) => sensitivity));
+  const complete = flow.boolean('complete', true);
+  const known = classes.map((label) => ({ class: label, rank: rankOf(ranks, label) })).reduce(higher, UNEXPOSED);
+  // As on the path: where not everything is remembered, all that was seen counts.
+  const max = readClass(flow, 'max_sensitivity', ranks) ?? (complete ? known : higher(known, seen));
+  if (max.rank < known.rank) throw flow.place.at('max_sensitivity').refuse('must not be lower than one of "classes"');
+  return { tools, servers, domains, classes, max, complete };
+}
+
+/** Names that exist, sorted, each once; null where the member is absent. */
+function readNames(fields: Fields<Where>, key: string, kind: string, known: readonly string[]): string[] | null {
+  if (fields.get(key) === undefined) return null;
+  const read = fields.array(key, MAX_NAMES).map((name, index) => {
+    const at = fields.place.at(key).at(index);
+    if (typeof name !== 'string') throw at.refuse(`must be the name of a ${kind}`);
+    if (known.includes(name)) return name;
+    const guess = nearest(name, known);
+    throw at.refuse(`there is no ${kind} ${JSON.stringify(name)}${guess === null ? '' : `; did you mean "${guess}"?`}`);
+  });
+  return distinct(read);
+}
+
+function distinct(names: readonly string[]): string[] {
+  return [...new Set(names)].sort();
 }
 
 function readResponse(fields: Fields<Where>, revealed: Sensitivity, ranks: Ranks): Response | null {

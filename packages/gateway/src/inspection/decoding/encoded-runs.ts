@@ -20,7 +20,9 @@ const ALPHABET = alphabetOf('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxy
 const LEAST = 16;
 /** A run that goes on in the next line. */
 const NEXT_LINE = /=?[ \t]{0,8}\r?\n[ \t]{0,8}(?=[A-Za-z0-9+/_-]{4})/y;
-const TURNED = 24;
+/** Shorter ones are not turned. */
+const TURNED = 16;
+const CLEAN = /^[\s\p{L}\p{N}\p{P}\p{S}]*$/u;
 const BACKSPACE = '\b';
 
 /**
@@ -38,10 +40,9 @@ export function encodedRuns(text: string): readonly EncodedRun[] {
 }
 
 function inAlphabets(text: string): EncodedRun[] {
-  return joinedLines(text, stretches(text, ALPHABET, LEAST)).flatMap(({ start, end }) => {
-    const found = ofRun(spelled(text.slice(start, end)).replaceAll(/[\s=]+/g, ''));
-    return found === null ? [] : [{ start, end, ...found }];
-  });
+  return joinedLines(text, stretches(text, ALPHABET, LEAST)).flatMap(({ start, end }) =>
+    readingsOf(spelled(text.slice(start, end)).replaceAll(/[\s=]+/g, '')).map((found) => ({ start, end, ...found })),
+  );
 }
 
 /** Each stretch with the lines that it goes on in, be they shorter. */
@@ -65,14 +66,20 @@ function lineAfter(text: string, end: number): number {
   return next;
 }
 
-/** A run that says nothing may do so turned round, or with its letters rotated; its turn to be decoded comes then. */
-function ofRun(run: string): { text: string; via: Transform } | null {
+/**
+ * What a run says. Where that is no clean text, the run may have been turned round, or its letters rotated; its turn to be decoded comes
+ * then.
+ */
+function readingsOf(run: string): { text: string; via: Transform }[] {
   const found = decodedRun(run);
-  if (found !== null || run.length < TURNED) return found;
-  const turned = reversed(run);
-  if (decodedRun(turned) !== null) return { text: turned, via: 'reversed' };
-  if (decodedRun(rot13(run)) !== null) return { text: rot13(run), via: 'rot13' };
-  return decodedRun(rot13(turned)) === null ? null : { text: rot13(turned), via: 'rot13' };
+  if (run.length < TURNED || (found !== null && CLEAN.test(found.text))) return found === null ? [] : [found];
+  const round = reversed(run);
+  const turned: { text: string; via: Transform }[] = [
+    { text: round, via: 'reversed' },
+    { text: rot13(run), via: 'rot13' },
+    { text: rot13(round), via: 'rot13' },
+  ];
+  return [...(found === null ? [] : [found]), ...turned.filter(({ text }) => decodedRun(text) !== null)];
 }
 
 function inEscapes(text: string): EncodedRun[] {

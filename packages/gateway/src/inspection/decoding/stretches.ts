@@ -34,5 +34,5 @@ export function stretches(text: string, alphabet: Alphabet, least: number): { st
 
 /** Look-alike letters as the letters. */
 export function spelled(run: string): string {
-  return run.replaceAll(/[^\0-\x7f]/g, (character) => LOOKALIKES.get(character) ?? character);
+  return run.replaceAll(/\P{ASCII}/gu, (character) => LOOKALIKES.get(character) ?? character);
 }

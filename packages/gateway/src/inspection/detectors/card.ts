@@ -117,11 +117,31 @@ export function namedCardLength(value: string): number {
 }
 
 function lengthOf(value: string, issuers: readonly Issuer[]): number {
-  for (let end = value.length; end > 0; end = value.slice(0, end).search(/[ .-]+\d+$/)) {
-    const digits = value.slice(0, end).replace(/[ .-]/g, '');
-    if (digits.length <= 19 && isOf(digits, issuers)) return end;
+  const digits = value.replace(/\D/g, '');
+  for (const { end, count } of groupEnds(value)) {
+    if (count <= LONGEST && isOf(digits.slice(0, count), issuers)) return end;
   }
   return 0;
+}
+
+const SHORTEST = 12;
+const LONGEST = 19;
+
+/** Where groups end, and how many digits there are up to there; the last first. */
+function groupEnds(value: string): { end: number; count: number }[] {
+  const ends: { end: number; count: number }[] = [];
+  let count = 0;
+  for (let at = 0; at < value.length && count <= LONGEST; at++) {
+    if (!isDigit(value, at)) continue;
+    count++;
+    if (count >= SHORTEST && !isDigit(value, at + 1)) ends.unshift({ end: at + 1, count });
+  }
+  return ends;
+}
+
+function isDigit(value: string, at: number): boolean {
+  const unit = value.charCodeAt(at);
+  return unit >= 48 && unit <= 57;
 }
 
 function isOf(digits: string, issuers: readonly Issuer[]): boolean {

@@ -40,7 +40,9 @@ function described({
 }
 
 function describedBefore(before: ValueRule['before']): JsonObject | null {
-  return before === undefined ? null : { words: `${before.words}`, reach: before.reach };
+  return before === undefined
+    ? null
+    : { words: `${before.words}`, reach: before.reach, same_line: before.sameLine ?? false };
 }
 
 function describedTrigger(trigger: ValueRule['trigger']): JsonObject {

@@ -12,9 +12,9 @@ export const IP_RULES: readonly ValueRule[] = [
     trigger: { digits: runs(1, 3) },
     pattern: /\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}(?!\d|\.\d)/y,
     valid: isPublicIPv4,
-    before: { words: /(?:^|[^\w.])$/, reach: 1 },
+    before: { words: /(?:^|[^\w.-])$/, reach: 1 },
     unless: {
-      words: /(?:version|release|section|chapter|revision|build|firmware|\bver|\bv\.?)[ :="']{0,4}$/i,
+      words: /(?:version|oid|release|section|chapter|revision|build|firmware|\bver|\bv\.?)[ :="']{0,4}$/i,
       reach: 16,
     },
     yields: true,
@@ -27,7 +27,7 @@ export const IP_RULES: readonly ValueRule[] = [
       anchors: HEX.flatMap((one) => [`::${one}`, `${one}::`, ...HEX.map((other) => `${one}:${other}`)]),
       lead: { chars: /[0-9A-Fa-f:]/, most: 44 },
     },
-    pattern: /[0-9A-Fa-f:]{3,39}(?:(?<=:)\d{1,3}(?:\.\d{1,3}){3})?(?![\w:])/y,
+    pattern: /[0-9A-Fa-f:]{3,39}(?:(?<=:)\d{1,3}(?:\.\d{1,3}){3})?(?![\w:]|\.\d)/y,
     valid: isPublicIPv6,
     before: { words: /(?:^|[^\w:.])$/, reach: 1 },
     yields: true,
@@ -44,7 +44,7 @@ function isPublicIPv4(value: string): boolean {
   return !(first === 192 && second === 168) && !(first === 169 && second === 254);
 }
 
-/** Neither unspecified, loopback, link-local, unique local nor multicast. */
+/** Neither unspecified, loopback, link-local, unique local nor multicast, nor an address of a network card. */
 function isPublicIPv6(value: string): boolean {
-  return isIPv6(value) && !/^(?:::1?$|fe[89ab]|f[cd]|ff)/i.test(value);
+  return isIPv6(value) && !/^(?:[0:]+1?$|fe[89ab]|f[cd]|ff|(?:[0-9a-f]{2}:){7}[0-9a-f]{2}$)/i.test(value);
 }

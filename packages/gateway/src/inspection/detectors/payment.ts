@@ -1,6 +1,7 @@
 import { cardLength, isCommonCard, namedCardLength } from './card.ts';
 import { weighted } from './check-digits.ts';
 import { ibanLength } from './iban.ts';
+import { looksRandom } from './placeholder.ts';
 import { runs, type ValueRule } from './rule.ts';
 
 const CARD_WORDS = /card|credit|debit|\b(?:cc|visa|maestro|amex|american express|diners|jcb|pan)\b/i;
@@ -63,6 +64,7 @@ export const PAYMENT_RULES: readonly ValueRule[] = [
     what: 'Extended private key of a wallet (BIP 32)',
     trigger: { anchors: ['xprv', 'yprv', 'zprv'] },
     pattern: /[xyz]prv[1-9A-HJ-NP-Za-km-z]{107}/y,
+    valid: looksRandom,
   },
 ];
 

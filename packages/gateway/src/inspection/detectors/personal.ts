@@ -3,7 +3,9 @@ import { NATIONAL_ID_RULES } from './national-ids.ts';
 import { PHONE_RULES } from './phone.ts';
 import type { ValueRule } from './rule.ts';
 
-const DOMAIN = String.raw`(?:[\p{L}\p{N}-]{1,63}\.){1,8}(?:xn--[a-z0-9-]{2,59}|\p{L}{2,24})`;
+const DOMAIN = String.raw`(?:[\p{L}\p{N}-]{1,63}\.){1,8}(?:xn--[a-z0-9-]{2,59}|[A-Za-z]{2,24}|\p{L}{2,24})`;
+/** Of scripts that put spaces between words: in others nobody could say where a name begins. */
+const NAME = String.raw`\p{Script=Latin}\p{Script=Greek}\p{Script=Cyrillic}\p{N}`;
 const ALNUM = [...'abcdefghijklmnopqrstuvwxyz0123456789'];
 
 const MONTH =
@@ -15,10 +17,11 @@ export const PERSONAL_RULES: readonly ValueRule[] = [
   {
     id: 'email-address',
     kind: 'personal',
-    what: 'E-mail address, of any script',
-    trigger: { anchors: ['@'], lead: { chars: /[\p{L}\p{N}._%+'-]/u, most: 64 } },
-    pattern: new RegExp(String.raw`[.%+'-]{0,64}(?<value>[\p{L}\p{N}_][\p{L}\p{N}._%+'-]{0,63}@${DOMAIN})`, 'duy'),
+    what: 'E-mail address, also with a name in Greek or Cyrillic letters and a host in any script',
+    trigger: { anchors: ['@'], lead: { chars: new RegExp(`[${NAME}._%+'-]`, 'u'), most: 64 } },
+    pattern: new RegExp(`[.%+'-]{0,64}(?<value>[${NAME}_][${NAME}._%+'-]{0,63}@${DOMAIN})`, 'duy'),
     valid: isMailAddress,
+    unless: { words: /:\/\/[^\s/@]*$/, reach: 128 },
   },
   {
     id: 'email-address',
@@ -60,7 +63,7 @@ export const PERSONAL_RULES: readonly ValueRule[] = [
     what: 'Date of birth, after a word for it',
     trigger: { anchors: ['birth', 'born', 'dob', 'd.o.b', 'geboren', 'geburtsdatum', 'naissance', 'nacimiento'] },
     pattern: new RegExp(
-      String.raw`(?:birth[ _-]?(?:date|day)?|born|dob|d\.o\.b\.?|geboren|geburtsdatum|naissance|nacimiento)["'.?]{0,2}[\s:=,-]{0,4}(?:[A-Za-z']{1,4}[\s:]{1,2}){0,4}["']?(?<value>${DATE})(?!\d)`,
+      String.raw`(?:(?:birth[ _-]?(?:date|day)?|born|dob|geboren|geburtsdatum|naissance|nacimiento)\b|d\.o\.b\.?)["'.?]{0,2}[\s:=,-]{0,4}(?:[A-Za-z']{1,4}[\s:]{1,2}){0,4}["']?(?<value>${DATE})(?!\d)`,
       'diy',
     ),
   },
@@ -70,7 +73,7 @@ export const PERSONAL_RULES: readonly ValueRule[] = [
     what: 'Number of a driving licence, after a word for it',
     trigger: { anchors: ['driver', 'driving'] },
     pattern:
-      /driv(?:er|ing)['’]?s?[ _-]?licen[cs]e[ _-]?(?:number|num|no\.?|id|#)?["']?[\s:=#-]{0,4}(?:(?:number|is|was|no\.?)[\s:=#]{1,3}){0,2}["']?(?<value>[A-Z]{0,3}[ -]?\d[\dA-Z-]{4,16})(?![\w])/diy,
+      /driv(?:er|ing)['’]?s?[ _-]?licen[cs]e[ _-]?(?:number|num|no\.?|id|#)?["']?[\s:=#-]{0,4}(?:(?:number|is|was|no\.?)[\s:=#]{1,3}){0,2}["']?(?<value>[A-Z]{0,5}[ -]?\d[\dA-Z-]{4,16})(?![\w])/diy,
     valid: hasDigits,
   },
   {
@@ -80,7 +83,6 @@ export const PERSONAL_RULES: readonly ValueRule[] = [
     trigger: { anchors: ['passport'] },
     pattern:
       /passport[ _-]?(?:number|num|no\.?|#)?["']?[\s:=#-]{0,4}(?:(?:number|is|was|no\.?)[\s:=#]{1,3}){0,2}["']?(?<value>[A-Z]{0,2}\d{6,9}[A-Z]?)(?![\w])/diy,
-    valid: hasDigits,
   },
   ...NATIONAL_ID_RULES,
   ...IP_RULES,
@@ -88,7 +90,8 @@ export const PERSONAL_RULES: readonly ValueRule[] = [
 ];
 
 /** Endings of file names that follow an `@2x` or a version, and are no top-level domains. */
-const FILE_ENDINGS = /\.(?:png|jpe?g|gif|svg|webp|css|jsx?|tsx?|json|html?|xml|ya?ml|txt|pdf|lock)$/i;
+const FILE_ENDINGS =
+  /\.(?:png|jpe?g|gif|svg|webp|css|jsx?|tsx?|json|html?|xml|ya?ml|txt|pdf|lock|zip|tgz|gz|tar|exe|dll)$/i;
 
 function isMailAddress(value: string): boolean {
   const [local, domain] = value.split('@') as [string, string];

@@ -4,8 +4,8 @@ import { runs, type ValueRule } from './rule.ts';
 const EXTENSION = String.raw`(?: ?(?:x|ext\.?) ?\d{1,6})?`;
 
 const NAMES =
-  'phone|mobile|mobil|cell(?:ular)?|telefono|telefon|t[eé]l[eé]fono|t[eé]l[eé]phone|telefax|fax|whatsapp|sms|hotline|pager|handy|portable';
-const SHORT_NAMES = String.raw`\b(?:tel|ph|mob|desk|office|dial|text me|answering|reach(?: me| us)?|contact(?: number| no)?)\b`;
+  'phone|mobile?|cellular|telefono|telefon|t[eé]l[eé]fono|t[eé]l[eé]phone|telefax|fax|whatsapp|sms|hotline|pager';
+const SHORT_NAMES = String.raw`\b(?:tel|mob|cell|handy|desk|office|dial|text me|answering|reach (?:me|us|him|her|them)|contact(?: number| no)?)\b`;
 const CALLS = String.raw`\b(?:call|calls|calling|called|ring)(?: me| us| him| her| them| back)?(?: at| on|:)`;
 const MESSAGES = 'messages? (?:to|from)';
 
@@ -40,16 +40,17 @@ export const PHONE_RULES: readonly ValueRule[] = [
     ...PHONE,
     what: 'National telephone number with its leading zero, in groups',
     trigger: { digits: runs(2, 5) },
-    pattern: /0\d{1,4}(?:[ ./-]\d{2,4}){2,4}(?!\d)/y,
+    pattern: /0[1-9]\d{0,3}(?:[ ./-]\d{2,4}){2,4}(?![ .-]?\d)/y,
     valid: isNational,
     before: { words: /(?:^|[^\w.-])$/, reach: 1 },
+    unless: { words: /\d $/, reach: 2 },
   },
   {
     ...PHONE,
     what: 'Digits that are called a telephone number',
     trigger: { digits: runs(2, 12) },
     pattern: new RegExp(
-      String.raw`(?!\d{4}-\d\d-\d\d|\d\d?[/.]\d\d?[/.]\d{4})\d(?:[ ().\/-]{0,2}\d){6,12}(?!\d)${EXTENSION}`,
+      String.raw`(?!\d{4}-\d\d-\d\d|\d{1,3}(?:\.\d{1,3}){3}(?!\d)|\d\d?[/.]\d\d?[/.]\d{4})\d(?:[ ().\/-]{0,2}\d){6,12}(?!\d)${EXTENSION}`,
       'y',
     ),
     before: { words: new RegExp(`(?:${NAMES}|${SHORT_NAMES}|${CALLS}|${MESSAGES})[^\\d]{0,24}$`, 'i'), reach: 56 },

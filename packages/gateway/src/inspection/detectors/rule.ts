@@ -68,6 +68,8 @@ export interface Before {
   words: RegExp;
   /** Within so many characters. */
   reach: number;
+  /** On the same line; a line that ends in a backslash goes on. */
+  sameLine?: true;
 }
 
 /**

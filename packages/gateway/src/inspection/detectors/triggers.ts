@@ -1,4 +1,4 @@
-import { LONGEST_RUN, type Trigger, type ValueRule } from './rule.ts';
+import { type Lead, LONGEST_RUN, type ValueRule } from './rule.ts';
 
 /** Says which rules are to be tried where. */
 export type Visit = (rule: number, at: number) => void;
@@ -143,12 +143,24 @@ function standsAt(text: string, at: number, literal: string): boolean {
   return true;
 }
 
-/** Where the pattern of a rule begins whose trigger stands at `at`; negative: before the text. */
-export function patternStart(text: string, at: number, trigger: Trigger): number {
-  if ('digits' in trigger) return at - (trigger.letters ?? trigger.back ?? 0);
-  if (trigger.lead === undefined) return at - (trigger.back ?? 0);
-  const { chars, most } = trigger.lead;
-  let start = at;
-  while (start > 0 && at - start < most && chars.test(text.charAt(start - 1))) start--;
-  return start;
+/** Says where the pattern of a rule begins whose trigger stands at `at`; negative: before the text. */
+export function patternStarts(rules: readonly ValueRule[]): (text: string, at: number, rule: number) => number {
+  const backs = rules.map(
+    ({ trigger }) => ('digits' in trigger ? (trigger.letters ?? trigger.back) : trigger.back) ?? 0,
+  );
+  const leads = rules.map(({ trigger }) => ('anchors' in trigger && trigger.lead ? leading(trigger.lead) : null));
+  return (text, at, rule) => leads[rule]?.(text, at) ?? at - (backs[rule] as number);
+}
+
+/** Walks back over what may stand before a literal. */
+function leading({ chars, most }: Lead): (text: string, at: number) => number {
+  const ascii = Array.from({ length: 128 }, (_, unit) => chars.test(String.fromCharCode(unit)));
+  return (text, at) => {
+    let start = at;
+    for (; start > 0 && at - start < most; start--) {
+      const unit = text.charCodeAt(start - 1);
+      if (!(unit < 128 ? ascii[unit] : chars.test(text.charAt(start - 1)))) break;
+    }
+    return start;
+  };
 }

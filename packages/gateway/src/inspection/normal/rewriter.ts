@@ -96,6 +96,8 @@ export class Rewriter {
     if (hides || this.#hides(origin)) this.#out.removed(INVISIBLE);
     const carried = hides ? [...Buffer.from(bytes.reverse()).toString('utf8')].reverse() : [];
     for (const character of carried) this.#put({ codePoint: character.codePointAt(0) ?? 0, origin, bits: INVISIBLE });
+    // What is carried does not run into the word that carries it.
+    if (hides) this.#put({ codePoint: LINE_FEED, origin, bits: INVISIBLE });
     return origin;
   }
 

@@ -6,6 +6,11 @@ export interface FlowView {
   tools: readonly string[];
   /** Ids of their servers; sorted. */
   servers: readonly string[];
+  /**
+   * Their compliance domains; sorted. What the entry's `flow` member says too: the claim's call graph is worked out from it, and a
+   * source may have been read in an earlier session, whose entries are in another chain.
+   */
+  domains: readonly string[];
   /** Their classes; sorted. */
   classes: readonly string[];
   /** The highest class among them; that of the exposure where `complete` is false. */

@@ -65,10 +65,30 @@ export class Requests {
     if (choose.chance(0.2)) session.generation = this.#count('generation');
     if (choose.chance(0.2)) session.in_flight = this.#count('in_flight');
     if (Object.keys(session).length > 0) described.session = session;
+    if (choose.chance(0.4)) described.flow = this.#flow(String(session.class ?? 'public'));
     if (choose.chance(0.3)) described.workflow = choose.pick(['w', ...ideas.texts('id')]) ?? 'w';
     if (choose.chance(0.3)) described.platform = choose.pick(['tpm2', ...ideas.texts('platform')]) ?? 'tpm2';
     if (choose.chance(0.5)) described.trust_level = choose.pick(TRUST_LEVELS) ?? 'software';
     return described;
+  }
+
+  /** Values of what was given before: of no higher class than what was seen. */
+  #flow(seen: string): JsonObject {
+    const { choose, ideas } = this.#making;
+    const { catalog, ranks } = this.#vocabulary;
+    const most = ranks.get(seen) ?? 0;
+    const items = [...catalog.tools, ...catalog.resources, ...catalog.prompts].filter(
+      ({ sensitivityRank }) => sensitivityRank <= most,
+    );
+    const looked = items.filter(
+      ({ name, server, sensitivity }) =>
+        ideas.texts('tools').includes(name) ||
+        ideas.texts('servers').includes(server.id) ||
+        ideas.texts('classes').includes(sensitivity),
+    );
+    const given = [choose.pick(looked), choose.pick(items)].filter((item) => item !== undefined && choose.chance(0.7));
+    const tools = given.flatMap((item) => (item === undefined ? [] : [item.name]));
+    return { tools: [...new Set(tools)], ...(choose.chance(0.3) ? { complete: false } : {}) };
   }
 
   /** Others in flight may show more than this request. */

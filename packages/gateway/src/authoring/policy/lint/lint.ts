@@ -19,6 +19,7 @@ import { assertedFindings } from './asserted.ts';
 import { exposureFindings } from './exposure.ts';
 import { nestsDeeper } from './expression.ts';
 import { failureFindings } from './failures.ts';
+import { flowFindings } from './flow.ts';
 import { type Ground, placeOf } from './ground.ts';
 import { matchFindings } from './matches.ts';
 import { nameFindings } from './names.ts';
@@ -36,6 +37,7 @@ const INTENT = [
   toolFindings,
   exposureFindings,
   matchFindings,
+  flowFindings,
 ];
 
 /**

@@ -45,7 +45,13 @@ function possibleValues(policy: BundlePolicy, path: readonly string[], ground: G
 }
 
 /** Labels of the vocabulary. */
-const CLASSES = new Set(['session.class', 'session.max_class', 'response.class', 'session_max_sensitivity']);
+const CLASSES = new Set([
+  'session.class',
+  'session.max_class',
+  'flow.max_sensitivity',
+  'response.class',
+  'session_max_sensitivity',
+]);
 const TRUST_LEVELS: TrustLevel[] = ['hardware', 'operator-root', 'software-tpm', 'unverified', 'software'];
 const CLOSED: ReadonlyMap<string, string[]> = new Map([
   ['trust_level', TRUST_LEVELS],

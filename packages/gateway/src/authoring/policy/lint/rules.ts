@@ -27,6 +27,7 @@ export const RULES = {
   'sensitive-to-anyone': 'warning',
   'telemetry-egress': 'warning',
   'void-match': 'warning',
+  'flow-gap': 'warning',
 } as const satisfies Record<string, Finding['severity']>;
 
 export type RuleId = keyof typeof RULES;

@@ -13,6 +13,7 @@ import type { CedarRequest, RequestBuilder } from '../../../policy/request.ts';
 import { admits, scopeOfRequest } from '../../../policy/scope-match.ts';
 import { refuseBundle } from '../../../policy/text.ts';
 import type { Asked, DecisionInput } from '../../../policy/types.ts';
+import { NO_FLOW } from '../../../session/flow/view.ts';
 import { askedUnder } from './askable.ts';
 import { stringsIn, unknown } from './expression.ts';
 
@@ -118,6 +119,7 @@ export class Survey {
       asked,
       caller: { subject: principal ?? this.#anyone, source: 'bearer' },
       session: { class: '', classRank: 0, maxClass: '', maxClassRank: 0, inFlight: 0, generation: 0 },
+      flow: NO_FLOW,
       workflow: workflow ? 'any' : null,
       platform: '',
       trustLevel: '',

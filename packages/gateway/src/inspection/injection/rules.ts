@@ -1,0 +1,37 @@
+import type { JsonObject } from '@cmcp/evidence';
+import { FOREIGN_RULES } from './foreign-rules.ts';
+import { MARKUP_RULES } from './markup-rules.ts';
+import { ORDER_RULES } from './order-rules.ts';
+import { OVERRIDE_RULES } from './override-rules.ts';
+import { PERSONA_RULES } from './persona-rules.ts';
+import type { MarkupRule, PhraseRule } from './rule.ts';
+
+/** Raised whenever something beside the rules (spellings, windows, what is hidden) changes what is found. */
+export const INJECTION_VERSION = '1.0.0';
+
+export const PHRASE_RULES: readonly PhraseRule[] = [
+  ...OVERRIDE_RULES,
+  ...FOREIGN_RULES,
+  ...PERSONA_RULES,
+  ...ORDER_RULES,
+];
+export { MARKUP_RULES };
+
+/** Every rule by which an instruction is found. */
+export const INJECTION_RULES: readonly (PhraseRule | MarkupRule)[] = [...PHRASE_RULES, ...MARKUP_RULES];
+
+/** Everything that decides what is found, for `rules_hash`. */
+export const INJECTION_DESCRIPTION: JsonObject = {
+  version: INJECTION_VERSION,
+  rules: INJECTION_RULES.map((rule) => ({
+    id: rule.id,
+    family: rule.family,
+    ...('pattern' in rule
+      ? { signs: [...rule.signs], pattern: `${rule.pattern}` }
+      : {
+          stems: [...rule.stems],
+          patterns: [...rule.patterns],
+          unless_after: rule.unlessAfter === undefined ? null : `${rule.unlessAfter}`,
+        }),
+  })),
+};

@@ -1,0 +1,130 @@
+import { rotated } from './folding.ts';
+
+/** How a text is turned. */
+export interface Turn {
+  rotated: boolean;
+  reversed: boolean;
+}
+
+/** What hits are of, in one turn: `stem` is its number. */
+interface Entry {
+  stem: number;
+  length: number;
+  /** How often a word ends in it. */
+  spaces: number;
+  turn: number;
+}
+
+export interface StemHit {
+  stem: number;
+  turn: number;
+  start: number;
+  end: number;
+  /** Whether something other than letters stands between the letters of a word. */
+  isSplit: boolean;
+}
+
+export const TURNS: readonly Turn[] = [
+  { rotated: false, reversed: false },
+  { rotated: true, reversed: false },
+  { rotated: false, reversed: true },
+  { rotated: true, reversed: true },
+];
+
+const LETTERS = 26;
+const LONGEST = 64;
+
+/**
+ * Finds stems of words in one pass over a text, whatever stands between their letters, and turned in any of {@link TURNS}: an
+ * automaton (Aho and Corasick) over the letters alone.
+ */
+export class Stems {
+  /** Of each state, by letter: the next state. */
+  readonly #next: Int32Array;
+  readonly #entries: readonly (readonly Entry[])[];
+  /** 1: a state in which something was found. */
+  readonly #found: Uint8Array;
+
+  constructor(stems: readonly string[]) {
+    const trie = new Trie();
+    for (const [stem, written] of stems.entries()) {
+      const word = written.replaceAll(' ', '');
+      const spaces = written.length - word.length;
+      for (const [turn, { rotated: isRotated, reversed }] of TURNS.entries()) {
+        const letters = isRotated ? [...word].map(rotated) : [...word];
+        trie.add(reversed ? letters.reverse() : letters, { stem, length: word.length, spaces, turn });
+      }
+    }
+    ({ next: this.#next, entries: this.#entries } = trie.automaton());
+    this.#found = Uint8Array.from(this.#entries, (entries) => (entries.length > 0 ? 1 : 0));
+  }
+
+  hits(text: string, letters: Uint8Array): StemHit[] {
+    const hits: StemHit[] = [];
+    const [next, found] = [this.#next, this.#found];
+    const places = new Int32Array(LONGEST);
+    let [state, count] = [0, 0];
+    for (let index = 0; index < text.length; index += 1) {
+      const letter = letters[text.charCodeAt(index)] as number;
+      if (letter === 0) continue;
+      places[count % LONGEST] = index;
+      count += 1;
+      state = next[state * LETTERS + letter - 1] as number;
+      if (found[state] === 0) continue;
+      for (const { stem, turn, length, spaces } of this.#entries[state] ?? []) {
+        const start = places[(count - length) % LONGEST] ?? 0;
+        const isSplit = gapsIn(places, count, length) > spaces;
+        hits.push({ stem, turn, start, end: index + 1, isSplit });
+      }
+    }
+    return hits;
+  }
+}
+
+/** Among the last `length` of `count` letters, how often the next one does not stand right after. */
+function gapsIn(places: Int32Array, count: number, length: number): number {
+  let gaps = 0;
+  for (let index = count - length + 1; index < count; index += 1) {
+    if ((places[index % LONGEST] ?? 0) - (places[(index - 1) % LONGEST] ?? 0) > 1) gaps += 1;
+  }
+  return gaps;
+}
+
+class Trie {
+  readonly #children: Map<number, number>[] = [new Map()];
+  readonly #entries: Entry[][] = [[]];
+
+  add(letters: readonly string[], entry: Entry): void {
+    let node = 0;
+    for (const letter of letters) {
+      const code = letter.charCodeAt(0) - 0x61;
+      let child = this.#children[node]?.get(code);
+      if (child === undefined) {
+        child = this.#children.length;
+        this.#children.push(new Map());
+        this.#entries.push([]);
+        this.#children[node]?.set(code, child);
+      }
+      node = child;
+    }
+    this.#entries[node]?.push(entry);
+  }
+
+  automaton(): { next: Int32Array; entries: Entry[][] } {
+    const next = new Int32Array(this.#children.length * LETTERS);
+    const fallback = new Int32Array(this.#children.length);
+    const queue = [0];
+    for (let node = queue.shift(); node !== undefined; node = queue.shift()) {
+      for (let letter = 0; letter < LETTERS; letter += 1) {
+        const child = this.#children[node]?.get(letter);
+        const elsewhere = node === 0 ? 0 : (next[(fallback[node] ?? 0) * LETTERS + letter] ?? 0);
+        next[node * LETTERS + letter] = child ?? elsewhere;
+        if (child === undefined) continue;
+        fallback[child] = elsewhere;
+        this.#entries[child]?.push(...(this.#entries[elsewhere] ?? []));
+        queue.push(child);
+      }
+    }
+    return { next, entries: this.#entries };
+  }
+}

@@ -1,0 +1,63 @@
+import type { Folding } from './folding.ts';
+import { rotated } from './folding.ts';
+import type { Turn } from './stems.ts';
+
+/** Part of a text as rules read it, and where each unit of that stands in the text. */
+export interface Window {
+  text: string;
+  /** The span in the text that a span of the window covers. */
+  span(start: number, end: number): { start: number; end: number };
+}
+
+const NEWLINE = 0x0a;
+const SPACE = 0x20;
+const BAR = 0x7c;
+
+/** The part in one spelling and turn, with each run of white space as one (D-32). A bar between lines is the border of two members. */
+export function windowOf(text: string, from: number, to: number, folding: Folding, turn: Turn): Window {
+  const units = new Uint16Array(to - from);
+  const origins = new Int32Array(to - from);
+  let size = 0;
+  for (let index = from; index < to; index += 1) {
+    const unit = folding[text.charCodeAt(index)] ?? 0;
+    const last = size === 0 ? 0 : (units[size - 1] ?? 0);
+    const isBlank = unit === SPACE || (unit >= 9 && unit <= 13) || (unit === BAR && last === NEWLINE);
+    if (isBlank && (last === SPACE || last === NEWLINE)) {
+      if (unit === NEWLINE) units[size - 1] = NEWLINE;
+      continue;
+    }
+    units[size] = isBlank ? (unit === NEWLINE || unit === 13 ? NEWLINE : SPACE) : turn.rotated ? rotate(unit) : unit;
+    origins[size] = index;
+    size += 1;
+  }
+  return turned(units.subarray(0, size), origins.subarray(0, size), turn.reversed);
+}
+
+/** The letters of a window alone. */
+export function lettersOf(window: Window): Window {
+  const places: number[] = [];
+  let text = '';
+  for (let index = 0; index < window.text.length; index += 1) {
+    const unit = window.text.charCodeAt(index);
+    if (unit < 0x61 || unit > 0x7a) continue;
+    places.push(index);
+    text += window.text[index];
+  }
+  const last = window.text.length;
+  return {
+    text,
+    span: (start, end) => window.span(places[start] ?? last, (places[end - 1] ?? last - 1) + 1),
+  };
+}
+
+function turned(units: Uint16Array, origins: Int32Array, isReversed: boolean): Window {
+  if (isReversed) units.reverse();
+  const text = Buffer.from(units.buffer, units.byteOffset, units.byteLength).toString('utf16le');
+  const { length } = units;
+  const span = (start: number, end: number) => ({ start: origins[start] ?? 0, end: (origins[end - 1] ?? 0) + 1 });
+  return { text, span: isReversed ? (start, end) => span(length - end, length - start) : span };
+}
+
+function rotate(unit: number): number {
+  return unit >= 0x61 && unit <= 0x7a ? rotated(String.fromCharCode(unit)).charCodeAt(0) : unit;
+}
