@@ -3,6 +3,8 @@ import { MAX_ADDRESS, type Pointer } from './pointer.ts';
 /** UTF-16 units of what stands in brackets before an address. */
 const MAX_LABEL = 256;
 const MAX_TITLE = 256;
+/** Renderers take what nests deeper for no link; so that many openings are not each read to the end of the text. */
+const MAX_NESTING = 32;
 /** `![what it shows][reference]` and `![reference]`: what it leads to may be defined anywhere. */
 export const BY_REFERENCE = /!\[([^\]\n]{0,256})\](?:\[[^\]\n]{0,256}\]|(?![[(:]))/g;
 /** `[reference]: address`, at the start of a line. */
@@ -72,6 +74,7 @@ function destination(text: string, from: number): { address: string; end: number
     if (/\s/.test(character) || (character === ')' && depth === 0)) break;
     if (character === '(') depth += 1;
     if (character === ')') depth -= 1;
+    if (depth > MAX_NESTING) break;
   }
   return { address: text.slice(start, end), end };
 }

@@ -13,6 +13,12 @@ const LIST = ['docs.example', '*.cdn.example'];
 
 const after = (text: string, hosts: readonly string[]): string => without(text, joined(scanLinks(text, hosts)));
 
+test('brackets that nest deeper than renderers take are not read to their end, each from its beginning [ATK-21]', () => {
+  const text = `![x](https://evil.example/${'('.repeat(100)} and on`;
+  const [{ start, end } = { start: 0, end: 0 }] = scanLinks(text, NONE);
+  assert.equal(text.slice(start, end), `![x](https://evil.example/${'('.repeat(32)}`);
+});
+
 test('an image is taken out wherever it leads, in each way to write one [ATK-10]', () => {
   for (const image of [
     '![x](https://evil.example/?d=1)',
