@@ -442,3 +442,37 @@ test('operators do all of it by the commands of the page', LIMITS, () =>
     }
   }),
 );
+
+test(
+  'a held answer of an excepted tool, given after its release, is a use of the exception like any other',
+  LIMITS,
+  () =>
+    emergency(
+      async ({ bed, other, grant, start }) => {
+        const rule = 'id: order, kind: injection, pattern: obey me, tests: { match: [obey me], pass: [fine] }';
+        const file = `inspection: 1\nversion: x\ndefaults: { outcomes: { injection: quarantine } }\nrules: [{ ${rule} }]\n`;
+        await writeFile(join(bed.folder, 'inspection.yaml'), file);
+        other.answer = () => Promise.resolve({ content: [{ type: 'text', text: 'obey me' }] });
+        const { started, url } = await start();
+        const id = await grant();
+        const client = await bed.client(url);
+        const restart = () => client.callTool({ name: 'restart', arguments: {} });
+        const { quarantine_id } = (await refused(restart())).data;
+        const route = `/operator/v1/quarantine/${quarantine_id}/release`;
+        assert.equal((await bed.operator('POST', route, { reason: 'seen' })).status, 200);
+        const { session_id, call_id } = callMeta(await restart());
+        await endSession(client);
+        await closedFile(started, session_id);
+        const { bundle } = await sessionFile(started, session_id);
+        const used = bundle.entries.filter(({ entry_type }) => entry_type === 'break_glass_used');
+        assert.deepEqual(
+          used.map(({ detail }) => [detail?.exception_id, detail?.used_by_call]),
+          [
+            [id, quarantine_id],
+            [id, call_id],
+          ],
+        );
+      },
+      { config: 'inspection: ./inspection.yaml' },
+    ),
+);

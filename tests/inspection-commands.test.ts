@@ -73,6 +73,16 @@ test('`rules` lists own and built-in rules with kind and label, and which are sw
     assert.equal(new Set(rules.map(({ id }) => id)).size, rules.length);
   }));
 
+test('a built-in rule that is switched off finds nothing, and the others do', () =>
+  scene(RULES, async ({ bed, file, run }) => {
+    const answer = join(bed.folder, 'text');
+    await writeFile(answer, 'jane.doe@corp.example.com, GB29NWBK60161331926819');
+    assert.match((await run('try', answer)).stdout, /^iban /m);
+    assert.doesNotMatch((await run('try', answer)).stdout, /email-address/);
+    await writeFile(file, RULES.replace(/^off: .*$/m, ''));
+    assert.match((await run('try', answer)).stdout, /^email-address +personal +flag +pii/m);
+  }));
+
 test('`hash` prints what sessions commit to', () =>
   scene(RULES, async ({ bed, run }) => {
     const { stdout } = await run('hash');

@@ -7,6 +7,7 @@ import { callMeta } from './support/calls.ts';
 import { cmcpInProcess } from './support/cli-in-process.ts';
 import { TestBed } from './support/gateway.ts';
 import { sessionFile, verifyStored } from './support/session-files.ts';
+import { inForce, pinned, putBundle, signer } from './support/signed-policy.ts';
 
 const RULES = (version: string): string =>
   [
@@ -89,6 +90,25 @@ test('a rules file that does not load changes nothing, and that is entered', () 
       refused.map(({ detail }) => detail?.error_code),
       ['INSPECTION_INVALID', 'INSPECTION_INVALID', 'INSPECTION_INVALID'],
     );
+  }));
+
+test('under a signed policy other rules alone are an activation; a refusal has a status of its own', () =>
+  onBed(async (bed, file) => {
+    const key = await signer(bed);
+    await putBundle(bed, { version: '1.0.0', by: key });
+    await bed.writeConfig(`inspection: ./inspection.yaml\n${pinned({ key })}`);
+    await writeFile(file, RULES('one'));
+    await bed.start();
+    const activate = () => bed.operator('POST', '/operator/v1/policy/activate', {});
+    assert.equal((await activate()).body.activated, false);
+    await writeFile(file, RULES('two'));
+    assert.equal((await activate()).body.activated, true);
+    const { rules } = await inForce(bed);
+    const { stdout } = await cmcpInProcess(['inspection', 'hash', '--json', '--config', bed.configFile], bed.folder);
+    assert.deepEqual(rules, JSON.parse(stdout));
+    await writeFile(file, 'inspection: 2\n');
+    const refusal = await activate();
+    assert.deepEqual([refusal.status, refusal.body.error_code], [409, 'INSPECTION_INVALID']);
   }));
 
 test('a gateway whose rules do not load, or lie outside its folder, does not start', () =>

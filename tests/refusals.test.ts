@@ -69,6 +69,7 @@ test('an entry says who asked for what, what decided it, and what was answered; 
       detail: {
         compliance_domain: 'external',
         response_bytes: Buffer.byteLength(JSON.stringify(text('Ada, born 1815'))),
+        stages: 'size,classification,injection,redaction,links',
       },
       workflow_id: null,
       action: 'call_tool',

@@ -44,6 +44,8 @@ export interface PeerSetup {
   policies?: Record<string, string>;
   /** Lines of cmcp.yaml added to the defaults. */
   config?: string;
+  /** The operator's file of inspection; none where a test says nothing. */
+  inspection?: string;
   /** Of the configuration, where the catalog has labels of its own. */
   vocabulary?: Record<string, number>;
   deps?: Partial<GatewayDeps>;
@@ -78,7 +80,9 @@ export class PeerBed {
 
   static async create(setup: PeerSetup): Promise<PeerBed> {
     const peers = await listening(setup);
-    const bed = await TestBed.create({ tools: [], ...(setup.config === undefined ? {} : { config: setup.config }) });
+    const file = setup.inspection === undefined ? [] : ['inspection: ./inspection.yaml'];
+    const config = [...(setup.config === undefined ? [] : [setup.config]), ...file].join('\n');
+    const bed = await TestBed.create({ tools: [], ...(config === '' ? {} : { config }) });
     try {
       await writeApproved(bed.folder, setup, peers);
       return new PeerBed(bed, peers, await bed.start(setup.deps ?? {}));
@@ -238,6 +242,7 @@ const promptDefinition = ([name, { definition }]: [string, { definition?: Values
 });
 
 async function writeApproved(folder: string, setup: PeerSetup, peers: Record<string, PeerServer>): Promise<void> {
+  if (setup.inspection !== undefined) await writeFile(join(folder, 'inspection.yaml'), setup.inspection);
   const labels = ({
     server = 'main',
     sensitivity = 'public',

@@ -13,6 +13,7 @@ import { helpCommand } from './commands/help.ts';
 import { initCommand } from './commands/init.ts';
 import { inspectionCommand } from './commands/inspection.ts';
 import { policyCommand } from './commands/policy.ts';
+import { quarantineCommand } from './commands/quarantine.ts';
 import { sessionCommand } from './commands/session.ts';
 import { startCommand } from './commands/start.ts';
 import { verifyCommand } from './commands/verify.ts';
@@ -30,6 +31,7 @@ const COMMANDS: readonly Command[] = [
   startCommand,
   connectCommand,
   sessionCommand,
+  quarantineCommand,
   verifyCommand,
   evidenceCommand,
   attestCommand,

@@ -34,6 +34,7 @@ import { createAuthenticator } from './ingress/authenticate.ts';
 import { createHttpIngress, type HttpIngress, type Patience } from './ingress/http.ts';
 import { serveStdio } from './ingress/stdio.ts';
 import { ListenerTls } from './ingress/tls.ts';
+import { systemTurns, type Turns } from './inspection/turns.ts';
 import type { Scan } from './inspection/types.ts';
 import { type Approved, loadServing, type Serving } from './load-authority.ts';
 import { SERVER_INFO } from './mcp/server-info.ts';
@@ -73,6 +74,8 @@ export interface GatewayDeps {
   createRecordFile?: RuntimeDeps['createRecordFile'];
   /** Scans of answers, besides those of the rules. */
   scans?: readonly Scan[];
+  /** How long inspection takes, and how others get their turn. */
+  turns?: Turns;
   /** How long clients may take to send. */
   patience?: Patience;
 }
@@ -276,7 +279,7 @@ export class Gateway {
           exposures: mergeExposures(await log.exposures(), elsewhere),
           standings,
           scans: this.#deps.scans ?? [],
-          turn: () => new Promise((resolve) => setImmediate(resolve)),
+          turns: this.#deps.turns ?? systemTurns,
           soon: setImmediate,
           connect: (server, settings, around) => this.#connect(server, settings, around, this.#lookup),
           replicas: async (server, settings, around) => {
@@ -430,6 +433,7 @@ export class Gateway {
       trustLevel,
       policy: runtime.policy,
       exceptions: runtime.exceptions,
+      quarantine: runtime.quarantine,
     });
   }
 

@@ -7,6 +7,7 @@ import { failureOf } from './pipeline/exits.ts';
 import { takeReceipt } from './pipeline/external-receipt.ts';
 import { forward } from './pipeline/forward.ts';
 import { inspect } from './pipeline/inspect.ts';
+import { releasedAnswer } from './pipeline/quarantine.ts';
 import { type CallRecord, callMeta, requestName, requestPayload } from './pipeline/record.ts';
 import { refuse } from './pipeline/refuse.ts';
 import { release } from './pipeline/release.ts';
@@ -48,7 +49,8 @@ async function walk(
     if (arrived.kind === 'refused') throw arrived.failure;
     const plan = resolve(deps, record, request);
     decide(deps, record, plan, request);
-    const answer = await forward(deps, record, plan, request, side, returningOf(arrived));
+    const released = arrived.kind === 'new' ? await releasedAnswer(deps, record, plan, request) : null;
+    const answer = released ?? (await forward(deps, record, plan, request, side, returningOf(arrived)));
     const inspected = await inspect(deps, record, plan, request, answer);
     await takeReceipt(deps, record, plan, inspected);
     return await release(deps, record, plan, request, inspected);

@@ -54,13 +54,14 @@ export function policyOperations(deps: PolicyOperationsDeps): PolicyOperations {
 }
 
 async function show({ config, authority, standing, shadow }: PolicyOperationsDeps): Promise<JsonObject> {
-  const { policy, policyKey } = authority();
+  const { policy, policyKey, inspection } = authority();
   const { revoked, ...keys } = standing.keys;
   const last = standing.activatedLast;
   return {
     bundle_hash: policy.bundleHash,
     version: policy.version,
     policy_key: policyKey ?? 'none',
+    rules: { hash: inspection.hash, version: inspection.version },
     pinned: { hash: config.policy.pin, key_id: keys.pinned },
     keys: { in_force: keys.inForce, successor: keys.successor, revoked: [...revoked] },
     newest: last && { version: last.version, bundle_hash: last.hash },

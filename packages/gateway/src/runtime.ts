@@ -20,6 +20,7 @@ import { Exceptions } from './exceptions/exceptions.ts';
 import { governedGateway } from './governed.ts';
 import { composed } from './inspection/composed.ts';
 import { builtInRules } from './inspection/rules/load.ts';
+import type { Turns } from './inspection/turns.ts';
 import type { InspectionRules, Scan } from './inspection/types.ts';
 import { ListChanges } from './list-changes.ts';
 import { loadServing, type Serving, upstreamSettings } from './load-authority.ts';
@@ -39,6 +40,7 @@ import type { Standing } from './policy/standing.ts';
 import { withTools } from './policy/with-tools.ts';
 import { type Activation, policyOperations } from './policy-operations.ts';
 import { PolicyStanding } from './policy-standing.ts';
+import { Quarantine } from './quarantine/quarantine.ts';
 import { DecisionRecorder, type RecorderDeps } from './recording/recorder.ts';
 import { SealedBox } from './sealed-box.ts';
 import { commitment, ownStatement } from './session/commitment.ts';
@@ -70,8 +72,8 @@ export interface RuntimeDeps {
   standings: readonly Standing[];
   /** Scans besides those of the rules. */
   scans: readonly Scan[];
-  /** Resolves once the event loop has gone round. */
-  turn: () => Promise<void>;
+  /** How long inspection takes, and how others get their turn. */
+  turns: Turns;
   /** Runs a task after the turn of whoever asks. */
   soon: Schedule;
   connect: (
@@ -136,6 +138,8 @@ export class Runtime {
   readonly policy: PolicyOperations;
   /** What is used for a while although no catalog approves it. */
   readonly exceptions: Exceptions;
+  /** Answers that wait for an operator. */
+  readonly quarantine: Quarantine;
   readonly #deps: RuntimeDeps;
   readonly #stopTimers: (() => void)[];
   readonly #root: string;
@@ -173,6 +177,11 @@ export class Runtime {
       authority: () => this.#authority,
       lastSessions,
     });
+    this.quarantine = new Quarantine({
+      settings: config.inspection.quarantine,
+      ...{ chain, exposures, monotonic },
+      authority: () => this.#authority,
+    });
     const path = this.#path();
     this.#subscriptions = new Subscriptions(path);
     this.governed = governedGateway({
@@ -205,6 +214,7 @@ export class Runtime {
       timers.every(SWEEP_MS, () => void renewal?.sweep().catch((error) => this.#unrecorded(error))),
       timers.every(SWEEP_MS, () => void this.sessions.sweep().catch((error) => this.#unrecorded(error))),
       timers.every(SWEEP_MS, () => void this.exceptions.sweep().catch((error) => this.#unrecorded(error))),
+      timers.every(SWEEP_MS, () => void this.quarantine.sweep().catch((error) => this.#unrecorded(error))),
       timers.every(config.catalog.recheckMs, () => this.#authority.live.recheck()),
       timers.every(FLUSH_MS, () => void chain.flush().catch((error) => this.#unrecorded(error))),
     ];
@@ -257,7 +267,11 @@ export class Runtime {
     await this.#activation;
     await this.#shadow.end('shutdown', null).catch((error) => this.#unrecorded(error));
     const { log } = this.#deps;
-    const closed = await Promise.allSettled([this.sessions.closeAll('shutdown'), this.chain.flush()]);
+    const closed = await Promise.allSettled([
+      this.sessions.closeAll('shutdown'),
+      this.quarantine.end(),
+      this.chain.flush(),
+    ]);
     const recorded = await Promise.allSettled([this.#recorder?.close()]);
     const chainClosed = await Promise.allSettled([log.closeSession(this.chain.sessionId, 'shutdown')]);
     await release(this.#authority);
@@ -287,6 +301,7 @@ export class Runtime {
     await this.#shadow.end('activated', by).catch((error) => this.#unrecorded(error));
     await this.#switch(next);
     await this.exceptions.dropped();
+    await this.quarantine.activated();
     return told(next, true);
   }
 
@@ -394,8 +409,8 @@ export class Runtime {
       recorder: this.#recorder,
       inspection: {
         how: composed(this.#deps.scans),
-        turns: { nowMs: this.#deps.monotonic, turn: this.#deps.turn },
-        keep: null,
+        turns: this.#deps.turns,
+        quarantine: this.quarantine,
       },
       ranks,
       platform: attestation.platform,

@@ -13,9 +13,11 @@ export const statusAction = operatorAction(
   () => ({ method: 'GET', route: 'policy' }),
   (answer) => {
     const [keys, shadow] = [objectIn(answer, 'keys'), objectIn(answer, 'shadow')];
+    const rules = objectIn(answer, 'rules');
     return columns([
       ['in force', `version ${said(member(answer, 'version'))}, ${said(member(answer, 'bundle_hash'))}`],
       ['signed by', said(member(answer, 'policy_key'))],
+      ['inspection', `version ${said(member(rules, 'version'))}, ${said(member(rules, 'hash'))}`],
       ['may sign', said(member(keys, 'in_force') ?? 'none')],
       ['successor', said(member(keys, 'successor') ?? 'none')],
       ['revoked', said(member(keys, 'revoked'))],

@@ -54,6 +54,7 @@ test('fields are read as the flags of the command line are', () => {
       '--policy-hash': ` ${HASH} `,
       '--catalog-hash': HASH.slice(7),
       '--measurement': 'sha384:00',
+      '--rules-hash': HASH,
       '--gateway-measurement': HASH,
       '--at': '2026-01-31T12:00:00.5+01:00',
       '--max-age': '60',
@@ -64,6 +65,7 @@ test('fields are read as the flags of the command line are', () => {
   assert.equal(read.policyHash, HASH);
   assert.equal(read.catalogHash, HASH.slice(7));
   assert.equal(read.measurement, 'sha384:00');
+  assert.equal(read.rulesHash, HASH);
   assert.equal(read.gatewayMeasurement, HASH);
   assert.equal(read.now, Date.UTC(2026, 0, 31, 11) / 1000);
   assert.equal(read.maxAgeSeconds, 60);
@@ -79,6 +81,7 @@ test('a field that cannot be read is a problem, and not an empty field', () => {
   for (const [flag, texts] of [
     ['--policy-hash', ['sha256:12', `${HASH}0`, HASH.toUpperCase(), 'sha384:00']],
     ['--catalog-hash', ['x']],
+    ['--rules-hash', ['x', HASH.slice(7)]],
     ['--gateway-measurement', ['x', HASH.slice(7), 'sha384:00']],
     ['--at', ['2026-01-31', '2026-02-30T00:00:00Z', '2026-01-31T12:00:00', 'now']],
     ['--max-age', ['-1', '1.5', '1e3', '12345678901']],

@@ -16,6 +16,12 @@ export const FIELDS = [
     placeholder: 'sha256:…',
   },
   {
+    flag: '--rules-hash',
+    label: 'Inspection rules',
+    hint: 'The rules that answers were inspected with, as cmcp inspection hash prints them.',
+    placeholder: 'sha256:…',
+  },
+  {
     flag: '--measurement',
     label: 'Measurement',
     hint: 'The reference value that the platform must have measured.',
@@ -81,6 +87,7 @@ export const NO_PINS: Pins = {
   fields: {
     '--policy-hash': '',
     '--catalog-hash': '',
+    '--rules-hash': '',
     '--measurement': '',
     '--gateway-measurement': '',
     '--at': '',
@@ -95,7 +102,7 @@ export const NO_PINS: Pins = {
 export type PinProblems = Partial<Record<FieldFlag | FileFlag, string>>;
 
 const HASH = /^(?:sha256:)?[0-9a-f]{64}$/;
-const GATEWAY = /^sha256:[0-9a-f]{64}$/;
+const WITH_PREFIX = /^sha256:[0-9a-f]{64}$/;
 const HASH_PROBLEM = 'This is not sha256: and 64 lower-case hexadecimal digits.';
 
 /** What is wrong with the form; empty when nothing is. */
@@ -107,7 +114,8 @@ export function problemsOf({ fields, files }: Pins): PinProblems {
   const problems: PinProblems = {
     ...wrong('--policy-hash', (text) => HASH.test(text), HASH_PROBLEM),
     ...wrong('--catalog-hash', (text) => HASH.test(text), HASH_PROBLEM),
-    ...wrong('--gateway-measurement', (text) => GATEWAY.test(text), HASH_PROBLEM),
+    ...wrong('--rules-hash', (text) => WITH_PREFIX.test(text), HASH_PROBLEM),
+    ...wrong('--gateway-measurement', (text) => WITH_PREFIX.test(text), HASH_PROBLEM),
     ...wrong(
       '--at',
       (text) => secondsOf(text) !== null,
@@ -138,6 +146,7 @@ export function expectationsOf({ fields, chosen, files }: Pins, now: () => numbe
   const policyHash = given('--policy-hash');
   const catalogHash = given('--catalog-hash');
   const measurement = given('--measurement');
+  const rulesHash = given('--rules-hash');
   const gatewayMeasurement = given('--gateway-measurement');
   const maxAge = given('--max-age');
   const at = secondsOf(given('--at') ?? '');
@@ -150,6 +159,7 @@ export function expectationsOf({ fields, chosen, files }: Pins, now: () => numbe
     ...(policyHash !== null && { policyHash }),
     ...(catalogHash !== null && { catalogHash }),
     ...(measurement !== null && { measurement }),
+    ...(rulesHash !== null && { rulesHash }),
     ...(gatewayMeasurement !== null && { gatewayMeasurement }),
     ...(chosen.includes('--immutable-image') && { immutableImage: true }),
     ...(least !== undefined && { minEvidenceClass: least }),

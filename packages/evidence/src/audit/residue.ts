@@ -7,6 +7,7 @@ export class Residue implements Witness {
   uninspectedCalls = 0;
 
   see(entry: ChainEntry): void {
-    if (isCall(entry) && entry.inspection === 'not_inspected') this.uninspectedCalls++;
+    // What could not be looked through and was withheld for it said nothing to anybody.
+    if (isCall(entry) && entry.decision !== 'deny' && entry.inspection === 'not_inspected') this.uninspectedCalls++;
   }
 }

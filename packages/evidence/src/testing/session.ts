@@ -172,7 +172,7 @@ function callEntry(sessionId: string, call: CallSpec, seen: string): AuditEntry 
     policy_rule_matched: 'policy0',
     latency_us: 1200,
     request_payload_hash: `sha256:${'ab'.repeat(32)}`,
-    response_inspection_result: answered(call.kind) ? 'not_inspected' : 'n/a',
+    response_inspection_result: answered(call.kind) || call.kind === 'egress_denied' ? 'not_inspected' : 'n/a',
     effective_data_class: missed ? null : call.dataClass,
     detail: missed ? null : { compliance_domain: call.domain },
     action: 'call_tool',

@@ -5,6 +5,8 @@ import type { Span } from './spans.ts';
 const MIN_PART = 4;
 /** A shorter value is a copy only as a word. */
 const MIN_ANYWHERE = 8;
+/** Comparisons between two stops. */
+const STEP = 50_000;
 const WORD = /[\p{L}\p{N}]/u;
 
 /** A value that is taken out, and how. */
@@ -41,15 +43,22 @@ export class Copies {
     else alike.push(wanted);
   }
 
-  in(text: string): Span[] {
+  /** Stops after each piece of work of bounded size. */
+  *in(text: string): Generator<void, Span[]> {
     const whole = this.#known.get(text);
     if (whole !== undefined) return [{ ...whole, start: 0, end: text.length }];
     const found: Span[] = [];
+    let work = 0;
     for (let at = 0; at + MIN_PART <= text.length; at += 1) {
-      for (const wanted of this.#byStart.get(startOf(text, at)) ?? []) {
+      const alike = this.#byStart.get(startOf(text, at));
+      work += alike === undefined ? 1 : alike.length;
+      for (const wanted of alike ?? []) {
         const end = at + wanted.value.length;
         if (text.startsWith(wanted.value, at) && isCopy(text, at, end)) found.push({ ...wanted, start: at, end });
       }
+      if (work < STEP) continue;
+      work = 0;
+      yield;
     }
     return found;
   }
@@ -61,11 +70,6 @@ function isCopy(text: string, start: number, end: number): boolean {
 
 /** The first characters as a number. Different beginnings may come to the same. */
 function startOf(text: string, at: number): number {
-  const [a, b, c, d] = [at, at + 1, at + 2, at + 3].map((each) => text.charCodeAt(each)) as [
-    number,
-    number,
-    number,
-    number,
-  ];
-  return (a * 31 + b) * 65_536 + (c * 31 + d);
+  const first = text.charCodeAt(at) * 31 + text.charCodeAt(at + 1);
+  return first * 65_536 + text.charCodeAt(at + 2) * 31 + text.charCodeAt(at + 3);
 }

@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { JsonValue } from '@cmcp/evidence';
 import fc from 'fast-check';
+import { composed } from './composed.ts';
 import { type Inspecting, inspecting } from './inspector.ts';
 import { rewriting } from './rewrite.ts';
+import { builtInRules } from './rules/load.ts';
 import { type Finding, type FindingKind, MATCH_SPAN, type Scan } from './types.ts';
 
 /** Finds a pattern. */
@@ -21,7 +23,7 @@ const scanFor =
     }));
 
 const plain = (...scans: Scan[]): Inspecting => ({
-  normalised: (text) => ({ text, via: [], at: (offset) => offset }),
+  normalised: (text) => ({ text, via: [], at: (offset) => offset, within: () => [] }),
   encodedRuns: () => [],
   scans,
   rawScans: [],
@@ -184,8 +186,10 @@ test('what hides something hides only what it stands in', () => {
     ...plain(scanFor(/orders/g, 'orders', 'injection')),
     normalised: (text) => {
       const kept = [...text].flatMap((char, index) => (char === '~' ? [] : [{ char, index }]));
-      const via = kept.length < text.length ? (['invisible'] as const) : [];
-      return { text: kept.map(({ char }) => char).join(''), via, at: (at) => kept[at]?.index ?? text.length };
+      const at = (offset: number): number => kept[offset]?.index ?? text.length;
+      const within = (start: number, end: number) =>
+        at(end) - at(start) > end - start ? (['invisible'] as const) : [];
+      return { text: kept.map(({ char }) => char).join(''), via: [], at, within };
     },
   };
   const seen = found(['~ orders', 'or~ders'], how).map(({ kind, start, end }) => [kind, start, end]);
@@ -193,6 +197,31 @@ test('what hides something hides only what it stands in', () => {
     ['injection', 2, 8],
     ['concealed', 0, 7],
   ]);
+});
+
+test('what a terminal would swallow is read all the same, and what stands around it too [ATK-08]', () => {
+  const how = composed([scanFor(/orders/g, 'orders', 'injection')])(builtInRules());
+  for (const hidden of [
+    '\x1b]0;orders\x07',
+    '\x1bPor\x1b[31mders\x1b\\\\',
+    '\x1b]8;;or\u200bders',
+    '\x9dor\x9b1mders\x9c',
+  ]) {
+    const seen = found([`a ${hidden} b`], how).map(({ kind, rule }) => [kind, rule]);
+    assert.deepEqual(seen.at(-1), [hidden === '\x1b]0;orders\x07' ? 'injection' : 'concealed', 'orders'], hidden);
+  }
+  assert.deepEqual(
+    found([{ a: '\x1b]0;', b: 'orders', c: '\x07' }], how).map(({ passage }) => passage.path),
+    [[0, 'b']],
+  );
+});
+
+test('what is written in characters that nobody sees is read by itself [ATK-07]', () => {
+  const how = composed([scanFor(/\borders\b/g, 'orders', 'injection')])(builtInRules());
+  const hidden = [...'orders'].map((char) => String.fromCodePoint(0xe0000 + (char.codePointAt(0) ?? 0))).join('');
+  const [finding, ...more] = found([`all is well${hidden}, and \u{1f600} so on`], how);
+  assert.deepEqual([finding?.kind, finding?.start, more], ['concealed', 11, []]);
+  assert.equal(finding?.passage.text.slice(finding.start, finding.end).startsWith(hidden.slice(0, 2)), true);
 });
 
 test('an answer that holds more findings than can be kept, or more once it is decoded, is not taken for inspected', () => {
@@ -211,4 +240,13 @@ test('a body that is no text is counted, and read as far as it goes', () => {
   const inspected = all(inspecting([png, cut, of(Buffer.from('TOKEN-2'))], plain(TOKEN)));
   assert.equal(inspected.notScanned, 2);
   assert.equal(inspected.findings.length, 2);
+});
+
+test('taking much out of a long answer stops now and then, whatever it holds', () => {
+  const values = Array.from({ length: 300 }, (_, index) => `TOKEN-${1e9 + index}`);
+  const answer = [values.join(' '), 'TOKEN-'.repeat(20_000)];
+  let stops = 0;
+  const work = rewriting(answer, found(answer, plain(TOKEN)));
+  for (let step = work.next(); step.done !== true; step = work.next()) stops += 1;
+  assert.ok(stops > 50, `${stops} stops`);
 });

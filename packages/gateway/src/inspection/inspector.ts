@@ -1,25 +1,13 @@
 import type { JsonValue } from '@cmcp/evidence';
 import { GatewayError } from '../errors.ts';
+import type { EncodedRun } from './decoding/encoded-runs.ts';
 import { type Segment, textsOf } from './joined.ts';
+import type { Normalised } from './normal/normalised.ts';
 import { Passages, pathOf } from './passages.ts';
 import { chunks, slices } from './slices.ts';
+import { tagTextAlone } from './tag-text.ts';
+import { withTerminalStrings } from './terminal-strings.ts';
 import type { Finding, Scan, TextFinding, Transform } from './types.ts';
-
-/** What a text is once it is read as a person would read it, and where each part of that stood. */
-export interface Normalised {
-  text: string;
-  via: readonly Transform[];
-  /** Offset in the original of an offset in `text`. */
-  at(offset: number): number;
-}
-
-/** Something in a text that can be decoded to a text. */
-export interface EncodedRun {
-  start: number;
-  end: number;
-  via: Transform;
-  text: string;
-}
 
 /** How texts are read and looked through; pure functions, put together by the composition. */
 export interface Inspecting {
@@ -42,6 +30,9 @@ export interface Inspected {
 const MAX_FINDINGS = 50_000;
 const MAX_DECODED = 8 * 1024 * 1024;
 const MAX_DEPTH = 3;
+/** Turning a text round, or its letters by thirteen, leads to one that is decoded next. */
+const TURNS: ReadonlySet<Transform> = new Set(['reversed', 'rot13', 'ansi']);
+const MAX_TURNS = 3;
 /** Undoing these shows what people do not see: an instruction below them is hidden on purpose. */
 const HIDING: ReadonlySet<Transform> = new Set([
   'invisible',
@@ -79,7 +70,7 @@ class Inspection {
     this.#how = how;
   }
 
-  *text(text: string, depth = 0): Generator<void, TextFinding[]> {
+  *text(text: string, depth = 0, turns = 0): Generator<void, TextFinding[]> {
     const found = new Map<string, TextFinding>();
     for (const slice of slices(text)) {
       for (const finding of this.#scanned(slice.text)) {
@@ -88,10 +79,13 @@ class Inspection {
       yield;
     }
     for (const run of yield* this.#runs(text)) {
-      if (depth === MAX_DEPTH) throw tooMuch(`encoded more than ${MAX_DEPTH} times over`);
+      const isTurn = TURNS.has(run.via);
+      if (isTurn ? turns === MAX_TURNS : depth === MAX_DEPTH)
+        throw tooMuch(`what is encoded more than ${MAX_DEPTH} times over`);
       this.#decoded += run.text.length;
       if (this.#decoded > MAX_DECODED) throw tooMuch(`more than ${MAX_DECODED} characters once it is decoded`);
-      for (const inner of yield* this.text(run.text, depth + 1)) add(found, within(run, inner));
+      const inside = yield* this.text(run.text, depth + (isTurn ? 0 : 1), turns + (isTurn ? 1 : 0));
+      for (const inner of inside) add(found, within(run, inner));
     }
     return [...found.values()].sort((a, b) => a.start - b.start || a.end - b.end);
   }
@@ -99,9 +93,8 @@ class Inspection {
   *#runs(text: string): Generator<void, EncodedRun[]> {
     const runs: EncodedRun[] = [];
     for (const chunk of chunks(text)) {
-      const normal = this.#how.normalised(chunk.text);
-      for (const run of this.#how.encodedRuns(normal.text)) {
-        runs.push({ ...run, start: chunk.at + normal.at(run.start), end: chunk.at + normal.at(run.end) });
+      for (const run of this.#how.encodedRuns(chunk.text)) {
+        runs.push({ ...run, start: chunk.at + run.start, end: chunk.at + run.end });
       }
       if (chunk.text.length < text.length) yield;
     }
@@ -110,19 +103,19 @@ class Inspection {
 
   #scanned(text: string): TextFinding[] {
     const { normalised, scans, rawScans } = this.#how;
-    const normal = normalised(text);
-    const found = scans.flatMap((scan) => scan(normal.text));
-    const readable =
-      normal.text === text ? found.map(judged) : found.map((finding) => this.#mapped(text, normal, finding));
-    return [...rawScans.flatMap((scan) => scan(text)), ...readable];
+    const readings = [text, withTerminalStrings(text), tagTextAlone(text)].filter((reading) => reading !== null);
+    const found = readings
+      .map(normalised)
+      .flatMap((normal) => scans.flatMap((scan) => scan(normal.text).map((finding) => mapped(normal, finding))));
+    return [...rawScans.flatMap((scan) => scan(text)), ...found];
   }
+}
 
-  /** What was undone elsewhere in the text hides nothing here. */
-  #mapped(text: string, normal: Normalised, finding: TextFinding): TextFinding {
-    const [start, end] = [normal.at(finding.start), normal.at(finding.end)];
-    const { via } = this.#how.normalised(text.slice(start, end));
-    return judged({ ...finding, start, end, via: [...via, ...finding.via] });
-  }
+/** What was undone elsewhere in the text hides nothing here. */
+function mapped(normal: Normalised, finding: TextFinding): TextFinding {
+  const { start, end, via } = finding;
+  const undone = normal.within(start, end);
+  return judged({ ...finding, start: normal.at(start), end: normal.at(end), via: [...undone, ...via] });
 }
 
 function within({ start, end, via }: EncodedRun, inner: TextFinding): TextFinding {

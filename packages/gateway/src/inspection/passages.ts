@@ -17,8 +17,9 @@ export interface Piece {
   of: string | null;
 }
 
-/** Numbers of fewer characters say nothing of anybody. */
+/** Numbers of fewer characters say nothing of anybody; in a list, where only the list has a name, those of fewer than this. */
 const MIN_NUMBER = 3;
+const MIN_ITEM = 6;
 
 /** A list or an object that the walk is inside of. */
 interface Frame {
@@ -69,7 +70,8 @@ export class Passages implements Iterable<Piece> {
     if (typeof value === 'string') return this.#textOf(value, place, of, within);
     if (typeof value !== 'number' && !(value instanceof JsonNumber)) return null;
     const text = lexeme(value);
-    return text.length < MIN_NUMBER ? null : { place, kind: 'number', text, of };
+    const least = within !== null && within.names === null ? MIN_ITEM : MIN_NUMBER;
+    return text.length < least ? null : { place, kind: 'number', text, of };
   }
 
   #textOf(value: string, place: Place | null, of: string | null, within: Frame | null): Piece {

@@ -56,10 +56,10 @@ class Rewriter {
     holder: JsonObject | null,
   ): Generator<void, JsonValue> {
     this.#steps += 1;
-    if (this.#steps % STEP === 0 || (typeof value === 'string' && value.length > STEP * 32)) yield;
-    if (typeof value === 'string') return this.#string(value, found, key, holder);
+    if (this.#steps % STEP === 0) yield;
+    if (typeof value === 'string') return yield* this.#string(value, found, key, holder);
     if (typeof value === 'number' || value instanceof JsonNumber) {
-      return this.#text(lexeme(value), found?.spans, key) === lexeme(value) ? value : 0;
+      return (yield* this.#text(lexeme(value), found?.spans, key)) === lexeme(value) ? value : 0;
     }
     if (Array.isArray(value)) return yield* this.#list(value, found);
     return isObject(value) ? yield* this.#object(value, found) : value;
@@ -78,7 +78,7 @@ class Rewriter {
     let isSame = true;
     for (const [name, value] of Object.entries(object)) {
       const at = found?.inside.get(name);
-      const said = this.#text(name, at?.nameSpans, null);
+      const said = yield* this.#text(name, at?.nameSpans, null);
       const rest = yield* this.value(value, at, name, object);
       isSame &&= said === name && rest === value;
       left.set(said === name ? name : unused(said, left, object), rest);
@@ -86,16 +86,21 @@ class Rewriter {
     return isSame ? object : Object.fromEntries(left);
   }
 
-  #string(value: string, found: Found | undefined, key: string | number | null, holder: JsonObject | null): string {
+  *#string(
+    value: string,
+    found: Found | undefined,
+    key: string | number | null,
+    holder: JsonObject | null,
+  ): Generator<void, string> {
     const isBody = key !== null && holder !== null && isBodyMember(key, besides(holder));
     const body = isBody ? (readBody(value)?.text ?? null) : null;
-    if (body === null) return this.#text(value, found?.spans, key);
-    const left = this.#text(body, found?.spans, key);
+    if (body === null) return yield* this.#text(value, found?.spans, key);
+    const left = yield* this.#text(body, found?.spans, key);
     return left === body ? value : bodyOf(left);
   }
 
-  #text(text: string, spans: readonly Span[] | undefined, key: string | number | null): string {
-    const copies = key !== null && PROTOCOL.has(key) ? [] : this.#copies.in(text);
+  *#text(text: string, spans: readonly Span[] | undefined, key: string | number | null): Generator<void, string> {
+    const copies = key !== null && PROTOCOL.has(key) ? [] : yield* this.#copies.in(text);
     if (spans === undefined && copies.length === 0) return text;
     const apart = joined([...(spans ?? []), ...copies]);
     for (const { rule } of apart) this.removed.set(rule, (this.removed.get(rule) ?? 0) + 1);

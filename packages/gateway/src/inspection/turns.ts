@@ -8,8 +8,14 @@ export interface Turns {
   turn(): Promise<void>;
 }
 
+/** The machine's. */
+export const systemTurns: Turns = {
+  nowMs: () => performance.now(),
+  turn: () => new Promise((resolve) => setImmediate(resolve)),
+};
+
 /** What one piece of work may hold the event loop for, in milliseconds. */
-const TURN_MS = 4;
+const TURN_MS = 3;
 
 /**
  * Runs what stops now and then: at once where it is short, else with turns of the event loop in between. Time that others take is not

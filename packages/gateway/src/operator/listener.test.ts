@@ -26,6 +26,7 @@ test('a listener that does not read is dropped instead of being buffered for; ot
     trustLevel: 'software',
     policy: {} as OperatorListenerDeps['policy'],
     exceptions: {} as OperatorListenerDeps['exceptions'],
+    quarantine: {} as OperatorListenerDeps['quarantine'],
   });
   await listener.listen();
   t.after(() => listener.close());

@@ -20,6 +20,7 @@ import { parsed, readBytes, textIn } from './body.ts';
 import type { OperatorEvents } from './events.ts';
 import { type ExceptionOperations, exceptionRoute } from './exception-routes.ts';
 import { type PolicyOperations, policyRoute } from './policy-routes.ts';
+import { type QuarantineOperations, quarantineRoute } from './quarantine-routes.ts';
 
 const STREAM_BYTES = 1_048_576;
 const PREFIX = '/operator/v1/';
@@ -36,6 +37,7 @@ export interface OperatorListenerDeps extends OperatorDeps {
   trustLevel: string;
   policy: PolicyOperations;
   exceptions: ExceptionOperations;
+  quarantine: QuarantineOperations;
 }
 
 interface Answer {
@@ -120,7 +122,8 @@ export class OperatorListener {
     const route = path.slice(PREFIX.length);
     const about =
       (await policyRoute(this.#deps.policy, request, route, by)) ??
-      (await exceptionRoute(this.#deps.exceptions, request, route, by));
+      (await exceptionRoute(this.#deps.exceptions, request, route, by)) ??
+      (await quarantineRoute(this.#deps.quarantine, request, route, by));
     if (about !== null) return ok(about);
     const match =
       /^\/operator\/v1\/sessions\/([0-9a-f-]{36})(?:\/(close|reset|export))?(?:\?disclose=([0-9a-f-]{36}))?$/.exec(
@@ -172,6 +175,7 @@ const STATUS: Partial<Record<ErrorCode, number>> = {
   CATALOG_INVALID: 409,
   CATALOG_HASH_MISMATCH: 409,
   CATALOG_UNAPPROVED: 409,
+  INSPECTION_INVALID: 409,
   UPSTREAM_UNAVAILABLE: 502,
 };
 

@@ -57,6 +57,7 @@ export async function admit(
     withheldLinks: 0,
     inspected: new InspectedCall(enforces(deps.config.mode)),
     receipt: null,
+    released: null,
   };
 }
 

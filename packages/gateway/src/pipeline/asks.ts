@@ -89,7 +89,7 @@ export class Asks {
   async #permitted(own: CallRecord, view: AskView, ask: Ask): Promise<Ask> {
     own.inspected.ran('size');
     const judged = await lookAt(this.#deps, own, ask.params);
-    const refusal = refusalOf(judged);
+    const refusal = refusalOf(judged, false);
     this.#decide(own, view, null);
     if (refusal !== null && own.inspected.applied) throw refusal;
     if (refusal !== null) own.wouldHaveDenied = true;

@@ -4,16 +4,15 @@ import type { Caller } from '../caller.ts';
 import type { Clock } from '../clock.ts';
 import type { Config } from '../config/types.ts';
 import type { Inspecting } from '../inspection/inspector.ts';
-import type { Answer } from '../inspection/response.ts';
 import type { Turns } from '../inspection/turns.ts';
 import type { InspectionRules, InspectionSettings } from '../inspection/types.ts';
 import type { Ranks } from '../policy/sensitivity.ts';
+import type { Quarantine } from '../quarantine/quarantine.ts';
 import type { DecisionRecorder } from '../recording/recorder.ts';
 import type { Exposures } from '../session/exposure.ts';
 import type { Sessions } from '../session/sessions.ts';
 import type { Timers } from '../timers.ts';
 import type { ParkedCalls } from './parked.ts';
-import type { CallRecord } from './record.ts';
 import type { RequestStates } from './request-states.ts';
 import type { TaskHandles } from './task-handles.ts';
 
@@ -22,8 +21,8 @@ export interface PathInspection {
   /** The scans of a rule set, for what has these settings. */
   how: (rules: InspectionRules, settings: InspectionSettings) => Inspecting;
   turns: Turns;
-  /** Keeps an answer until an operator releases it; null: nothing is kept, and what would have to be is withheld. */
-  keep: ((record: CallRecord, answer: Answer) => Promise<void>) | null;
+  /** Where answers are kept until an operator releases them. */
+  quarantine: Pick<Quarantine, 'hold' | 'take'>;
 }
 
 /** What the path works with; everything that has an effect is passed in. */

@@ -191,7 +191,8 @@ function once(work: () => Promise<void>): () => Promise<void> {
   };
 }
 
-function intentOf(deps: PathDeps, record: CallRecord, plan: Plan): Intent {
+/** What a call has come to, should nothing more be heard of it. */
+export function intentOf(deps: PathDeps, record: CallRecord, plan: Plan): Intent {
   const { subject } = record.session.caller;
   const effective = record.effective ?? record.before;
   const row = deps.exposures.row(subject);

@@ -15,6 +15,7 @@ import { withoutForbiddenLinks } from './links.ts';
 import { labelsOf, lookAt, raisedBy, refusalOf, settingsOf, takeOut } from './look.ts';
 import { payloadDigest } from './payload-digest.ts';
 import type { Plan } from './plan.ts';
+import { hold } from './quarantine.ts';
 import type { CallRecord } from './record.ts';
 import { redact } from './redact.ts';
 import { labelsIn, requireFits, structured } from './structure.ts';
@@ -34,13 +35,14 @@ export async function inspect(
   requireGeneration(deps, record);
   if (answer.kind === 'result' && answer.type === 'complete') requirePinnedContent(record, plan, answer.result);
   const looked = await stagesOf(deps, record, plan, answer);
-  requireGeneration(deps, record);
   const [refusal] = looked.refusals;
   const denied = failureIn(() => decideAnswer(deps, record, plan, request, looked));
-  if (refusal !== undefined) await withhold(deps, record, answer, refusal);
+  // What policy withholds is not held for a release that would come to nothing.
+  if (refusal?.code === 'RESPONSE_QUARANTINED' && denied !== null) throw denied;
+  if (refusal !== undefined)
+    await withhold(deps, record, refusal, () => hold(deps, record, plan, request, answer, looked.judged));
   if (denied !== null) throw denied;
   const left = await released(deps, record, plan, looked);
-  requireGeneration(deps, record);
   if (left !== answer && left.kind === 'result') record.responseHash = payloadDigest(record.salt, left.text);
   return left;
 }
@@ -69,7 +71,7 @@ async function stagesOf(deps: PathDeps, record: CallRecord, plan: Plan, came: An
   const tooLarge = sizeRefusal(record, came, settings.maxBytes);
   const { answer, refusal } = structured(record, plan, came, settings.schema);
   const { judged, failure } = await seen(deps, record, answer);
-  const refusals = [tooLarge, refusal, failure, refusalOf(judged)].filter((each) => each !== null);
+  const refusals = [tooLarge, refusal, failure, refusalOf(judged, true)].filter((each) => each !== null);
   return { answer, judged, labels: labelsIn(plan, answer), refusals };
 }
 
@@ -105,16 +107,19 @@ function contentOf(answer: Answer): JsonObject | null {
 }
 
 /** @throws GatewayError the refusal, except where the mode does not enforce: then the call is marked */
-async function withhold(deps: PathDeps, record: CallRecord, answer: Answer, refusal: GatewayError): Promise<void> {
+async function withhold(
+  deps: PathDeps,
+  record: CallRecord,
+  refusal: GatewayError,
+  keep: () => Promise<void>,
+): Promise<void> {
   const { mode } = deps.config;
   if (!enforces(mode)) {
     record.wouldHaveDenied = true;
     if (speaks(mode)) deps.report('call.would_deny', record.callId, `${refusal.code}: ${refusal.detail}`);
     return;
   }
-  if (refusal.code !== 'RESPONSE_QUARANTINED') throw refusal;
-  if (deps.inspection.keep === null) throw new GatewayError('RESPONSE_CONTENT_REFUSED', refusal.detail);
-  await deps.inspection.keep(record, answer);
+  if (refusal.code === 'RESPONSE_QUARANTINED') await keep();
   throw refusal;
 }
 

@@ -3,6 +3,7 @@ import { GatewayError } from '../errors.ts';
 import { inspecting } from '../inspection/inspector.ts';
 import { type Judged, judge } from '../inspection/judge.ts';
 import { rewriting } from '../inspection/rewrite.ts';
+import { passing } from '../inspection/rules/settings.ts';
 import { inTurns } from '../inspection/turns.ts';
 import type { Finding, FindingKind, InspectionSettings } from '../inspection/types.ts';
 import type { Ranks } from '../policy/sensitivity.ts';
@@ -19,7 +20,7 @@ export function settingsOf({ session, plan, name }: CallRecord): InspectionSetti
 /** Runs every scan over something that a server gave, and records what was found. Rejects with INSPECTION_FAILED. */
 export async function lookAt(deps: PathDeps, record: CallRecord, value: JsonValue): Promise<Judged> {
   const { inspection: rules } = record.session.authority;
-  const settings = settingsOf(record);
+  const settings = record.released === null ? settingsOf(record) : passing(settingsOf(record));
   const work = inspecting(value, deps.inspection.how(rules, settings));
   const { findings, notScanned } = await inTurns(work, settings.budgetMs, deps.inspection.turns);
   const judged = judge(findings, settings, rules);
@@ -42,10 +43,10 @@ export async function takeOut<T extends JsonValue>(
   return record.inspected.applied ? (rewritten.value as T) : value;
 }
 
-/** Why what was found is not passed on; null: it may be, without what is taken out. */
-export function refusalOf({ outcome, gravest }: Judged): GatewayError | null {
+/** Why what was found is not passed on; null: it may be, without what is taken out. `holds`: it may be released later. */
+export function refusalOf({ outcome, gravest }: Judged, holds: boolean): GatewayError | null {
   if (gravest === null || (outcome !== 'deny' && outcome !== 'quarantine')) return null;
-  if (outcome === 'quarantine') return new GatewayError('RESPONSE_QUARANTINED', `it holds: ${gravest}`);
+  if (outcome === 'quarantine' && holds) return new GatewayError('RESPONSE_QUARANTINED', `it holds: ${gravest}`);
   return new GatewayError(REFUSED_FOR[gravest] ?? 'RESPONSE_CONTENT_REFUSED', `it holds: ${gravest}`);
 }
 

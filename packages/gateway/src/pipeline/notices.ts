@@ -69,7 +69,7 @@ export class Notices {
     if (!this.#isCurrent()) return null;
     const isPermitted = this.#isPermitted(notice, judged);
     if (!inspected.applied) return notice;
-    if (failure !== null || refusalOf(judged) !== null || !isPermitted) return null;
+    if (failure !== null || refusalOf(judged, false) !== null || !isPermitted) return null;
     const taken = [...judged.removed, ...judged.kept.filter((finding) => this.#isAbove(finding))];
     return withWords(notice, await takeOut(this.#deps, this.#record, wordsOf(notice), taken));
   }

@@ -2,6 +2,7 @@ import { canonicalSorted, type EntryDraft, type JsonObject, type JsonValue, type
 import { blankEntry } from '../audit/blank.ts';
 import type { CallSalt, EntryReceipt } from '../audit/types.ts';
 import type { Drift } from '../catalog/live.ts';
+import { asciiName } from '../claim.ts';
 import type { Clock } from '../clock.ts';
 import type { GovernedRequest } from '../mcp/types.ts';
 import { speaks } from '../policy/mode.ts';
@@ -54,6 +55,8 @@ export interface CallRecord {
   readonly inspected: InspectedCall;
   /** The receipt of an outside controller, where there was one or had to be. */
   receipt: TakenReceipt | null;
+  /** The answer that an operator released, where the call is given that instead of asking its server. */
+  released: { id: string; operator: string } | null;
 }
 
 /** How a call ended, in the words of an entry. */
@@ -104,7 +107,7 @@ export function entryOf(record: CallRecord, action: string, ending: Ending): Ent
 
 /** What is worth saying of a call only where there was any. */
 function counted(record: CallRecord): JsonObject {
-  const { notices, withheldLinks, redacted, redactions, receipt, decision, session, inspected } = record;
+  const { notices, withheldLinks, redacted, redactions, receipt, decision, session, inspected, released } = record;
   const severity = session.authority.policy.request === 'native' ? decision?.advice.severity : undefined;
   return {
     ...(severity === undefined ? {} : { severity }),
@@ -114,6 +117,7 @@ function counted(record: CallRecord): JsonObject {
     ...(notices.withheld > 0 ? { notices_withheld: notices.withheld } : {}),
     ...(withheldLinks > 0 ? { links_withheld: withheldLinks } : {}),
     ...(receipt === null ? {} : { receipt: receipt.standing }),
+    ...(released === null ? {} : { quarantine_id: released.id, released_by: asciiName(released.operator) }),
   };
 }
 

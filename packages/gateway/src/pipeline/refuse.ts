@@ -98,5 +98,7 @@ function errorData({ config }: PathDeps, record: CallRecord, failure: GatewayErr
   const advice =
     record.decision === null ? {} : adviceToAgent(record.decision, record.session.authority.policy.request);
   if (Object.keys(advice).length > 0) data.advice = advice;
+  // What whoever asks an operator to release it has to name.
+  if (failure.code === 'RESPONSE_QUARANTINED') data.quarantine_id = record.callId;
   return data;
 }

@@ -20,6 +20,7 @@ export async function release(
   request: GovernedRequest,
   answer: Answer,
 ): Promise<Outcome> {
+  // Looking through an answer takes its time.
   requireGeneration(deps, record);
   const { subject } = record.session.caller;
   const exposure = deps.exposures.raise(subject, record.callId, record.effective ?? record.before);

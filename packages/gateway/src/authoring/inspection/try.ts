@@ -8,6 +8,7 @@ import { rewriting } from '../../inspection/rewrite.ts';
 import { hint, namesIn } from '../../inspection/rules/names.ts';
 import { inTurns, type Turns } from '../../inspection/turns.ts';
 import type { Finding, FindingKind, Outcome, Transform } from '../../inspection/types.ts';
+import type { PathInspection } from '../../pipeline/deps.ts';
 import { openRules } from './rule-list.ts';
 
 /** Something that the gateway would find. */
@@ -45,7 +46,8 @@ export async function tryInspection(config: Config, input: string, tool: string 
   if (tool !== null) requireNamed(tool, namesIn(catalog));
   const settings = tool === null ? rules.defaults : rules.settingsFor(tool);
   const answer = asJson(input);
-  const look = inspecting(answer, composed([])(rules));
+  const how: PathInspection['how'] = composed([]);
+  const look = inspecting(answer, how(rules, settings));
   const { findings, notScanned } = await inTurns(look, settings.budgetMs, turns);
   const { findings: counted, removed, outcome } = judge(findings, settings, rules);
   const isWithheld = outcome === 'deny' || outcome === 'quarantine';

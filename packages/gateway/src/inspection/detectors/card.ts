@@ -103,13 +103,45 @@ export function isCommonCard(digits: string): boolean {
   return isOf(digits, COMMON);
 }
 
+/** Any number under an industry identifier of banks and travel (ISO/IEC 7812), for where a card is spoken of. */
+const NAMED: readonly Issuer[] = [...ALL, { prefixes: [[3, 6]], lengths: [13, 14, 15, 16, 17, 18, 19] }];
+
 /** How much of a text of digits in groups, from its beginning, is a card's number: whole groups, as many as may be. */
 export function cardLength(value: string): number {
-  for (let end = value.length; end > 0; end = value.slice(0, end).search(/[ .-]+\d+$/)) {
-    const digits = value.slice(0, end).replace(/[ .-]/g, '');
-    if (digits.length <= 19 && isOf(digits, ALL)) return end;
+  return lengthOf(value, ALL);
+}
+
+/** The same where a word for a card stands beside it. */
+export function namedCardLength(value: string): number {
+  return lengthOf(value, NAMED);
+}
+
+function lengthOf(value: string, issuers: readonly Issuer[]): number {
+  const digits = value.replace(/\D/g, '');
+  for (const { end, count } of groupEnds(value)) {
+    if (count <= LONGEST && isOf(digits.slice(0, count), issuers)) return end;
   }
   return 0;
+}
+
+const SHORTEST = 12;
+const LONGEST = 19;
+
+/** Where groups end, and how many digits there are up to there; the last first. */
+function groupEnds(value: string): { end: number; count: number }[] {
+  const ends: { end: number; count: number }[] = [];
+  let count = 0;
+  for (let at = 0; at < value.length && count <= LONGEST; at++) {
+    if (!isDigit(value, at)) continue;
+    count++;
+    if (count >= SHORTEST && !isDigit(value, at + 1)) ends.unshift({ end: at + 1, count });
+  }
+  return ends;
+}
+
+function isDigit(value: string, at: number): boolean {
+  const unit = value.charCodeAt(at);
+  return unit >= 48 && unit <= 57;
 }
 
 function isOf(digits: string, issuers: readonly Issuer[]): boolean {

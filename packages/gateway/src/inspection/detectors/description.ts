@@ -13,7 +13,18 @@ export const DETECTORS_DESCRIPTION: JsonObject = {
   rules: VALUE_RULES.map(described),
 };
 
-function described({ id, kind, trigger, pattern, valid, context, before, glued, yields }: ValueRule): JsonObject {
+function described({
+  id,
+  kind,
+  trigger,
+  pattern,
+  valid,
+  context,
+  before,
+  unless,
+  glued,
+  yields,
+}: ValueRule): JsonObject {
   return {
     id,
     kind,
@@ -21,14 +32,23 @@ function described({ id, kind, trigger, pattern, valid, context, before, glued, 
     pattern: `${pattern}`,
     valid: valid?.name ?? null,
     context: context === undefined ? null : `${context}`,
-    before: before === undefined ? null : { words: `${before.words}`, reach: before.reach },
+    before: describedBefore(before),
+    unless: describedBefore(unless),
     glued: glued ?? false,
     yields: yields ?? false,
   };
 }
 
+function describedBefore(before: ValueRule['before']): JsonObject | null {
+  return before === undefined
+    ? null
+    : { words: `${before.words}`, reach: before.reach, same_line: before.sameLine ?? false };
+}
+
 function describedTrigger(trigger: ValueRule['trigger']): JsonObject {
-  if ('digits' in trigger) return { digits: [...trigger.digits], letters: trigger.letters ?? 0 };
+  if ('digits' in trigger) {
+    return { digits: [...trigger.digits], letters: trigger.letters ?? 0, back: trigger.back ?? 0 };
+  }
   const { anchors, back = 0, lead } = trigger;
   return { anchors: [...anchors], back, lead: lead === undefined ? null : { chars: `${lead.chars}`, most: lead.most } };
 }

@@ -1,9 +1,10 @@
-import { cardLength, isCommonCard } from './card.ts';
+import { cardLength, isCommonCard, namedCardLength } from './card.ts';
 import { weighted } from './check-digits.ts';
 import { ibanLength } from './iban.ts';
+import { looksRandom } from './placeholder.ts';
 import { runs, type ValueRule } from './rule.ts';
 
-const CARD_WORDS = /\b(?:cards?|credit|debit|cc|visa|master ?card|maestro|amex|american express|diners|jcb|pan)\b/i;
+const CARD_WORDS = /card|credit|debit|\b(?:cc|visa|maestro|amex|american express|diners|jcb|pan)\b/i;
 
 const CARD: Pick<ValueRule, 'id' | 'kind'> = { id: 'payment-card-number', kind: 'payment' };
 
@@ -28,7 +29,7 @@ export const PAYMENT_RULES: readonly ValueRule[] = [
     what: 'Payment card beside a word for one: rarer lengths, any groups',
     trigger: { digits: runs(1, 19) },
     pattern: /\d(?:[ -]?\d){11,22}(?!\d)/y,
-    valid: cardLength,
+    valid: namedCardLength,
     context: CARD_WORDS,
   },
   {
@@ -55,7 +56,7 @@ export const PAYMENT_RULES: readonly ValueRule[] = [
     trigger: { digits: [9] },
     pattern: /\d{9}/y,
     valid: isRoutingNumber,
-    context: /\b(?:aba|routing|rtn|transit (?:number|no))\b/i,
+    context: /routing|\b(?:aba|rtn|transit (?:number|no))\b/i,
   },
   {
     id: 'bitcoin-wallet-key',
@@ -63,6 +64,7 @@ export const PAYMENT_RULES: readonly ValueRule[] = [
     what: 'Extended private key of a wallet (BIP 32)',
     trigger: { anchors: ['xprv', 'yprv', 'zprv'] },
     pattern: /[xyz]prv[1-9A-HJ-NP-Za-km-z]{107}/y,
+    valid: looksRandom,
   },
 ];
 

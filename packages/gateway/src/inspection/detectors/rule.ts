@@ -38,6 +38,8 @@ export interface ValueRule {
   context?: RegExp;
   /** What has to be said before the match. */
   before?: Before;
+  /** What must not be said before the match. */
+  unless?: Before;
   /** What is glued to the value is found with it (D-31). */
   glued?: true;
   /** Says less than any other rule: dropped where one of those found something that it overlaps. */
@@ -66,13 +68,20 @@ export interface Before {
   words: RegExp;
   /** Within so many characters. */
   reach: number;
+  /** On the same line; a line that ends in a backslash goes on. */
+  sameLine?: true;
 }
 
-/** Where a run of digits begins, if it has one of these lengths; a run of {@link LONGEST_RUN} or more counts as that. */
+/**
+ * Where a run of digits begins, if it has one of these lengths; a run of {@link LONGEST_RUN} or more counts as that. A short run counts
+ * where more digits may follow in groups.
+ */
 export interface DigitsTrigger {
   digits: readonly number[];
-  /** The pattern begins with so many letters before the run. */
+  /** A letter stands before the run, of any length, and the pattern begins so many characters before it. */
   letters?: number;
+  /** The pattern begins so many characters before the run, whatever they are. */
+  back?: number;
 }
 
 export const LONGEST_RUN = 20;

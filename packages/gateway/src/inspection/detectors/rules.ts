@@ -1,3 +1,4 @@
+import { HEALTH_RULES } from './health.ts';
 import { PAYMENT_RULES } from './payment.ts';
 import { PERSONAL_RULES } from './personal.ts';
 import type { ValueRule } from './rule.ts';
@@ -10,6 +11,7 @@ import { MODEL_SECRETS, SERVICE_SECRETS } from './secrets-services.ts';
 export const VALUE_RULES: readonly ValueRule[] = [
   ...PERSONAL_RULES,
   ...PAYMENT_RULES,
+  ...HEALTH_RULES,
   ...PLAIN_SECRETS,
   ...CLOUD_SECRETS,
   ...CODE_SECRETS,

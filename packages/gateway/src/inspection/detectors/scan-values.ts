@@ -1,7 +1,7 @@
 import type { Scan, TextFinding } from '../types.ts';
-import { CONTEXT_REACH, GLUE_REACH, LABELS, type ValueRule } from './rule.ts';
+import { type Before, CONTEXT_REACH, GLUE_REACH, LABELS, type ValueRule } from './rule.ts';
 import { VALUE_RULES } from './rules.ts';
-import { patternStart, triggerFinder } from './triggers.ts';
+import { patternStarts, triggerFinder } from './triggers.ts';
 import { withoutYielding } from './yielding.ts';
 
 /** Finds the values of the built-in rules: personal data, payment data, health identifiers, secrets. */
@@ -10,13 +10,19 @@ export const scanValues: Scan = valueScan(VALUE_RULES);
 /** A scan for the values of these rules. */
 export function valueScan(rules: readonly ValueRule[]): Scan {
   const findTriggers = triggerFinder(rules);
+  const startOf = patternStarts(rules);
   return (text) => {
     const found: Found[] = [];
     const covered = new Map<string, number>();
+    const tried = new Map<number, number>();
     findTriggers(text, (index, at) => {
+      const from = startOf(text, at, index);
+      // Several literals of a rule may stand in what begins at one place.
+      if (from < 0 || tried.get(index) === from) return;
+      tried.set(index, from);
       const rule = rules[index] as ValueRule;
-      const span = matchAt(text, at, rule);
-      // Several triggers, and several forms of a rule, may lead to the same match.
+      const span = matchFrom(text, from, rule);
+      // Several forms of a rule may lead to the same value.
       if (span === null || (covered.get(rule.id) ?? -1) >= span.end) return;
       covered.set(rule.id, span.end);
       found.push({ rule, ...span });
@@ -35,25 +41,35 @@ export interface Found extends Span {
   rule: ValueRule;
 }
 
-function matchAt(text: string, at: number, rule: ValueRule): Span | null {
-  const from = patternStart(text, at, rule.trigger);
-  if (from < 0) return null;
+function matchFrom(text: string, from: number, rule: ValueRule): Span | null {
   rule.pattern.lastIndex = from;
   const match = rule.pattern.exec(text);
-  if (match === null) return null;
+  if (match === null || !inContext(text, from, from + match[0].length, rule)) return null;
   const [start, last] = match.indices?.groups?.value ?? [from, from + match[0].length];
   const valid = rule.valid?.(text.slice(start, last)) ?? true;
   if (valid === false || valid === 0) return null;
   const end = valid === true ? last : start + valid;
-  if (!inContext(text, from, end, rule)) return null;
   return rule.glued ? widened(text, start, end) : { start, end };
 }
 
-function inContext(text: string, start: number, end: number, { context, before }: ValueRule): boolean {
-  if (before !== undefined && !before.words.test(text.slice(Math.max(0, start - before.reach), start))) return false;
+function inContext(text: string, start: number, end: number, { context, before, unless }: ValueRule): boolean {
+  if (before !== undefined && !isSaid(before, text, start)) return false;
+  if (unless !== undefined && isSaid(unless, text, start)) return false;
   if (context === undefined) return true;
   const around = text.slice(Math.max(0, start - CONTEXT_REACH), start);
   return context.test(around) || context.test(text.slice(end, end + CONTEXT_REACH));
+}
+
+function isSaid({ words, reach, sameLine }: Before, text: string, start: number): boolean {
+  const said = text.slice(Math.max(0, start - reach), start);
+  return words.test(sameLine ? said.slice(lineStart(said)) : said);
+}
+
+/** Where the last line of a text begins; a line that ends in a backslash goes on. */
+function lineStart(text: string): number {
+  let newline = text.lastIndexOf('\n');
+  while (newline > 0 && text[newline - 1] === '\\') newline = text.lastIndexOf('\n', newline - 1);
+  return newline + 1;
 }
 
 const GLUE = /[A-Za-z0-9_-]/;

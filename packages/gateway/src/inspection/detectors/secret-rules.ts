@@ -30,11 +30,15 @@ export function assigned(id: string, what: string, names: readonly string[], for
     id,
     kind: 'secret',
     what,
-    trigger: { anchors: [...new Set(names.map((one) => one.split(/[-._]/)[0] as string))] },
+    trigger: { anchors: [...new Set(names.map(firstWord))] },
     pattern: new RegExp(source, 'diy'),
     valid: function ofItsFormAndRandom(value) {
       return exact.test(value) && looksRandom(value);
     },
     before: { words: /(?:^|[^a-z])$/i, reach: 1 },
   };
+}
+
+function firstWord(name: string): string {
+  return name.split('_')[0] as string;
 }

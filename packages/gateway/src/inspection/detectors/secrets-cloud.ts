@@ -30,12 +30,7 @@ export const CLOUD_SECRETS: readonly ValueRule[] = [
     ),
     before: { words: /(?:)/, reach: 0 },
   },
-  assigned(
-    'aws-session-token',
-    'AWS session token',
-    ['aws_session_token', 'session_token'],
-    '[A-Za-z0-9/+]{100,1500}={0,2}',
-  ),
+  assigned('aws-session-token', 'AWS session token', ['session_token'], '[A-Za-z0-9/+]{100,1500}={0,2}'),
   {
     id: 'aws-amazon-bedrock-api-key-long-lived',
     kind: 'secret',
@@ -74,6 +69,7 @@ export const CLOUD_SECRETS: readonly ValueRule[] = [
     what: 'Key of an Azure storage account, by the mark in it',
     trigger: { anchors: ['+ast'], back: 76 },
     pattern: /[A-Za-z0-9+/]{76}\+ASt[A-Za-z0-9+/]{5}[AQgw]==/y,
+    valid: looksRandom,
   },
   {
     id: 'azure-shared-access-signature',
@@ -93,7 +89,9 @@ export const CLOUD_SECRETS: readonly ValueRule[] = [
     valid: looksRandom,
   },
   {
-    ...token('gcp-api-key', 'Google API key', 'aiza', /AIza[A-Za-z0-9_-]{35}/y),
+    // Such a key stands in public pages and apps, where it only names a project: it has to be called something.
+    ...token('gcp-api-key', 'Google API key beside a word for one', 'aizasy', /AIzaSy[A-Za-z0-9_-]{33}/y),
+    context: /key|token|secret|credential|auth|google|gcp|firebase|gemini|maps|places|youtube/i,
   },
   token('gcp-oauth-client-secret', 'Client secret of Google OAuth', 'gocspx-', /GOCSPX-[A-Za-z0-9_-]{28}/y),
   shortToken('gcp-oauth-access-token', 'Access token of Google OAuth', 'ya29.', /ya29\.[A-Za-z0-9_-]{20,1000}/y),
@@ -112,7 +110,7 @@ export const CLOUD_SECRETS: readonly ValueRule[] = [
     ['heroku'],
     '[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}',
   ),
-  shortToken('flyio-access-token', 'Access token of Fly.io', 'fo1_', /fo1_[\w-]{43}(?![\w-])/y),
+  shortToken('flyio-access-token', 'Access token of Fly.io', 'fo1_', /fo1_[\w-]{43,75}(?![\w-])/y),
   shortToken(
     'flyio-access-token',
     'Macaroon of Fly.io',
@@ -160,7 +158,7 @@ export const CLOUD_SECRETS: readonly ValueRule[] = [
   token('supabase-access-token', 'Access token of Supabase', 'sbp_', /sbp_[a-f0-9]{40}/y),
   token('supabase-secret-key', 'Secret key of Supabase', 'sb_secret_', /sb_secret_[\w-]{31}/y),
   token('netlify-access-token', 'Access token of Netlify', 'nfp_', /nfp_[A-Za-z0-9]{36}/y),
-  token('openshift-user-token', 'User token of OpenShift', 'sha256~', /sha256~[\w-]{43}(?![\w-])/y),
+  token('openshift-user-token', 'User token of OpenShift', 'sha256~', /sha256~[\w-]{43,75}(?![\w-])/y),
   token(
     'tailscale-key',
     'Key of Tailscale',
@@ -187,13 +185,12 @@ export const CLOUD_SECRETS: readonly ValueRule[] = [
   assigned('fastly-api-token', 'API token of Fastly', ['fastly'], '[A-Za-z0-9=_-]{32}'),
   assigned('cisco-meraki-api-key', 'API key of Cisco Meraki', ['meraki'], '[0-9a-f]{40}'),
   {
-    ...assigned(
-      'hashicorp-tf-password',
-      'Password in a Terraform file',
-      ['administrator_login_password', 'master_password'],
-      '[^"\'\\s${}<>]{8,64}',
-    ),
-    before: { words: /(?:^|[^a-z])$/i, reach: 1 },
+    id: 'hashicorp-tf-password',
+    kind: 'secret',
+    what: 'Password of a database in a Terraform file',
+    trigger: { anchors: ['administrator_login_password', 'master_password', 'admin_password'] },
+    pattern: /(?:administrator_login|master|admin)_password\s{0,16}=\s{0,8}"(?<value>[^"\s<>{}$]{8,64})"/diy,
+    valid: looksRandom,
   },
 ];
 

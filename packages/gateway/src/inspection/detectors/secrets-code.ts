@@ -106,8 +106,8 @@ export const CODE_SECRETS: readonly ValueRule[] = [
   token('sentry-user-token', 'User token of Sentry', 'sntryu_', /sntryu_[a-f0-9]{64}/y),
   assigned('sentry-access-token', 'Access token of Sentry (old)', ['sentry'], '[a-f0-9]{64}'),
   assigned('snyk-api-token', 'API token of Snyk', ['snyk'], UUID),
-  assigned('datadog-access-token', 'Application key of Datadog', ['datadog', 'dd_app_key'], HEX40),
-  assigned('datadog-api-key', 'API key of Datadog', ['datadog', 'dd_api_key'], '[a-f0-9]{32}'),
+  assigned('datadog-access-token', 'Application key of Datadog', ['datadog'], HEX40),
+  assigned('datadog-api-key', 'API key of Datadog', ['datadog'], '[a-f0-9]{32}'),
   assigned(
     'launchdarkly-access-token',
     'Access token of LaunchDarkly',

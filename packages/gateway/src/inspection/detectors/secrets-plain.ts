@@ -1,12 +1,28 @@
 import { isPlaceholder, looksRandom } from './placeholder.ts';
 import type { Before, ValueRule } from './rule.ts';
-import { token, WORD_START } from './secret-rules.ts';
+import { token } from './secret-rules.ts';
 
-/** `curl` in the same command: lines that a backslash joins are one. */
-const IN_CURL: Before = { words: /\bcurl\b(?:[^\n\\]|\\[\s\S])*$/, reach: 1024 };
+/** `curl` in the same command. */
+const IN_CURL: Before = { words: /\bcurl\b/, reach: 1024, sameLine: true };
 
 const CREDENTIAL_HEADERS =
   'authorization|x-api-key|api-key|apikey|x-auth-token|x-auth-key|private-token|x-vault-token|x-access-token|x-amz-security-token';
+
+const CREDENTIAL_NAMES = [
+  'password',
+  'passwd',
+  'pwd',
+  'passphrase',
+  'client',
+  'secret',
+  'api_key',
+  'apikey',
+  'api-key',
+  'auth_token',
+  'access_token',
+  'refresh_token',
+];
+const ASSIGNED = String.raw`(?:password|passwd|pwd|passphrase|client[_-]?secret|secret(?:[_-]?key)?|api[_-]?key|(?:auth|access|refresh)_token)["'\]]{0,2}\s{0,4}(?::=|=>|[=:])\s{0,4}`;
 
 /** Credentials whose form is a standard's, not a provider's. */
 export const PLAIN_SECRETS: readonly ValueRule[] = [
@@ -33,6 +49,7 @@ export const PLAIN_SECRETS: readonly ValueRule[] = [
     what: 'Private key of PuTTY',
     trigger: { anchors: ['private-lines:'] },
     pattern: /Private-Lines: \d{1,3}\s{1,4}[A-Za-z0-9+/=\s\\]{32,3700}/y,
+    valid: hasKeyBody,
   },
   {
     ...token('jwt', 'JSON web token', 'eyj', /eyJ[\w-]{8,400}\.eyJ[\w-]{8,2600}(?:\.[\w-]{0,700})?/y),
@@ -70,8 +87,7 @@ export const PLAIN_SECRETS: readonly ValueRule[] = [
     kind: 'secret',
     what: 'User and password on the command line of curl',
     trigger: { anchors: [' -u', '\t-u', ' --user', '\t--user', ' --proxy-user'] },
-    pattern:
-      /\s-(?:u|-user|-proxy-user)[ =]{0,4}(?<value>"[^"\n]{3,200}"(?::"[^"\n]{1,200}")?|'[^'\n]{3,200}'|[^\s"'\\]{3,200})/dy,
+    pattern: /\s-(?:u|-user|-proxy-user)[ =]{0,4}["']?(?<value>[^\s"'\\]{3,200}(?:":"[^"\n]{1,200})?)/dy,
     valid: isQuotedPair,
     before: IN_CURL,
   },
@@ -84,7 +100,7 @@ export const PLAIN_SECRETS: readonly ValueRule[] = [
       `(?:${CREDENTIAL_HEADERS}):\\s{0,6}(?:(?:basic|bearer|token|api-token|apikey|api-key|digest)\\s{1,6})?(?<value>[^\\s"'\\\\]{8,2000})`,
       'diy',
     ),
-    valid: looksRandom,
+    valid: isHeaderValue,
     before: IN_CURL,
   },
   {
@@ -101,33 +117,26 @@ export const PLAIN_SECRETS: readonly ValueRule[] = [
     id: 'assigned-credential',
     kind: 'secret',
     what: 'Password or key that is assigned to its name, if it is no placeholder',
-    trigger: {
-      anchors: [
-        'password',
-        'passwd',
-        'pwd',
-        'passphrase',
-        'client',
-        'secret',
-        'api_key',
-        'apikey',
-        'api-key',
-        'auth_token',
-        'access_token',
-        'refresh_token',
-      ],
-    },
-    pattern:
-      /(?:password|passwd|pwd|passphrase|client[_-]?secret|secret(?:[_-]?key)?|api[_-]?key|(?:auth|access|refresh)_token)["'\]]{0,2}\s{0,4}(?::=|=>|[=:])\s{0,4}(?<value>"[^"\s]{8,128}"|'[^'\s]{8,128}'|[^\s"'`,;<>(){}[\]&]{8,128})/diy,
-    valid: isStrongAssigned,
+    trigger: { anchors: CREDENTIAL_NAMES },
+    pattern: new RegExp(String.raw`${ASSIGNED}["'](?<value>[^"'\s]{8,128})["']`, 'diy'),
+    valid: isStrong,
+    yields: true,
+  },
+  {
+    id: 'assigned-credential',
+    kind: 'secret',
+    what: 'The same without quotes',
+    trigger: { anchors: CREDENTIAL_NAMES },
+    pattern: new RegExp(`${ASSIGNED}(?<value>[^\\s"'\`,;<>(){}[\\]&]{8,128})`, 'diy'),
+    valid: isStrongWithoutQuotes,
     yields: true,
   },
 ];
-void WORD_START;
-void isPlaceholder;
 
+/** More than the armour, and no words that stand for it. */
 function hasKeyBody(value: string): boolean {
-  return /[A-Za-z0-9+/]{24}/.test(value.replace(/-----(?:BEGIN|END)[^-]{0,60}-----/g, ' ').replace(/\\[nr]/g, '\n'));
+  const body = value.replace(/-----(?:BEGIN|END)[^-]{0,60}-----/g, ' ').replace(/\\[nr]/g, '\n');
+  return /[A-Za-z0-9+/]{24}/.test(body) && !isPlaceholder(body);
 }
 
 /** Its header is JSON that names an algorithm or a type. */
@@ -145,6 +154,7 @@ const MEANT_FOR_READERS =
 function isPair(pair: string): boolean {
   const [user, password] = [pair.slice(0, pair.indexOf(':')), pair.slice(pair.indexOf(':') + 1)];
   if (MEANT_FOR_READERS.test(pair) || MEANT_FOR_READERS.test(`:${password}`)) return false;
+  if (/^\d{1,5}$/.test(password)) return false;
   return password.length > 2 && !isTemplate(user) && !isTemplate(password) && !/^(.)\1*$/.test(password);
 }
 
@@ -155,14 +165,23 @@ function isTemplate(text: string): boolean {
   );
 }
 
+/** Not a call, a template or a list that stands for a value. */
+function isHeaderValue(value: string): boolean {
+  return !/[{}()[\]<>$*]/.test(value) && looksRandom(value);
+}
+
 function isQuotedPair(quoted: string): boolean {
-  const pair = quoted.replace(/"/g, '').replace(/^'|'$/g, '');
+  const pair = quoted.replace(/"/g, '');
   return pair.indexOf(':') > 0 && isPair(pair);
 }
 
-/** Long, of letters and digits, and not the name of something, a path or an address. */
-function isStrongAssigned(quoted: string): boolean {
-  const value = quoted.replace(/^["']|["']$/g, '');
+/** Of letters and digits, and not the name of something, a path or an address. */
+function isStrong(value: string): boolean {
   if (!/[A-Za-z]/.test(value) || !/\d/.test(value) || /^[a-z]+:\/\/|^[./~]|[./][a-z]{2,5}$/i.test(value)) return false;
   return !/^[A-Z]?[a-z]+(?:[A-Z._-]?[a-z]+)*\d{0,2}$/.test(value) && looksRandom(value);
+}
+
+/** Without quotes it may be a type's name as well. */
+function isStrongWithoutQuotes(value: string): boolean {
+  return /\d.*\d|[!@#%^*+/=~]/.test(value) && isStrong(value);
 }

@@ -3,17 +3,16 @@ import { runs, type ValueRule } from './rule.ts';
 import { assigned, shortToken, token } from './secret-rules.ts';
 
 const UUID = '[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}';
+const HEX = [...'0123456789abcdef'];
 const HEX32 = '[a-f0-9]{32}';
 
 /** Credentials of model providers. */
 export const MODEL_SECRETS: readonly ValueRule[] = [
   {
     ...token('anthropic-api-key', 'API key of Anthropic', 'sk-ant-api', /sk-ant-api\d\d-[\w-]{93}AA/y),
-    valid: isNoTemplate,
   },
   {
     ...token('anthropic-admin-api-key', 'Admin key of Anthropic', 'sk-ant-admin', /sk-ant-admin\d\d-[\w-]{93}AA/y),
-    valid: isNoTemplate,
   },
   token(
     'anthropic-oauth-token',
@@ -52,7 +51,7 @@ export const MODEL_SECRETS: readonly ValueRule[] = [
   token('langsmith-api-key', 'API key of LangSmith', 'lsv2_', /lsv2_(?:pt|sk)_[a-f0-9]{32}_[a-f0-9]{10}/y),
   token('nvidia-api-key', 'API key of NVIDIA', 'nvapi-', /nvapi-[\w-]{64}/y),
   token('pinecone-api-key', 'API key of Pinecone', 'pcsk_', /pcsk_[A-Za-z0-9]{5,6}_[A-Za-z0-9]{60,66}/y),
-  assigned('cohere-api-token', 'API key of Cohere', ['cohere', 'co_api_key'], '[A-Za-z0-9]{40}'),
+  assigned('cohere-api-token', 'API key of Cohere', ['cohere'], '[A-Za-z0-9]{40}'),
   assigned('mistral-api-key', 'API key of Mistral', ['mistral'], '[A-Za-z0-9]{32}'),
 ];
 
@@ -107,7 +106,7 @@ export const SERVICE_SECRETS: readonly ValueRule[] = [
     what: 'Webhook of Slack',
     trigger: { anchors: ['hooks.slack'] },
     pattern: /hooks\.slack(?:-gov)?\.com\/(?:services|workflows|triggers)\/[A-Za-z0-9+/]{36,80}/y,
-    valid: looksRandom,
+    valid: endsRandomly,
   },
   {
     id: 'microsoft-teams-webhook',
@@ -154,19 +153,21 @@ export const SERVICE_SECRETS: readonly ValueRule[] = [
     'square-access-token',
     'Access token of Square',
     ['eaaa', 'sq0atp-'],
-    /(?:EAAA[\w-]{60}(?![\w-])|sq0atp-[\w-]{22})/y,
+    /(?:EAAA[\w-]{60,92}(?![\w-])|sq0atp-[\w-]{22})/y,
   ),
   token('square-secret', 'Application secret of Square', 'sq0csp-', /sq0csp-[\w-]{43}/y),
   token('shopify-access-token', 'Access token of Shopify', 'shpat_', /shpat_[a-fA-F0-9]{32}/y),
   token('shopify-custom-access-token', 'Custom app token of Shopify', 'shpca_', /shpca_[a-fA-F0-9]{32}/y),
   token('shopify-private-app-access-token', 'Private app token of Shopify', 'shppa_', /shppa_[a-fA-F0-9]{32}/y),
   token('shopify-shared-secret', 'Shared secret of Shopify', 'shpss_', /shpss_[a-fA-F0-9]{32}/y),
-  token(
-    'paypal-braintree-access-token',
-    'Access token of Braintree',
-    'access_token$',
-    /access_token\$(?:production|sandbox)\$[0-9a-z]{16}\$[0-9a-f]{32}/y,
-  ),
+  {
+    id: 'paypal-braintree-access-token',
+    kind: 'secret',
+    what: 'Access token of Braintree',
+    trigger: { anchors: ['access_token$'] },
+    pattern: /access_token\$(?:production|sandbox)\$[0-9a-z]{16}\$[0-9a-f]{32}/y,
+    valid: endsRandomly,
+  },
   token(
     'plaid-api-token',
     'Access token of Plaid',
@@ -178,7 +179,12 @@ export const SERVICE_SECRETS: readonly ValueRule[] = [
   shortToken('easypost-api-token', 'API key of EasyPost', 'ezak', /EZAK[A-Za-z0-9]{54}(?![A-Za-z0-9+/])/y),
   shortToken('easypost-test-api-token', 'Test API key of EasyPost', 'eztk', /EZTK[A-Za-z0-9]{54}(?![A-Za-z0-9+/])/y),
   token('duffel-api-token', 'API token of Duffel', 'duffel_', /duffel_(?:test|live)_[\w=-]{43}/iy),
-  shortToken('twilio-api-key', 'API key of Twilio', 'sk', /SK[0-9a-f]{32}(?![A-Za-z0-9])/y),
+  shortToken(
+    'twilio-api-key',
+    'API key of Twilio',
+    HEX.map((digit) => `sk${digit}`),
+    /SK[0-9a-f]{32}(?![A-Za-z0-9])/y,
+  ),
   assigned('twilio-auth-token', 'Auth token of Twilio', ['twilio'], HEX32),
   token('sendgrid-api-token', 'API key of SendGrid', 'sg.', /SG\.[\w-]{22}\.[\w-]{43}/y),
   token('sendinblue-api-token', 'API key of Brevo', 'xkeysib-', /xkeysib-[a-f0-9]{64}-[A-Za-z0-9]{16}/y),
@@ -212,6 +218,32 @@ export const SERVICE_SECRETS: readonly ValueRule[] = [
   token('yandex-api-key', 'API key of Yandex Cloud', 'aqvn', /AQVN[\w-]{35,38}/y),
   token('facebook-page-access-token', 'Access token of a Facebook page', 'eaa', /EAA[MC][A-Za-z0-9]{100,400}/y),
   {
+    id: 'freemius-secret-key',
+    kind: 'secret',
+    what: 'Secret key of Freemius',
+    trigger: { anchors: ['secret_key'] },
+    pattern: /secret_key["']?\s{0,8}(?:=>|[=:])\s{0,8}["'](?<value>sk_[^"'\s]{29})["']/dy,
+    valid: looksRandom,
+  },
+  {
+    ...shortToken('maxmind-license-key', 'Licence key of MaxMind', [], /[A-Za-z0-9]{6}_[A-Za-z0-9]{29}_mmk/y),
+    trigger: { anchors: ['_mmk'], back: 36 },
+  },
+  token(
+    'settlemint-personal-access-token',
+    'Personal access token of SettleMint',
+    'sm_pat_',
+    /sm_pat_[A-Za-z0-9]{16}/y,
+  ),
+  token('settlemint-application-access-token', 'Application token of SettleMint', 'sm_aat_', /sm_aat_[A-Za-z0-9]{16}/y),
+  token('settlemint-service-access-token', 'Service token of SettleMint', 'sm_sat_', /sm_sat_[A-Za-z0-9]{16}/y),
+  shortToken(
+    'harness-api-key',
+    'Access token of Harness',
+    ['pat.', 'sat.'],
+    /[ps]at\.[\w-]{22}\.[A-Za-z0-9]{24}\.[A-Za-z0-9]{20}/y,
+  ),
+  {
     id: 'facebook-access-token',
     kind: 'secret',
     what: 'App access token of Facebook',
@@ -219,7 +251,7 @@ export const SERVICE_SECRETS: readonly ValueRule[] = [
     pattern: /\d{15,16}(?:\||%7C)[\w-]{27,40}(?![\w-])/iy,
     valid: looksRandom,
   },
-  assigned('facebook-secret', 'App secret of Facebook', ['facebook', 'fb_app', 'meta_app'], HEX32),
+  assigned('facebook-secret', 'App secret of Facebook', ['facebook'], HEX32),
   token('intra42-client-secret', 'Client secret of 42', 's-s4t2', /s-s4t2(?:ud|af)-[a-f0-9]{64}/y),
   token(
     'age-secret-key',
@@ -231,10 +263,28 @@ export const SERVICE_SECRETS: readonly ValueRule[] = [
   token('dropbox-short-lived-api-token', 'Access token of Dropbox', 'sl.', /sl\.(?:u\.)?[\w=-]{130,1500}/y),
   assigned('twitch-api-token', 'Client secret of Twitch', ['twitch'], '[a-z0-9]{30}'),
   assigned('twitter-api-secret', 'API secret of X', ['twitter'], '[A-Za-z0-9]{50}'),
-  token('twitter-bearer-token', 'Bearer token of X', 'aaaaaaaaaaaaaaaaaaaaa', /A{21,22}[A-Za-z0-9%]{80,120}/y),
+  {
+    ...token(
+      'twitter-bearer-token',
+      'Bearer token of X, beside a word for it',
+      'aaaaaaaaaaaaaaaaaaaaa',
+      /(?<!A)A{21,22}[A-Za-z0-9%]{80,120}/y,
+    ),
+    context: /twitter|tweet|bearer|x\.com/i,
+  },
   assigned('linkedin-client-secret', 'Client secret of LinkedIn', ['linkedin'], '[A-Za-z0-9]{16}'),
-  assigned('sumologic-access-id', 'Access id of Sumo Logic', ['sumologic', 'sumo_'], 'su[A-Za-z0-9]{12}'),
-  assigned('sumologic-access-token', 'Access key of Sumo Logic', ['sumologic', 'sumo_'], '[A-Za-z0-9]{64}'),
+  assigned(
+    'sumologic-access-id',
+    'Access id of Sumo Logic',
+    ['sumologic', 'sumo_logic', 'sumo_access'],
+    'su[A-Za-z0-9]{12}',
+  ),
+  assigned(
+    'sumologic-access-token',
+    'Access key of Sumo Logic',
+    ['sumologic', 'sumo_logic', 'sumo_access'],
+    '[A-Za-z0-9]{64}',
+  ),
   assigned('hubspot-api-key', 'API key of HubSpot', ['hubspot'], UUID),
   shortToken(
     'hubspot-private-app-token',
@@ -245,19 +295,21 @@ export const SERVICE_SECRETS: readonly ValueRule[] = [
   assigned('zendesk-secret-key', 'Secret of Zendesk', ['zendesk'], '[a-zA-Z0-9]{40}'),
   assigned('algolia-api-key', 'API key of Algolia', ['algolia'], HEX32),
   assigned('asana-client-secret', 'Client secret of Asana', ['asana'], '[a-z0-9]{32}'),
-  token(
-    'asana-personal-access-token',
-    'Personal access token of Asana',
-    '/12',
-    /[12]\/12\d{14,16}(?:\/\d{16})?:[a-f0-9]{32}/y,
-  ),
+  {
+    id: 'asana-personal-access-token',
+    kind: 'secret',
+    what: 'Personal access token of Asana',
+    trigger: { anchors: ['/12'], back: 1 },
+    pattern: /[12]\/12\d{14,16}(?:\/\d{16})?:[a-f0-9]{32}/y,
+    valid: endsRandomly,
+  },
   assigned('intercom-api-key', 'Access token of Intercom', ['intercom'], '[A-Za-z0-9=_-]{60}'),
   assigned('coinbase-access-token', 'API secret of Coinbase', ['coinbase'], '[A-Za-z0-9_-]{64}'),
 ];
 
-/** Of keys whose form is too long to stand anywhere by chance: not all the same. */
-function isNoTemplate(value: string): boolean {
-  return !/([x*.])\1{9}/i.test(value);
+/** Judged by its last part; what comes before is not drawn at random. */
+function endsRandomly(value: string): boolean {
+  return looksRandom(value.slice(value.search(/[^/$:]*$/)));
 }
 
 function hasDigitsAndIsRandom(value: string): boolean {

@@ -1,4 +1,4 @@
-import { LONGEST_RUN, type Trigger, type ValueRule } from './rule.ts';
+import { type Lead, LONGEST_RUN, type ValueRule } from './rule.ts';
 
 /** Says which rules are to be tried where. */
 export type Visit = (rule: number, at: number) => void;
@@ -34,6 +34,8 @@ export function triggerFinder(rules: readonly ValueRule[]): (text: string, visit
 interface Anchor {
   literal: string;
   rule: number;
+  /** How far in the literal the characters stand that it is looked up by. */
+  offset: number;
 }
 
 const CODE_BITS = 6;
@@ -41,10 +43,10 @@ const WINDOW = (1 << (3 * CODE_BITS)) - 1;
 const LAST_LETTER = 26;
 const LAST_DIGIT = LAST_LETTER + 10;
 const SINGLES = '@+';
-const FOLDED = `abcdefghijklmnopqrstuvwxyz0123456789-_:/.~="'#,; <%&()[]${SINGLES}`;
+const FOLDED = `abcdefghijklmnopqrstuvwxyz0123456789-_:/.~="'#,; \t<%&()[]$|${SINGLES}`;
 const FIRST_SINGLE = FOLDED.length - SINGLES.length + 1;
 
-/** A small number for each ASCII character that a literal may begin with, the same for both cases; 0: any other. */
+/** A small number for each ASCII character that a literal may have, the same for both cases; 0: any other. */
 const CODES = Uint8Array.from(
   { length: 128 },
   (_, unit) => FOLDED.indexOf(String.fromCharCode(unit).toLowerCase()) + 1,
@@ -53,20 +55,39 @@ const CODES = Uint8Array.from(
 function anchorBuckets(rules: readonly ValueRule[], table: Uint16Array, singles: Map<number, Anchor[]>): Anchor[][] {
   const buckets: Anchor[][] = [[]];
   for (const single of SINGLES) singles.set(single.charCodeAt(0), []);
-  for (const [index, { trigger }] of rules.entries()) {
+  for (const [rule, { trigger }] of rules.entries()) {
     for (const literal of 'anchors' in trigger ? trigger.anchors : []) {
       const single = singles.get(literal.charCodeAt(0));
-      if (single !== undefined) single.push({ literal, rule: index });
-      else bucketOf(literal, table, buckets).push({ literal, rule: index });
+      const offset = single === undefined ? rarestIn(literal) : 0;
+      (single ?? bucketOf(literal, offset, table, buckets)).push({ literal, rule, offset });
     }
   }
   return buckets;
 }
 
-function bucketOf(literal: string, table: Uint16Array, buckets: Anchor[][]): Anchor[] {
-  const key = [0, 1, 2].reduce((window, at) => (window << CODE_BITS) | (CODES[literal.charCodeAt(at)] as number), 0);
+function bucketOf(literal: string, offset: number, table: Uint16Array, buckets: Anchor[][]): Anchor[] {
+  const codes = [0, 1, 2].map((index) => CODES[literal.charCodeAt(offset + index)] ?? 0);
+  if (codes.includes(0)) throw new RangeError(`a literal of a rule cannot be looked for: ${literal}`);
+  const key = codes.reduce((window, code) => (window << CODE_BITS) | code, 0);
   if (table[key] === 0) table[key] = buckets.push([]) - 1;
   return buckets[table[key] as number] as Anchor[];
+}
+
+/** Letters of English from the most frequent; what is no letter is rarer than any. */
+const FREQUENT = ' etaoinshrdlcumwfgypbvkjxqz';
+
+/** Where the three characters of a literal begin that prose has the least. */
+function rarestIn(literal: string): number {
+  const rarities = [...literal].map(
+    (char) => (FREQUENT.includes(char) ? FREQUENT.indexOf(char) : FREQUENT.length) ** 2,
+  );
+  let rarest = 0;
+  let most = -1;
+  for (let offset = 0; offset + 3 <= literal.length; offset++) {
+    const sum = (rarities[offset] ?? 0) + (rarities[offset + 1] ?? 0) + (rarities[offset + 2] ?? 0);
+    if (sum > most) [rarest, most] = [offset, sum];
+  }
+  return rarest;
 }
 
 /** Rules by the length of a run of digits: those that begin with it, and those that begin with letters before it. */
@@ -85,10 +106,22 @@ function digitRules(rules: readonly ValueRule[]): RunRules {
   return byRun;
 }
 
+/** Runs this long may be a value by themselves; a shorter one is a part of it at most. */
+const WHOLE_RUN = 6;
+
 function visitRun(text: string, at: number, run: number, { plain, lettered }: RunRules, visit: Visit): void {
   const length = Math.min(run, LONGEST_RUN);
-  for (const rule of plain[length] as number[]) visit(rule, at);
+  if (run >= WHOLE_RUN || goesOn(text, at + run)) for (const rule of plain[length] as number[]) visit(rule, at);
   if (at > 0 && isLetter(text.charCodeAt(at - 1))) for (const rule of lettered[length] as number[]) visit(rule, at);
+}
+
+const GROUP_SIGNS = ' .-()/';
+
+/** Whether digits in groups may go on at `at`. */
+function goesOn(text: string, at: number): boolean {
+  if (!GROUP_SIGNS.includes(text.charAt(at)) || at + 1 >= text.length) return false;
+  const next = text.charCodeAt(at + 1);
+  return (next >= 48 && next <= 57) || GROUP_SIGNS.includes(text.charAt(at + 1));
 }
 
 function isLetter(unit: number): boolean {
@@ -96,7 +129,9 @@ function isLetter(unit: number): boolean {
 }
 
 function visitAnchors(text: string, at: number, anchors: readonly Anchor[], visit: Visit): void {
-  for (const { literal, rule } of anchors) if (standsAt(text, at, literal)) visit(rule, at);
+  for (const { literal, rule, offset } of anchors) {
+    if (standsAt(text, at - offset, literal)) visit(rule, at - offset);
+  }
 }
 
 function standsAt(text: string, at: number, literal: string): boolean {
@@ -108,12 +143,24 @@ function standsAt(text: string, at: number, literal: string): boolean {
   return true;
 }
 
-/** Where the pattern of a rule begins whose trigger stands at `at`; negative: before the text. */
-export function patternStart(text: string, at: number, trigger: Trigger): number {
-  if ('digits' in trigger) return at - (trigger.letters ?? 0);
-  if (trigger.lead === undefined) return at - (trigger.back ?? 0);
-  const { chars, most } = trigger.lead;
-  let start = at;
-  while (start > 0 && at - start < most && chars.test(text.charAt(start - 1))) start--;
-  return start;
+/** Says where the pattern of a rule begins whose trigger stands at `at`; negative: before the text. */
+export function patternStarts(rules: readonly ValueRule[]): (text: string, at: number, rule: number) => number {
+  const backs = rules.map(
+    ({ trigger }) => ('digits' in trigger ? (trigger.letters ?? trigger.back) : trigger.back) ?? 0,
+  );
+  const leads = rules.map(({ trigger }) => ('anchors' in trigger && trigger.lead ? leading(trigger.lead) : null));
+  return (text, at, rule) => leads[rule]?.(text, at) ?? at - (backs[rule] as number);
+}
+
+/** Walks back over what may stand before a literal. */
+function leading({ chars, most }: Lead): (text: string, at: number) => number {
+  const ascii = Array.from({ length: 128 }, (_, unit) => chars.test(String.fromCharCode(unit)));
+  return (text, at) => {
+    let start = at;
+    for (; start > 0 && at - start < most; start--) {
+      const unit = text.charCodeAt(start - 1);
+      if (!(unit < 128 ? ascii[unit] : chars.test(text.charAt(start - 1)))) break;
+    }
+    return start;
+  };
 }

@@ -2,11 +2,14 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import fc from 'fast-check';
 import { folderOf } from '../../../../../tests/support/policy.ts';
+import { GatewayError } from '../../errors.ts';
 import { sensitivityRanks } from '../../policy/sensitivity.ts';
 import { MATCH_SPAN, type TextFinding } from '../types.ts';
-import { BUILT_IN_SETTINGS, loadRules } from './load.ts';
-import { MAX_MATCH } from './pattern.ts';
+import { BUILT_IN_SETTINGS, loadRules, rulesFrom } from './load.ts';
+import { compilePattern, MAX_MATCH } from './pattern.ts';
+import { parseRules } from './read-file.ts';
 
 const CATALOG = {
   tools: [{ name: 'read_ticket' }, { name: 'send_mail' }],
@@ -106,6 +109,12 @@ test('a rule has tests for and against it, and one whose tests fail refuses to l
   await refused(t, [...RULE.slice(0, 4), '    tests: { match: [NJ-1234], pass: [] }'], /pass: needs at least one text/);
 });
 
+test('a rule without a word of context, or whose own tests cannot be carried out, is refused', async (t) => {
+  await refused(t, [...RULE, '    context: { words: [] }'], /context\.words: needs at least one word/);
+  await refused(t, patterned('a{100}', 'a'.repeat(3000)), /match\[0\]: matches of .* overlap too much/);
+  await refused(t, [...RULE.slice(0, 4), '    tests: { match: [], pass: [x] }'], /match: needs at least one text/);
+});
+
 test('a pattern that nothing bounds, that is too long or that matches nothing is refused [ATK-21]', async (t) => {
   const cases: [string, RegExp][] = [
     ['(a+)+$', /text of any length; give its repetitions an upper bound/],
@@ -114,6 +123,7 @@ test('a pattern that nothing bounds, that is too long or that matches nothing is
     ['a?', /matches the empty text/],
     ['\\b', /matches the empty text/],
     ['.{600}', /may match 1200 units of text, and 1024 are the most/],
+    ['[^\\x00-\\x{10FFFF}]', /matches nothing/],
     ['(?=a)b', /is no pattern in RE2 syntax/],
     ['(', /is no pattern in RE2 syntax: .*missing closing \)/],
     ['(?:[a-z]{1,30}[0-9]{1,30}){1,33}', /is too large/],
@@ -173,6 +183,9 @@ test('a finding counts with the label that the file gives to its kind', async (t
   assert.equal(rules.judged({ ...found, kind: 'personal', label: 'pii' })?.label, 'nightjar');
   assert.equal(rules.judged({ ...found, kind: 'personal', label: 'trade_secret' })?.label, 'trade_secret');
   assert.equal(rules.judged({ ...found, kind: 'payment', label: 'pii' })?.label, 'pii');
+  const own = await load(t, 'labels: { personal: nightjar }', ...RULE, '    label: pii');
+  const [mine] = own.scans[0]?.('NJ-1234') ?? [];
+  assert.equal(mine && own.judged(mine)?.label, 'pii', 'a rule keeps the label that it was given');
 });
 
 test('whatever decides changes the hash, and comments and order of names do not', async (t) => {
@@ -197,4 +210,67 @@ test('what cannot be read is refused by name: no file, no text, no mapping', asy
   await refusedFile('none.yaml', /none\.yaml: the file does not exist/);
   await refusedFile('bytes.yaml', /not valid UTF-8/);
   await refusedFile('list.yaml', /list\.yaml:1:1: expected inspection rules/);
+});
+
+const KEYS = [
+  'inspection',
+  'version',
+  'rules',
+  'id',
+  'kind',
+  'pattern',
+  'tests',
+  'match',
+  'pass',
+  'tools',
+  'echo',
+  'off',
+];
+const scalar = fc.oneof(fc.constantFrom('1', 'secret', 'a{1,3}', '(', 'x', 'off', '2s', 'null'), fc.string());
+const written = fc.letrec<{ value: unknown }>((tie) => ({
+  value: fc.oneof(
+    { maxDepth: 5 },
+    scalar,
+    fc.array(tie('value'), { maxLength: 3 }),
+    fc.dictionary(fc.oneof(fc.constantFrom(...KEYS, 'defaults', 'outcomes', 'labels'), fc.string()), tie('value')),
+  ),
+})).value;
+
+test('whatever the file holds, it is a rule set or refused with INSPECTION_INVALID', () => {
+  const text = fc.oneof(
+    fc.string(),
+    written.map((value) => JSON.stringify(value)),
+    written.map((value) => JSON.stringify({ inspection: 1, version: 'x', rules: [value], tools: { echo: value } })),
+  );
+  fc.assert(
+    fc.property(text, (given) => {
+      try {
+        rulesFrom(parseRules('f', given), AROUND);
+      } catch (error) {
+        assert.ok(error instanceof GatewayError && error.code === 'INSPECTION_INVALID', String(error));
+      }
+    }),
+    { numRuns: 500 },
+  );
+});
+
+const atom = fc.constantFrom('a', 'b', '.', '[ab]', '\\b', '^', '$', '(?:a|bb)', '\u{1f642}', '(?i:A)', '\\d', 'a?');
+const quantified = fc.tuple(atom, fc.constantFrom('', '{1,3}', '{2}', '?', '*', '+'));
+const pattern = fc.array(quantified, { minLength: 1, maxLength: 5 }).map((parts) => parts.flat().join(''));
+const subject = fc.array(fc.constantFrom('a', 'b', 'A', ' ', '1', '\u{1f642}', '\n'), { maxLength: 60 });
+
+test('no match is longer or shorter than what was computed of its pattern, and none contains another [ATK-21]', () => {
+  fc.assert(
+    fc.property(pattern, subject, (written, characters) => {
+      const spans = compilePattern(written, false);
+      if (typeof spans === 'string') return;
+      let before = { start: -1, end: 0 };
+      for (const span of spans(characters.join(''))) {
+        assert.ok(span.end > span.start && span.end - span.start <= MAX_MATCH);
+        assert.ok(span.start > before.start && span.end > before.end);
+        before = span;
+      }
+    }),
+    { numRuns: 2000 },
+  );
 });

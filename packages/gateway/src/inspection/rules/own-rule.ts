@@ -1,3 +1,4 @@
+import { GatewayError } from '../../errors.ts';
 import type { FindingKind, Scan, TextFinding } from '../types.ts';
 import type { WrittenRule } from './file-schema.ts';
 import { compilePattern, type Span } from './pattern.ts';
@@ -25,6 +26,10 @@ export function ownRule(given: WrittenRule, path: string, kindLabel: string | nu
     return null;
   }
   const { id, kind, context } = given;
+  if (context?.words.length === 0) {
+    report(`${path}.context.words`, 'needs at least one word');
+    return null;
+  }
   const label = given.label ?? kindLabel;
   const near = context === null ? null : nearby(context.words, context.within);
   const scan: Scan = (text) =>
@@ -37,20 +42,33 @@ export function ownRule(given: WrittenRule, path: string, kindLabel: string | nu
     : null;
 }
 
+/** Which texts a rule must find something in. */
+const FINDS = { match: true, pass: false };
+
 function testsPass({ tests }: WrittenRule, path: string, scan: Scan, report: Report): boolean {
-  const wrong = (which: 'match' | 'pass', problem: string, finds: boolean): boolean[] => {
-    if (tests[which].length === 0) report(`${path}.tests.${which}`, 'needs at least one text');
-    return tests[which].map((text, index) => {
-      const right = scan(text).length > 0 === finds;
-      if (!right) report(`${path}.tests.${which}[${index}]`, problem);
-      return !right;
-    });
+  let passed = true;
+  const fail = (at: string, problem: string): void => {
+    report(`${path}.tests.${at}`, problem);
+    passed = false;
   };
-  const failed = [
-    ...wrong('match', 'the rule finds nothing in this text, and should', true),
-    ...wrong('pass', 'the rule finds something in this text, and should not', false),
-  ];
-  return tests.match.length > 0 && tests.pass.length > 0 && !failed.includes(true);
+  for (const which of ['match', 'pass'] as const) {
+    if (tests[which].length === 0) fail(which, 'needs at least one text');
+    for (const [index, text] of tests[which].entries()) {
+      const problem = problemWith(scan, text, FINDS[which]);
+      if (problem !== null) fail(`${which}[${index}]`, problem);
+    }
+  }
+  return passed;
+}
+
+function problemWith(scan: Scan, text: string, finds: boolean): string | null {
+  try {
+    if (scan(text).length > 0 === finds) return null;
+    return `the rule finds ${finds ? 'nothing' : 'something'} in this text, and should${finds ? '' : ' not'}`;
+  } catch (error) {
+    if (error instanceof GatewayError) return error.detail;
+    throw error;
+  }
 }
 
 /** What means something in a native pattern. */

@@ -7,8 +7,9 @@ import { matchLength } from './match-length.ts';
 export const MAX_MATCH = MATCH_SPAN / 4;
 /** Instructions of a compiled pattern: what a unit of text may cost. */
 const MAX_PROGRAM = 1024;
-/** How often the length of a text all its matches together may be, where they overlap. */
+/** How often the length of a text all its matches together may be, where they overlap; less often for a pattern larger than this. */
 const MAX_OVERLAP = 16;
+const SMALL_PROGRAM = 64;
 
 export interface Span {
   start: number;
@@ -50,14 +51,17 @@ function compiledPattern(pattern: string, ignoreCase: boolean): RE2JS | string {
  * search began. @throws GatewayError INSPECTION_FAILED where matches overlap so much that this is not linear any more
  */
 function spansOf(pattern: RE2JS, text: string): Span[] {
+  // An automaton says in one quick pass that there is nothing, which is what most texts come to.
+  if (!pattern.test(text)) return [];
   const found: Span[] = [];
   const matcher = pattern.matcher(text);
-  let left = MAX_OVERLAP * text.length;
+  const cost = Math.max(1, pattern.programSize() / SMALL_PROGRAM);
+  let left = MAX_OVERLAP * Math.max(text.length, MAX_MATCH);
   let from = 0;
   let covered = 0;
   while (from <= text.length && matcher.find(from)) {
     const [start, end] = [matcher.start(), matcher.end()];
-    left -= end - start;
+    left -= (end - start) * cost;
     if (left < 0) throw new GatewayError('INSPECTION_FAILED', 'matches of an operator’s rule overlap too much');
     if (end > covered) found.push({ start, end });
     covered = Math.max(covered, end);

@@ -52,3 +52,12 @@ export function withWritten(base: InspectionSettings, written: WrittenSettings):
     budgetMs: written.budget ?? base.budgetMs,
   };
 }
+
+/** What an operator released is passed: findings that an answer is held for are only flagged in it. All else is as ever. */
+export function passing(settings: InspectionSettings): InspectionSettings {
+  const outcomes = Object.entries(settings.outcomes).map(([kind, outcome]): [string, Outcome] => [
+    kind,
+    outcome === 'quarantine' ? 'flag' : outcome,
+  ]);
+  return { ...settings, outcomes: Object.fromEntries(outcomes) as InspectionSettings['outcomes'] };
+}
