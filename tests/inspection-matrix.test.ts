@@ -73,6 +73,9 @@ const BESIDES: Record<string, (moment: Moment, mark: string) => Promise<unknown>
     }),
 };
 
+/** What may not be passed on of these ends the call. */
+const NOTICES = ['progress message', 'log notification'];
+
 const serving = (peer: PeerServer): void => {
   peer.on('tools/call', async (moment) => {
     const { place, mark } = moment.params.arguments as { place: string; mark: string };
@@ -153,6 +156,10 @@ function check(kind: Kind, outcome: Outcome, place: string, { reply, bytes }: Se
   assert.equal(bytes.includes(`${kind}-MARK`), passes, title);
   if (outcome === 'redact') assert.match(bytes, new RegExp(`redacted: ${kind}-mark`), title);
   else assert.equal(bytes.includes('redacted:'), false, `${title}: all of it is withheld, or nothing`);
+  if (NOTICES.includes(place) && outcome === 'deny') {
+    assert.deepEqual([codeOf(reply), reply.error?.data?.mid_stream], [REFUSED[kind], true], title);
+    return;
+  }
   const isBeside = Object.hasOwn(BESIDES, place);
   if (passes || outcome === 'redact' || isBeside) {
     if (!place.startsWith('error')) assert.ok(reply.result, `${title}: ${JSON.stringify(reply)}`);

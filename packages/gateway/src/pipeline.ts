@@ -54,6 +54,7 @@ async function walk(
     const released = arrived.kind === 'new' ? await releasedAnswer(deps, record, plan, request) : null;
     const answer = released ?? (await forward(deps, record, plan, request, side, returningOf(arrived)));
     const inspected = await inspect(deps, record, plan, request, answer);
+    await record.heldBack?.();
     await takeReceipt(deps, record, plan, inspected);
     return await release(deps, record, plan, request, inspected);
   } catch (thrown) {

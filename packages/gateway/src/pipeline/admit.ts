@@ -56,6 +56,8 @@ export async function admit(
     redactions: [],
     redacted: null,
     notices: { relayed: 0, withheld: 0 },
+    heldBack: null,
+    endedMidStream: false,
     withheldLinks: 0,
     inspected: new InspectedCall(enforces(deps.config.mode)),
     receipt: null,

@@ -44,7 +44,15 @@ export async function forward(
   const notices = new Notices(deps, record, side, show);
   await recordException(deps, record, plan);
   try {
-    return await exchange(deps, record, plan, request, side, { returning, asks, notices, intent });
+    const answer = await exchange(deps, record, plan, request, side, { returning, asks, notices, intent });
+    record.heldBack = () => notices.end();
+    return answer;
+  } catch (thrown) {
+    // What was said ended the call, whatever the server then did.
+    if (notices.refusal !== null) throw notices.refusal;
+    // What was said of a failure may explain it.
+    if (settingsOf(record).stream === 'windowed') await notices.end();
+    throw thrown;
   } finally {
     // A server may answer a call without waiting for what it asked, and one of several questions may come to nothing.
     await asks.end();
@@ -157,7 +165,7 @@ function upstreamRequest(
     // Where nothing is withheld, all of it is read.
     maxBytes: enforces(deps.config.mode) ? settingsOf(record).maxBytes : null,
     trace: request.trace,
-    signal: side.signal,
+    signal: AbortSignal.any([side.signal, live.notices.signal]),
     abilities: side.abilities,
     wantsProgress: side.wantsProgress,
     logLevel: side.logLevel,

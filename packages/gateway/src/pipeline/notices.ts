@@ -1,136 +1,182 @@
-import { type JsonObject, type JsonValue, member, stringifyJson } from '@cmcp/evidence';
+import { stringifyJson } from '@cmcp/evidence';
 import { GatewayError } from '../errors.ts';
-import type { Judged } from '../inspection/judge.ts';
+import { type Judged, judge } from '../inspection/judge.ts';
+import { NoticeWindow, type Seen, type Taken } from '../inspection/stream/notice-window.ts';
+import { saidOf, saying } from '../inspection/stream/said.ts';
+import { inTurns } from '../inspection/turns.ts';
 import type { Finding } from '../inspection/types.ts';
 import type { Notice } from '../mcp/types.ts';
 import { allows } from '../policy/effect.ts';
+import { enforces, speaks } from '../policy/mode.ts';
 import { decisionInput } from './decide.ts';
 import { decided } from './decided.ts';
 import type { PathDeps } from './deps.ts';
 import { learn } from './flow.ts';
 import { responseView } from './inspect.ts';
-import { lookAt, refusalOf, takeOut } from './look.ts';
+import { labelsOf, raisedBy, refusalOf, settingsOf, takeOut } from './look.ts';
 import type { CallRecord } from './record.ts';
 import type { Side } from './side.ts';
 
 /** Notices of one call that are passed on; the rest is counted. */
 const MAX_RELAYED = 10_000;
+/** Characters of notices that wait to be looked at; what comes then is dropped. */
+const MAX_WAITING = 4 * 1024 * 1024;
 
 /**
  * What a server says of a call before its answer. It may hold what the answer will hold, so it is looked through and decided on like
- * one, and counts as seen before it is shown; what is withheld is dropped, and the call's entry says how much.
+ * one, and counts as seen before it is shown; what policy withholds is dropped, and the call's entry says how much. What may not be
+ * passed on at all ends the call.
  */
 export class Notices {
   readonly #deps: PathDeps;
   readonly #record: CallRecord;
   readonly #side: Side;
   readonly #show: () => Promise<void>;
-  #taken = 0;
+  readonly #window: NoticeWindow;
+  /** The rank that the call is on record for before anything is shown. */
+  readonly #rank: number;
+  readonly #over = new AbortController();
   /** In the order in which they came; resolves when the last is dealt with. */
   #line: Promise<void> = Promise.resolve();
+  #waiting = 0;
+  #refusal: GatewayError | null = null;
 
   constructor(deps: PathDeps, record: CallRecord, side: Side, show: () => Promise<void>) {
     this.#deps = deps;
     this.#record = record;
     this.#side = side;
     this.#show = show;
+    this.#rank = (record.effective ?? record.before).rank;
+    const settings = settingsOf(record);
+    const how = deps.inspection.how(record.session.authority.inspection, settings);
+    this.#window = new NoticeWindow(how, record.inspected.applied ? settings.stream : 'open');
+  }
+
+  /** Why what was said ends the call; null: it does not. */
+  get refusal(): GatewayError | null {
+    return this.#refusal;
+  }
+
+  /** Aborts when what was said ends the call. */
+  get signal(): AbortSignal {
+    return this.#over.signal;
   }
 
   take(notice: Notice): void {
-    this.#taken += 1;
-    if (this.#taken > MAX_RELAYED) {
-      this.#record.notices.withheld += 1;
-      return;
-    }
-    this.#line = this.#line.then(() => this.#pass(notice));
-    // Whoever waits for the line learns of a failure; nobody may be waiting yet.
-    this.#line.catch(() => {});
+    const { notices } = this.#record;
+    const isOver = notices.relayed + notices.withheld >= MAX_RELAYED;
+    // Until it is passed on.
+    notices.withheld += 1;
+    const size = textOf(notice).length;
+    if (isOver || this.#waiting + size > MAX_WAITING) return;
+    this.#waiting += size;
+    this.#next(async () => {
+      this.#waiting -= size;
+      for (const seen of await this.#looked(notice)) await this.#pass(seen);
+    });
   }
 
-  /** Rejects when what was to be durable before something is shown could not be made so. */
+  /** Rejects when what was to be durable before something is shown could not be made so, or with {@link refusal}. */
   passedOn(): Promise<void> {
     return this.#line;
   }
 
-  async #pass(notice: Notice): Promise<void> {
-    const passed = await this.#allowed(notice);
-    if (passed === null) {
-      this.#record.notices.withheld += 1;
-      return;
-    }
-    this.#record.notices.relayed += 1;
-    await this.#show();
-    await learn(this.#deps, this.#record, wordsOf(passed));
-    if (!this.#side.signal.aborted) this.#side.notify(passed);
+  /** Nothing more is said: passes on what is held. Rejects as {@link passedOn} does. */
+  end(): Promise<void> {
+    return this.#next(async () => {
+      for (const seen of this.#window.end()) await this.#pass(seen);
+    });
   }
 
-  /** What of a notice may be passed on; null: nothing. */
-  async #allowed(notice: Notice): Promise<Notice | null> {
-    const { inspected } = this.#record;
-    const { judged, failure } = await this.#seen(notice);
-    if (!this.#isCurrent()) return null;
-    const isPermitted = this.#isPermitted(notice, judged);
-    if (!inspected.applied) return notice;
-    if (failure !== null || refusalOf(judged, false) !== null || !isPermitted) return null;
-    const taken = [...judged.removed, ...judged.kept.filter((finding) => this.#isAbove(finding))];
-    return withWords(notice, await takeOut(this.#deps, this.#record, wordsOf(notice), taken));
+  #next(work: () => Promise<void>): Promise<void> {
+    this.#line = this.#line.then(work);
+    // Whoever waits for the line learns of a failure; nobody may be waiting yet.
+    this.#line.catch(() => {});
+    return this.#line;
   }
 
-  async #seen(notice: Notice): Promise<{ judged: Judged; failure: GatewayError | null }> {
+  /** What may go on now. */
+  async #looked(notice: Notice): Promise<Seen[]> {
+    const { seen, found } = await this.#taken(notice);
+    const judged = this.#judged(found);
+    const refusal = judged.outcome === 'deny' ? refusalOf(judged, false) : null;
+    if (refusal !== null) this.#refuse(refusal, judged);
+    return seen;
+  }
+
+  async #taken(notice: Notice): Promise<Taken> {
     try {
-      return { judged: await lookAt(this.#deps, this.#record, wordsOf(notice)), failure: null };
+      const { budgetMs } = settingsOf(this.#record);
+      return await inTurns(this.#window.take(notice), budgetMs, this.#deps.inspection.turns);
     } catch (failure) {
       if (!(failure instanceof GatewayError)) throw failure;
       this.#record.inspected.came('not_inspected');
-      return { judged: { findings: [], removed: [], kept: [], outcome: 'off', gravest: null }, failure };
+      this.#refuse(failure, this.#judged([]));
+      return { seen: [{ notice, said: saidOf(notice), findings: [], notScanned: 0 }], found: [] };
     }
+  }
+
+  #judged(findings: readonly Finding[]): Judged {
+    return judge(findings, settingsOf(this.#record), this.#record.session.authority.inspection);
+  }
+
+  /** @throws GatewayError except where the mode does not enforce: then the call is marked */
+  #refuse(failure: GatewayError, judged: Judged): void {
+    const { config, report } = this.#deps;
+    const { callId, inspected } = this.#record;
+    if (!enforces(config.mode)) {
+      this.#record.wouldHaveDenied = true;
+      if (speaks(config.mode)) report('call.would_deny', callId, `${failure.code}: ${failure.detail}`);
+      return;
+    }
+    if (judged.findings.length > 0) inspected.saw(judged, 0);
+    this.#refusal = failure;
+    this.#record.endedMidStream = true;
+    this.#over.abort();
+    throw failure;
+  }
+
+  async #pass({ notice, said, findings, notScanned }: Seen): Promise<void> {
+    const { notices, inspected } = this.#record;
+    const judged = this.#judged(findings);
+    if (said !== null) inspected.saw(judged, notScanned);
+    if (!this.#isAllowed(notice, judged, said === null)) return;
+    // Nobody can release later what was to be heard before the answer.
+    if (judged.outcome === 'quarantine' && inspected.applied) return;
+    const taken = [...judged.removed, ...judged.kept.filter((finding) => this.#isAbove(finding))];
+    const left = said === null ? null : await takeOut(this.#deps, this.#record, said, taken);
+    if (!inspected.applied) this.#raise(judged.findings);
+    notices.withheld -= 1;
+    notices.relayed += 1;
+    await this.#show();
+    if (left !== null) await learn(this.#deps, this.#record, left);
+    if (!this.#side.signal.aborted) this.#side.notify(left === null ? notice : saying(notice, left));
   }
 
   /** What a call may show is on record before anything is shown. More than that is for its answer to show. */
   #isAbove({ label }: Finding): boolean {
-    const { effective, before } = this.#record;
-    const rank = label === null ? 0 : (this.#deps.ranks.get(label) ?? Number.POSITIVE_INFINITY);
-    return rank > (effective ?? before).rank;
+    return label !== null && (this.#deps.ranks.get(label) ?? Number.POSITIVE_INFINITY) > this.#rank;
   }
 
-  #isCurrent(): boolean {
-    const { session, generation } = this.#record;
-    return this.#deps.exposures.row(session.caller.subject).generation === generation;
+  #raise(findings: readonly Finding[]): void {
+    const expected = this.#record.effective ?? this.#record.before;
+    this.#record.effective = raisedBy(this.#deps.ranks, expected, labelsOf(findings));
   }
 
-  #isPermitted(notice: Notice, judged: Judged): boolean {
-    const { plan, workflow, redactions } = this.#record;
-    if (plan === null) return false;
+  #isAllowed(notice: Notice, judged: Judged, isWordless: boolean): boolean {
+    const { plan, session, generation, workflow } = this.#record;
+    if (plan === null || this.#deps.exposures.row(session.caller.subject).generation !== generation) return false;
     const decision = decided(this.#deps, this.#record, {
       ...decisionInput(this.#deps, this.#record, plan.asked, workflow),
       response: responseView(this.#deps, this.#record, Buffer.byteLength(textOf(notice)), judged),
     });
-    // Words cannot be redacted by a policy; that something goes on may be said.
-    const redacts = decision.effect === 'redact' || redactions.length > 0;
-    return allows(decision) && (!redacts || isWordless(notice));
+    if (!enforces(this.#deps.config.mode)) return true;
+    // Words that a path does not name cannot be redacted; that something goes on may be said.
+    const redacts = decision.effect === 'redact' || this.#record.redactions.length > 0;
+    return allows(decision) && (!redacts || isWordless);
   }
-}
-
-/** What a notice says, besides numbers. */
-function wordsOf(notice: Notice): JsonObject {
-  return notice.kind === 'log' ? { logger: notice.logger, data: notice.data } : { message: notice.message };
-}
-
-/** The notice, saying this instead. */
-function withWords(notice: Notice, words: JsonObject): Notice {
-  if (notice.kind === 'log') {
-    return { ...notice, logger: textIn(words, 'logger'), data: member(words, 'data') ?? null };
-  }
-  return { ...notice, message: textIn(words, 'message') };
-}
-
-function textIn(words: JsonObject, name: string): string | null {
-  const value: JsonValue | undefined = member(words, name);
-  return typeof value === 'string' ? value : null;
 }
 
 function textOf(notice: Notice): string {
   return notice.kind === 'log' ? stringifyJson(notice.data) : (notice.message ?? '');
 }
-
-const isWordless = (notice: Notice): boolean => notice.kind === 'progress' && notice.message === null;

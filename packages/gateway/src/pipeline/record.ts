@@ -55,6 +55,10 @@ export interface CallRecord {
   redacted: { fields: number; parts: number; applied: boolean } | null;
   /** What the server said before its answer. */
   readonly notices: { relayed: number; withheld: number };
+  /** Passes on what of that is held until the answer may be released; null: nothing is. */
+  heldBack: (() => Promise<void>) | null;
+  /** What it said before its answer ended the call. */
+  endedMidStream: boolean;
   /** Links to resources, and contents of resources, that were taken out of the answer. */
   withheldLinks: number;
   /** What inspecting everything that the server gave came to. */
@@ -122,6 +126,7 @@ function counted(record: CallRecord): JsonObject {
     ...(redacted === null ? {} : removedFrom(redacted, redactions)),
     ...(notices.relayed > 0 ? { notices_relayed: notices.relayed } : {}),
     ...(notices.withheld > 0 ? { notices_withheld: notices.withheld } : {}),
+    ...(record.endedMidStream ? { mid_stream: 'true' } : {}),
     ...(withheldLinks > 0 ? { links_withheld: withheldLinks } : {}),
     ...(receipt === null ? {} : { receipt: receipt.standing }),
     ...(released === null ? {} : { quarantine_id: released.id, released_by: asciiName(released.operator) }),

@@ -75,7 +75,7 @@ function passedOn({ code }: GatewayError, upstream: JsonObject, data: JsonObject
 }
 
 /** What only the gateway may say of a call. */
-const OURS = ['error_code', 'call_id', 'io.cmcp/call', 'upstream', 'advice'];
+const OURS = ['error_code', 'call_id', 'io.cmcp/call', 'upstream', 'advice', 'mid_stream'];
 
 const withoutOurs = (given: JsonObject): JsonObject =>
   Object.fromEntries(Object.entries(given).filter(([key]) => !OURS.includes(key)));
@@ -94,6 +94,8 @@ function errorData({ config }: PathDeps, record: CallRecord, failure: GatewayErr
     error_code: failure.code,
     call_id: record.callId,
     'io.cmcp/call': callMeta(config.mode, record, receipt),
+    // What was heard of the call so far is all that there will be.
+    ...(record.endedMidStream ? { mid_stream: true } : {}),
   };
   const advice =
     record.decision === null ? {} : adviceToAgent(record.decision, record.session.authority.policy.request);
