@@ -15,7 +15,7 @@ export interface BuiltIn {
 export function builtIn(): BuiltIn {
   const rules = builtInRules();
   const settings = rules.settingsFor('any');
-  const how = composed([])(rules);
+  const how = composed([])(rules, rules.defaults);
   const subject: Subject = (text) => judge(atOnce(inspecting(text, how)).findings, settings, rules).findings;
   return { subject, inspecting: how, outcomes: settings.outcomes };
 }
