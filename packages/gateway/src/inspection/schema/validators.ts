@@ -85,8 +85,12 @@ const OPTIONS: Options = {
 
 /** Loaded with the first schema: most commands need none. */
 function newLibrary(dialect: Dialect): Ajv {
-  if (dialect === 'draft-07') return new (require('ajv') as typeof import('ajv')).Ajv(OPTIONS);
-  return new (require('ajv/dist/2020.js') as typeof import('ajv/dist/2020.js')).Ajv2020(OPTIONS);
+  if (dialect === 'draft-07') {
+    const draft: typeof import('ajv') = require('ajv');
+    return new draft.Ajv(OPTIONS);
+  }
+  const latest: typeof import('ajv/dist/2020.js') = require('ajv/dist/2020.js');
+  return new latest.Ajv2020(OPTIONS);
 }
 
 function linear(source: string): Exclude<ReturnType<typeof patternOf>, string> {
