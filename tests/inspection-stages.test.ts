@@ -246,14 +246,16 @@ for (const mode of ['enforcing', 'advisory'] as const) {
       const { replies, entries, heard } = await calls(bed, said('BREAK'), said('HANG'), said('fine'), said('x'));
       assert.deepEqual(heard, mode === 'advisory' ? ['BREAK'] : []);
       for (const [index, reply] of replies.entries()) {
-        if (mode === 'advisory' || index >= 2) assert.ok(reply.result);
+        if (mode === 'advisory' || index >= 3) assert.ok(reply.result);
         else assert.equal(codeOf(reply), 'INSPECTION_FAILED');
+        // What it broke on was said before the answer.
+        assert.equal(reply.error?.data?.mid_stream, mode === 'enforcing' && index === 2 ? true : undefined);
       }
       const bad = mode === 'advisory' ? 'advisory_deny' : 'deny';
       assert.deepEqual(results(entries), [
         [bad, 'not_inspected'],
         [bad, 'not_inspected'],
-        ['allow', 'not_inspected'],
+        [bad, 'not_inspected'],
         ['allow', 'pass'],
       ]);
     });

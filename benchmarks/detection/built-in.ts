@@ -1,9 +1,10 @@
+import { GatewayError } from '../../packages/gateway/src/errors.ts';
 import { composed } from '../../packages/gateway/src/inspection/composed.ts';
 import { type Inspecting, inspecting } from '../../packages/gateway/src/inspection/inspector.ts';
 import { judge } from '../../packages/gateway/src/inspection/judge.ts';
 import { builtInRules } from '../../packages/gateway/src/inspection/rules/load.ts';
-import type { Outcome } from '../../packages/gateway/src/inspection/types.ts';
-import type { Subject } from './subject.ts';
+import type { Finding, Outcome } from '../../packages/gateway/src/inspection/types.ts';
+import { type Subject, WITHHELD } from './subject.ts';
 
 export interface BuiltIn {
   subject: Subject;
@@ -15,9 +16,21 @@ export interface BuiltIn {
 export function builtIn(): BuiltIn {
   const rules = builtInRules();
   const settings = rules.settingsFor('any');
-  const how = composed([])(rules, rules.defaults);
-  const subject: Subject = (text) => judge(atOnce(inspecting(text, how)).findings, settings, rules).findings;
+  const how = composed([])(rules, settings);
+  const subject: Subject = (text) => judge(findingsIn(text, how), settings, rules).findings;
   return { subject, inspecting: how, outcomes: settings.outcomes };
+}
+
+/** What exceeds a bound is withheld unread: all of it is as good as found, also where it is harmless. */
+function findingsIn(text: string, how: Inspecting): readonly Finding[] {
+  try {
+    return atOnce(inspecting(text, how)).findings;
+  } catch (error) {
+    if (!(error instanceof GatewayError) || error.code !== 'INSPECTION_FAILED') throw error;
+    const passage = { path: [], kind: 'text', text } as const;
+    const whole = { start: 0, end: text.length, via: [], label: null, instead: null, passage };
+    return [{ kind: 'concealed', rule: WITHHELD, ...whole }];
+  }
 }
 
 function atOnce<T>(work: Generator<void, T>): T {

@@ -1,11 +1,13 @@
+import type { TextFinding } from '../../packages/gateway/src/inspection/types.ts';
 import { compositions, OBFUSCATIONS, type Obfuscation } from './obfuscations.ts';
 import { type Share, share } from './shares.ts';
-import { instructs, overlaps, type Subject } from './subject.ts';
+import { instructs, overlaps, type Subject, WITHHELD } from './subject.ts';
 import { TRIGGERS } from './triggers.ts';
 
 export interface DisguiseRow {
   disguise: string;
   found: Share;
+  withheld: number;
   /** Triggers that were not found under it. */
   missed: string[];
 }
@@ -16,6 +18,8 @@ export interface DisguisesReport {
   /** Under two, one after another: in all, and those where something was missed. */
   composed: Share;
   composed_missed: DisguiseRow[];
+  /** Of those that count as found: withheld unread, because they are encoded more often than is undone. */
+  composed_withheld: number;
   /** The sentences around them, without any trigger, where something was found. */
   carriers: Share;
 }
@@ -36,6 +40,7 @@ export function measureDisguises(subject: Subject): DisguisesReport {
   return {
     single: singleDisguises(subject),
     composed: share(found, of),
+    composed_withheld: composed.reduce((sum, row) => sum + row.withheld, 0),
     composed_missed: composed.filter(({ missed }) => missed.length > 0),
     carriers: share(clean, CARRIERS.length),
   };
@@ -49,17 +54,19 @@ export function singleDisguises(subject: Subject): DisguiseRow[] {
 function rowOf(subject: Subject, name: string, disguise: Obfuscation): DisguiseRow {
   const triggers = Object.values(TRIGGERS).flat();
   const missed = new Set<string>();
-  let count = 0;
+  let [count, withheld] = [0, 0];
   for (const trigger of triggers) {
     for (const [before, after] of CARRIERS) {
-      if (isFound(subject, before, disguise(trigger), after)) count += 1;
-      else missed.add(trigger);
+      const found = foundIn(subject, before, disguise(trigger), after);
+      if (found.length === 0) missed.add(trigger);
+      else count += 1;
+      if (found.some(({ rule }) => rule === WITHHELD)) withheld += 1;
     }
   }
-  return { disguise: name, found: share(count, triggers.length * CARRIERS.length), missed: [...missed] };
+  return { disguise: name, found: share(count, triggers.length * CARRIERS.length), withheld, missed: [...missed] };
 }
 
-function isFound(subject: Subject, before: string, put: string, after: string): boolean {
+function foundIn(subject: Subject, before: string, put: string, after: string): TextFinding[] {
   const place = { start: before.length, end: before.length + put.length };
-  return subject(before + put + after).some((finding) => instructs(finding) && overlaps(finding, place));
+  return subject(before + put + after).filter((finding) => instructs(finding) && overlaps(finding, place));
 }
