@@ -27,8 +27,8 @@ export function escapedSpans(text: string): Span[] {
   const close = (): void => {
     if (group?.hides === true) spans.push(unescapedAround(text, group.start, group.end));
   };
-  for (const { 0: escape, index } of text.matchAll(ESCAPE)) {
-    const [end, hides] = [index + escape.length, HIDING.test(unescaped(escape))];
+  for (const { 0: written, index } of text.matchAll(ESCAPE)) {
+    const [end, hides] = [index + written.length, HIDING.test(unescaped(written))];
     if (group === null || index - group.end > NEAR) {
       close();
       group = { start: index, end, hides };
@@ -57,8 +57,8 @@ function unescapedAround(text: string, first: number, last: number): Span {
   return { start, end, text: text.slice(start, end).replaceAll(ESCAPE, unescaped) };
 }
 
-function unescaped(escape: string): string {
-  if (/^\\[01]/.test(escape)) return String.fromCharCode(Number.parseInt(escape.slice(1), 8));
-  const code = Number.parseInt(escape.replace(/^(?:\\u\{|\\[xu]|%u|=)/i, ''), 16);
+function unescaped(written: string): string {
+  if (/^\\[01]/.test(written)) return String.fromCharCode(Number.parseInt(written.slice(1), 8));
+  const code = Number.parseInt(written.replace(/^(?:\\u\{|\\[xu]|%u|=)/i, ''), 16);
   return code > 0xffff && code <= 0x10ffff ? String.fromCodePoint(code) : String.fromCharCode(code);
 }
