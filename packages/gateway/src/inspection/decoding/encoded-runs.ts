@@ -3,7 +3,8 @@ import type { Transform } from '../types.ts';
 import { decodedRun } from './alphabets.ts';
 import { escapedSpans, spacedHex } from './escapes.ts';
 import { readable } from './readable.ts';
-import { alphabetOf, spelled, stretches } from './stretches.ts';
+import { spelled } from '../normal/lookalikes.ts';
+import { alphabetOf, stretches } from './stretches.ts';
 import { reversed, rot13 } from './turning.ts';
 
 /** A part of a text that says something else once it is decoded. */
@@ -17,9 +18,13 @@ export interface EncodedRun {
 
 /** Base64, base32 or hex. No word is so long, and few names are. */
 const ALPHABET = alphabetOf('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/_-');
-const LEAST = 16;
+const LEAST = 8;
+/** A shorter run counts only where it says a mark that opens something: a name is no text. */
+const LONG = 16;
+const MARK = /^\s{0,4}[<[#|]/;
+const SHORT_RUN = /^[A-Za-z0-9+/_-]{8,16}={0,2}$/;
 /** A run that goes on in the next line. */
-const NEXT_LINE = /=?[ \t]{0,8}\r?\n[ \t]{0,8}(?=[A-Za-z0-9+/_-]{4})/y;
+const NEXT_LINE = /=?[ \t]{0,8}\r?\n[ \t]{0,8}(?=[A-Za-z0-9+/_-]{4}|[A-Za-z0-9+/_-]{2,3}=)/y;
 const TURNED = 24;
 const BACKSPACE = '\b';
 
@@ -67,12 +72,27 @@ function lineAfter(text: string, end: number): number {
 
 /** A run that says nothing may do so turned round, or with its letters rotated; its turn to be decoded comes then. */
 function ofRun(run: string): { text: string; via: Transform } | null {
+  if (run.length < LONG) return ofShort(run);
   const found = decodedRun(run);
-  if (found !== null || run.length < TURNED) return found;
+  if (found !== null) return found;
+  if (run.length < TURNED) return ofShort(run);
   const turned = reversed(run);
   if (decodedRun(turned) !== null) return { text: turned, via: 'reversed' };
   if (decodedRun(rot13(run)) !== null) return { text: rot13(run), via: 'rot13' };
   return decodedRun(rot13(turned)) === null ? null : { text: rot13(turned), via: 'rot13' };
+}
+
+/** Also rotated, or encoded once more. */
+function ofShort(run: string): { text: string; via: Transform } | null {
+  const found = decodedRun(run);
+  if (found !== null) return saysMark(found.text) ? found : null;
+  const rotated = rot13(run);
+  const said = decodedRun(rotated);
+  return said !== null && saysMark(said.text) ? { text: rotated, via: 'rot13' } : null;
+}
+
+function saysMark(text: string): boolean {
+  return MARK.test(text) || (SHORT_RUN.test(text) && ofShort(text.replace(/=+$/, '')) !== null);
 }
 
 function inEscapes(text: string): EncodedRun[] {

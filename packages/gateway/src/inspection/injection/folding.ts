@@ -37,7 +37,7 @@ const LEET: readonly Spelling[] = ONES.flatMap((one) => [
   spelling(withDigits(one, rotated), true),
 ]);
 /** A word that a digit is a letter of. */
-const HAS_LEET = /[0-9@$!](?:[a-zA-Z]{2}|(?<=[a-zA-Z].)[a-zA-Z])/;
+const HAS_LEET = /[0-9@$!][a-zA-Z][a-zA-Z0-9@$!]|[a-zA-Z][0-9@$!][a-zA-Z0-9]/;
 
 /** The spellings in which a text is worth reading. */
 export function spellingsOf(text: string): readonly Spelling[] {

@@ -100,28 +100,25 @@ export const OVERRIDE_RULES: readonly PhraseRule[] = [
     id: 'system-override',
     family: 'override',
     what: 'an order to override the rules of a model, or a claim that they are overridden',
-    stems: [
-      'overrid',
-      'bypass',
-      'circumvent',
-      'supersede',
-      'nullify',
-      'disobey',
-      'abandon',
-      'cancel',
-      'erase',
-      'delete',
-      'wipe',
-      'clear',
-      'reset',
-      'drop',
-      'skip',
-      'violate',
-      'break',
-      'newinstructions',
-      'updatedinstructions',
-      'newsysteminstructions',
-      'newsystemprompt',
+    stems: ['newinstruction', 'updatedinstruction', 'newsysteminstruction', 'newsystemprompt', 'updatedsysteminstruction'],
+    pairs: [
+      {
+        one: [
+          ...['overrid', 'bypass', 'circumvent', 'supersede', 'nullify', 'disobey', 'abandon', 'cancel', 'erase', 'delete'],
+          ...['wipe', 'clear', 'reset', 'drop', 'skip', 'violate', 'break'],
+        ],
+        other: [
+          ...['instruct', 'prompt', 'directive', 'guideline', 'programming', 'guardrail', 'safeguard', 'rules'],
+          ...['restriction', 'training', 'safety', 'security'],
+        ],
+      },
+      {
+        one: ['override', 'overriding'],
+        other: [
+          ...['code', 'command', 'mode', 'protocol', 'activate', 'engage', 'enabled', 'initiated', 'accepted', 'authori'],
+          ...['ineffect', 'sequence'],
+        ],
+      },
     ],
     patterns: [
       `${OVERRIDE}(?: (?:all|any|every|each|the|of|these|those)){0,3} (?:your|previous|prior|preceding|above|earlier|foregoing)(?: (?:own|${EARLIER})){0,3} ${MODELS_ORDERS}\\b`,
@@ -153,7 +150,9 @@ export const OVERRIDE_RULES: readonly PhraseRule[] = [
     id: 'refuse-instructions',
     family: 'override',
     what: 'an order no longer to follow other instructions',
-    stems: ['follow', 'obey', 'complywith', 'complyingwith', 'adher', 'listento', 'listeningto', 'respect', 'apply'],
+    stems: ['donot', 'dont', 'never', 'stop', 'cease', 'nolonger', 'quit'].flatMap((not) =>
+      ['follow', 'obey', 'comply', 'adher', 'listen', 'respect', 'apply'].map((verb) => not + verb),
+    ),
     patterns: [
       `${FOLLOW_NOT}(?: ${ANY}){0,4} (?:previous|prior|preceding|above|earlier|original|initial|system|safety)(?: ${ANY}| ${EARLIER}){0,3} ${ORDERS}\\b`,
       `${FOLLOW_NOT}(?: (?:all|any|of|the)){0,3} your(?: ${EARLIER}| own){0,2} ${MODELS_ORDERS}\\b`,

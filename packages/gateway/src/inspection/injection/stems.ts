@@ -18,7 +18,9 @@ export interface StemHit {
   turn: number;
   start: number;
   end: number;
-  /** Whether something other than letters stands between its letters. */
+  /** How many letters the text has up to its end. */
+  letters: number;
+  /** Whether its words are taken apart: something other than the space between words stands between its letters. */
   isSplit: boolean;
 }
 
@@ -69,11 +71,23 @@ export class Stems {
       if (found[state] === 0) continue;
       for (const { stem, turn, length } of this.#entries[state] ?? []) {
         const start = places[(count - length) % LONGEST] ?? 0;
-        hits.push({ stem, turn, start, end: index + 1, isSplit: index + 1 - start > length });
+        hits.push({ stem, turn, start, end: index + 1, letters: count, isSplit: isSplit(text, letters, start, index) });
       }
     }
     return hits;
   }
+}
+
+/** A word or two with a space between them are whole; signs, or gaps at every other letter, take them apart. */
+function isSplit(text: string, letters: Uint8Array, start: number, last: number): boolean {
+  let [gaps, size] = [0, 0];
+  for (let index = start; index <= last; index += 1) {
+    const unit = text.charCodeAt(index);
+    if (letters[unit] !== 0) size += 1;
+    else if (unit !== 0x20) return true;
+    else gaps += 1;
+  }
+  return gaps * 2 >= size;
 }
 
 class Trie {
@@ -100,7 +114,8 @@ class Trie {
     const next = new Int32Array(this.#children.length * LETTERS);
     const fallback = new Int32Array(this.#children.length);
     const queue = [0];
-    for (let node = queue.shift(); node !== undefined; node = queue.shift()) {
+    // What is reached from a node is put behind it.
+    for (const node of queue) {
       for (let letter = 0; letter < LETTERS; letter += 1) {
         const child = this.#children[node]?.get(letter);
         const elsewhere = node === 0 ? 0 : (next[(fallback[node] ?? 0) * LETTERS + letter] ?? 0);

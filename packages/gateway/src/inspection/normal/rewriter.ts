@@ -1,5 +1,6 @@
 import { formOf, IGNORABLE, isDisguise, isMark, selectorByte, taggedCode } from './characters.ts';
 import { NAMED_REFERENCES } from './entities.ts';
+import { LOOKALIKES, spelled } from './lookalikes.ts';
 import { ANSI, ENTITY, INVISIBLE, PERCENT, UNICODE, Units } from './reading.ts';
 
 const ESC = 0x1b;
@@ -184,7 +185,7 @@ export class Rewriter {
 
   /** `&amp;`, `&#38;`, `&#x26;`. Nobody spells a letter in this way who does not mean to hide it. */
   #reference(): { codePoint: number; bits: number } | null {
-    const found = REFERENCE.exec(this.#out.front(LONGEST_REFERENCE));
+    const found = REFERENCE.exec(spelled(this.#out.front(LONGEST_REFERENCE)));
     if (found === null) return null;
     const [whole, decimal, hex, name = ''] = found;
     const code = decimal === undefined ? Number.parseInt(hex ?? '', 16) : Number.parseInt(decimal, 10);
@@ -200,7 +201,7 @@ export class Rewriter {
     if (Number.isNaN(lead)) return null;
     if (lead < 0x80) return { codePoint: lead, bits: this.#pop(2) | PERCENT };
     const width = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
-    const front = this.#out.front(width * 3 - 1);
+    const front = spelled(this.#out.front(width * 3 - 1));
     const bytes = `%${front}`.match(/%[0-9a-fA-F]{2}/g) ?? [];
     if (bytes.length !== width || `%${front}` !== bytes.join('')) return null;
     const character = Buffer.from(bytes.join('').replaceAll('%', ''), 'hex').toString('utf8');
@@ -284,7 +285,8 @@ function isHidingReference(codePoint: number): boolean {
   return /^[\p{L}\p{N}\p{C}]$/u.test(String.fromCodePoint(codePoint));
 }
 
-function hexDigit(unit: number): number {
+function hexDigit(written: number): number {
+  const unit = written < 0x80 ? written : (LOOKALIKES.get(String.fromCharCode(written))?.charCodeAt(0) ?? 0);
   if (unit >= 0x30 && unit <= 0x39) return unit - 0x30;
   const letter = unit | 0x20;
   return letter >= 0x61 && letter <= 0x66 ? letter - 0x57 : Number.NaN;
