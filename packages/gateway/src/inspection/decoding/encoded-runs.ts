@@ -24,7 +24,8 @@ const LONG = 16;
 const MARK = /^\s{0,4}[<[#|]/;
 const SHORT_RUN = /^[A-Za-z0-9+/_-]{8,16}={0,2}$/;
 /** A run that goes on in the next line. */
-const NEXT_LINE = /=?[ \t]{0,8}\r?\n[ \t]{0,8}(?=[A-Za-z0-9+/_-]{4}|[A-Za-z0-9+/_-]{2,3}=)/y;
+const NEXT_LINE = /=?[ \t]{0,8}\r?\n[ \t]{0,8}/y;
+const LEAST_NEXT = 4;
 const TURNED = 24;
 const BACKSPACE = '\b';
 
@@ -44,9 +45,19 @@ export function encodedRuns(text: string): readonly EncodedRun[] {
 
 function inAlphabets(text: string): EncodedRun[] {
   return joinedLines(text, stretches(text, ALPHABET, LEAST)).flatMap(({ start, end }) => {
+    if (end - start < LONG && isWord(text, start, end)) return [];
     const found = ofRun(spelled(text.slice(start, end)).replaceAll(/[\s=]+/g, ''));
     return found === null ? [] : [{ start, end, ...found }];
   });
+}
+
+/** Letters of one case, but for the first. */
+function isWord(text: string, start: number, end: number): boolean {
+  for (let index = start + 1; index < end; index += 1) {
+    const unit = text.charCodeAt(index);
+    if (unit !== 0x2d && unit !== 0x5f && (unit < 0x61 || unit > 0x7a)) return false;
+  }
+  return true;
 }
 
 /** Each stretch with the lines that it goes on in, be they shorter. */
@@ -65,9 +76,10 @@ function joinedLines(text: string, parts: readonly { start: number; end: number 
 function lineAfter(text: string, end: number): number {
   NEXT_LINE.lastIndex = end;
   if (!NEXT_LINE.test(text)) return end;
-  let next = NEXT_LINE.lastIndex;
+  const start = NEXT_LINE.lastIndex;
+  let next = start;
   while (next < text.length && ALPHABET[text.charCodeAt(next)] === 1) next += 1;
-  return next;
+  return next - start >= LEAST_NEXT || (next - start > 1 && text[next] === '=') ? next : end;
 }
 
 /** A run that says nothing may do so turned round, or with its letters rotated; its turn to be decoded comes then. */

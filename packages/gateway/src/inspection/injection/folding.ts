@@ -36,12 +36,15 @@ const LEET: readonly Spelling[] = ONES.flatMap((one) => [
   ),
   spelling(withDigits(one, rotated), true),
 ]);
+/** Look-alikes as letters that were rotated before. */
+const CONFUSED = spelling(withLookalikesRotated(), false);
+const LOOKALIKE = new RegExp(`[${[...LOOKALIKES.keys()].join('')}]`);
 /** A word that a digit is a letter of. */
 const HAS_LEET = /[0-9@$!][a-zA-Z][a-zA-Z0-9@$!]|[a-zA-Z][0-9@$!][a-zA-Z0-9]/;
 
 /** The spellings in which a text is worth reading. */
 export function spellingsOf(text: string): readonly Spelling[] {
-  return HAS_LEET.test(text) ? [PLAIN, ...LEET] : [PLAIN];
+  return [PLAIN, ...(LOOKALIKE.test(text) ? [CONFUSED] : []), ...(HAS_LEET.test(text) ? LEET : [])];
 }
 
 function spelling(folding: Folding, leet: boolean): Spelling {
@@ -63,6 +66,14 @@ function plainFolding(): Folding {
   for (const [other, letter] of LOOKALIKES) folding[other.charCodeAt(0)] = letter.charCodeAt(0);
   folding[0x2019] = 0x27;
   return folding.map((unit) => (unit >= 0x41 && unit <= 0x5a ? unit | 0x20 : unit));
+}
+
+function withLookalikesRotated(): Folding {
+  const folding = Uint16Array.from(PLAIN.folding);
+  for (const [other, letter] of LOOKALIKES) {
+    folding[other.charCodeAt(0)] = rotated(letter.toLowerCase()).charCodeAt(0);
+  }
+  return folding;
 }
 
 function withDigits(one: string, read: (letter: string) => string): Folding {

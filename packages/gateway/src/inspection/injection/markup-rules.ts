@@ -144,7 +144,7 @@ export const MARKUP_RULES: readonly MarkupRule[] = [
     beside: '#:',
     stems: ['instruction', 'response', 'human', 'assistant', 'user'],
     pattern: new RegExp(
-      `#{3} ?instruction ?:|#{2,6} ?(?:new )?(?:instructions?|response|human|assistant|user) ?:\\s?[^\\n]{0,160}?${CONTEXT_ORDER}`,
+      `#{3}\\s?instruction\\s?:|#{2,6}\\s?(?:new )?(?:instructions?|response|human|assistant|user)\\s?:\\s?[^\\n]{0,160}?${CONTEXT_ORDER}`,
       'g',
     ),
     examples: {

@@ -64,7 +64,8 @@ export const ORDER_RULES: readonly PhraseRule[] = [
     stems: ['sidenote'],
     pairs: [
       {
-        one: ['content', 'conversation', 'history', 'secret', 'password', 'credential', 'key', 'token', 'prompt'],
+        one: ['content', 'conversation', 'history', 'secret', 'password', 'credential', 'keys', 'thekey', 'apikey']
+          .concat(['privatekey', 'sshkey', 'accesskey', 'token', 'prompt']),
         other: ['argument', 'param', 'field'],
       },
     ],
@@ -125,6 +126,9 @@ export const ORDER_RULES: readonly PhraseRule[] = [
     family: 'concealment',
     what: 'an order to keep something from the user',
     stems: [
+      ...['from', 'fromthe', 'fromyour', 'fromany'].flatMap((from) =>
+        ['user', 'human', 'operator', 'enduser'].map((whom) => from + whom),
+      ),
       ...['donot', 'dont', 'never'].flatMap((not) => [`${not}mention`, `${not}reveal`, `${not}disclose`]),
       ...['silently', 'secretly', 'quietly', 'covertly'].flatMap((how) =>
         ['send', 'call', 'execute', 'forward', 'upload', 'run', 'read', 'delete', 'transmit', 'copy', 'invoke', 'append']
@@ -137,7 +141,7 @@ export const ORDER_RULES: readonly PhraseRule[] = [
         one: ['user', 'human', 'operator'],
         other: [
           ...['donot', 'dont', 'never', 'mustnot', 'shouldnot', 'neednot', 'doesnot', 'doesnt', 'maynot', 'cannot', 'cannt'],
-          ...['neednt', 'mustnt', 'shouldnt', 'without', 'avoid', 'refrain', 'hide', 'conceal', 'keep', 'withhold'],
+          ...['neednt', 'mustnt', 'shouldnt', 'without', 'avoid', 'refrain'],
         ],
       },
     ],

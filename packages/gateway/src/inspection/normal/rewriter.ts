@@ -8,7 +8,7 @@ const BACKSPACE = 8;
 const LINE_FEED = 10;
 const RETURN = 13;
 
-const REFERENCE = /^(?:#0{0,8}(\d{1,7});?|#[xX]0{0,8}([0-9a-fA-F]{1,6});?|([a-zA-Z]{2,14});)/;
+const REFERENCE = /^(?:#0{0,8}(\d{1,7});?|#[xX]0{0,8}([0-9a-fA-F]{1,6});?|#[kK]0{0,8}([0-9n-sN-S]{1,6});|([a-zA-Z]{2,14});)/;
 const LONGEST_REFERENCE = 18;
 const CONTROL_SEQUENCE = /^\[[0-?]{0,32}[ -/]{0,4}[@-~]/;
 const SHORT_SEQUENCE = /^(?:[ -/]{1,2}[0-~]|[78=>])/;
@@ -187,8 +187,9 @@ export class Rewriter {
   #reference(): { codePoint: number; bits: number } | null {
     const found = REFERENCE.exec(spelled(this.#out.front(LONGEST_REFERENCE)));
     if (found === null) return null;
-    const [whole, decimal, hex, name = ''] = found;
-    const code = decimal === undefined ? Number.parseInt(hex ?? '', 16) : Number.parseInt(decimal, 10);
+    const [whole, decimal, hex, rotated, name = ''] = found;
+    const digits = hex ?? rotated?.replaceAll(/[n-s]/gi, (digit) => 'abcdef'.charAt((digit.charCodeAt(0) | 0x20) - 0x6e));
+    const code = decimal === undefined ? Number.parseInt(digits ?? '', 16) : Number.parseInt(decimal, 10);
     const character = Number.isNaN(code) ? NAMED_REFERENCES.get(name) : characterOf(code);
     const decoded = character?.codePointAt(0);
     if (decoded === undefined) return null;
@@ -197,7 +198,7 @@ export class Rewriter {
   }
 
   #percent(): { codePoint: number; bits: number } | null {
-    const lead = hexDigit(this.#out.peek(0)) * 16 + hexDigit(this.#out.peek(1));
+    const lead = hexDigit(this.#out.peek(0)) * 16 + lastDigit(this.#out.peek(1));
     if (Number.isNaN(lead)) return null;
     if (lead < 0x80) return { codePoint: lead, bits: this.#pop(2) | PERCENT };
     const width = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
@@ -283,6 +284,12 @@ function characterOf(code: number): string | undefined {
 
 function isHidingReference(codePoint: number): boolean {
   return /^[\p{L}\p{N}\p{C}]$/u.test(String.fromCodePoint(codePoint));
+}
+
+/** Of an escape that was rotated with the letters around it too. */
+function lastDigit(written: number): number {
+  const letter = written | 0x20;
+  return letter >= 0x6e && letter <= 0x73 ? letter - 0x6e + 10 : hexDigit(written);
 }
 
 function hexDigit(written: number): number {
