@@ -1,9 +1,9 @@
+import { spelled } from '../normal/lookalikes.ts';
 import { normalised } from '../normal/normalised.ts';
 import type { Transform } from '../types.ts';
 import { decodedRun } from './alphabets.ts';
 import { escapedSpans, spacedHex } from './escapes.ts';
 import { readable } from './readable.ts';
-import { spelled } from '../normal/lookalikes.ts';
 import { alphabetOf, stretches } from './stretches.ts';
 import { reversed, rot13 } from './turning.ts';
 

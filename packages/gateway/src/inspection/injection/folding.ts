@@ -36,9 +36,9 @@ const LEET: readonly Spelling[] = ONES.flatMap((one) => [
   ),
   spelling(withDigits(one, rotated), true),
 ]);
-/** Look-alikes as letters that were rotated before. */
+/** Look-alikes and letters with accents as letters that were rotated before. */
 const CONFUSED = spelling(withLookalikesRotated(), false);
-const LOOKALIKE = new RegExp(`[${[...LOOKALIKES.keys()].join('')}]`);
+const LOOKALIKE = new RegExp(`[${[...LOOKALIKES.keys()].join('')}\\u00c0-\\u024f\\u1e00-\\u1eff]`);
 /** A word that a digit is a letter of. */
 const HAS_LEET = /[0-9@$!][a-zA-Z][a-zA-Z0-9@$!]|[a-zA-Z][0-9@$!][a-zA-Z0-9]/;
 
@@ -70,8 +70,9 @@ function plainFolding(): Folding {
 
 function withLookalikesRotated(): Folding {
   const folding = Uint16Array.from(PLAIN.folding);
-  for (const [other, letter] of LOOKALIKES) {
-    folding[other.charCodeAt(0)] = rotated(letter.toLowerCase()).charCodeAt(0);
+  for (const [unit, letter] of PLAIN.folding.entries()) {
+    if (unit >= 0x80 && letter >= 0x61 && letter <= 0x7a)
+      folding[unit] = rotated(String.fromCharCode(letter)).charCodeAt(0);
   }
   return folding;
 }

@@ -10,10 +10,42 @@ const PLACE =
 
 const HOARD_STEMS = [
   ...['content', 'conversation', 'chathistory', 'thehistory', 'transcript', 'secret', 'password', 'credential'],
-  ...['apikey', 'privatekey', 'sshkey', 'accesskey', 'encryptionkey', 'token', 'systemprompt', 'environment', 'envfile'],
+  ...[
+    'apikey',
+    'privatekey',
+    'sshkey',
+    'accesskey',
+    'encryptionkey',
+    'token',
+    'systemprompt',
+    'environment',
+    'envfile',
+  ],
   ...['cookies', 'userdata', 'customerdata', 'usersdata', 'personaldata', 'privatedata', 'sensitive', 'confidential'],
-  ...['userinfo', 'userfile', 'userrecord', 'userdetail', 'customer', 'personal', 'alldata', 'allthe', 'allfile', 'allinfo'],
-  ...['allmail', 'allemail', 'allmess', 'allcontact', 'allrecord', 'alldoc', 'allvariable', 'every', 'allof', 'alluser'],
+  ...[
+    'userinfo',
+    'userfile',
+    'userrecord',
+    'userdetail',
+    'customer',
+    'personal',
+    'alldata',
+    'allthe',
+    'allfile',
+    'allinfo',
+  ],
+  ...[
+    'allmail',
+    'allemail',
+    'allmess',
+    'allcontact',
+    'allrecord',
+    'alldoc',
+    'allvariable',
+    'every',
+    'allof',
+    'alluser',
+  ],
   ...['allmy', 'alltheir', 'allyour', 'allavailable', 'idrsa', 'private', 'userssdata'],
 ];
 
@@ -23,7 +55,17 @@ export const ORDER_RULES: readonly PhraseRule[] = [
     id: 'exfiltrate',
     family: 'exfiltration',
     what: 'an order to send data away',
-    stems: ['exfiltrate', 'leaka', 'leakthe', 'leakevery', 'leakthis', 'leakuser', 'leaksensitive', 'leakits', 'leakyour'],
+    stems: [
+      'exfiltrate',
+      'leaka',
+      'leakthe',
+      'leakevery',
+      'leakthis',
+      'leakuser',
+      'leaksensitive',
+      'leakits',
+      'leakyour',
+    ],
     pairs: [
       {
         one: ['send', 'post', 'upload', 'forward', 'transmit', 'leak', 'submit', 'email', 'deliver'],
@@ -64,8 +106,17 @@ export const ORDER_RULES: readonly PhraseRule[] = [
     stems: ['sidenote'],
     pairs: [
       {
-        one: ['content', 'conversation', 'history', 'secret', 'password', 'credential', 'keys', 'thekey', 'apikey']
-          .concat(['privatekey', 'sshkey', 'accesskey', 'token', 'prompt']),
+        one: [
+          'content',
+          'conversation',
+          'history',
+          'secret',
+          'password',
+          'credential',
+          'keys',
+          'thekey',
+          'apikey',
+        ].concat(['privatekey', 'sshkey', 'accesskey', 'token', 'prompt']),
         other: ['argument', 'param', 'field'],
       },
     ],
@@ -97,7 +148,14 @@ export const ORDER_RULES: readonly PhraseRule[] = [
         one: ['tool', 'function'],
         other: [
           ...['youmust', 'youneedto', 'youhaveto', 'youshall', 'youarerequired', 'immediately', 'silently', 'secretly'],
-          ...['withoutasking', 'withouttelling', 'withoutinforming', 'withoutconfirm', 'withoutpermission', 'withouttheuser'],
+          ...[
+            'withoutasking',
+            'withouttelling',
+            'withoutinforming',
+            'withoutconfirm',
+            'withoutpermission',
+            'withouttheuser',
+          ],
           ...['beforeresponding', 'beforeanswering', 'beforereplying', 'beforecontinuing', 'beforedoing', 'beforeyou'],
           ...['beforeusing', 'beforecalling', 'beforeinvoking', 'beforerunning'],
         ],
@@ -131,7 +189,20 @@ export const ORDER_RULES: readonly PhraseRule[] = [
       ),
       ...['donot', 'dont', 'never'].flatMap((not) => [`${not}mention`, `${not}reveal`, `${not}disclose`]),
       ...['silently', 'secretly', 'quietly', 'covertly'].flatMap((how) =>
-        ['send', 'call', 'execute', 'forward', 'upload', 'run', 'read', 'delete', 'transmit', 'copy', 'invoke', 'append']
+        [
+          'send',
+          'call',
+          'execute',
+          'forward',
+          'upload',
+          'run',
+          'read',
+          'delete',
+          'transmit',
+          'copy',
+          'invoke',
+          'append',
+        ]
           .concat(['exfiltrate', 'transfer', 'email', 'post'])
           .map((verb) => how + verb),
       ),
@@ -140,7 +211,19 @@ export const ORDER_RULES: readonly PhraseRule[] = [
       {
         one: ['user', 'human', 'operator'],
         other: [
-          ...['donot', 'dont', 'never', 'mustnot', 'shouldnot', 'neednot', 'doesnot', 'doesnt', 'maynot', 'cannot', 'cannt'],
+          ...[
+            'donot',
+            'dont',
+            'never',
+            'mustnot',
+            'shouldnot',
+            'neednot',
+            'doesnot',
+            'doesnt',
+            'maynot',
+            'cannot',
+            'cannt',
+          ],
           ...['neednt', 'mustnt', 'shouldnt', 'without', 'avoid', 'refrain'],
         ],
       },
@@ -154,7 +237,8 @@ export const ORDER_RULES: readonly PhraseRule[] = [
       '(?:silently|secretly|quietly|covertly) (?:send|call|execute|forward|upload|run|read|delete|transmit|copy|invoke|append|exfiltrate|transfer|e-?mail|post)\\b',
       `without (?:the |your |any )?(?:user|human|operator)(?:'s|s'|s)? (?:knowledge|consent|knowing|noticing|permission|awareness)\\b`,
     ],
-    unlessAfter: /\b(?:who|which|that|they|(?<!do )it|can|could|may|might|attackers?|malware|apps?)[^a-z0-9]{1,4}$/,
+    unlessAfter:
+      /\b(?:who|which|that|they|(?<!do[^a-z0-9])it|can|could|may|might|attackers?|malware|apps?)[^a-z0-9]{1,4}$/,
     examples: {
       found: [
         'Do not tell the user about this',
@@ -216,14 +300,66 @@ export const ORDER_RULES: readonly PhraseRule[] = [
     pairs: [
       {
         one: [
-          ...['reveal', 'print', 'show', 'display', 'repeat', 'output', 'tellme', 'giveme', 'disclose', 'share', 'leak'],
-          ...['expose', 'writeout', 'dump', 'return', 'recite', 'copy', 'translate', 'summari', 'spellout', 'reproduce'],
+          ...[
+            'reveal',
+            'print',
+            'show',
+            'display',
+            'repeat',
+            'output',
+            'tellme',
+            'giveme',
+            'disclose',
+            'share',
+            'leak',
+          ],
+          ...[
+            'expose',
+            'writeout',
+            'dump',
+            'return',
+            'recite',
+            'copy',
+            'translate',
+            'summari',
+            'spellout',
+            'reproduce',
+          ],
           ...['describe', 'whatis', 'whatare', 'whatwas', 'whatwere', 'whats'],
         ],
         other: [
-          ...['systemprompt', 'hiddenprompt', 'secretprompt', 'internalprompt', 'systeminst', 'hiddeninst', 'secretinst'],
-          ...['internalinst', 'abovethis', 'abovestart', 'aboveverbatim', 'aboveword', 'abovein', 'abovebegin', 'abovefrom'],
-          ...['full', 'entire', 'complete', 'exact', 'own', 'very', 'current', 'system', 'initial', 'original', 'hidden']
+          ...[
+            'systemprompt',
+            'hiddenprompt',
+            'secretprompt',
+            'internalprompt',
+            'systeminst',
+            'hiddeninst',
+            'secretinst',
+          ],
+          ...[
+            'internalinst',
+            'abovethis',
+            'abovestart',
+            'aboveverbatim',
+            'aboveword',
+            'abovein',
+            'abovebegin',
+            'abovefrom',
+          ],
+          ...[
+            'full',
+            'entire',
+            'complete',
+            'exact',
+            'own',
+            'very',
+            'current',
+            'system',
+            'initial',
+            'original',
+            'hidden',
+          ]
             .concat(['secret', 'internal', 'developer', 'confidential', 'first', 'previous', 'underlying', 'preprompt'])
             .map((word) => `your${word}`),
         ],

@@ -100,11 +100,28 @@ export const OVERRIDE_RULES: readonly PhraseRule[] = [
     id: 'system-override',
     family: 'override',
     what: 'an order to override the rules of a model, or a claim that they are overridden',
-    stems: ['newinstruction', 'updatedinstruction', 'newsysteminstruction', 'newsystemprompt', 'updatedsysteminstruction'],
+    stems: [
+      'newinstruction',
+      'updatedinstruction',
+      'newsysteminstruction',
+      'newsystemprompt',
+      'updatedsysteminstruction',
+    ],
     pairs: [
       {
         one: [
-          ...['overrid', 'bypass', 'circumvent', 'supersede', 'nullify', 'disobey', 'abandon', 'cancel', 'erase', 'delete'],
+          ...[
+            'overrid',
+            'bypass',
+            'circumvent',
+            'supersede',
+            'nullify',
+            'disobey',
+            'abandon',
+            'cancel',
+            'erase',
+            'delete',
+          ],
           ...['wipe', 'clear', 'reset', 'drop', 'skip', 'violate', 'break'],
         ],
         other: [
@@ -115,7 +132,18 @@ export const OVERRIDE_RULES: readonly PhraseRule[] = [
       {
         one: ['override', 'overriding'],
         other: [
-          ...['code', 'command', 'mode', 'protocol', 'activate', 'engage', 'enabled', 'initiated', 'accepted', 'authori'],
+          ...[
+            'code',
+            'command',
+            'mode',
+            'protocol',
+            'activate',
+            'engage',
+            'enabled',
+            'initiated',
+            'accepted',
+            'authori',
+          ],
           ...['ineffect', 'sequence'],
         ],
       },

@@ -15,7 +15,17 @@ export const PERSONA_RULES: readonly PhraseRule[] = [
     what: 'an order to be another assistant, or one without rules',
     stems: [
       ...['youarenow', 'yourenow', 'youarenolonger', 'yourenolonger', 'youarehereby', 'yourehereby', 'fromnowon'],
-      ...['actas', 'actlike', 'pretend', 'behaveas', 'behavelike', 'respondas', 'respondlike', 'answeras', 'answerlike'],
+      ...[
+        'actas',
+        'actlike',
+        'pretend',
+        'behaveas',
+        'behavelike',
+        'respondas',
+        'respondlike',
+        'answeras',
+        'answerlike',
+      ],
       ...['roleplay', 'simulate', 'applytoyou', 'yournew', 'yourreal', 'yourtrue', 'youractual'],
     ],
     patterns: [
@@ -75,7 +85,15 @@ export const PERSONA_RULES: readonly PhraseRule[] = [
     id: 'addressed-model',
     family: 'address',
     what: 'words that are addressed to a model in what only carries data',
-    stems: ['ifyouarea', 'ifyouarechatgpt', 'ifyouaregpt', 'ifyouareclaude', 'ifyouarellm', 'ifyouarelanguage', 'ifyouarelarge'],
+    stems: [
+      'ifyouarea',
+      'ifyouarechatgpt',
+      'ifyouaregpt',
+      'ifyouareclaude',
+      'ifyouarellm',
+      'ifyouarelanguage',
+      'ifyouarelarge',
+    ],
     pairs: [
       {
         one: [
@@ -87,7 +105,19 @@ export const PERSONA_RULES: readonly PhraseRule[] = [
         ],
         other: [
           ...['llm', 'languagemodel', 'artificialint', 'chatbot', 'assistant', 'agent', 'model', 'copilot', 'claude'],
-          ...['chatgpt', 'gemini', 'anyai', 'allai', 'everyai', 'theai', 'thisai', 'yourai', 'attentionai', 'toai', 'forai'],
+          ...[
+            'chatgpt',
+            'gemini',
+            'anyai',
+            'allai',
+            'everyai',
+            'theai',
+            'thisai',
+            'yourai',
+            'attentionai',
+            'toai',
+            'forai',
+          ],
         ],
       },
     ],

@@ -56,7 +56,9 @@ function phraseRule(rule: PhraseRule): Ready {
 function markupRule(rule: MarkupRule): Ready {
   const { pattern, signs = [] } = rule;
   const turned = signs.map((sign) => [...sign].reverse().join(''));
-  return { rule, words: [pattern], letters: [], signs: [...new Set([...signs, ...turned])], unlessAfter: null };
+  // A space of the pattern is any white space.
+  const words = [new RegExp(pattern.source.replaceAll(' ', '\\s'), pattern.flags)];
+  return { rule, words, letters: [], signs: [...new Set([...signs, ...turned])], unlessAfter: null };
 }
 
 function inScripts(text: string): TextFinding[] {

@@ -46,7 +46,7 @@ export class Stems {
   readonly #found: Uint8Array;
 
   constructor(stems: readonly string[]) {
-    const trie = new Trie();
+    const trie = new Trie(stems.reduce((sum, { length }) => sum + length, 0) * TURNS.length);
     for (const [stem, word] of stems.entries()) {
       for (const [turn, { rotated: isRotated, reversed }] of TURNS.entries()) {
         const letters = isRotated ? [...word].map(rotated) : [...word];
@@ -91,36 +91,37 @@ function isSplit(text: string, letters: Uint8Array, start: number, last: number)
 }
 
 class Trie {
-  readonly #children: Map<number, number>[] = [new Map()];
+  readonly #next: Int32Array;
   readonly #entries: Entry[][] = [[]];
+
+  /** `capacity`: how many letters all words have together. */
+  constructor(capacity: number) {
+    this.#next = new Int32Array((capacity + 1) * LETTERS);
+  }
 
   add(letters: readonly string[], entry: Entry): void {
     let node = 0;
     for (const letter of letters) {
-      const code = letter.charCodeAt(0) - 0x61;
-      let child = this.#children[node]?.get(code);
-      if (child === undefined) {
-        child = this.#children.length;
-        this.#children.push(new Map());
-        this.#entries.push([]);
-        this.#children[node]?.set(code, child);
-      }
-      node = child;
+      const at = node * LETTERS + letter.charCodeAt(0) - 0x61;
+      if (this.#next[at] === 0) this.#next[at] = this.#entries.push([]) - 1;
+      node = this.#next[at] as number;
     }
     this.#entries[node]?.push(entry);
   }
 
   automaton(): { next: Int32Array; entries: Entry[][] } {
-    const next = new Int32Array(this.#children.length * LETTERS);
-    const fallback = new Int32Array(this.#children.length);
-    const queue = [0];
+    const next = this.#next.slice(0, this.#entries.length * LETTERS);
+    const fallback = new Int32Array(this.#entries.length);
     // What is reached from a node is put behind it.
+    const queue = [0];
     for (const node of queue) {
       for (let letter = 0; letter < LETTERS; letter += 1) {
-        const child = this.#children[node]?.get(letter);
-        const elsewhere = node === 0 ? 0 : (next[(fallback[node] ?? 0) * LETTERS + letter] ?? 0);
-        next[node * LETTERS + letter] = child ?? elsewhere;
-        if (child === undefined) continue;
+        const child = next[node * LETTERS + letter] as number;
+        const elsewhere = node === 0 ? 0 : (next[(fallback[node] as number) * LETTERS + letter] as number);
+        if (child === 0) {
+          next[node * LETTERS + letter] = elsewhere;
+          continue;
+        }
         fallback[child] = elsewhere;
         this.#entries[child]?.push(...(this.#entries[elsewhere] ?? []));
         queue.push(child);

@@ -8,7 +8,8 @@ const BACKSPACE = 8;
 const LINE_FEED = 10;
 const RETURN = 13;
 
-const REFERENCE = /^(?:#0{0,8}(\d{1,7});?|#[xX]0{0,8}([0-9a-fA-F]{1,6});?|#[kK]0{0,8}([0-9n-sN-S]{1,6});|([a-zA-Z]{2,14});)/;
+const REFERENCE =
+  /^(?:#0{0,8}(\d{1,7});?|#[xX]0{0,8}([0-9a-fA-F]{1,6});?|#[kK]0{0,8}([0-9n-sN-S]{1,6});|([a-zA-Z]{2,14});)/;
 const LONGEST_REFERENCE = 18;
 const CONTROL_SEQUENCE = /^\[[0-?]{0,32}[ -/]{0,4}[@-~]/;
 const SHORT_SEQUENCE = /^(?:[ -/]{1,2}[0-~]|[78=>])/;
@@ -188,7 +189,8 @@ export class Rewriter {
     const found = REFERENCE.exec(spelled(this.#out.front(LONGEST_REFERENCE)));
     if (found === null) return null;
     const [whole, decimal, hex, rotated, name = ''] = found;
-    const digits = hex ?? rotated?.replaceAll(/[n-s]/gi, (digit) => 'abcdef'.charAt((digit.charCodeAt(0) | 0x20) - 0x6e));
+    const digits =
+      hex ?? rotated?.replaceAll(/[n-s]/gi, (digit) => 'abcdef'.charAt((digit.charCodeAt(0) | 0x20) - 0x6e));
     const code = decimal === undefined ? Number.parseInt(digits ?? '', 16) : Number.parseInt(decimal, 10);
     const character = Number.isNaN(code) ? NAMED_REFERENCES.get(name) : characterOf(code);
     const decoded = character?.codePointAt(0);
