@@ -6,7 +6,7 @@ const HOARD =
 const SECRETS =
   '(?:passwords?|credentials|(?:api|private|secret|ssh|access|encryption|recovery) keys?|(?:access|auth|session|bearer) tokens?|environment variables|seed phrase|recovery phrase|(?:one time|verification|2fa) codes?)';
 const PLACE =
-  '(?:https?\\b|www\\b|ftp\\b|[a-z0-9+_-]{1,40}@|my server|this (?:url|address|endpoint|server|e-?mail|webhook)|(?:the )?following (?:url|address|endpoint|server|e-?mail|webhook)|(?:the )?attacker|webhook)';
+  '(?:https?\\b|www\\b|ftp\\b|[a-z0-9+_-]{1,40}(?:@|\\.[a-z]{2,12}\\b)|my server|this (?:url|address|endpoint|server|e-?mail|webhook)|(?:the )?following (?:url|address|endpoint|server|e-?mail|webhook)|(?:the )?attacker|webhook)';
 
 const HOARD_STEMS = [
   ...['content', 'conversation', 'chathistory', 'thehistory', 'transcript', 'secret', 'password', 'credential'],

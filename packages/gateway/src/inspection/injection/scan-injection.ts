@@ -70,7 +70,9 @@ function inScripts(text: string): TextFinding[] {
 /** Those in a spelling of their own come last: what stands in plain view is found as that. */
 function inSpellings(text: string): TextFinding[] {
   return spellingsOf(text).flatMap((spelling) =>
-    CLUES.places(text, spelling.letters).flatMap((place) => inPlace(text, spelling, place)),
+    CLUES.places(text, spelling.letters)
+      .filter(({ turn }) => !spelling.rotatedOnly || (TURNS[turn] as Turn).rotated)
+      .flatMap((place) => inPlace(text, spelling, place)),
   );
 }
 
