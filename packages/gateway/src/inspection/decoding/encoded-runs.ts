@@ -19,9 +19,9 @@ export interface EncodedRun {
 /** Base64, base32 or hex. No word is so long, and few names are. */
 const ALPHABET = alphabetOf('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/_-');
 const LEAST = 8;
-/** A shorter run counts only where it says a mark that opens something: a name is no text. */
+/** A shorter run counts only where it says a mark that opens something, or words: a name is no text. */
 const LONG = 16;
-const MARK = /^\s{0,4}[<[#|]/;
+const MARK = /^\s{0,4}[<[#|]|^[ -~]{0,11}[a-z] [a-z]/i;
 const SHORT_RUN = /^[A-Za-z0-9+/_-]{8,16}={0,2}$/;
 /** A run that goes on in the next line. */
 const NEXT_LINE = /=?[ \t]{0,8}\r?\n[ \t]{0,8}/y;
