@@ -17,6 +17,6 @@ export interface Compiled {
  */
 export function compiled(notation: string): Compiled {
   const words = notation.replaceAll('~', WORDS).replaceAll(' ?', PERHAPS).replaceAll(' ', BETWEEN);
-  const letters = notation.replaceAll('~', WORDS_SQUEEZED).replaceAll(/ \??|@|'\??|\\b|(?<!\(\?):/g, '');
+  const letters = notation.replaceAll('~', WORDS_SQUEEZED).replaceAll(/ \??|@|'\??|\\b/g, '');
   return { words: new RegExp(`\\b${words}`, 'g'), letters: new RegExp(letters, 'g') };
 }
