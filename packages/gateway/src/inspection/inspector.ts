@@ -55,8 +55,8 @@ export function* inspecting(answer: JsonValue, how: Inspecting): Generator<void,
   const passages = new Passages(answer);
   const inspection = new Inspection(how);
   const findings: Finding[] = [];
-  for (const { text, segments } of textsOf(passages)) {
-    for (const found of yield* inspection.text(text)) findings.push(...placed(found, segments));
+  for (const { text, segments, known } of textsOf(passages)) {
+    for (const found of yield* inspection.text(text)) if (found.end > known) findings.push(...placed(found, segments));
     if (findings.length > MAX_FINDINGS) throw tooMuch(`more than ${MAX_FINDINGS} findings`);
   }
   return { findings, notScanned: passages.notScanned };
