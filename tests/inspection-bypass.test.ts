@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ABLE } from './support/agent.ts';
 import { FORM, MAY_ASK } from './support/asks.ts';
-import { codeOf, withPeers } from './support/peer-bed.ts';
-import type { PeerServer } from './support/peer-server.ts';
+import { codeOf, receiptOf, withPeers } from './support/peer-bed.ts';
+import { PeerError, type PeerServer } from './support/peer-server.ts';
 import type { Values } from './support/wire.ts';
 
 const KEY = 'ghp_Ab3dEf6hIj9kLm2nOp5qRs8tUv1wXy4zAb7d';
@@ -24,6 +24,7 @@ const HIDDEN: [where: string, answer: Values][] = [
   ['an object of an error', { ...said('x', { uri: 'x', blob: KEY }), isError: true }],
   ['a copy in a member that the protocol has too', said(`password: ${PASSWORD}`, { type: PASSWORD })],
   ['a copy in the type of content', { content: [text(`password: ${PASSWORD}`), { ...text('x'), mimeType: PASSWORD }] }],
+  ['a password with a space in it', said('x', { password: `${PASSWORD} and the rest of ${PASSWORD}` })],
   ['two texts', { content: [text(BEGINS), text(ENDS)] }],
   ['two texts, the first long', { content: [text(`${PADDING}${BEGINS}`), text(ENDS)] }],
   ['two texts, the second long', { content: [text(BEGINS), text(`${ENDS}. ${PADDING}`)] }],
@@ -37,7 +38,7 @@ test('what is to be taken out is taken out wherever an answer puts it [DET-01] [
     for (const [n, [where]] of HIDDEN.entries()) {
       const reply = await agent.request('tools/call', { name: 'read', arguments: { n } });
       const given = JSON.stringify(reply.result);
-      for (const hidden of [KEY, BEGINS, ENDS, PASSWORD])
+      for (const hidden of [KEY, BEGINS, ENDS, PASSWORD, 'the rest'])
         assert.equal(given.includes(hidden), false, `${where}: ${given.replace(PADDING, '…').slice(0, 500)}`);
       assert.match(given, /\[redacted: /, where);
     }
@@ -84,5 +85,77 @@ test('the name that a server gives its question is looked through like the quest
         assert.equal(JSON.stringify(reply).includes(name), false);
       }
     }
+  });
+});
+
+test('a text body stays one with a NUL in it, in whatever width its characters are written [DET-01]', () => {
+  const long = `${ORDER}. ${PADDING}`;
+  const bodies = [
+    Buffer.from(`${ORDER}\0 ${PADDING}`),
+    Buffer.from(long, 'utf16le'),
+    Buffer.from(`${long}\xff`, 'latin1'),
+  ];
+  const script = (peer: PeerServer): void =>
+    void peer.on('resources/read', ({ params }) => ({
+      contents: [{ uri: params.uri, blob: bodies[Number(String(params.uri).slice(-1))]?.toString('base64') }],
+    }));
+  const resources = { note: { template: 'note:///{n}' } };
+  return withPeers({ servers: { main: { script } }, resources }, async (bed) => {
+    const agent = await bed.agent('handshake');
+    for (const n of bodies.keys()) {
+      const reply = await agent.request('resources/read', { uri: `note:///${n}` });
+      const [content] = (reply.result?.contents ?? []) as Values[];
+      const given = Buffer.from(String(content?.blob ?? ''), 'base64');
+      assert.equal(/Ignore/.test(given.toString('utf8').replaceAll('\0', '')), false, `${n}`);
+      assert.equal(content === undefined, reply.error?.data?.error_code === 'RESPONSE_INJECTION_DETECTED', `${n}`);
+    }
+  });
+});
+
+test('a number that a server puts in the place of an error code gets to nobody', () => {
+  const script = (peer: PeerServer): void =>
+    void peer.on('tools/call', () => {
+      throw new PeerError({ code: 4242424242424242, message: 'no' });
+    });
+  return withPeers({ servers: { main: { script } }, tools: { read: {} } }, async (bed) => {
+    const agent = await bed.agent('handshake');
+    const reply = await agent.request('tools/call', { name: 'read', arguments: {} });
+    assert.equal(JSON.stringify(reply).includes('4242'), false);
+    const { session_id } = receiptOf(reply);
+    await bed.endSession(agent, session_id);
+    assert.equal((await bed.entries(session_id, '4242424242424242')).length, 1);
+  });
+});
+
+test('a question of a call that an operator’s reset overtook is not asked [D-47]', () => {
+  const [begun, go] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const asked: unknown[] = [];
+  const script = (peer: PeerServer): void =>
+    void peer.on('tools/call', async (moment) => {
+      if ((moment.params.arguments as Values).first === true) return said('x');
+      begun.resolve();
+      await go.promise;
+      await moment.ask('city', FORM.method, FORM.params);
+      return said('done');
+    });
+  const servers = { main: { asks: MAY_ASK, script } };
+  return withPeers({ servers, tools: { form: { sensitivity: 'pii' } } }, async (bed) => {
+    const answer = (question: unknown) => {
+      asked.push(question);
+      return FORM.answer;
+    };
+    const agent = await bed.agent('handshake', { capabilities: ABLE, answer });
+    const form = (first: boolean) => agent.request('tools/call', { name: 'form', arguments: { first } });
+    const { session_id } = receiptOf(await form(true));
+    const call = form(false);
+    await begun.promise;
+    const to = `/operator/v1/sessions/${session_id}/reset`;
+    assert.equal((await bed.bed.operator('POST', to, { reason: 'new case' })).status, 200);
+    go.resolve();
+    assert.equal(codeOf(await call), 'EGRESS_DENIED');
+    assert.deepEqual(asked, []);
+    await bed.endSession(agent, session_id);
+    const entries = await bed.entries(session_id);
+    assert.equal(entries.at(-1)?.session_sensitivity_after, 'public', 'and nothing of it counts as seen');
   });
 });

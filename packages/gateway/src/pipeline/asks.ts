@@ -11,6 +11,7 @@ import { decided } from './decided.ts';
 import type { PathDeps } from './deps.ts';
 import { exitOf, failureOf, reportEnd } from './exits.ts';
 import { learn, traced } from './flow.ts';
+import { requireGeneration } from './inspect.ts';
 import { InspectedCall } from './inspected.ts';
 import { labelsOf, lookAt, raisedBy, refusalOf, takeOut } from './look.ts';
 import { payloadDigest } from './payload-digest.ts';
@@ -92,6 +93,7 @@ export class Asks {
     own.inspected.ran('size');
     const asked = { [key]: ask.params };
     const judged = await lookAt(this.#deps, own, asked);
+    requireGeneration(this.#deps, this.#call);
     const refusal = refusalOf(judged, false) ?? nameRefusal(judged);
     this.#decide(own, view, null);
     if (refusal !== null && own.inspected.applied) throw refusal;
