@@ -152,7 +152,7 @@ export const OVERRIDE_RULES: readonly PhraseRule[] = [
       `${OVERRIDE}(?: (?:all|any|every|each|the|of|these|those)){0,3} (?:your|previous|prior|preceding|above|earlier|foregoing)(?: (?:own|${EARLIER})){0,3} ${MODELS_ORDERS}\\b`,
       `override(?: (?:all|any|the|of|these|those)){0,3} (?:system|safety|security|ethical) (?:instructions?|prompts?|directives?|guidelines?|guardrails?|safeguards|protocols)\\b`,
       '(?:system|admin(?:istrator)?|developer|root|emergency|safety|priority) override (?:code|command|mode|protocol|activated?|engaged?|enabled?|initiated?|accepted|authori[sz]ed|in effect|sequence)',
-      '(?:new|updated)(?: system)? instructions?:',
+      '(?:new|updated)(?: system)? instructions?[:]',
       'new system (?:prompt|instructions?) (?:is|are|follows?|begins?|you)\\b',
     ],
     unlessAfter: NO_ORDER,

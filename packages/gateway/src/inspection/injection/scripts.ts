@@ -17,7 +17,7 @@ interface Ready {
 
 const OTHER = /[\u0370-\uffff]/;
 const LETTER = /[\p{L}\p{N}]/u;
-const GAP = '[^\\p{L}\\p{N}]{0,3}';
+const GAP = '[^0-9A-Za-z\\u0370-\\uffff]{0,3}';
 
 /** Looks for rules in text of other scripts, also where their letters are split or stand the other way round. */
 export class Scripts {
@@ -35,9 +35,10 @@ export class Scripts {
 
   find(text: string): { rule: ScriptRule; span: ScriptSpan }[] {
     if (!OTHER.test(text)) return [];
+    const small = text.toLowerCase();
     return this.#rules.flatMap(({ rule, words, letters, signs, turnedSigns }) =>
       [false, true].flatMap((reversed) => {
-        if (!(reversed ? turnedSigns : signs).test(text)) return [];
+        if (!(reversed ? turnedSigns : signs).test(small)) return [];
         const all = unitsOf(text, false, reversed);
         const only = unitsOf(text, true, reversed);
         return [...spans(all, words), ...spans(only, letters)].map((span) => ({ rule, span: { ...span, reversed } }));
@@ -47,7 +48,7 @@ export class Scripts {
 }
 
 function anyOf(signs: readonly (readonly string[])[]): RegExp {
-  return new RegExp(signs.map((letters) => letters.join(GAP)).join('|'), 'iu');
+  return new RegExp(signs.map((letters) => letters.join(GAP)).join('|'));
 }
 
 interface Units {
