@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { builtIn } from '../benchmarks/detection/built-in.ts';
 import { type Corpus, openCorpus } from '../benchmarks/detection/corpus.ts';
-import { singleDisguises } from '../benchmarks/detection/disguises.ts';
+import { knownCases, singleDisguises } from '../benchmarks/detection/disguises.ts';
 import { measureBenign } from '../benchmarks/detection/injection.ts';
 import { measurePersonal } from '../benchmarks/detection/personal.ts';
 import { measureSecrets } from '../benchmarks/detection/secrets.ts';
@@ -50,6 +50,8 @@ floor(
 );
 
 test('every known trigger is found under every obfuscation [DET-01] [ATK-08] [ATK-09]', () => {
+  const { known, unknown } = knownCases(subject);
+  assert.ok(known.length >= unknown.length * 4, `known: ${known.length}, not: ${unknown.length}`);
   const missed = singleDisguises(subject).flatMap((row) => row.missed.map((trigger) => `${row.disguise}: ${trigger}`));
   assert.deepEqual(missed, []);
 });

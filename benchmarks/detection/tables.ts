@@ -50,8 +50,17 @@ function personalTables({ personal }: DetectionReport): Table[] {
 function injectionTables({ injection }: DetectionReport): Table[] {
   const { known_triggers: known } = injection;
   const disguised = [
+    {
+      disguise: 'none: published triggers that are known',
+      found: told(known.published),
+      missed: known.unknown.join('; '),
+    },
     ...known.single.map((row) => ({ disguise: row.disguise, found: told(row.found), missed: row.missed.join('; ') })),
-    { disguise: 'two after another', found: told(known.composed), missed: `see composed_missed` },
+    {
+      disguise: 'two after another',
+      found: told(known.composed),
+      missed: `${known.composed_missed.length} of the pairs miss some; ${known.composed_withheld} withheld unread`,
+    },
   ];
   const benign = injection.benign.map((row) => ({
     file: row.path === 'all' ? `${row.dataset}, all files` : row.path,

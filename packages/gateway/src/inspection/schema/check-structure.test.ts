@@ -147,6 +147,14 @@ test('copies of what was left out go too, in whatever text or member they stand 
   assert.deepEqual(checkedAnswer.result._meta, { copy: left });
 });
 
+test('a copy may write its numbers otherwise', () => {
+  const content = [{ type: 'text', text: '{"id":1,"x":15e-1}' }];
+  const given = parseJson('{"id":1,"x":1.50}');
+  assert.deepEqual(checked(CUSTOMER, given, 'redact', { content }).result.content, [
+    { type: 'text', text: '{"id":1}' },
+  ]);
+});
+
 test('a text that is no copy stays byte for byte', () => {
   const content = ['{ "id": 1 }', 'plain', '[1, 2]', '{"a":'].map((text) => ({ type: 'text', text }));
   assert.deepEqual(checked(CUSTOMER, { id: 1, x: 1 }, 'redact', { content }).result.content, content);
