@@ -306,7 +306,9 @@ test('what is forgotten for want of room makes the flow incomplete', () => {
       );
       return { content: [{ type: 'text', text: page === 1 ? JSON.stringify(CUSTOMER) : words.join(' ') }] };
     });
-  return withPeers(scene({}, pages), async (bed) => {
+  // What inspecting takes on a busy machine is not what this is about.
+  const inspection = 'inspection: 1\nversion: test\ndefaults: { budget: 60s }\n';
+  return withPeers(scene({ inspection }, pages), async (bed) => {
     const agent = await bed.agent('modern');
     passes(await called(agent, 'get_customer'));
     passes(await send(agent, { text: 'good morning' }));
@@ -369,5 +371,37 @@ test('what was seen is forgotten with the exposure: after a reset, and after the
     time.advance(3 * 60 * 60_000);
     await closedFile(bed.started, session);
     passes(await send(agent, { text: CUSTOMER.note }));
+  });
+});
+
+test('a value is seen in whatever of a request goes to the server: a completion’s resource, names of members, the trace', () => {
+  const token = 'CorrectHorseBatteryStaple';
+  const script = (peer: PeerServer): void =>
+    void peer.on('tools/call', () => answer({ id: CUSTOMER.id, code: token.toLowerCase() }));
+  const resources = { letters: { server: 'mail', template: 'mail://letters/{id}' } };
+  const policies = but(
+    '@id("stays") forbid (principal, action, resource in Server::"mail") when { context.flow.max_sensitivity_rank >= 1 };',
+  );
+  return withPeers(scene({ policies, resources }, script), async (bed) => {
+    const agent = await bed.agent('handshake');
+    passes(await called(agent, 'get_customer'));
+    const trace = (id: string): Values => ({
+      traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
+      tracestate: `vendor=${id}`,
+    });
+    const completing = (id: string): Promise<Reply> =>
+      agent.request('completion/complete', {
+        ref: { type: 'ref/resource', uri: `mail://letters/${id}` },
+        argument: { name: 'id', value: 'x' },
+      });
+    for (const reply of [
+      await completing(CUSTOMER.id),
+      await send(agent, { [token]: 1 }),
+      await agent.request('tools/call', { name: 'send', arguments: {}, _meta: trace(CUSTOMER.id) }),
+    ])
+      isDenied(reply, reply);
+    assert.notEqual((await completing('someone')).error?.data?.error_code, 'POLICY_DENY');
+    passes(await send(agent, { recipientOfTheLetter: 1 }));
+    passes(await agent.request('tools/call', { name: 'send', arguments: {}, _meta: trace('none') }));
   });
 });

@@ -17,8 +17,9 @@ const BINARY: Body = { text: null, exact: false };
 export function readBody(body: string): Body | null {
   const written = /\s/.test(body) ? body.replaceAll(/\s+/g, '') : body;
   if (!BASE64.test(written)) return null;
-  // NUL is in no text, and early in almost everything else.
-  if (decoded(written.slice(0, BEGINNING)).includes(0)) return BINARY;
+  const beginning = decoded(written.slice(0, BEGINNING));
+  // NUL is in hardly any text, and early in almost everything else; one that somebody put into a text makes it nothing else.
+  if (beginning.includes(0) && !beginsAsText(beginning)) return BINARY;
   const bytes = decoded(written);
   try {
     return { text: new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes), exact: true };
@@ -34,3 +35,14 @@ export function bodyOf(text: string): string {
 }
 
 const decoded = (written: string): Buffer => Buffer.from(written, 'base64');
+
+/** Whether bytes are UTF-8, of which the last character may be cut off. */
+function beginsAsText(bytes: Buffer): boolean {
+  try {
+    new TextDecoder('utf-8', { fatal: true }).decode(bytes, { stream: true });
+    return true;
+  } catch (error) {
+    if (error instanceof TypeError) return false;
+    throw error;
+  }
+}

@@ -55,8 +55,8 @@ export function* inspecting(answer: JsonValue, how: Inspecting): Generator<void,
   const passages = new Passages(answer);
   const inspection = new Inspection(how);
   const findings: Finding[] = [];
-  for (const { text, segments } of textsOf(passages)) {
-    for (const found of yield* inspection.text(text)) findings.push(...placed(found, segments));
+  for (const { text, segments, known } of textsOf(passages)) {
+    for (const found of yield* inspection.text(text)) if (found.end > known) findings.push(...placed(found, segments));
     if (findings.length > MAX_FINDINGS) throw tooMuch(`more than ${MAX_FINDINGS} findings`);
   }
   return { findings, notScanned: passages.notScanned };
@@ -144,10 +144,21 @@ function placed(finding: TextFinding, segments: readonly Segment[]): Finding[] {
   return (values.length > 0 ? values : reached).map(({ start, end, piece: { place, kind, text } }) => ({
     ...finding,
     start: Math.max(0, finding.start - start),
-    end: Math.min(end, finding.end) - start,
+    end: isAllOf(finding, start, segments) ? text.length : Math.min(end, finding.end) - start,
     passage: { path: pathOf(place), kind, text },
   }));
 }
+
+/** What a member is said to hold by its name is all that it holds, also behind a character that ends it elsewhere. */
+function isAllOf({ rule, start }: TextFinding, from: number, segments: readonly Segment[]): boolean {
+  if (rule !== BY_NAME || start !== from) return false;
+  const index = segments.findIndex((segment) => segment.start === from && segment.piece.kind !== 'name');
+  const [name, value] = [segments[index - 1]?.piece, segments[index]?.piece];
+  return name?.kind === 'name' && name.place === value?.place;
+}
+
+/** A credential that is one because of what it is called. */
+const BY_NAME = 'assigned-credential';
 
 function reachedBy({ start, end }: TextFinding, segments: readonly Segment[]): Segment[] {
   const reached: Segment[] = [];

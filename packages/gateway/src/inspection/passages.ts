@@ -29,6 +29,8 @@ interface Frame {
   values: readonly JsonValue[];
   next: number;
   of: string | null;
+  /** Whether its reader sees it as it is written, and not what a body of it stands for. */
+  isShown: boolean;
 }
 
 /**
@@ -45,10 +47,9 @@ export class Passages implements Iterable<Piece> {
   }
 
   *[Symbol.iterator](): Generator<Piece> {
-    const root = this.#pieceOf(this.#answer, null, null, null);
-    if (root !== null) yield root;
+    yield* this.#piecesOf(this.#answer, null, null, null);
     const inside: Frame[] = [];
-    enter(inside, this.#answer, null, null);
+    enter(inside, this.#answer, null, null, true);
     for (let frame = inside.at(-1); frame !== undefined; frame = inside.at(-1)) {
       const index = frame.next;
       const value = frame.values[index];
@@ -60,30 +61,31 @@ export class Passages implements Iterable<Piece> {
       const name = frame.names?.[index];
       const place = { parent: frame.place, key: name ?? index };
       if (name !== undefined) yield { place, kind: 'name', text: name, of: null };
-      const piece = this.#pieceOf(value, place, name === undefined ? frame.of : null, frame);
-      if (piece !== null) yield piece;
-      else enter(inside, value, place, name ?? frame.of);
+      yield* this.#piecesOf(value, place, name === undefined ? frame.of : null, frame);
+      enter(inside, value, place, name ?? frame.of, SHOWN.get(name) ?? frame.isShown);
     }
   }
 
-  #pieceOf(value: JsonValue, place: Place | null, of: string | null, within: Frame | null): Piece | null {
-    if (typeof value === 'string') return this.#textOf(value, place, of, within);
-    if (typeof value !== 'number' && !(value instanceof JsonNumber)) return null;
+  #piecesOf(value: JsonValue, place: Place | null, of: string | null, within: Frame | null): Piece[] {
+    if (typeof value === 'string') return this.#textsOf(value, place, of, within);
+    if (typeof value !== 'number' && !(value instanceof JsonNumber)) return [];
     const text = lexeme(value);
     const least = within !== null && within.names === null ? MIN_ITEM : MIN_NUMBER;
-    return text.length < least ? null : { place, kind: 'number', text, of };
+    return text.length < least ? [] : [{ place, kind: 'number', text, of }];
   }
 
-  #textOf(value: string, place: Place | null, of: string | null, within: Frame | null): Piece {
+  #textsOf(value: string, place: Place | null, of: string | null, within: Frame | null): Piece[] {
     const body = isBody(place, within) ? readBody(value) : null;
-    if (body === null) return { place, kind: 'text', text: value, of };
-    if (!body.exact) this.notScanned += 1;
-    if (body.text !== null) return { place, kind: 'body', text: body.text, of };
-    return { place, kind: 'text', text: value.length > MAX_SHORT_BODY ? '' : value, of };
+    if (body === null) return [{ place, kind: 'text', text: value, of }];
+    const decoded: Piece[] = body.text === null ? [] : [{ place, kind: 'body', text: body.text, of }];
+    if (body.exact) return decoded;
+    this.notScanned += 1;
+    const isRead = value.length <= MAX_SHORT_BODY || within?.isShown === true;
+    return isRead ? [{ place, kind: 'text', text: value, of }, ...decoded] : decoded;
   }
 }
 
-/** A body that is no text, and this short, may be a credential that somebody put there. */
+/** A body that is no text, and this short, may be a credential or words that somebody put there. */
 const MAX_SHORT_BODY = 1024;
 
 /** A number as it is written. */
@@ -91,10 +93,18 @@ export function lexeme(value: number | JsonNumber): string {
   return typeof value === 'number' ? String(value) : value.lexeme;
 }
 
-function enter(inside: Frame[], value: JsonValue, place: Place | null, of: string | null): void {
-  if (Array.isArray(value)) inside.push({ place, names: null, values: value, next: 0, of });
+/** Where clients make pictures of bodies, and where they give them to the model as they are. */
+const SHOWN: ReadonlyMap<string | undefined, boolean> = new Map([
+  ['content', false],
+  ['contents', false],
+  ['structuredContent', true],
+  ['_meta', true],
+]);
+
+function enter(inside: Frame[], value: JsonValue, place: Place | null, of: string | null, isShown: boolean): void {
+  if (Array.isArray(value)) inside.push({ place, names: null, values: value, next: 0, of, isShown });
   else if (isObject(value)) {
-    inside.push({ place, names: Object.keys(value), values: Object.values(value), next: 0, of: null });
+    inside.push({ place, names: Object.keys(value), values: Object.values(value), next: 0, of: null, isShown });
   }
 }
 

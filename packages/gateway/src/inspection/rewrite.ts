@@ -14,8 +14,12 @@ export interface Rewritten {
 
 /** Values between two stops. */
 const STEP = 500;
-/** Words of the protocol: what a short secret happens to spell stays there. */
-const PROTOCOL = new Set<string | number>(['type', 'role', 'mimeType']);
+/** Words of the protocol's own: what a secret happens to spell stays there. */
+const PROTOCOL: ReadonlyMap<string | number | null, RegExp> = new Map([
+  ['type', /^(?:text|image|audio|resource|resource_link|tool_use|tool_result|object|string)$/],
+  ['role', /^(?:user|assistant)$/],
+  ['mimeType', /^(?:text\/(?:plain|html|markdown|csv)|application\/(?:json|xml|pdf|octet-stream)|image\/[a-z]{3,4})$/],
+]);
 
 /**
  * Takes findings out of an answer, and every copy of what was taken out. Structure and types stay: a text and a name get a note, a
@@ -30,6 +34,8 @@ export function* rewriting(answer: JsonValue, findings: readonly Finding[]): Gen
 /** What was found at a place, and at the places inside it. */
 interface Found {
   spans: Span[];
+  /** In what a body stands for. */
+  bodySpans: Span[];
   nameSpans: Span[];
   inside: Map<string | number, Found>;
 }
@@ -44,7 +50,7 @@ class Rewriter {
     for (const { start, end, rule, instead, passage } of findings) {
       let found = this.root;
       for (const key of passage.path) found = insideOf(found, key);
-      (passage.kind === 'name' ? found.nameSpans : found.spans).push({ start, end, rule, instead });
+      found[SPANS[passage.kind]].push({ start, end, rule, instead });
       this.#copies.add(passage.text.slice(start, end), { rule, instead });
     }
   }
@@ -93,15 +99,18 @@ class Rewriter {
     holder: JsonObject | null,
   ): Generator<void, string> {
     const isBody = key !== null && holder !== null && isBodyMember(key, besides(holder));
+    const left = yield* this.#text(value, found?.spans, key);
     const body = isBody ? (readBody(value)?.text ?? null) : null;
-    if (body === null) return yield* this.#text(value, found?.spans, key);
-    const left = yield* this.#text(body, found?.spans, key);
-    return left === body ? value : bodyOf(left);
+    if (body === null) return left;
+    const leftInside = yield* this.#text(body, found?.bodySpans, key);
+    if (leftInside === body) return left;
+    // Of what is taken out in both ways of reading it nothing stays.
+    return left === value ? bodyOf(leftInside) : '';
   }
 
   *#text(text: string, spans: readonly Span[] | undefined, key: string | number | null): Generator<void, string> {
-    const copies = key !== null && PROTOCOL.has(key) ? [] : yield* this.#copies.in(text);
-    if (spans === undefined && copies.length === 0) return text;
+    const copies = PROTOCOL.get(key)?.test(text) ? [] : yield* this.#copies.in(text);
+    if ((spans === undefined || spans.length === 0) && copies.length === 0) return text;
     const apart = joined([...(spans ?? []), ...copies]);
     for (const { rule } of apart) this.removed.set(rule, (this.removed.get(rule) ?? 0) + 1);
     return without(text, apart);
@@ -115,7 +124,9 @@ function unused(name: string, left: ReadonlyMap<string, JsonValue>, object: Json
   return free;
 }
 
-const nothing = (): Found => ({ spans: [], nameSpans: [], inside: new Map() });
+const SPANS = { text: 'spans', number: 'spans', body: 'bodySpans', name: 'nameSpans' } as const;
+
+const nothing = (): Found => ({ spans: [], bodySpans: [], nameSpans: [], inside: new Map() });
 
 function insideOf({ inside }: Found, key: string | number): Found {
   const known = inside.get(key);

@@ -40,6 +40,8 @@ export interface TextFinding {
   via: readonly Transform[];
   /** The sensitivity label that it gives to whoever sees it; null: none. */
   label: string | null;
+  /** The label says what it is, and does not raise the class of whoever sees it: contact data stands in most answers. */
+  raises?: false;
   /** What stands in its place once it is taken out; null: a note that names the rule. */
   instead: string | null;
 }

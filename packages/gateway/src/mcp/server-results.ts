@@ -24,7 +24,9 @@ function readError(error: JsonValue): GatewayError {
   const message = isObject(error) ? member(error, 'message') : undefined;
   if (!isObject(error) || typeof code !== 'number' || typeof message !== 'string') return bad('the error is malformed');
   const cause = new UpstreamRpcError(code, message, member(error, 'data'));
-  return new GatewayError('UPSTREAM_TOOL_ERROR', `the server answered with error ${code}`, { cause });
+  // Operators are told the code, and no number that a server put in its place.
+  const known = Number.isInteger(code) && Math.abs(code) < 100_000 ? ` ${code}` : '';
+  return new GatewayError('UPSTREAM_TOOL_ERROR', `the server answered with error${known}`, { cause });
 }
 
 /** MCP26-18: absent counts as complete, and complete is bookkeeping and removed. Null: the result is of another type. */

@@ -1,8 +1,9 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { type JsonObject, stringifyJson } from '@cmcp/evidence';
+import { isObject, type JsonObject, member, stringifyJson } from '@cmcp/evidence';
 import { GatewayError } from '../errors.ts';
 import { type AskView, requireAbility, viewAsk } from '../inspection/ask.ts';
 import { checkAnswer } from '../inspection/ask-answer.ts';
+import type { Judged } from '../inspection/judge.ts';
 import type { Ask } from '../mcp/asks.ts';
 import type { Decision } from '../policy/types.ts';
 import { decisionInput, enforce } from './decide.ts';
@@ -10,6 +11,7 @@ import { decided } from './decided.ts';
 import type { PathDeps } from './deps.ts';
 import { exitOf, failureOf, reportEnd } from './exits.ts';
 import { learn, traced } from './flow.ts';
+import { requireGeneration } from './inspect.ts';
 import { InspectedCall } from './inspected.ts';
 import { labelsOf, lookAt, raisedBy, refusalOf, takeOut } from './look.ts';
 import { payloadDigest } from './payload-digest.ts';
@@ -67,9 +69,9 @@ export class Asks {
     await Promise.allSettled(this.#open);
   }
 
-  /** The question as the client may be asked it. Rejects with ASK_REFUSED when it may not. */
-  permit(ask: Ask): Promise<Ask> {
-    return this.#entered('asked', ask, (own, view) => this.#permitted(own, view, ask));
+  /** The question as the client may be asked it, under a name that the server gave it. Rejects with ASK_REFUSED when it may not. */
+  permit(ask: Ask, key = ''): Promise<Ask> {
+    return this.#entered('asked', ask, (own, view) => this.#permitted(own, view, ask, key));
   }
 
   /** The answer that a client came back with, as it may be passed on. Rejects with ASK_REFUSED or ASK_UNANSWERED. */
@@ -87,21 +89,24 @@ export class Asks {
   }
 
   /** Looked through, decided, and without what is taken out of it. */
-  async #permitted(own: CallRecord, view: AskView, ask: Ask): Promise<Ask> {
+  async #permitted(own: CallRecord, view: AskView, ask: Ask, key = ''): Promise<Ask> {
     own.inspected.ran('size');
-    const judged = await lookAt(this.#deps, own, ask.params);
-    const refusal = refusalOf(judged, false);
+    const asked = { [key]: ask.params };
+    const judged = await lookAt(this.#deps, own, asked);
+    requireGeneration(this.#deps, this.#call);
+    const refusal = refusalOf(judged, false) ?? nameRefusal(judged);
     this.#decide(own, view, null);
     if (refusal !== null && own.inspected.applied) throw refusal;
     if (refusal !== null) own.wouldHaveDenied = true;
-    const params = await takeOut(this.#deps, own, ask.params, judged.removed);
+    const left = await takeOut(this.#deps, own, asked, judged.removed);
+    const params = member(left, key) ?? ask.params;
     const stays = labelsOf(own.inspected.applied ? judged.kept : judged.findings);
     const shown = raisedBy(this.#deps.ranks, this.#call.effective ?? this.#call.before, stays);
     own.effective = shown;
     this.#call.effective = shown;
     await this.#show();
-    await learn(this.#deps, this.#call, params);
-    if (params === ask.params) return ask;
+    await learn(this.#deps, this.#call, left);
+    if (params === ask.params || !isObject(params)) return ask;
     const { item } = this.#planned();
     // What is left is a question as strictly as what came.
     viewAsk({ ...ask, params }, item.server, item.name);
@@ -214,4 +219,12 @@ export class Asks {
     });
     await log.append(own.session.id, draft, { exposure, ...(own.salt === null ? {} : { salt: own.salt }) });
   }
+}
+
+/** The name that a server gives a question comes back to it as it is, so that nothing can be taken out of it. */
+function nameRefusal({ removed }: Judged): GatewayError | null {
+  const isNamed = removed.some(({ passage: { kind, path } }) => kind === 'name' && path.length === 1);
+  return isNamed
+    ? new GatewayError('RESPONSE_CONTENT_REFUSED', 'the name of the question holds what is taken out')
+    : null;
 }

@@ -8,6 +8,12 @@ import type { CallRecord } from './record.ts';
 
 /** What of a request is the agent's own choice of values: not the names that the catalog gives, nor handles of the gateway. */
 export function carriedBy(request: GovernedRequest): JsonValue {
+  const values = valuesOf(request);
+  // The context of a trace goes along to the server, and holds what its sender likes.
+  return Object.keys(request.trace).length === 0 ? values : [values, request.trace];
+}
+
+function valuesOf(request: GovernedRequest): JsonValue {
   switch (request.method) {
     case 'tools/call':
     case 'prompts/get':
@@ -15,7 +21,11 @@ export function carriedBy(request: GovernedRequest): JsonValue {
     case 'resources/read':
       return request.uri;
     case 'completion/complete':
-      return { argument: { ...request.argument }, context: { ...request.context } };
+      return {
+        argument: { ...request.argument },
+        context: { ...request.context },
+        uri: request.ref.kind === 'resource' ? request.ref.uri : null,
+      };
     case 'tasks/update':
       return request.responses;
     default:

@@ -116,7 +116,7 @@ async function putAll(asks: Asks, answer: AskingAnswer, signal: AbortSignal): Pr
 /** The questions as the client may be asked them. */
 async function permittedOf(asks: Asks, answer: AskingAnswer): Promise<AskingAnswer> {
   const permitted = new Map<string, Ask>();
-  for (const [key, ask] of answer.asks) permitted.set(key, await asks.permit(ask));
+  for (const [key, ask] of answer.asks) permitted.set(key, await asks.permit(ask, key));
   return asking(permitted, answer.state);
 }
 

@@ -1,4 +1,4 @@
-import { type JsonObject, member } from '@cmcp/evidence';
+import { type JsonObject, type JsonValue, member } from '@cmcp/evidence';
 import { GatewayError } from '../errors.ts';
 import type { Judged } from '../inspection/judge.ts';
 import { isInjection } from '../inspection/judge.ts';
@@ -70,7 +70,7 @@ async function stagesOf(deps: PathDeps, record: CallRecord, plan: Plan, came: An
   const settings = settingsOf(record);
   const tooLarge = sizeRefusal(record, came, settings.maxBytes);
   const { answer, refusal } = structured(record, plan, came, settings.schema);
-  const { judged, failure } = await seen(deps, record, answer);
+  const { judged, failure } = await seen(deps, record, plan, answer);
   const refusals = [tooLarge, refusal, failure, refusalOf(judged, true)].filter((each) => each !== null);
   return { answer, judged, labels: labelsIn(plan, answer), refusals };
 }
@@ -85,9 +85,10 @@ function sizeRefusal({ inspected }: CallRecord, { sizeBytes }: Answer, maxBytes:
 async function seen(
   deps: PathDeps,
   record: CallRecord,
+  plan: Plan,
   answer: Answer,
 ): Promise<{ judged: Judged; failure: GatewayError | null }> {
-  const content = contentOf(answer);
+  const content = contentOf(plan, answer);
   // What a server asks was looked at, decided and entered by itself.
   if (content === null) record.inspected.came('pass');
   try {
@@ -100,10 +101,15 @@ async function seen(
 }
 
 /** What of an answer its reader is given. A task's id is not: what the agent gets is a handle. */
-function contentOf(answer: Answer): JsonObject | null {
+function contentOf(plan: Plan, answer: Answer): JsonObject | null {
   if (answer.kind === 'asks') return null;
   if (answer.kind === 'error') return answer.upstream;
-  return Object.hasOwn(answer.result, 'taskId') ? { ...answer.result, taskId: '' } : answer.result;
+  return taskIdIn(plan, answer) === undefined ? answer.result : { ...answer.result, taskId: '' };
+}
+
+/** Of an answer about a task. In any other one a member of that name is the server's, like every member. */
+function taskIdIn({ method }: Plan, { type, result }: Extract<Answer, { kind: 'result' }>): JsonValue | undefined {
+  return type === 'task' || method.startsWith('tasks/') ? member(result, 'taskId') : undefined;
 }
 
 /** @throws GatewayError the refusal, except where the mode does not enforce: then the call is marked */
@@ -186,7 +192,7 @@ async function released(
   { answer, judged: { removed, kept, findings }, labels }: Looked,
 ): Promise<Answer> {
   const isTaken = (label: string | null): boolean => isRedacted(deps, record, label);
-  const left = await without(deps, record, answer, [...removed, ...kept.filter(({ label }) => isTaken(label))]);
+  const left = await without(deps, record, plan, answer, [...removed, ...kept.filter(({ label }) => isTaken(label))]);
   if (left !== answer) requireFits(record, plan, left);
   const found = labelsOf(record.inspected.applied ? kept : findings);
   const stays = [...labels, ...found].filter((label) => !(record.inspected.applied && isTaken(label)));
@@ -204,15 +210,16 @@ function isRedacted({ ranks }: PathDeps, { redactions }: CallRecord, label: stri
 async function without(
   deps: PathDeps,
   record: CallRecord,
+  plan: Plan,
   answer: Answer,
   findings: readonly Finding[],
 ): Promise<Answer> {
-  const content = contentOf(answer);
+  const content = contentOf(plan, answer);
   if (content === null || answer.kind === 'asks') return answer;
   const left = await takeOut(deps, record, content, findings);
   if (left === content) return answer;
   if (answer.kind === 'error') return { ...answer, upstream: left };
-  const id = member(answer.result, 'taskId');
+  const id = taskIdIn(plan, answer);
   return releasable(id === undefined ? left : { ...left, taskId: id }, answer.type);
 }
 

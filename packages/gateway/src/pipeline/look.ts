@@ -60,5 +60,6 @@ export function raisedBy(ranks: Ranks, expected: Sensitivity, labels: readonly s
   return [...new Set(labels)].map((label) => ({ class: label, rank: rankOf(ranks, label) })).reduce(higher, expected);
 }
 
+/** The labels that findings give to whoever sees them. */
 export const labelsOf = (findings: readonly Finding[]): string[] =>
-  findings.flatMap(({ label }) => (label === null ? [] : [label]));
+  findings.flatMap(({ label, raises }) => (label === null || raises === false ? [] : [label]));

@@ -3,8 +3,8 @@ import { readable } from './readable.ts';
 const HEX = /^[0-9a-f]+$/i;
 const BASE32 = /^[A-Z2-7]{16,}$/;
 const DIGITS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
-/** Base64 of a text has letters of both cases. */
-const BOTH_CASES = /[a-z][^a-z]*[A-Z]|[A-Z][^A-Z]*[a-z]/;
+/** Base64 of a text has letters of both cases, or digits among letters. */
+const MIXED = /[a-z][^a-z]{0,40}[A-Z]|[A-Z][^A-Z]{0,40}[a-z]|\d[g-z]\d/;
 /** A run may have been glued to a word before it, which shifts the groups. A short one is most often a name of something. */
 const SHIFTS = [0, 1, 2, 3];
 const SHORT = 32;
@@ -21,7 +21,7 @@ export function decodedRun(run: string): { text: string; via: 'hex' | 'base64' }
 }
 
 function base64(run: string): string | null {
-  if (!BOTH_CASES.test(run)) return null;
+  if (!MIXED.test(run)) return null;
   for (const shift of run.length < SHORT ? [0] : SHIFTS) {
     // Both alphabets, with padding or without.
     const text = readable(Buffer.from(run.slice(shift), 'base64'));

@@ -1,9 +1,10 @@
+import { spelled } from '../normal/lookalikes.ts';
 import { normalised } from '../normal/normalised.ts';
 import type { Transform } from '../types.ts';
 import { decodedRun } from './alphabets.ts';
 import { escapedSpans, spacedHex } from './escapes.ts';
 import { readable } from './readable.ts';
-import { alphabetOf, spelled, stretches } from './stretches.ts';
+import { alphabetOf, stretches } from './stretches.ts';
 import { reversed, rot13 } from './turning.ts';
 
 /** A part of a text that says something else once it is decoded. */
@@ -17,12 +18,15 @@ export interface EncodedRun {
 
 /** Base64, base32 or hex. No word is so long, and few names are. */
 const ALPHABET = alphabetOf('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/_-');
-const LEAST = 16;
+const LEAST = 8;
+/** A shorter run counts only where it says a mark that opens something, or words: a name is no text. */
+const LONG = 16;
+const MARK = /^\s{0,4}[<[#|]|^[ -~]{0,11}[a-z] [a-z]/i;
+const SHORT_RUN = /^[A-Za-z0-9+/_-]{8,16}={0,2}$/;
 /** A run that goes on in the next line. */
-const NEXT_LINE = /=?[ \t]{0,8}\r?\n[ \t]{0,8}(?=[A-Za-z0-9+/_-]{4})/y;
-/** Shorter ones are not turned. */
-const TURNED = 16;
-const CLEAN = /^[\s\p{L}\p{N}\p{P}\p{S}]*$/u;
+const NEXT_LINE = /=?[ \t]{0,8}\r?\n[ \t]{0,8}/y;
+const LEAST_NEXT = 4;
+const TURNED = 24;
 const BACKSPACE = '\b';
 
 /**
@@ -40,9 +44,20 @@ export function encodedRuns(text: string): readonly EncodedRun[] {
 }
 
 function inAlphabets(text: string): EncodedRun[] {
-  return joinedLines(text, stretches(text, ALPHABET, LEAST)).flatMap(({ start, end }) =>
-    readingsOf(spelled(text.slice(start, end)).replaceAll(/[\s=]+/g, '')).map((found) => ({ start, end, ...found })),
-  );
+  return joinedLines(text, stretches(text, ALPHABET, LEAST)).flatMap(({ start, end }) => {
+    if (end - start < LONG && isWord(text, start, end)) return [];
+    const found = ofRun(spelled(text.slice(start, end)).replaceAll(/[\s=]+/g, ''));
+    return found === null ? [] : [{ start, end, ...found }];
+  });
+}
+
+/** Letters of one case, but for the first. */
+function isWord(text: string, start: number, end: number): boolean {
+  for (let index = start + 1; index < end; index += 1) {
+    const unit = text.charCodeAt(index);
+    if (unit !== 0x2d && unit !== 0x5f && (unit < 0x61 || unit > 0x7a)) return false;
+  }
+  return true;
 }
 
 /** Each stretch with the lines that it goes on in, be they shorter. */
@@ -61,25 +76,35 @@ function joinedLines(text: string, parts: readonly { start: number; end: number 
 function lineAfter(text: string, end: number): number {
   NEXT_LINE.lastIndex = end;
   if (!NEXT_LINE.test(text)) return end;
-  let next = NEXT_LINE.lastIndex;
+  const start = NEXT_LINE.lastIndex;
+  let next = start;
   while (next < text.length && ALPHABET[text.charCodeAt(next)] === 1) next += 1;
-  return next;
+  return next - start >= LEAST_NEXT || (next - start > 1 && text[next] === '=') ? next : end;
 }
 
-/**
- * What a run says. Where that is no clean text, the run may have been turned round, or its letters rotated; its turn to be decoded comes
- * then.
- */
-function readingsOf(run: string): { text: string; via: Transform }[] {
+/** A run that says nothing may do so turned round, or with its letters rotated; its turn to be decoded comes then. */
+function ofRun(run: string): { text: string; via: Transform } | null {
+  if (run.length < LONG) return ofShort(run);
   const found = decodedRun(run);
-  if (run.length < TURNED || (found !== null && CLEAN.test(found.text))) return found === null ? [] : [found];
-  const round = reversed(run);
-  const turned: { text: string; via: Transform }[] = [
-    { text: round, via: 'reversed' },
-    { text: rot13(run), via: 'rot13' },
-    { text: rot13(round), via: 'rot13' },
-  ];
-  return [...(found === null ? [] : [found]), ...turned.filter(({ text }) => decodedRun(text) !== null)];
+  if (found !== null) return found;
+  if (run.length < TURNED) return ofShort(run);
+  const turned = reversed(run);
+  if (decodedRun(turned) !== null) return { text: turned, via: 'reversed' };
+  if (decodedRun(rot13(run)) !== null) return { text: rot13(run), via: 'rot13' };
+  return decodedRun(rot13(turned)) === null ? null : { text: rot13(turned), via: 'rot13' };
+}
+
+/** Also rotated, or encoded once more. */
+function ofShort(run: string): { text: string; via: Transform } | null {
+  const found = decodedRun(run);
+  if (found !== null) return saysMark(found.text) ? found : null;
+  const rotated = rot13(run);
+  const said = decodedRun(rotated);
+  return said !== null && saysMark(said.text) ? { text: rotated, via: 'rot13' } : null;
+}
+
+function saysMark(text: string): boolean {
+  return MARK.test(text) || (SHORT_RUN.test(text) && ofShort(text.replace(/=+$/, '')) !== null);
 }
 
 function inEscapes(text: string): EncodedRun[] {

@@ -1,4 +1,5 @@
-import { alphabetOf, spelled, stretches } from './stretches.ts';
+import { spelled } from '../normal/lookalikes.ts';
+import { alphabetOf, stretches } from './stretches.ts';
 
 /** One character as an escape of a programming language, of a mail or of an old URL. */
 const ESCAPE = /\\x[0-9a-f]{2}|\\u[0-9a-f]{4}|\\u\{[0-9a-f]{1,6}\}|%u[0-9a-f]{4}|\\[01][0-7]{2}|=[2-7][0-9a-f]/gi;

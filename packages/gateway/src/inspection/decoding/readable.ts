@@ -4,7 +4,7 @@ import { isUtf8 } from 'node:buffer';
 const STRETCH = 24;
 /** One in so many characters may be a control. */
 const CONTROLS = 8;
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is counted.
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.
 const CONTROL = /[\0-\x06\x0e-\x1a\x1c-\x1f\x7f-\x9f]/g;
 
 /** What the bytes say, where they are a text or hold a stretch of one; null: they are something else. */

@@ -31,8 +31,3 @@ export function stretches(text: string, alphabet: Alphabet, least: number): { st
   }
   return found;
 }
-
-/** Look-alike letters as the letters. */
-export function spelled(run: string): string {
-  return run.replaceAll(/\P{ASCII}/gu, (character) => LOOKALIKES.get(character) ?? character);
-}

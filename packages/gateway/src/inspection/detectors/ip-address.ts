@@ -8,6 +8,7 @@ export const IP_RULES: readonly ValueRule[] = [
   {
     id: 'ip-address',
     kind: 'personal',
+    contact: true,
     what: 'IPv4 address that is no private one',
     trigger: { digits: runs(1, 3) },
     pattern: /\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}(?!\d|\.\d)/y,
@@ -22,6 +23,7 @@ export const IP_RULES: readonly ValueRule[] = [
   {
     id: 'ip-address',
     kind: 'personal',
+    contact: true,
     what: 'IPv6 address that is no private one',
     trigger: {
       anchors: HEX.flatMap((one) => [`::${one}`, `${one}::`, ...HEX.map((other) => `${one}:${other}`)]),

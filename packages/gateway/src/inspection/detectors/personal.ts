@@ -17,6 +17,7 @@ export const PERSONAL_RULES: readonly ValueRule[] = [
   {
     id: 'email-address',
     kind: 'personal',
+    contact: true,
     what: 'E-mail address, also with a name in Greek or Cyrillic letters and a host in any script',
     trigger: { anchors: ['@'], lead: { chars: new RegExp(`[${NAME}._%+'-]`, 'u'), most: 64 } },
     pattern: new RegExp(`[.%+'-]{0,64}(?<value>[${NAME}_][${NAME}._%+'-]{0,63}@${DOMAIN})`, 'duy'),
@@ -26,6 +27,7 @@ export const PERSONAL_RULES: readonly ValueRule[] = [
   {
     id: 'email-address',
     kind: 'personal',
+    contact: true,
     what: 'E-mail address with a quoted name',
     trigger: { anchors: ALNUM.map((next) => `"@${next}`), lead: { chars: /[^"@\n]/, most: 64 } },
     pattern: new RegExp(String.raw`[^"@\n]{1,64}"@${DOMAIN}`, 'uy'),

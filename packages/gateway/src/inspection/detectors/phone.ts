@@ -9,7 +9,12 @@ const SHORT_NAMES = String.raw`\b(?:tel|mob|cell|handy|desk|office|dial|text me|
 const CALLS = String.raw`\b(?:call|calls|calling|called|ring)(?: me| us| him| her| them| back)?(?: at| on|:)`;
 const MESSAGES = 'messages? (?:to|from)';
 
-const PHONE: Pick<ValueRule, 'id' | 'kind' | 'yields'> = { id: 'phone-number', kind: 'personal', yields: true };
+const PHONE: Pick<ValueRule, 'id' | 'kind' | 'contact' | 'yields'> = {
+  id: 'phone-number',
+  kind: 'personal',
+  contact: true,
+  yields: true,
+};
 
 /** Telephone numbers. No region is taken for granted: a national number has to look like one, or be called one. */
 export const PHONE_RULES: readonly ValueRule[] = [

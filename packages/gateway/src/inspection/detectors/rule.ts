@@ -42,6 +42,8 @@ export interface ValueRule {
   unless?: Before;
   /** What is glued to the value is found with it (D-31). */
   glued?: true;
+  /** Where to reach somebody or something: it stands in most answers, and does not raise the class of whoever sees it. */
+  contact?: true;
   /** Says less than any other rule: dropped where one of those found something that it overlaps. */
   yields?: true;
 }

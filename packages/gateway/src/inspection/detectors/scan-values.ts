@@ -84,5 +84,14 @@ function widened(text: string, start: number, end: number): Span {
 }
 
 function asFinding({ rule, start, end }: Found): TextFinding {
-  return { kind: rule.kind, rule: rule.id, start, end, via: [], label: LABELS[rule.kind], instead: null };
+  const finding: TextFinding = {
+    kind: rule.kind,
+    rule: rule.id,
+    start,
+    end,
+    via: [],
+    label: LABELS[rule.kind],
+    instead: null,
+  };
+  return rule.contact === true ? { ...finding, raises: false } : finding;
 }

@@ -25,28 +25,34 @@ export interface Spelling {
   /** Of every unit the number of the letter that it counts as; 0: it is none. */
   letters: Uint8Array;
   leet: boolean;
+  /** Whether it makes sense only where letters were rotated. */
+  rotatedOnly: boolean;
 }
 
-const PLAIN = spelling(plainFolding(), false);
+const PLAIN = spelling(plainFolding(), false, false);
+/** Look-alikes and letters with accents as letters that were rotated before. */
+const CONFUSED = spelling(withLookalikesRotated(), false, true);
 /** Digits as letters; also as letters that were rotated before. */
 const LEET: readonly Spelling[] = ONES.flatMap((one) => [
   spelling(
-    withDigits(one, (letter) => letter),
+    withDigits(PLAIN.folding, one, (letter) => letter),
     true,
+    false,
   ),
-  spelling(withDigits(one, rotated), true),
+  spelling(withDigits(CONFUSED.folding, one, rotated), true, true),
 ]);
-/** A word that a digit is a letter of, also where its letters stand apart. */
-const HAS_LEET = /[0-9@$!](?:[a-zA-Z]{2}|(?<=[a-zA-Z].)[a-zA-Z]|([^a-zA-Z0-9])[a-zA-Z]\1[a-zA-Z0-9]\1)/;
+const LOOKALIKE = new RegExp(`[${[...LOOKALIKES.keys()].join('')}\\u00c0-\\u024f\\u1e00-\\u1eff]`);
+/** A word that a digit is a letter of. */
+const HAS_LEET = /[0-9@$!][a-zA-Z][a-zA-Z0-9@$!]|[a-zA-Z][0-9@$!][a-zA-Z0-9]/;
 
 /** The spellings in which a text is worth reading. */
 export function spellingsOf(text: string): readonly Spelling[] {
-  return HAS_LEET.test(text) ? [PLAIN, ...LEET] : [PLAIN];
+  return [PLAIN, ...(LOOKALIKE.test(text) ? [CONFUSED] : []), ...(HAS_LEET.test(text) ? LEET : [])];
 }
 
-function spelling(folding: Folding, leet: boolean): Spelling {
+function spelling(folding: Folding, leet: boolean, rotatedOnly: boolean): Spelling {
   const letters = Uint8Array.from(folding, (unit) => (unit >= 0x61 && unit <= 0x7a ? unit - 0x60 : 0));
-  return { folding, letters, leet };
+  return { folding, letters, leet, rotatedOnly };
 }
 
 function plainFolding(): Folding {
@@ -65,8 +71,17 @@ function plainFolding(): Folding {
   return folding.map((unit) => (unit >= 0x41 && unit <= 0x5a ? unit | 0x20 : unit));
 }
 
-function withDigits(one: string, read: (letter: string) => string): Folding {
+function withLookalikesRotated(): Folding {
   const folding = Uint16Array.from(PLAIN.folding);
+  for (const [unit, letter] of PLAIN.folding.entries()) {
+    if (unit >= 0x80 && letter >= 0x61 && letter <= 0x7a)
+      folding[unit] = rotated(String.fromCharCode(letter)).charCodeAt(0);
+  }
+  return folding;
+}
+
+function withDigits(base: Folding, one: string, read: (letter: string) => string): Folding {
+  const folding = Uint16Array.from(base);
   for (const [written, letter] of [...DIGITS_FOR_LETTERS, ['1', one] as const, ['!', one] as const]) {
     folding[written.charCodeAt(0)] = read(letter).charCodeAt(0);
   }

@@ -8,9 +8,9 @@ export const FOREIGN_RULES: readonly PhraseRule[] = [
     id: 'ignore-instructions-fr',
     family: 'override',
     what: 'an order in French to ignore other instructions',
-    stems: ['ignor', 'oubli', 'neglig', 'pas compte'],
+    stems: ['ignor', 'oubli', 'neglig', 'pascompte'],
     patterns: [
-      '(?:ignore[zr]?|oublie[zr]?|neglige[zr]?|ne (?:tiens|tenez) pas compte)~(?:instructions?|consignes?|directives?|regles|ordres)~(?:precedente?s?|anterieure?s?|ci dessus|initiale?s?|systeme|recues?)\\b',
+      '(?:ignore[zr]?|oublie[zr]?|neglige[zr]?|ne (?:tiens|tenez) pas compte)~(?:instructions?|consignes?|directives?|regles|ordres)~(?:precedente?s?|anterieure?s?|ci ?dessus|initiale?s?|systeme|recues?)\\b',
       '(?:ignore[zr]?|oublie[zr]?|neglige[zr]?|ne (?:tiens|tenez) pas compte)(?: de)? (?:toute?s? les|tous les|tes|vos)(?: [a-z]{1,14})? (?:instructions|consignes|directives|regles|ordres)\\b',
       '(?:ignore[zr]?|oublie[zr]?) tout ce qui precede\\b',
     ],

@@ -13,10 +13,10 @@ export interface Compiled {
 
 /**
  * The notation of rules: a regular expression over lower-case ASCII in which a space stands for what is between two words (` ?` where
- * there may be nothing), and `~` for up to four words.
+ * there may be nothing), `[:]` for a colon, and `~` for up to four words.
  */
 export function compiled(notation: string): Compiled {
   const words = notation.replaceAll('~', WORDS).replaceAll(' ?', PERHAPS).replaceAll(' ', BETWEEN);
-  const letters = notation.replaceAll('~', WORDS_SQUEEZED).replaceAll(/ \??|@|'\??|\\b|(?<!\(\?):/g, '');
+  const letters = notation.replaceAll('~', WORDS_SQUEEZED).replaceAll(/ \??|@|'\??|\[:\]|\\b/g, '');
   return { words: new RegExp(`\\b${words}`, 'g'), letters: new RegExp(letters, 'g') };
 }

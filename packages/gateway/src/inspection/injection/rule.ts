@@ -1,3 +1,5 @@
+import type { Clued } from './clues.ts';
+
 export const FAMILIES = [
   'override',
   'persona',
@@ -21,17 +23,22 @@ interface Described {
 }
 
 /** Something that is said to a model in words, in whatever spelling. */
-export interface PhraseRule extends Described {
-  /** One of these stands in every match: letters, and spaces between words. */
-  stems: readonly string[];
+export interface PhraseRule extends Described, Clued {
   /** In the notation of grammar.ts. */
   patterns: readonly string[];
   /** What is said right before it where it is no order. */
   unlessAfter?: RegExp;
 }
 
-/** Something that is told by the characters around it. Looked for in the text as it is read, letters as they are. */
-export interface MarkupRule extends Described {
+/** Something that is told by the signs around words; over text in lower case in which each run of white space is one character. */
+export interface MarkupRule extends Described, Clued {
+  /** One of these stands in every match. */
+  signs?: readonly string[];
+  pattern: RegExp;
+}
+
+/** Something in a script other than Latin, in the text as it is read. */
+export interface ScriptRule extends Described {
   /** One of these stands in every match. */
   signs: readonly string[];
   pattern: RegExp;

@@ -1,32 +1,33 @@
 import { LOOKALIKES } from '../normal/lookalikes.ts';
 import type { TextFinding, Transform } from '../types.ts';
+import { Clues, type Place } from './clues.ts';
 import { type Spelling, spellingsOf } from './folding.ts';
 import { type Compiled, compiled } from './grammar.ts';
-import type { PhraseRule } from './rule.ts';
-import { MARKUP_RULES, PHRASE_RULES } from './rules.ts';
-import { type StemHit, Stems, TURNS, type Turn } from './stems.ts';
+import type { MarkupRule, PhraseRule } from './rule.ts';
+import { MARKUP_RULES, PHRASE_RULES, SCRIPT_RULES } from './rules.ts';
+import { Scripts } from './scripts.ts';
+import { TURNS, type Turn } from './stems.ts';
 import { lettersOf, type Window, windowOf } from './window.ts';
 
+/** A rule, and how it is looked for: in words, and where it has words only in their letters too. */
 interface Ready {
-  rule: PhraseRule;
-  stems: ReadonlySet<number>;
-  patterns: readonly Compiled[];
+  rule: PhraseRule | MarkupRule;
+  words: readonly RegExp[];
+  letters: readonly RegExp[];
+  signs: readonly string[];
+  unlessAfter: RegExp | null;
 }
 
-const STEM_WORDS = [...new Set(PHRASE_RULES.flatMap(({ stems }) => stems))];
-const STEMS = new Stems(STEM_WORDS);
-const READY: readonly Ready[] = PHRASE_RULES.map((rule) => ({
-  rule,
-  stems: new Set(rule.stems.map((stem) => STEM_WORDS.indexOf(stem))),
-  patterns: rule.patterns.map(compiled),
-}));
-/** How far from a stem the rest of a phrase is looked for. */
-const REACH = 1800;
+const READY: readonly Ready[] = [...PHRASE_RULES.map(phraseRule), ...MARKUP_RULES.map(markupRule)];
+const CLUES = new Clues(READY.map(({ rule }) => rule));
+const SCRIPTS = new Scripts(SCRIPT_RULES);
+/** Where the letters stand alone, what says that it is no order. */
+const NO_ORDER = /(?:not|dont|never|howto)$/;
 /** What is read before a match to see whether it is an order. */
 const BEFORE = 60;
 /** How much of the sentence goes with the trigger. */
 const SENTENCE = 200;
-const OTHER = /\P{ASCII}/u;
+const OTHER = /[^\0-\x7f]/;
 
 /**
  * Finds instructions to a model in a text that is normalised: in words whatever their spelling (look-alike letters, digits for letters,
@@ -34,68 +35,61 @@ const OTHER = /\P{ASCII}/u;
  */
 export function scanInjection(text: string): TextFinding[] {
   const found = new Map<string, TextFinding>();
-  for (const finding of [...inPhrases(text), ...inMarkup(text)]) {
+  for (const finding of [...inSpellings(text), ...inScripts(text)]) {
     const key = `${finding.rule} ${finding.start} ${finding.end}`;
     if (!found.has(key)) found.set(key, finding);
   }
   return [...found.values()];
 }
 
-function inMarkup(text: string): TextFinding[] {
-  return MARKUP_RULES.filter(({ signs }) => signs.some((sign) => text.includes(sign))).flatMap(({ id, pattern }) =>
-    matches(text, pattern).map((span) => findingOf(text, id, span, [], false)),
+function phraseRule(rule: PhraseRule): Ready {
+  const patterns: readonly Compiled[] = rule.patterns.map(compiled);
+  return {
+    rule,
+    words: patterns.map(({ words }) => words),
+    letters: patterns.map(({ letters }) => letters),
+    signs: [],
+    unlessAfter: rule.unlessAfter ?? null,
+  };
+}
+
+function markupRule(rule: MarkupRule): Ready {
+  const { pattern, signs = [] } = rule;
+  const turned = signs.map((sign) => [...sign].reverse().join(''));
+  // A space of the pattern is any white space.
+  const words = [new RegExp(pattern.source.replaceAll(' ', '\\s'), pattern.flags)];
+  return { rule, words, letters: [], signs: [...new Set([...signs, ...turned])], unlessAfter: null };
+}
+
+function inScripts(text: string): TextFinding[] {
+  return SCRIPTS.find(text).map(({ rule, span }) =>
+    findingOf(text, rule.id, span, span.reversed ? ['reversed'] : [], span.reversed),
   );
 }
 
 /** Those in a spelling of their own come last: what stands in plain view is found as that. */
-function inPhrases(text: string): TextFinding[] {
+function inSpellings(text: string): TextFinding[] {
   return spellingsOf(text).flatMap((spelling) =>
-    groupsOf(STEMS.hits(text, spelling.letters)).flatMap((group) => inGroup(text, spelling, group)),
+    CLUES.places(text, spelling.letters)
+      .filter(({ turn }) => !spelling.rotatedOnly || (TURNS[turn] as Turn).rotated)
+      .flatMap((place) => inPlace(text, spelling, place)),
   );
 }
 
-/** Stems that stand near one another, in one turn. */
-interface Group {
-  turn: number;
-  from: number;
-  to: number;
-  stems: Set<number>;
-  isSplit: boolean;
-}
-
-function groupsOf(hits: readonly StemHit[]): Group[] {
-  const open = new Map<number, Group>();
-  const groups: Group[] = [];
-  for (const { stem, turn, start, end, isSplit } of hits) {
-    const last = open.get(turn);
-    if (last !== undefined && start - last.to <= REACH) {
-      last.to = Math.max(last.to, end);
-      last.stems.add(stem);
-      last.isSplit ||= isSplit;
-      continue;
-    }
-    const group = { turn, from: start, to: end, stems: new Set([stem]), isSplit };
-    open.set(turn, group);
-    groups.push(group);
+function inPlace(text: string, spelling: Spelling, place: Place): TextFinding[] {
+  const { rule, words, letters, signs, unlessAfter } = READY[place.rule] as Ready;
+  if (signs.length > 0 && !signs.some((sign) => text.includes(sign))) return [];
+  const how = TURNS[place.turn] as Turn;
+  const window = windowOf(text, place, spelling.folding, how);
+  const found = words.flatMap((pattern) => spansIn(window, pattern, unlessAfter));
+  if (place.isSplit && letters.length > 0) {
+    const alone = lettersOf(window);
+    found.push(...letters.flatMap((pattern) => spansIn(alone, pattern, unlessAfter && NO_ORDER)));
   }
-  return groups;
+  return found.map((span) => findingOf(text, rule.id, span, undoneIn(text, span, spelling, how), how.reversed));
 }
 
-function inGroup(text: string, spelling: Spelling, { turn, from, to, stems, isSplit }: Group): TextFinding[] {
-  const how = TURNS[turn] as Turn;
-  const window = windowOf(text, Math.max(0, from - REACH), Math.min(text.length, to + REACH), spelling.folding, how);
-  const letters = isSplit ? lettersOf(window) : null;
-  return READY.filter((ready) => [...stems].some((stem) => ready.stems.has(stem))).flatMap(({ rule, patterns }) =>
-    patterns
-      .flatMap((pattern) => [
-        ...spansIn(window, pattern.words, rule),
-        ...(letters === null ? [] : spansIn(letters, pattern.letters, rule)),
-      ])
-      .map((span) => findingOf(text, rule.id, span, undoneIn(text, span, spelling, how), how.reversed)),
-  );
-}
-
-function spansIn(window: Window, pattern: RegExp, { unlessAfter }: PhraseRule): { start: number; end: number }[] {
+function spansIn(window: Window, pattern: RegExp, unlessAfter: RegExp | null): { start: number; end: number }[] {
   return matches(window.text, pattern)
     .filter(({ start }) => unlessAfter?.test(window.text.slice(Math.max(0, start - BEFORE), start)) !== true)
     .map(({ start, end }) => window.span(start, end));

@@ -10,8 +10,6 @@ export interface Turn {
 interface Entry {
   stem: number;
   length: number;
-  /** How often a word ends in it. */
-  spaces: number;
   turn: number;
 }
 
@@ -20,7 +18,9 @@ export interface StemHit {
   turn: number;
   start: number;
   end: number;
-  /** Whether something other than letters stands between the letters of a word. */
+  /** How many letters the text has up to its end. */
+  letters: number;
+  /** Whether its words are taken apart: something other than the space between words stands between its letters. */
   isSplit: boolean;
 }
 
@@ -46,13 +46,11 @@ export class Stems {
   readonly #found: Uint8Array;
 
   constructor(stems: readonly string[]) {
-    const trie = new Trie();
-    for (const [stem, written] of stems.entries()) {
-      const word = written.replaceAll(' ', '');
-      const spaces = written.length - word.length;
+    const trie = new Trie(stems.reduce((sum, { length }) => sum + length, 0) * TURNS.length);
+    for (const [stem, word] of stems.entries()) {
       for (const [turn, { rotated: isRotated, reversed }] of TURNS.entries()) {
         const letters = isRotated ? [...word].map(rotated) : [...word];
-        trie.add(reversed ? letters.reverse() : letters, { stem, length: word.length, spaces, turn });
+        trie.add(reversed ? letters.reverse() : letters, { stem, length: word.length, turn });
       }
     }
     ({ next: this.#next, entries: this.#entries } = trie.automaton());
@@ -71,55 +69,59 @@ export class Stems {
       count += 1;
       state = next[state * LETTERS + letter - 1] as number;
       if (found[state] === 0) continue;
-      for (const { stem, turn, length, spaces } of this.#entries[state] ?? []) {
+      for (const { stem, turn, length } of this.#entries[state] ?? []) {
         const start = places[(count - length) % LONGEST] ?? 0;
-        const isSplit = gapsIn(places, count, length) > spaces;
-        hits.push({ stem, turn, start, end: index + 1, isSplit });
+        hits.push({ stem, turn, start, end: index + 1, letters: count, isSplit: isSplit(text, letters, start, index) });
       }
     }
     return hits;
   }
 }
 
-/** Among the last `length` of `count` letters, how often the next one does not stand right after. */
-function gapsIn(places: Int32Array, count: number, length: number): number {
-  let gaps = 0;
-  for (let index = count - length + 1; index < count; index += 1) {
-    if ((places[index % LONGEST] ?? 0) - (places[(index - 1) % LONGEST] ?? 0) > 1) gaps += 1;
+/** A word or two with a space between them are whole; signs, or gaps at every other letter, take them apart. */
+function isSplit(text: string, letters: Uint8Array, start: number, last: number): boolean {
+  let [gaps, size] = [0, 0];
+  for (let index = start; index <= last; index += 1) {
+    const unit = text.charCodeAt(index);
+    if (letters[unit] !== 0) size += 1;
+    else if (unit !== 0x20) return true;
+    else gaps += 1;
   }
-  return gaps;
+  return gaps * 2 >= size;
 }
 
 class Trie {
-  readonly #children: Map<number, number>[] = [new Map()];
+  readonly #next: Int32Array;
   readonly #entries: Entry[][] = [[]];
+
+  /** `capacity`: how many letters all words have together. */
+  constructor(capacity: number) {
+    this.#next = new Int32Array((capacity + 1) * LETTERS);
+  }
 
   add(letters: readonly string[], entry: Entry): void {
     let node = 0;
     for (const letter of letters) {
-      const code = letter.charCodeAt(0) - 0x61;
-      let child = this.#children[node]?.get(code);
-      if (child === undefined) {
-        child = this.#children.length;
-        this.#children.push(new Map());
-        this.#entries.push([]);
-        this.#children[node]?.set(code, child);
-      }
-      node = child;
+      const at = node * LETTERS + letter.charCodeAt(0) - 0x61;
+      if (this.#next[at] === 0) this.#next[at] = this.#entries.push([]) - 1;
+      node = this.#next[at] as number;
     }
     this.#entries[node]?.push(entry);
   }
 
   automaton(): { next: Int32Array; entries: Entry[][] } {
-    const next = new Int32Array(this.#children.length * LETTERS);
-    const fallback = new Int32Array(this.#children.length);
+    const next = this.#next.slice(0, this.#entries.length * LETTERS);
+    const fallback = new Int32Array(this.#entries.length);
+    // What is reached from a node is put behind it.
     const queue = [0];
-    for (let node = queue.shift(); node !== undefined; node = queue.shift()) {
+    for (const node of queue) {
       for (let letter = 0; letter < LETTERS; letter += 1) {
-        const child = this.#children[node]?.get(letter);
-        const elsewhere = node === 0 ? 0 : (next[(fallback[node] ?? 0) * LETTERS + letter] ?? 0);
-        next[node * LETTERS + letter] = child ?? elsewhere;
-        if (child === undefined) continue;
+        const child = next[node * LETTERS + letter] as number;
+        const elsewhere = node === 0 ? 0 : (next[(fallback[node] as number) * LETTERS + letter] as number);
+        if (child === 0) {
+          next[node * LETTERS + letter] = elsewhere;
+          continue;
+        }
         fallback[child] = elsewhere;
         this.#entries[child]?.push(...(this.#entries[elsewhere] ?? []));
         queue.push(child);

@@ -1,5 +1,5 @@
+import type { Place } from './clues.ts';
 import type { Folding } from './folding.ts';
-import { rotated } from './folding.ts';
 import type { Turn } from './stems.ts';
 
 /** Part of a text as rules read it, and where each unit of that stands in the text. */
@@ -12,12 +12,23 @@ export interface Window {
 const NEWLINE = 0x0a;
 const SPACE = 0x20;
 const BAR = 0x7c;
+/** Units of a window on either side of what was looked for, and units of the text that are read for them. */
+const REACH = 400;
+const REACH_RAW = 1700;
+const REACH_SPLIT = 1700;
 
-/** The part in one spelling and turn, with each run of white space as one (D-32). A bar between lines is the border of two members. */
-export function windowOf(text: string, from: number, to: number, folding: Folding, turn: Turn): Window {
-  const units = new Uint16Array(to - from);
-  const origins = new Int32Array(to - from);
+/**
+ * What stands around a place in one spelling and turn, with each run of white space as one (D-32). A bar between lines is the border of
+ * two members. A text begins and ends with a line break.
+ */
+export function windowOf(text: string, place: Place, folding: Folding, turn: Turn): Window {
+  const reach = place.isSplit ? REACH_SPLIT : REACH;
+  const from = outward(text, place.from, -1, reach);
+  const to = outward(text, place.to, 1, reach);
+  const units = new Uint16Array(to - from + 2);
+  const origins = new Int32Array(to - from + 2);
   let size = 0;
+  if (from === 0) units[size++] = NEWLINE;
   for (let index = from; index < to; index += 1) {
     const unit = folding[text.charCodeAt(index)] ?? 0;
     const last = size === 0 ? 0 : (units[size - 1] ?? 0);
@@ -28,6 +39,11 @@ export function windowOf(text: string, from: number, to: number, folding: Foldin
     }
     units[size] = isBlank ? (unit === NEWLINE || unit === 13 ? NEWLINE : SPACE) : turn.rotated ? rotate(unit) : unit;
     origins[size] = index;
+    size += 1;
+  }
+  if (to === text.length && to > 0) {
+    units[size] = NEWLINE;
+    origins[size] = to - 1;
     size += 1;
   }
   return turned(units.subarray(0, size), origins.subarray(0, size), turn.reversed);
@@ -50,6 +66,22 @@ export function lettersOf(window: Window): Window {
   };
 }
 
+/** The offset in the text where so many units are passed, a run of white space being one. */
+function outward(text: string, from: number, step: 1 | -1, reach: number): number {
+  const edge = step === 1 ? Math.min(text.length, from + REACH_RAW) : Math.max(0, from - REACH_RAW);
+  let left = reach;
+  let wasBlank = false;
+  let at = from;
+  while (at !== edge && left > 0) {
+    const unit = text.charCodeAt(step === 1 ? at : at - 1);
+    const isBlank = unit === SPACE || (unit >= 9 && unit <= 13);
+    if (!isBlank || !wasBlank) left -= 1;
+    wasBlank = isBlank;
+    at += step;
+  }
+  return at;
+}
+
 function turned(units: Uint16Array, origins: Int32Array, isReversed: boolean): Window {
   if (isReversed) units.reverse();
   const text = Buffer.from(units.buffer, units.byteOffset, units.byteLength).toString('utf16le');
@@ -59,5 +91,5 @@ function turned(units: Uint16Array, origins: Int32Array, isReversed: boolean): W
 }
 
 function rotate(unit: number): number {
-  return unit >= 0x61 && unit <= 0x7a ? rotated(String.fromCharCode(unit)).charCodeAt(0) : unit;
+  return unit >= 0x61 && unit <= 0x7a ? ((unit - 0x61 + 13) % 26) + 0x61 : unit;
 }

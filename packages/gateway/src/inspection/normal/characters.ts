@@ -12,6 +12,9 @@ const MARKS: readonly (readonly [from: number, to: number])[] = [
 /** Letters in boxes that NFKC leaves as they are: negative circled, negative squared, regional indicators. */
 const BOXED_LETTERS = [0x1f150, 0x1f170, 0x1f1e6];
 
+/** What is longer is a phrase or a word of some script in one character, with which nothing is spelled. */
+const LONGEST_FORM = 4;
+
 const LETTER = /^[a-z]$/i;
 
 /** Whether a text of other than ASCII may hold something for the rewriter beside what NFKC changes. */
@@ -28,9 +31,10 @@ export function isMark(codePoint: number): boolean {
 export function formOf(codePoint: number): string {
   if (codePoint === 0x2028 || codePoint === 0x2029 || codePoint === 0x85) return '\n';
   const box = BOXED_LETTERS.find((first) => codePoint >= first && codePoint < first + 26);
-  return box === undefined
-    ? String.fromCodePoint(codePoint).normalize('NFKC')
-    : String.fromCharCode(0x41 + codePoint - box);
+  if (box !== undefined) return String.fromCharCode(0x41 + codePoint - box);
+  const character = String.fromCodePoint(codePoint);
+  const form = character.normalize('NFKC');
+  return form.length > LONGEST_FORM ? character : form;
 }
 
 /** Whether the form disguises a letter: whoever types a ligature, a fraction or a hard space hides nothing. */

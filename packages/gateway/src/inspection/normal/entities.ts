@@ -57,6 +57,12 @@ export const NAMED_REFERENCES: ReadonlyMap<string, string> = new Map([
     ldquo: '\u201c',
     rdquo: '\u201d',
     szlig: '\u00df',
+    // Rotated with the letters around them.
+    nzc: '&',
+    yg: '<',
+    tg: '>',
+    dhbg: '"',
+    aofc: ' ',
   }),
   ...accented(),
 ]);

@@ -58,3 +58,8 @@ export const LOOKALIKES: ReadonlyMap<string, string> = new Map(
     ['ΖᏃ', 'Z'],
   ].flatMap(([others = '', latin = '']) => [...others].map((other): [string, string] => [other, latin])),
 );
+
+/** Look-alike letters as the letters. */
+export function spelled(run: string): string {
+  return run.replaceAll(/[^\0-\x7f]/g, (character) => LOOKALIKES.get(character) ?? character);
+}

@@ -19,8 +19,8 @@ export interface Normalised {
 const PLAIN = /^[\t\n\r\x20-\x25\x27-\x7e]*$/;
 /** What of ASCII means something else than it is: controls, character references, percent-encoding. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.
-const CODED = /[\0-\x08\x0b\x0c\x0e-\x1f\x7f]|&[#a-z]|%[0-9a-f]{2}/i;
-const OTHER = /\P{ASCII}/u;
+const CODED = /[\0-\x08\x0b\x0c\x0e-\x1f\x7f]|&[#a-z\u0080-\uffff]|%[0-9a-f\u0080-\uffff][0-9a-fn-s\u0080-\uffff]/i;
+const OTHER = /[^\0-\x7f]/;
 
 /**
  * The text without what disguises it or hides it from people (ATK-07, ATK-08, ATK-09): compatibility forms, invisible and tag

@@ -1,5 +1,6 @@
 import { formOf, IGNORABLE, isDisguise, isMark, selectorByte, taggedCode } from './characters.ts';
 import { NAMED_REFERENCES } from './entities.ts';
+import { LOOKALIKES, spelled } from './lookalikes.ts';
 import { ANSI, ENTITY, INVISIBLE, PERCENT, UNICODE, Units } from './reading.ts';
 
 const ESC = 0x1b;
@@ -7,7 +8,8 @@ const BACKSPACE = 8;
 const LINE_FEED = 10;
 const RETURN = 13;
 
-const REFERENCE = /^(?:#0{0,8}(\d{1,7});?|#[xX]0{0,8}([0-9a-fA-F]{1,6});?|([a-zA-Z]{2,14});)/;
+const REFERENCE =
+  /^(?:#0{0,8}(\d{1,7});?|#[xX]0{0,8}([0-9a-fA-F]{1,6});?|#[kK]0{0,8}([0-9n-sN-S]{1,6});|([a-zA-Z]{2,14});)/;
 const LONGEST_REFERENCE = 18;
 const CONTROL_SEQUENCE = /^\[[0-?]{0,32}[ -/]{0,4}[@-~]/;
 const SHORT_SEQUENCE = /^(?:[ -/]{1,2}[0-~]|[78=>])/;
@@ -96,8 +98,6 @@ export class Rewriter {
     if (hides || this.#hides(origin)) this.#out.removed(INVISIBLE);
     const carried = hides ? [...Buffer.from(bytes.reverse()).toString('utf8')].reverse() : [];
     for (const character of carried) this.#put({ codePoint: character.codePointAt(0) ?? 0, origin, bits: INVISIBLE });
-    // What is carried does not run into the word that carries it.
-    if (hides) this.#put({ codePoint: LINE_FEED, origin, bits: INVISIBLE });
     return origin;
   }
 
@@ -186,10 +186,12 @@ export class Rewriter {
 
   /** `&amp;`, `&#38;`, `&#x26;`. Nobody spells a letter in this way who does not mean to hide it. */
   #reference(): { codePoint: number; bits: number } | null {
-    const found = REFERENCE.exec(this.#out.front(LONGEST_REFERENCE));
+    const found = REFERENCE.exec(spelled(this.#out.front(LONGEST_REFERENCE)));
     if (found === null) return null;
-    const [whole, decimal, hex, name = ''] = found;
-    const code = decimal === undefined ? Number.parseInt(hex ?? '', 16) : Number.parseInt(decimal, 10);
+    const [whole, decimal, hex, rotated, name = ''] = found;
+    const digits =
+      hex ?? rotated?.replaceAll(/[n-s]/gi, (digit) => 'abcdef'.charAt((digit.charCodeAt(0) | 0x20) - 0x6e));
+    const code = decimal === undefined ? Number.parseInt(digits ?? '', 16) : Number.parseInt(decimal, 10);
     const character = Number.isNaN(code) ? NAMED_REFERENCES.get(name) : characterOf(code);
     const decoded = character?.codePointAt(0);
     if (decoded === undefined) return null;
@@ -198,11 +200,11 @@ export class Rewriter {
   }
 
   #percent(): { codePoint: number; bits: number } | null {
-    const lead = hexDigit(this.#out.peek(0)) * 16 + hexDigit(this.#out.peek(1));
+    const lead = hexDigit(this.#out.peek(0)) * 16 + lastDigit(this.#out.peek(1));
     if (Number.isNaN(lead)) return null;
     if (lead < 0x80) return { codePoint: lead, bits: this.#pop(2) | PERCENT };
     const width = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
-    const front = this.#out.front(width * 3 - 1);
+    const front = spelled(this.#out.front(width * 3 - 1));
     const bytes = `%${front}`.match(/%[0-9a-fA-F]{2}/g) ?? [];
     if (bytes.length !== width || `%${front}` !== bytes.join('')) return null;
     const character = Buffer.from(bytes.join('').replaceAll('%', ''), 'hex').toString('utf8');
@@ -286,7 +288,14 @@ function isHidingReference(codePoint: number): boolean {
   return /^[\p{L}\p{N}\p{C}]$/u.test(String.fromCodePoint(codePoint));
 }
 
-function hexDigit(unit: number): number {
+/** Of an escape that was rotated with the letters around it too. */
+function lastDigit(written: number): number {
+  const letter = written | 0x20;
+  return letter >= 0x6e && letter <= 0x73 ? letter - 0x6e + 10 : hexDigit(written);
+}
+
+function hexDigit(written: number): number {
+  const unit = written < 0x80 ? written : (LOOKALIKES.get(String.fromCharCode(written))?.charCodeAt(0) ?? 0);
   if (unit >= 0x30 && unit <= 0x39) return unit - 0x30;
   const letter = unit | 0x20;
   return letter >= 0x61 && letter <= 0x66 ? letter - 0x57 : Number.NaN;

@@ -26,8 +26,12 @@ export function builtInList(): BuiltInRule[] {
   return [...byId.values()];
 }
 
+/** Raised whenever texts are joined, normalised, decoded or cut otherwise before rules see them. */
+const READING_VERSION = '1.0.0';
+
 /** Everything that decides what the built-in rules find, for the hash. */
 export const BUILT_IN_DESCRIPTION: JsonObject = {
+  reading: READING_VERSION,
   detectors: DETECTORS_DESCRIPTION,
   injection: INJECTION_DESCRIPTION,
   links: LINKS_VERSION,

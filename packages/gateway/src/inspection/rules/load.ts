@@ -89,7 +89,10 @@ function assembled(
       if (off.includes(finding.rule)) return null;
       // A rule of the operator's has its label already.
       if (ownIds.has(finding.rule)) return finding;
-      return { ...finding, label: relabelled(finding.label, finding.kind, labels) };
+      const label = relabelled(finding.label, finding.kind, labels);
+      const { raises: _, ...raising } = finding;
+      // Whoever gives a kind a label wants it to count.
+      return { ...((written?.labels[finding.kind] ?? null) !== null ? raising : finding), label };
     },
     own,
     builtIn,

@@ -16,7 +16,7 @@ export const BUILT_IN_SETTINGS: InspectionSettings = {
   stream: 'windowed',
   linkHosts: [],
   maxBytes: null,
-  budgetMs: 1000,
+  budgetMs: 5000,
 };
 
 /** The sensitivity label that a finding of a kind gives, where nothing else is said. */

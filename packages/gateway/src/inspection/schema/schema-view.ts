@@ -80,10 +80,16 @@ export class SchemaView {
 
   /** Whether some schema names the member, or says that any member may be there. */
   names(name: string): boolean {
-    if (this.#members.has(name)) return true;
+    // A schema that speaks of no member leaves them all open.
+    if (this.#members.has(name) || this.#isOpen) return true;
     return this.schemas.some((schema) => {
       return memberSchemas(schema, name, this.#root.fits).length > 0 || others(schema).some((part) => part !== false);
     });
+  }
+
+  get #isOpen(): boolean {
+    const isPatterned = this.schemas.some((schema) => Object.hasOwn(schema, 'patternProperties'));
+    return this.#members.size === 0 && !isPatterned && !this.isClosed;
   }
 
   #speaking(schema: JsonObject, name: string): JsonValue[] {

@@ -118,11 +118,27 @@ test('recursive schemas follow the value down, and what would take for ever is n
   let doubled: JsonValue = {};
   for (let depth = 0; depth < 100; depth++) doubled = { next: doubled, op: 'b' };
   assert.match(compiled({ anyOf: [branch('a'), branch('b')] }).check(doubled) ?? '', /more steps/);
+  const half = (level: number): JsonObject => ({ $ref: `#/$defs/a${level + 1}` });
+  const levels = Array.from({ length: 28 }, (_, level) => [`a${level}`, { anyOf: [half(level), half(level)] }]);
+  const halves = { $ref: '#/$defs/a0', $defs: { ...Object.fromEntries(levels), a28: false } };
+  assert.match(compiled(halves).check(1) ?? '', /more steps/, 'also where everything fails');
+  const links = Array.from({ length: 30 }, (_, link) => [`a${link}`, { $ref: `#/$defs/a${link + 1}` }]);
+  const a30 = { properties: { next: { $ref: '#/$defs/a0' } } };
+  let deepest: JsonValue = {};
+  for (let depth = 0; depth < 2000; depth++) deepest = { next: deepest };
+  const chained = compiled({ $ref: '#/$defs/a0', $defs: { ...Object.fromEntries(links), a30 } });
+  assert.match(chained.check(deepest) ?? '', /more steps/, 'nor is the stack exhausted');
   const wide = compiled({
     items: { properties: Object.fromEntries(Array.from({ length: 1000 }, (_, index) => [`a${index}`, TEXT])) },
   });
   assert.match(wide.check(Array.from({ length: 100_000 }, () => ({}))) ?? '', /more steps/);
   assert.equal(wide.check([{}]), null);
+});
+
+test('a schema that is used often is compiled once', () => {
+  const much = { properties: Object.fromEntries(Array.from({ length: 990 }, (_, index) => [`a${index}`, TEXT])) };
+  const uses = Object.fromEntries(Array.from({ length: 990 }, (_, index) => [`b${index}`, { $ref: '#/$defs/much' }]));
+  assert.equal(compiled({ properties: uses, $defs: { much } }).check({ b7: { a7: 7 } }), '#/properties/a7/type');
 });
 
 test('lists without repetition and long choices are checked in linear time', () => {

@@ -11,7 +11,7 @@ import { at, type Survey } from './survey.ts';
 /** Steps that checking one answer may take. An answer of 2 MiB takes some 500,000 with usual schemas. */
 const MAX_STEPS = 10_000_000;
 
-/** Where in the schema the value does not fit, as a JSON pointer; null: it fits. */
+/** Where in the schema, or in the one that a reference led to, the value does not fit; null: it fits. */
 export type Check = (value: JsonValue) => string | null;
 
 /** What counts as too much to check. It stands where the place in the schema would. */
@@ -22,16 +22,14 @@ const require = createRequire(import.meta.url);
 /** Compiles schemas, with one library instance for each dialect. Checking is bounded in steps, whatever schema and value are. */
 export class Validators {
   readonly #libraries = new Map<Dialect, Ajv>();
-  #compiled = 0;
   #stepsLeft = 0;
 
   /** @throws GatewayError of the place, for a schema that says what the dialect does not allow */
   compile(schema: JsonObject, { dialect, references }: Survey, place: Where): Check {
     this.#stepsLeft = MAX_STEPS;
     const library = this.#library(dialect);
-    this.#compiled += 1;
     // With an id, references to the schema itself are found.
-    const plain = { $id: `urn:cmcp:${this.#compiled}`, ...(plainSchema(schema, references) as object) };
+    const plain = { $id: 'urn:cmcp:schema', ...(plainSchema(schema, references) as object) };
     if (library.validateSchema(plain) !== true) {
       const [fault] = library.errors ?? [];
       throw at(place, fault?.instancePath ?? '').refuse(
@@ -85,8 +83,12 @@ const OPTIONS: Options = {
 
 /** Loaded with the first schema: most commands need none. */
 function newLibrary(dialect: Dialect): Ajv {
-  if (dialect === 'draft-07') return new (require('ajv') as typeof import('ajv')).Ajv(OPTIONS);
-  return new (require('ajv/dist/2020.js') as typeof import('ajv/dist/2020.js')).Ajv2020(OPTIONS);
+  if (dialect === 'draft-07') {
+    const draft: typeof import('ajv') = require('ajv');
+    return new draft.Ajv(OPTIONS);
+  }
+  const latest: typeof import('ajv/dist/2020.js') = require('ajv/dist/2020.js');
+  return new latest.Ajv2020(OPTIONS);
 }
 
 function linear(source: string): Exclude<ReturnType<typeof patternOf>, string> {

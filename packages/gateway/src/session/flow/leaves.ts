@@ -17,8 +17,11 @@ const MAX_INSIDE = 3;
 const MAX_JSON = 131_072;
 const IDENTIFIER = /^[A-Za-z_$][A-Za-z_$]{0,63}$/;
 
-/** `declared`: names that an approved schema gives. A text that is JSON itself counts as what it holds. */
-export function leavesOf(value: JsonValue, declared: ReadonlySet<string> = new Set()): Leaves {
+/**
+ * `declared`: names that an approved schema gives; every other is whoever's that wrote it. Null: there is no schema, and identifiers are
+ * nobody's. A text that is JSON itself counts as what it holds.
+ */
+export function leavesOf(value: JsonValue, declared: ReadonlySet<string> | null = null): Leaves {
   const leaves: Leaves = { texts: [], names: [], bodies: [] };
   /** The next is the last. */
   const waiting: { value: JsonValue; inside: number }[] = [{ value, inside: 0 }];
@@ -33,7 +36,7 @@ export function leavesOf(value: JsonValue, declared: ReadonlySet<string> = new S
     else if (Array.isArray(each)) for (const item of each.toReversed()) waiting.push({ value: item, inside });
     else if (isObject(each)) {
       for (const [name, item] of Object.entries(each).reverse()) {
-        if (!declared.has(name) && !IDENTIFIER.test(name)) leaves.names.push(name);
+        if (!(declared === null ? IDENTIFIER.test(name) : declared.has(name))) leaves.names.push(name);
         if (typeof item === 'string' && isBody(each, name)) leaves.bodies.push(item);
         waiting.push({ value: item, inside });
       }

@@ -90,8 +90,8 @@ export class FlowMemory {
     return tracing(memory, leavesOf(value, this.#declaredBy(schema)), this.#limits.characters, found);
   }
 
-  #declaredBy(schema: JsonObject | null): ReadonlySet<string> {
-    if (schema === null) return NO_NAMES;
+  #declaredBy(schema: JsonObject | null): ReadonlySet<string> | null {
+    if (schema === null) return null;
     let names = this.#declared.get(schema);
     if (names === undefined) {
       names = declaredNames(schema);
@@ -131,5 +131,3 @@ export class FlowMemory {
     }
   }
 }
-
-const NO_NAMES: ReadonlySet<string> = new Set();
