@@ -1,5 +1,6 @@
 import { encodedRuns } from './decoding/encoded-runs.ts';
 import { scanValues } from './detectors/scan-values.ts';
+import { scanHidden } from './hidden/scan-hidden.ts';
 import { scanInjection } from './injection/scan-injection.ts';
 import type { Inspecting } from './inspector.ts';
 import { scanLinks } from './links/scan-links.ts';
@@ -14,6 +15,6 @@ export function composed(
     normalised,
     encodedRuns,
     scans: [scanValues, scanInjection, ...scans, ...more],
-    rawScans: [(text) => scanLinks(text, linkHosts)],
+    rawScans: [(text) => scanLinks(text, linkHosts), scanHidden],
   });
 }

@@ -211,15 +211,19 @@ test('what a terminal would swallow is read all the same, and what stands around
     assert.deepEqual(seen.at(-1), [hidden === '\x1b]0;orders\x07' ? 'injection' : 'concealed', 'orders'], hidden);
   }
   assert.deepEqual(
-    found([{ a: '\x1b]0;', b: 'orders', c: '\x07' }], how).map(({ passage }) => passage.path),
-    [[0, 'b']],
+    found([{ a: '\x1b]0;', b: 'orders', c: '\x07' }], how).map(({ rule, passage }) => [rule, passage.path]),
+    [
+      ['terminal-conceal', [0, 'a']],
+      ['orders', [0, 'b']],
+    ],
   );
 });
 
 test('what is written in characters that nobody sees is read by itself [ATK-07]', () => {
   const how = composed([scanFor(/\borders\b/g, 'orders', 'injection')])(builtInRules(), BUILT_IN_SETTINGS);
   const hidden = [...'orders'].map((char) => String.fromCodePoint(0xe0000 + (char.codePointAt(0) ?? 0))).join('');
-  const [finding, ...more] = found([`all is well${hidden}, and \u{1f600} so on`], how);
+  const [taken, finding, ...more] = found([`all is well${hidden}, and \u{1f600} so on`], how);
+  assert.equal(taken?.rule, 'tag-characters');
   assert.deepEqual([finding?.kind, finding?.start, more], ['concealed', 11, []]);
   assert.equal(finding?.passage.text.slice(finding.start, finding.end).startsWith(hidden.slice(0, 2)), true);
 });

@@ -2,6 +2,7 @@ import type { JsonObject } from '@cmcp/evidence';
 import { DETECTORS_DESCRIPTION } from '../detectors/description.ts';
 import { LABELS } from '../detectors/rule.ts';
 import { VALUE_RULES } from '../detectors/rules.ts';
+import { HIDDEN_RULES, HIDDEN_VERSION } from '../hidden/scan-hidden.ts';
 import { INJECTION_DESCRIPTION, INJECTION_RULES } from '../injection/rules.ts';
 import { LINK_RULES, LINKS_VERSION } from '../links/scan-links.ts';
 import type { FindingKind } from '../types.ts';
@@ -20,7 +21,7 @@ export function builtInList(): BuiltInRule[] {
   const byId = new Map<string, BuiltInRule>();
   for (const { id, kind, what } of VALUE_RULES)
     if (!byId.has(id)) byId.set(id, { id, kind, label: LABELS[kind], what });
-  for (const rule of LINK_RULES) byId.set(rule.id, rule);
+  for (const rule of [...LINK_RULES, ...HIDDEN_RULES]) byId.set(rule.id, rule);
   for (const { id, what } of INJECTION_RULES)
     if (!byId.has(id)) byId.set(id, { id, kind: 'injection', label: null, what });
   return [...byId.values()];
@@ -35,4 +36,5 @@ export const BUILT_IN_DESCRIPTION: JsonObject = {
   detectors: DETECTORS_DESCRIPTION,
   injection: INJECTION_DESCRIPTION,
   links: LINKS_VERSION,
+  hidden: HIDDEN_VERSION,
 };
