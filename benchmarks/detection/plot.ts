@@ -15,9 +15,9 @@ interface Panel {
   marks: Mark[];
 }
 
-const WIDTH = 960;
+const WIDTH = 1000;
 const LEFT = 330;
-const RIGHT = 240;
+const RIGHT = 280;
 const LINE = 20;
 const HEAD = 34;
 const TOP = 64;
