@@ -202,6 +202,21 @@ test('whatever a server says counts as given by it: resources, prompts, completi
   );
 });
 
+test('numbers that say how far a call is count as given by its server', () => {
+  const [done, total] = [7_093_518_264, 8_160_427_395];
+  const counting = (peer: PeerServer): void =>
+    void peer.on('tools/call', ({ progress }) => {
+      progress(done, undefined, total);
+      return answer({ found: 1 });
+    });
+  return withPeers(scene({}, counting), async (bed) => {
+    const agent = await bed.agent('modern');
+    await agent.complete('tools/call', GET, { progressToken: 1 });
+    passes(await send(agent, { text: 'good morning' }));
+    for (const number of [done, total]) isDenied(await send(agent, { text: `It is ${number}.` }), number);
+  });
+});
+
 const GET = { name: 'get_customer', arguments: {} };
 
 for (const family of FAMILIES) {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { AuditEntry } from '@cmcp/evidence';
 import { ABLE } from './support/agent.ts';
 import { FORM, MAY_ASK } from './support/asks.ts';
 import { codeOf, receiptOf, withPeers } from './support/peer-bed.ts';
@@ -159,3 +160,53 @@ test('a question of a call that an operator’s reset overtook is not asked [D-4
     assert.equal(entries.at(-1)?.session_sensitivity_after, 'public', 'and nothing of it counts as seen');
   });
 });
+
+const CARD = 4242424242424242;
+const WORDS = `the key is ${KEY}`;
+
+/** What a server says before its answer: how far it is, in words and without. */
+const counting = (peer: PeerServer): void =>
+  void peer.on('tools/call', ({ progress }) => {
+    progress(1, undefined, CARD);
+    progress(2, WORDS);
+    progress(CARD);
+    return said('done');
+  });
+
+/** A call to {@link counting}: what its agent hears of it, and its entry. */
+async function counted(
+  config: string,
+  check: (heard: unknown[], entry: AuditEntry | undefined) => void,
+): Promise<void> {
+  await withPeers({ servers: { main: { script: counting } }, tools: { read: {} }, config }, async (bed) => {
+    const agent = await bed.agent('handshake');
+    const reply = await agent.request('tools/call', { name: 'read', arguments: {} }, { progressToken: 1 });
+    const { session_id } = receiptOf(reply);
+    await bed.endSession(agent, session_id);
+    const heard = agent.heard.items.map(({ params: { progress, total, message } }) => [progress, total, message]);
+    check(heard, (await bed.entries(session_id, KEY, `${CARD}`))[0]);
+  });
+}
+
+test('numbers that say how far something is are looked through like those of an answer [DET-01] [DET-08]', () =>
+  counted('mode: enforcing', (heard, entry) => {
+    assert.deepEqual(heard, [
+      [1, 0, undefined],
+      [2, undefined, 'the key is [redacted: github-pat]'],
+    ]);
+    assert.equal(entry?.detail?.taken_out, 'github-pat:1,payment-card-number:2');
+    assert.equal(entry?.session_sensitivity_after, 'public');
+  }));
+
+for (const mode of ['advisory', 'silent']) {
+  test(`what notices hold is entered as what answers hold is, where it passes: ${mode}`, () =>
+    counted(`mode: ${mode}`, (heard, entry) => {
+      assert.deepEqual(heard, [
+        [1, CARD, undefined],
+        [2, undefined, WORDS],
+        [CARD, undefined, undefined],
+      ]);
+      assert.equal(entry?.detail?.would_have_taken_out, 'github-pat:1,payment-card-number:2');
+      assert.equal(entry?.session_sensitivity_after, 'confidential', 'it was seen');
+    }));
+}

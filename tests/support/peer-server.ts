@@ -25,7 +25,7 @@ export interface Moment {
   askAll(questions: Record<string, Question>): Promise<Record<string, Answer>>;
   /** Says something of this request before its answer. */
   notify(method: string, params: Values): void;
-  progress(progress: number, message?: string): void;
+  progress(progress: number, message?: string, total?: number): void;
   log(level: string, data: unknown): void;
   /** Resolves when the gateway no longer wants the answer. */
   gone: Promise<void>;
@@ -283,10 +283,11 @@ export class PeerServer {
         return answers[key] ?? {};
       },
       notify,
-      progress: (progress, message) =>
+      progress: (progress, message, total) =>
         notify('notifications/progress', {
           progressToken: token,
           progress,
+          ...(total === undefined ? {} : { total }),
           ...(message === undefined ? {} : { message }),
         }),
       log: (level, data) => notify('notifications/message', { level, data }),

@@ -2,7 +2,7 @@ import { stringifyJson } from '@cmcp/evidence';
 import { GatewayError } from '../errors.ts';
 import { type Judged, judge } from '../inspection/judge.ts';
 import { NoticeWindow, type Seen, type Taken } from '../inspection/stream/notice-window.ts';
-import { saidOf, saying } from '../inspection/stream/said.ts';
+import { isWordless, saidOf, saying } from '../inspection/stream/said.ts';
 import { inTurns } from '../inspection/turns.ts';
 import type { Finding } from '../inspection/types.ts';
 import type { Notice } from '../mcp/types.ts';
@@ -139,18 +139,18 @@ export class Notices {
   async #pass({ notice, said, findings, notScanned }: Seen): Promise<void> {
     const { notices, inspected } = this.#record;
     const judged = this.#judged(findings);
-    if (said !== null) inspected.saw(judged, notScanned);
-    if (!this.#isAllowed(notice, judged, said === null)) return;
+    inspected.saw(judged, notScanned);
+    if (!this.#isAllowed(notice, judged)) return;
     // Nobody can release later what was to be heard before the answer.
     if (judged.outcome === 'quarantine' && inspected.applied) return;
     const taken = [...judged.removed, ...judged.kept.filter((finding) => this.#isAbove(finding))];
-    const left = said === null ? null : await takeOut(this.#deps, this.#record, said, taken);
+    const left = await takeOut(this.#deps, this.#record, said, taken);
     if (!inspected.applied) this.#raise(judged.findings);
     notices.withheld -= 1;
     notices.relayed += 1;
     await this.#show();
-    if (left !== null) await learn(this.#deps, this.#record, left);
-    if (!this.#side.signal.aborted) this.#side.notify(left === null ? notice : saying(notice, left));
+    await learn(this.#deps, this.#record, left);
+    if (!this.#side.signal.aborted) this.#side.notify(left === said ? notice : saying(notice, left));
   }
 
   /** What a call may show is on record before anything is shown. More than that is for its answer to show. */
@@ -163,7 +163,7 @@ export class Notices {
     this.#record.effective = raisedBy(this.#deps.ranks, expected, labelsOf(findings));
   }
 
-  #isAllowed(notice: Notice, judged: Judged, isWordless: boolean): boolean {
+  #isAllowed(notice: Notice, judged: Judged): boolean {
     const { plan, session, generation, workflow } = this.#record;
     if (plan === null || this.#deps.exposures.row(session.caller.subject).generation !== generation) return false;
     const decision = decided(this.#deps, this.#record, {
@@ -171,9 +171,9 @@ export class Notices {
       response: responseView(this.#deps, this.#record, Buffer.byteLength(textOf(notice)), judged),
     });
     if (!enforces(this.#deps.config.mode)) return true;
-    // Words that a path does not name cannot be redacted; that something goes on may be said.
+    // What a path does not name cannot be redacted; how far something is may be said.
     const redacts = decision.effect === 'redact' || this.#record.redactions.length > 0;
-    return allows(decision) && (!redacts || isWordless);
+    return allows(decision) && (!redacts || (isWordless(notice) && judged.findings.length === 0));
   }
 }
 

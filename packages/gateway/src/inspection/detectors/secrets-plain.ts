@@ -24,6 +24,13 @@ const CREDENTIAL_NAMES = [
 ];
 const ASSIGNED = String.raw`(?:password|passwd|pwd|passphrase|client[_-]?secret|secret(?:[_-]?key)?|api[_-]?key|(?:auth|access|refresh)_token)["'\]]{0,2}\s{0,4}(?::=|=>|[=:])\s{0,4}`;
 
+/** What a URL's query has before the name of a member. */
+const IN_QUERY: Before = { words: /[?&][\w.-]{0,40}$/, reach: 42 };
+
+/** A value without quotes; each character of it is one that `goesOn` lets pass. */
+const unquoted = (goesOn: string): RegExp =>
+  new RegExp(`${ASSIGNED}(?<value>(?:${goesOn}[^\\s"'\`,;<>(){}[\\]]){8,128})`, 'diy');
+
 /** Credentials whose form is a standard's, not a provider's. */
 export const PLAIN_SECRETS: readonly ValueRule[] = [
   {
@@ -127,8 +134,19 @@ export const PLAIN_SECRETS: readonly ValueRule[] = [
     kind: 'secret',
     what: 'The same without quotes',
     trigger: { anchors: CREDENTIAL_NAMES },
-    pattern: new RegExp(`${ASSIGNED}(?<value>[^\\s"'\`,;<>(){}[\\]&]{8,128})`, 'diy'),
+    pattern: unquoted('(?!&(?:amp;)?[A-Za-z][\\w.-]{0,40}=)'),
     valid: isStrongWithoutQuotes,
+    unless: IN_QUERY,
+    yields: true,
+  },
+  {
+    id: 'assigned-credential',
+    kind: 'secret',
+    what: 'The same in the query of a URL',
+    trigger: { anchors: CREDENTIAL_NAMES },
+    pattern: unquoted('(?!&)'),
+    valid: isStrongWithoutQuotes,
+    before: IN_QUERY,
     yields: true,
   },
 ];

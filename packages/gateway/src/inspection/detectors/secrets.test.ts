@@ -168,6 +168,14 @@ describe('secrets', () => {
     for (const quote of ['', '"', "'"]) {
       assert.deepEqual(spansOf(`curl -u ${quote}svc:${password}${quote} x`, 'curl-auth-user'), [`svc:${password}`]);
     }
+    for (const [before, after] of [
+      ['https://a.example/?password=', '&x'],
+      ['https://a.example/?n=1&db_password=', '&next=2'],
+      ['password=', '&next=2'],
+    ])
+      assert.deepEqual(spansOf(`${before}${password}${after}`, 'assigned-credential'), [password], before);
+    for (const written of ['Tr0ub4dor&3xyzQ', 'Q&A-7xK9mT', '7xK9mTr0ub&'])
+      assert.deepEqual(spansOf(`The password: ${written} is new`, 'assigned-credential'), [written]);
     assert.deepEqual(spansOf('const secret: Uint8Array = x;', 'assigned-credential'), []);
   });
 

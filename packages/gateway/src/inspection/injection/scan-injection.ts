@@ -28,6 +28,11 @@ const BEFORE = 60;
 /** How much of the sentence goes with the trigger. */
 const SENTENCE = 200;
 const OTHER = /[^\0-\x7f]/;
+/** Where a string of JSON ends and begins, also of JSON in a string of JSON: what is left of a text that is JSON is JSON. */
+const STRING_ENDS = /(?<!\\)\\{0,7}"(?=\s{0,99}(?:$|[}\]]|[,:]\s{0,99}(?:\\{0,7}"|[[{\d-]|true|false|null)))/;
+const STRING_BEGINS = /(?:^|[[{,:])\s{0,99}\\{0,7}"/g;
+/** What is read of the text to see whether a quotation mark ends a string. */
+const QUOTE = 256;
 
 /**
  * Finds instructions to a model in a text that is normalised: in words whatever their spelling (look-alike letters, digits for letters,
@@ -139,11 +144,16 @@ function findingOf(
 function restAfter(text: string, end: number): number {
   const rest = text.slice(end, end + SENTENCE);
   const stop = rest.search(/[.!?](?:\s|$)|\n/);
-  return stop === -1 ? rest.length : stop;
+  const sentence = stop === -1 ? rest : rest.slice(0, stop);
+  const quote = text.slice(end, end + SENTENCE + QUOTE).search(STRING_ENDS);
+  // A backslash stays with what it escapes.
+  return Math.min(sentence.replace(/(?<!\\)\\{1,200}$/, '').length, quote === -1 ? SENTENCE : quote);
 }
 
 function restBefore(text: string, start: number): number {
   const rest = text.slice(Math.max(0, start - SENTENCE), start);
   const stop = rest.search(/(?:\s[.!?]|\n)[^.!?\n]*$/);
-  return stop === -1 ? rest.length : rest.length - stop - 1;
+  const sentence = stop === -1 ? rest.length : rest.length - stop - 1;
+  const opening = [...rest.matchAll(STRING_BEGINS)].at(-1);
+  return opening === undefined ? sentence : Math.min(sentence, rest.length - opening.index - opening[0].length);
 }

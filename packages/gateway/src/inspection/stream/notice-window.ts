@@ -3,14 +3,14 @@ import type { Notice } from '../../mcp/types.ts';
 import { type Inspecting, inspecting } from '../inspector.ts';
 import { type Finding, type InspectionSettings, MATCH_SPAN } from '../types.ts';
 import { isClosed, isClosedBy } from './closed.ts';
-import { type SaidText, saidOf, textsOf } from './said.ts';
+import { isWordless, type SaidText, saidOf, textsOf } from './said.ts';
 import { View } from './view.ts';
 
 /** A notice that may be passed on, once what was found in it is dealt with. */
 export interface Seen {
   notice: Notice;
-  /** Its words as JSON; null: it has none. */
-  said: JsonObject | null;
+  /** What it says, as JSON. */
+  said: JsonObject;
   findings: Finding[];
   /** Bodies in it that are not text. */
   notScanned: number;
@@ -66,8 +66,10 @@ export class NoticeWindow {
   /** Takes what was said next, and gives what may go on. What cannot be held any more, and may not go on, is dropped. */
   *take(notice: Notice): Generator<void, Taken> {
     const said = saidOf(notice);
-    // That something goes on says nothing.
-    if (said === null) return { seen: [{ notice, said, findings: [], notScanned: 0 }], found: [] };
+    if (isWordless(notice)) {
+      const { findings, notScanned } = yield* inspecting(said, this.#how);
+      return { seen: [{ notice, said, findings, notScanned }], found: findings };
+    }
     const texts = textsOf(notice, said);
     const units = texts.reduce((sum, { text }) => sum + text.length, 0);
     if (this.#holding === 'buffered' && this.#isFull(units)) return { seen: [], found: [] };
