@@ -45,7 +45,7 @@ export interface PeerSetup {
   policies?: Record<string, string>;
   /** Lines of cmcp.yaml added to the defaults. */
   config?: string;
-  /** The operator's file of inspection; none where a test says nothing. */
+  /** The operator's file of inspection; none where a test says nothing. `config` names it where it has settings beside it. */
   inspection?: string;
   /** Of the configuration, where the catalog has labels of its own. */
   vocabulary?: Record<string, number>;
@@ -81,7 +81,8 @@ export class PeerBed {
 
   static async create(setup: PeerSetup): Promise<PeerBed> {
     const peers = await listening(setup);
-    const file = setup.inspection === undefined ? [] : ['inspection: ./inspection.yaml'];
+    const file =
+      setup.inspection === undefined || setup.config?.includes('inspection:') ? [] : ['inspection: ./inspection.yaml'];
     const config = [...(setup.config === undefined ? [] : [setup.config]), ...file].join('\n');
     const bed = await TestBed.create({ tools: [], ...(config === '' ? {} : { config }) });
     try {

@@ -8,7 +8,8 @@ import type { CredentialSettings } from './upstream/credential/types.ts';
 export type Destination = string;
 
 /**
- * The one allow-list of every connection that the gateway itself opens: upstream servers and token endpoints. What is not on it is
+ * The one allow-list of every connection that the gateway itself opens: upstream servers, token endpoints and the
+ * classifier. What is not on it is
  * not connected to, not even looked up. Children of the gateway are not behind it.
  */
 export class Egress {
@@ -28,23 +29,27 @@ export class Egress {
 }
 
 /**
- * What the catalog's servers and the configured token endpoints need, and no more; where the configuration has a list of its own, only
+ * What the catalog's servers, the configured token endpoints and the classifier need, and no more; where the configuration has a list of its own, only
  * what is on both.
  */
-export function egressOf({ egress, upstreams }: Pick<Config, 'egress' | 'upstreams'>, catalog: Catalog): Egress {
+export function egressOf(
+  { egress, upstreams, inspection: { classifier } }: Pick<Config, 'egress' | 'upstreams' | 'inspection'>,
+  catalog: Catalog,
+): Egress {
   const credentials = Object.values(upstreams).map(({ credential }) => credential);
-  return egressFor(catalog.servers, credentials, egress.allow);
+  return egressFor(catalog.servers, credentials, egress.allow, classifier === null ? [] : [classifier.url]);
 }
 
-/** The same for servers and credentials by themselves. */
+/** The same for servers and credentials by themselves; `more`: other URLs that are needed. */
 export function egressFor(
   servers: readonly Pick<CatalogServer, 'transport'>[],
   credentials: readonly (CredentialSettings | null)[],
   allow: readonly Destination[] | null,
+  more: readonly string[] = [],
 ): Egress {
   const urls = servers.flatMap(({ transport }) => (transport.kind === 'http' ? [transport.url] : []));
   const endpoints = credentials.flatMap((each) => (each?.source.kind === 'oauth' ? [each.source.tokenUrl] : []));
-  const needed = [...urls, ...endpoints].flatMap((text) => {
+  const needed = [...urls, ...endpoints, ...more].flatMap((text) => {
     const url = URL.parse(text);
     return url === null ? [] : [destinationOf(url)];
   });

@@ -29,11 +29,13 @@ import { type Clock, systemClock } from './clock.ts';
 import type { Environment } from './config/environment.ts';
 import { knownKeysFile } from './config/known-keys.ts';
 import type { Config } from './config/types.ts';
+import { egressFor } from './egress.ts';
 import { GatewayError } from './errors.ts';
 import { createAuthenticator } from './ingress/authenticate.ts';
 import { createHttpIngress, type HttpIngress, type Patience } from './ingress/http.ts';
 import { serveStdio } from './ingress/stdio.ts';
 import { ListenerTls } from './ingress/tls.ts';
+import { type Classifier, httpClassifier } from './inspection/classifier/classifier.ts';
 import { systemTurns, type Turns } from './inspection/turns.ts';
 import type { Scan } from './inspection/types.ts';
 import { type Approved, loadServing, type Serving } from './load-authority.ts';
@@ -48,6 +50,7 @@ import { createRuntime, type Runtime, type RuntimeDeps } from './runtime.ts';
 import { Freshness, type Monotonic } from './session/freshness.ts';
 import { resetExposure } from './session/reset.ts';
 import { systemTimers, type Timers } from './timers.ts';
+import { pinnedPeer } from './upstream/pinned-peer.ts';
 import { publicOnly } from './upstream/public-address.ts';
 import { replicaLookups } from './upstream/replicas.ts';
 import { createUpstream } from './upstream/upstream.ts';
@@ -279,6 +282,7 @@ export class Gateway {
           exposures: mergeExposures(await log.exposures(), elsewhere),
           standings,
           scans: this.#deps.scans ?? [],
+          classifier: this.#classifier(ranks),
           turns: this.#deps.turns ?? systemTurns,
           soon: setImmediate,
           connect: (server, settings, around) => this.#connect(server, settings, around, this.#lookup),
@@ -297,6 +301,16 @@ export class Gateway {
       await log.close();
       throw error;
     }
+  }
+
+  #classifier(ranks: Ranks): Classifier | null {
+    const { inspection, egress } = this.#config;
+    const { classifier } = inspection;
+    if (classifier === null) return null;
+    const allowed = egressFor([], [], egress.allow, [classifier.url]);
+    const peer = pinnedPeer({ tlsFingerprint: null }, { authorities: null, client: null }, allowed, () => {});
+    const timers = this.#deps.timers ?? systemTimers;
+    return httpClassifier(classifier, peer, { timers, lookup: this.#lookup, isLabel: (label) => ranks.has(label) });
   }
 
   async #withTls(tls: Config['tls'], begin: (listener: ListenerTls | null) => Promise<Running>): Promise<Running> {

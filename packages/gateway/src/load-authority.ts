@@ -58,7 +58,11 @@ export async function loadApproved(config: Config, ranks: Ranks, judged: Judged 
   if (config.policy.key === null) requirePinned('POLICY_HASH_MISMATCH', config.policy.pin, bundle.hash);
   const catalog = await loadCatalog(config.catalog.path, ranks);
   requirePinned('CATALOG_HASH_MISMATCH', config.catalog.pin, catalog.hash);
-  const inspection = await loadRules(config.inspection.path, { ranks, catalog });
+  const inspection = await loadRules(config.inspection.path, {
+    ranks,
+    catalog,
+    classifier: config.inspection.classifier,
+  });
   const hashes = { policy: bundle.hash, catalog: catalog.hash };
   const approvals = judged === null ? NOT_ASKED : await requireApprovals(config, hashes, judged);
   return { catalog, inspection, policy: createEngine(bundle, catalog, ranks), bundle, approvals };

@@ -18,6 +18,7 @@ import { type Egress, egressOf } from './egress.ts';
 import { GatewayError } from './errors.ts';
 import { Exceptions } from './exceptions/exceptions.ts';
 import { governedGateway } from './governed.ts';
+import type { Classifier } from './inspection/classifier/classifier.ts';
 import { composed } from './inspection/composed.ts';
 import { builtInRules } from './inspection/rules/load.ts';
 import type { Turns } from './inspection/turns.ts';
@@ -73,6 +74,8 @@ export interface RuntimeDeps {
   standings: readonly Standing[];
   /** Scans besides those of the rules. */
   scans: readonly Scan[];
+  /** The operator's classifier, which the runtime closes; null: there is none. */
+  classifier: Classifier | null;
   /** How long inspection takes, and how others get their turn. */
   turns: Turns;
   /** Runs a task after the turn of whoever asks. */
@@ -268,7 +271,7 @@ export class Runtime {
     for (const stop of this.#stopTimers) stop();
     await this.#activation;
     await this.#shadow.end('shutdown', null).catch((error) => this.#unrecorded(error));
-    const { log } = this.#deps;
+    const { log, classifier } = this.#deps;
     const closed = await Promise.allSettled([
       this.sessions.closeAll('shutdown'),
       this.quarantine.end(),
@@ -277,6 +280,7 @@ export class Runtime {
     const recorded = await Promise.allSettled([this.#recorder?.close()]);
     const chainClosed = await Promise.allSettled([log.closeSession(this.chain.sessionId, 'shutdown')]);
     await release(this.#authority);
+    await classifier?.close();
     for (const outcome of [...closed, ...recorded, ...chainClosed])
       if (outcome.status === 'rejected') throw outcome.reason;
   }
@@ -412,6 +416,7 @@ export class Runtime {
       inspection: {
         how: composed(this.#deps.scans),
         turns: this.#deps.turns,
+        classifier: this.#deps.classifier,
         quarantine: this.quarantine,
       },
       ranks,

@@ -49,8 +49,8 @@ with its line and the nearest known key; so are a key given twice, YAML aliases 
 Durations are a whole number and a unit: \`500ms\`, \`30s\`, \`15m\`, \`12h\`, \`7d\`. Paths start at the folder of the file
 and may not contain \`..\`; policy and catalog lie inside that folder, also behind symbolic links.
 
-\`\${NAME}\` stands for an environment variable in \`upstreams.*.env\` and \`upstreams.*.headers\`, and nowhere else; \`$$\` is
-a dollar sign there. A variable that is not set is an error.
+\`\${NAME}\` stands for an environment variable in \`upstreams.*.env\`, \`upstreams.*.headers\` and \`inspection.classifier.headers\`, and
+nowhere else; \`$$\` is a dollar sign there. A variable that is not set is an error.
 
 | Variable | Meaning |
 |---|---|

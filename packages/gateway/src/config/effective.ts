@@ -5,8 +5,11 @@ import type { Config, Credential, SandboxConfig } from './types.ts';
 
 type Unhashed = Omit<Config, 'hash' | 'portableHash' | 'agentsHash' | 'operatorsHash'>;
 
-/** By server id and name: the text in the file of what may be a secret. */
-export type WrittenSecrets = Record<string, Record<'env' | 'headers', Record<string, string>>>;
+/** The text in the file of what may be a secret, by name: of servers by their ids, and the classifier's headers. */
+export interface WrittenSecrets {
+  upstreams: Record<string, Record<'env' | 'headers', Record<string, string>>>;
+  classifier: Record<string, string>;
+}
 
 const byName = (a: [string, unknown], b: [string, unknown]): number => (a[0] < b[0] ? -1 : 1);
 
@@ -39,6 +42,7 @@ export function withHashes(config: Unhashed, written: WrittenSecrets): Config {
     stdioSubject,
     policy,
     catalog,
+    inspection,
     ...plain
   } = config;
   const named: JsonObject = {
@@ -53,6 +57,7 @@ export function withHashes(config: Unhashed, written: WrittenSecrets): Config {
     ...named,
     policy: [policy.path, policy.pin],
     catalog: [catalog.path, catalog.pin],
+    inspection: { ...inspection, classifier: classifierSettings(config, sealed) },
     operator_socket: operator.socket,
     upstreams: Object.entries(upstreams)
       .sort(byName)
@@ -61,7 +66,15 @@ export function withHashes(config: Unhashed, written: WrittenSecrets): Config {
         return [id, sealed(env), sealed(headers), { ...settings, credential: from }];
       }),
   };
-  const portable: JsonObject = { ...placeless(config), ...named, upstreams: writtenUpstreams(config, written) };
+  const portable: JsonObject = {
+    ...placeless(config),
+    ...named,
+    // Added where it is on, like the recording.
+    ...(inspection.classifier === null
+      ? {}
+      : { classifier: classifierSettings(config, () => Object.entries(written.classifier).sort(byName)) }),
+    upstreams: writtenUpstreams(config, written.upstreams),
+  };
   const hash = digest(canonicalSorted(effective));
   return { ...config, agentsHash, operatorsHash, hash, portableHash: digest(canonicalSorted(portable)) };
 }
@@ -99,13 +112,23 @@ function placeless(config: Unhashed): JsonObject {
   };
 }
 
+/** `shown`: what stands for its headers. */
+function classifierSettings(
+  { inspection: { classifier } }: Unhashed,
+  shown: (headers: Record<string, string>) => JsonValue,
+): JsonValue {
+  if (classifier === null) return null;
+  const { headers, ...settings } = classifier;
+  return { ...settings, headers: shown(headers) };
+}
+
 function placelessSandbox(sandbox: SandboxConfig | null): JsonValue {
   if (sandbox === null) return null;
   const { tool, network, read, write } = sandbox;
   return { tool, network, read: read.length, write: write.length };
 }
 
-function writtenUpstreams({ upstreams }: Unhashed, written: WrittenSecrets): JsonValue {
+function writtenUpstreams({ upstreams }: Unhashed, written: WrittenSecrets['upstreams']): JsonValue {
   return Object.entries(upstreams)
     .sort(byName)
     .map(([id, { timeoutMs, ca, client, sandbox, credential, receipts }]) => {

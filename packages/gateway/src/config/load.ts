@@ -1,6 +1,7 @@
 import { open } from 'node:fs/promises';
 import { dirname, isAbsolute, resolve } from 'node:path';
 import { decodeUtf8, EncodingError } from '@cmcp/evidence';
+import { destinationOf } from '../egress.ts';
 import { GatewayError } from '../errors.ts';
 import { sensitivityRanks } from '../policy/sensitivity.ts';
 import type { CredentialSettings, CredentialSource } from '../upstream/credential/types.ts';
@@ -93,9 +94,10 @@ async function readConfigText(
   checkCredentials(config, report);
   checkSocket(config, report);
   checkLabel(config, report);
+  checkClassifier(config, report);
   await checkInside(config, report);
   if (problems.length > 0) throw invalid(file, problems);
-  return withHashes(config, writtenSecrets(settings.upstreams));
+  return withHashes(config, writtenSecrets(settings));
 }
 
 type Report = (key: string, message: string) => void;
@@ -224,11 +226,17 @@ function oauthAt(
   };
 }
 
-function inspectionOf(folder: string, { path, quarantine }: Settings['inspection']): Config['inspection'] {
+function inspectionOf(folder: string, { path, quarantine, classifier }: Settings['inspection']): Config['inspection'] {
   const { keep, max_items, max_bytes } = quarantine;
   return {
     path: path === null ? null : resolve(folder, path),
     quarantine: { keepMs: keep, maxItems: max_items, maxBytes: max_bytes },
+    classifier: classifier && {
+      url: classifier.url,
+      timeoutMs: classifier.timeout,
+      onFailure: classifier.on_failure,
+      headers: values(classifier.headers),
+    },
   };
 }
 
@@ -274,12 +282,14 @@ function values(secrets: Record<string, Secret>): Record<string, string> {
   return Object.fromEntries(Object.entries(secrets).map(([name, { value }]) => [name, value]));
 }
 
-function writtenSecrets(upstreams: Settings['upstreams']): WrittenSecrets {
+function writtenSecrets({ upstreams, inspection }: Settings): WrittenSecrets {
   const written = (secrets: Record<string, Secret>): Record<string, string> =>
     Object.fromEntries(Object.entries(secrets).map(([name, secret]) => [name, secret.written]));
-  return Object.fromEntries(
-    Object.entries(upstreams).map(([id, { env, headers }]) => [id, { env: written(env), headers: written(headers) }]),
-  );
+  const servers = Object.entries(upstreams).map(([id, { env, headers }]) => [
+    id,
+    { env: written(env), headers: written(headers) },
+  ]);
+  return { upstreams: Object.fromEntries(servers), classifier: written(inspection.classifier?.headers ?? {}) };
 }
 
 /** File and environment must agree: whoever sets one pin must not be overruled in silence by the other. */
@@ -379,6 +389,13 @@ function checkLabel({ catalog, vocabulary }: Unhashed, report: Report): void {
   const ranks = sensitivityRanks(vocabulary);
   if (catalog.recheckAbove === null || ranks.has(catalog.recheckAbove)) return;
   report('catalog.recheck_above', `is not a known label; use one of ${[...ranks.keys()].join(', ')}`);
+}
+
+/** It is asked about every answer: one that could never be reached would withhold them all, or none. */
+function checkClassifier({ inspection, egress }: Unhashed, report: Report): void {
+  const url = inspection.classifier === null ? null : URL.parse(inspection.classifier.url);
+  if (url === null || egress.allow === null || egress.allow.includes(destinationOf(url))) return;
+  report('inspection.classifier.url', `${destinationOf(url)} is not on the list of \`egress.allow\`; add it there`);
 }
 
 async function checkInside(config: Unhashed, report: Report): Promise<void> {

@@ -4,7 +4,7 @@ import { destinationOf } from '../egress.ts';
 import { MODES } from '../policy/mode.ts';
 import { sensitivityRanks } from '../policy/sensitivity.ts';
 import { isRecordingKey } from '../recording/key.ts';
-import { parseListen } from './address.ts';
+import { isLoopback, parseListen } from './address.ts';
 import { approvalReader } from './approval.ts';
 import { REFERENCE_FORM, secretText } from './expand.ts';
 import {
@@ -153,6 +153,43 @@ const publicKey = text('an Ed25519 public key: 43 characters of base64url, the x
   /^[A-Za-z0-9_-]{43}$/.test(given) ? given : undefined,
 );
 
+const classifierUrl = text(
+  'an https URL without credentials, or http on this machine, such as https://classifier.example/v1',
+  (given) => {
+    const url = URL.parse(given);
+    if (url === null || url.username !== '' || url.password !== '' || url.hash !== '') return undefined;
+    const host = url.hostname.replace(/^\[|\]$/g, '');
+    const usable =
+      url.protocol === 'https:' || (url.protocol === 'http:' && (host === 'localhost' || isLoopback(host)));
+    return usable ? given : undefined;
+  },
+);
+
+const headers = (example: string) =>
+  named(
+    'a header name that the gateway does not set itself',
+    HEADER,
+    secretText(`a header value, in which ${REFERENCE_FORM} stands for an environment variable`, (value) =>
+      /^[\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?$/.test(value),
+    ),
+    example,
+  );
+
+const classifier = section('an external classifier', {
+  url: required(classifierUrl, 'Where the texts of every answer are sent.'),
+  timeout: setting(duration('50ms', '60s'), '2s', 'How long its answer may take.'),
+  on_failure: setting(
+    oneOf('deny', 'flag'),
+    'deny',
+    'What becomes of an answer that it has not classified: `deny` withholds it, `flag` passes it by what the gateway itself found.',
+  ),
+  headers: setting(
+    headers(`Sent with every request, such as \`Authorization: Bearer ${REFERENCE_FORM}\`.`),
+    '{}',
+    'Request headers.',
+  ),
+});
+
 const upstream = section('settings of a server', {
   receipts: setting(
     section('what is expected of external execution evidence', {
@@ -185,14 +222,7 @@ const upstream = section('settings of a server', {
     'Environment variables of a stdio server.',
   ),
   headers: setting(
-    named(
-      'a header name that the gateway does not set itself',
-      HEADER,
-      secretText(`a header value, in which ${REFERENCE_FORM} stands for an environment variable`, (value) =>
-        /^[\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?$/.test(value),
-      ),
-      `Sent with every request to an HTTP server, such as \`Authorization: Bearer ${REFERENCE_FORM}\`.`,
-    ),
+    headers(`Sent with every request to an HTTP server, such as \`Authorization: Bearer ${REFERENCE_FORM}\`.`),
     '{}',
     'Request headers for an HTTP server.',
   ),
@@ -552,6 +582,11 @@ export const CONFIG_SCHEMA = section('the configuration', {
           '{}',
           'Answers whose outcome is `quarantine`.',
         ),
+        classifier: setting(
+          nullable(classifier),
+          'null',
+          'A service of yours that classifies answers after the built-in rules (docs/inspection.md). Null: none is asked.',
+        ),
       },
       'path',
     ),
@@ -568,7 +603,7 @@ export const CONFIG_SCHEMA = section('the configuration', {
       allow: setting(
         nullable(list(destination)),
         'null',
-        'Hosts with ports. A server or token endpoint that is not on the list is not connected to. Null: those that the catalog and `credential` name, and no others.',
+        'Hosts with ports. A server or token endpoint that is not on the list is not connected to; a classifier has to be on it. Null: those that the catalog, `credential` and `inspection.classifier` name, and no others.',
       ),
     }),
     '{}',

@@ -62,7 +62,7 @@ export interface Config {
   /** Extra labels: label → rank ≥ 0. Built-ins win. */
   vocabulary: Record<string, number>;
   /** `path`: absolute path of the operator's rules and settings; null: the built-in ones. */
-  inspection: { path: string | null; quarantine: QuarantineConfig };
+  inspection: { path: string | null; quarantine: QuarantineConfig; classifier: ClassifierConfig | null };
   /** Per server id: secrets and limits. */
   upstreams: Record<string, ServerConfig>;
   /** `host:port` of everywhere that the gateway may connect to; null: what the catalog and the credentials need. */
@@ -75,6 +75,14 @@ export interface Config {
 
 /** What is kept of answers that an operator may release, and how long. */
 export type QuarantineConfig = { keepMs: number; maxItems: number; maxBytes: number };
+
+/** The operator's own judge of texts, and what becomes of an answer that it has not judged. */
+export interface ClassifierConfig {
+  url: string;
+  timeoutMs: number;
+  onFailure: 'deny' | 'flag';
+  headers: Record<string, string>;
+}
 
 /** What the config says of one server of the catalog. Paths of files are absolute. */
 export interface ServerConfig {

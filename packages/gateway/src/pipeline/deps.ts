@@ -3,6 +3,7 @@ import type { AuditLog } from '../audit/types.ts';
 import type { Caller } from '../caller.ts';
 import type { Clock } from '../clock.ts';
 import type { Config } from '../config/types.ts';
+import type { Classifier } from '../inspection/classifier/classifier.ts';
 import type { Inspecting } from '../inspection/inspector.ts';
 import type { Turns } from '../inspection/turns.ts';
 import type { InspectionRules, InspectionSettings } from '../inspection/types.ts';
@@ -21,6 +22,8 @@ export interface PathInspection {
   /** The scans of a rule set, for what has these settings. */
   how: (rules: InspectionRules, settings: InspectionSettings) => Inspecting;
   turns: Turns;
+  /** The operator's; null: there is none. */
+  classifier: Pick<Classifier, 'classify' | 'onFailure'> | null;
   /** Where answers are kept until an operator releases them. */
   quarantine: Pick<Quarantine, 'hold' | 'take'>;
 }

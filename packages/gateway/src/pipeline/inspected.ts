@@ -30,6 +30,7 @@ export class InspectedCall {
   #notScanned = 0;
   #surplus = 0;
   #stripped = false;
+  #classifier: 'ok' | 'failed' | null = null;
 
   constructor(applied: boolean) {
     this.applied = applied;
@@ -61,6 +62,11 @@ export class InspectedCall {
     for (const [rule, times] of removed) count(this.#removed, rule, times);
   }
 
+  /** A classifier was asked; whoever it failed once has not been told everything. */
+  classified(outcome: 'ok' | 'failed'): void {
+    if (this.#classifier !== 'failed') this.#classifier = outcome;
+  }
+
   came(result: Result): void {
     if (this.#result === null || GRAVITY.indexOf(result) > GRAVITY.indexOf(this.#result)) this.#result = result;
   }
@@ -79,6 +85,7 @@ export class InspectedCall {
     const removed = written(this.#removed);
     return {
       ...(this.#stages.size > 0 ? { stages: STAGES.filter((stage) => this.#stages.has(stage)).join(',') } : {}),
+      ...(this.#classifier === null ? {} : { classifier: this.#classifier }),
       ...(this.#found.size > 0 ? { found: written(this.#found), kinds: [...this.#kinds].sort().join(',') } : {}),
       ...(removed === '' ? {} : { [this.applied ? 'taken_out' : 'would_have_taken_out']: removed }),
       ...(this.#surplus > 0

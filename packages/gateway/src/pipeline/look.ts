@@ -1,5 +1,6 @@
 import type { JsonValue } from '@cmcp/evidence';
 import { GatewayError } from '../errors.ts';
+import { classifiable } from '../inspection/classifier/texts.ts';
 import { inspecting } from '../inspection/inspector.ts';
 import { type Judged, judge } from '../inspection/judge.ts';
 import { rewriting } from '../inspection/rewrite.ts';
@@ -23,9 +24,29 @@ export async function lookAt(deps: PathDeps, record: CallRecord, value: JsonValu
   const settings = record.released === null ? settingsOf(record) : passing(settingsOf(record));
   const work = inspecting(value, deps.inspection.how(rules, settings));
   const { findings, notScanned } = await inTurns(work, settings.budgetMs, deps.inspection.turns);
-  const judged = judge(findings, settings, rules);
+  const told = await classified(deps, record, value, settings.budgetMs);
+  const judged = judge([...findings, ...told], settings, rules);
   record.inspected.saw(judged, notScanned);
   return judged;
+}
+
+/** What the operator's classifier says. Rejects with INSPECTION_FAILED when it says nothing and nothing may pass without. */
+async function classified(deps: PathDeps, record: CallRecord, value: JsonValue, budgetMs: number): Promise<Finding[]> {
+  const { classifier, turns } = deps.inspection;
+  if (classifier === null) return [];
+  try {
+    const passages = await inTurns(classifiable(value), budgetMs, turns);
+    if (passages.length === 0) return [];
+    const findings = await classifier.classify(record.plan?.item.name ?? record.name, passages);
+    record.inspected.classified('ok');
+    return findings;
+  } catch (error) {
+    if (!(error instanceof GatewayError)) throw error;
+    record.inspected.classified('failed');
+    deps.report('classifier.failed', record.callId, error.detail);
+    if (classifier.onFailure === 'deny') throw error;
+    return [];
+  }
 }
 
 /** The value without findings and copies of them, which is recorded; as it is, where the mode passes everything. */

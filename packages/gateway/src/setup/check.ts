@@ -79,7 +79,9 @@ export async function checkSetup(config: Config, deps: CheckDeps): Promise<Check
   const bundle = await attempt(() => loadBundle(config.policy.path));
   const ranks = sensitivityRanks(config.vocabulary);
   const catalog = await attempt(() => loadCatalog(config.catalog.path, ranks));
-  const rules = await attempt(() => loadRules(config.inspection.path, { ranks, catalog }));
+  const rules = await attempt(() =>
+    loadRules(config.inspection.path, { ranks, catalog, classifier: config.inspection.classifier }),
+  );
   const engine = bundle === null || catalog === null ? null : await attempt(() => createEngine(bundle, catalog, ranks));
   if (bundle !== null && config.policy.key !== null)
     await attempt(async () => admitBundle(config.policy, await knownStanding(config), bundle));

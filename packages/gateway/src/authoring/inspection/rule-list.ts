@@ -53,5 +53,8 @@ export async function listInspectionRules(config: Config): Promise<RuleList> {
 export async function openRules(config: Config): Promise<{ rules: LoadedRules; catalog: Catalog }> {
   const ranks = sensitivityRanks(config.vocabulary);
   const catalog = await loadCatalog(config.catalog.path, ranks);
-  return { rules: await loadRules(config.inspection.path, { ranks, catalog }), catalog };
+  return {
+    rules: await loadRules(config.inspection.path, { ranks, catalog, classifier: config.inspection.classifier }),
+    catalog,
+  };
 }

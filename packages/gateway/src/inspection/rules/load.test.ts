@@ -16,7 +16,7 @@ const CATALOG = {
   resources: [{ name: 'handbook' }],
   prompts: [{ name: 'greet' }],
 } as unknown as NonNullable<Parameters<typeof loadRules>[1]['catalog']>;
-const AROUND = { ranks: sensitivityRanks({ nightjar: 2 }), catalog: CATALOG };
+const AROUND = { ranks: sensitivityRanks({ nightjar: 2 }), catalog: CATALOG, classifier: null };
 
 const RULE = [
   'rules:',

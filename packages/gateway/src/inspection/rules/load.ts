@@ -1,4 +1,5 @@
 import { canonicalSorted, digest, type JsonObject } from '@cmcp/evidence';
+import type { ClassifierConfig } from '../../config/types.ts';
 import type { Ranks } from '../../policy/sensitivity.ts';
 import { FINDING_KINDS, type FindingKind, type InspectionRules, type InspectionSettings } from '../types.ts';
 import { BUILT_IN_DESCRIPTION, type BuiltInRule, builtInList } from './built-in.ts';
@@ -15,6 +16,8 @@ export interface RulesAround {
   ranks: Ranks;
   /** Null: not there, so that names of tools are not checked. */
   catalog: Named | null;
+  /** Who is asked besides; null: nobody. */
+  classifier: Pick<ClassifierConfig, 'url' | 'onFailure'> | null;
 }
 
 /** The rule set in force, and what it was made from. */
@@ -33,16 +36,19 @@ type Labels = Readonly<Record<FindingKind, string | null>>;
  * @throws GatewayError INSPECTION_INVALID: nothing is half loaded
  */
 export async function loadRules(path: string | null, around: RulesAround): Promise<LoadedRules> {
-  return path === null ? builtInRules() : rulesFrom(await readRulesFile(path), around);
+  return path === null ? builtInRules(around.classifier) : rulesFrom(await readRulesFile(path), around);
 }
 
 /** What is in force where there is no operator's file. */
-export function builtInRules(): LoadedRules {
-  return assembled(null, BUILT_IN_SETTINGS, new Map(), [], [], BUILT_IN_LABELS);
+export function builtInRules(classifier: RulesAround['classifier'] = null): LoadedRules {
+  return assembled(null, BUILT_IN_SETTINGS, new Map(), [], [], BUILT_IN_LABELS, classifier);
 }
 
 /** @throws GatewayError INSPECTION_INVALID */
-export function rulesFrom({ written, report, requireSound }: ReadRules, { ranks, catalog }: RulesAround): LoadedRules {
+export function rulesFrom(
+  { written, report, requireSound }: ReadRules,
+  { ranks, catalog, classifier }: RulesAround,
+): LoadedRules {
   checkLabels(written, ranks, report);
   checkIds(written, report);
   if (catalog !== null) checkNames(written, catalog, report);
@@ -61,6 +67,7 @@ export function rulesFrom({ written, report, requireSound }: ReadRules, { ranks,
     own.filter((rule) => rule !== null),
     written.off,
     labels,
+    classifier,
   );
 }
 
@@ -71,6 +78,7 @@ function assembled(
   own: readonly OwnRule[],
   off: readonly string[],
   labels: Labels,
+  classifier: RulesAround['classifier'],
 ): LoadedRules {
   const ownIds = new Set(own.map(({ id }) => id));
   const builtIn = builtInList()
@@ -80,7 +88,7 @@ function assembled(
       label: relabelled(rule.label, rule.kind, labels),
     }));
   return {
-    hash: rulesHash(written),
+    hash: rulesHash(written, classifier),
     version: written?.version ?? 'built-in',
     defaults,
     settingsFor: (item) => tools.get(item) ?? defaults,
@@ -105,7 +113,7 @@ function relabelled(label: string | null, kind: FindingKind, labels: Labels): st
 }
 
 /** Over everything that decides what is found and what becomes of it. What the file leaves out stands in it as its default. */
-function rulesHash(written: RulesFile | null): string {
+function rulesHash(written: RulesFile | null, classifier: RulesAround['classifier']): string {
   const tools = written === null ? [] : Object.entries(written.tools).sort(([a], [b]) => (a < b ? -1 : 1));
   const file = written === null ? null : { ...written, tools };
   return digest(
@@ -115,6 +123,7 @@ function rulesHash(written: RulesFile | null): string {
       settings: { ...BUILT_IN_SETTINGS, linkHosts: [...BUILT_IN_SETTINGS.linkHosts] },
       labels: { ...BUILT_IN_LABELS },
       file: file as JsonObject | null,
+      ...(classifier === null ? {} : { classifier: [classifier.url, classifier.onFailure] }),
     }),
   );
 }
