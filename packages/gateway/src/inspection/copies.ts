@@ -5,8 +5,9 @@ import type { Span } from './spans.ts';
 const MIN_PART = 4;
 /** A shorter value is a copy only as a word. */
 const MIN_ANYWHERE = 8;
-/** Comparisons between two stops. */
+/** Characters compared between two stops. */
 const STEP = 50_000;
+const NONE: ReadonlySet<number> = new Set();
 const WORD = /[\p{L}\p{N}]/u;
 
 /** A value that is taken out, and how. */
@@ -15,15 +16,11 @@ export interface Taken {
   instead: string | null;
 }
 
-interface Wanted extends Taken {
-  value: string;
-}
-
 /** Finds what was taken out in one place wherever else it stands (G18, DET-08): one look at each character, however many there are. */
 export class Copies {
-  readonly #known = new Map<string, Wanted>();
-  /** By the first characters. */
-  readonly #byStart = new Map<number, Wanted[]>();
+  readonly #known = new Map<string, Taken>();
+  /** By the first characters, how long values are that begin so: few lengths, however many values. */
+  readonly #lengths = new Map<number, Set<number>>();
 
   add(value: string, taken: Taken): void {
     this.#add(value, taken);
@@ -34,13 +31,12 @@ export class Copies {
 
   #add(value: string, { rule, instead }: Taken): void {
     if (this.#known.has(value)) return;
-    const wanted = { value, rule, instead };
-    this.#known.set(value, wanted);
+    this.#known.set(value, { rule, instead });
     if (value.length < MIN_PART) return;
     const start = startOf(value, 0);
-    const alike = this.#byStart.get(start);
-    if (alike === undefined) this.#byStart.set(start, [wanted]);
-    else alike.push(wanted);
+    const lengths = this.#lengths.get(start);
+    if (lengths === undefined) this.#lengths.set(start, new Set([value.length]));
+    else lengths.add(value.length);
   }
 
   /** Stops after each piece of work of bounded size. */
@@ -50,11 +46,13 @@ export class Copies {
     const found: Span[] = [];
     let work = 0;
     for (let at = 0; at + MIN_PART <= text.length; at += 1) {
-      const alike = this.#byStart.get(startOf(text, at));
-      work += alike === undefined ? 1 : alike.length;
-      for (const wanted of alike ?? []) {
-        const end = at + wanted.value.length;
-        if (text.startsWith(wanted.value, at) && isCopy(text, at, end)) found.push({ ...wanted, start: at, end });
+      const lengths = this.#lengths.get(startOf(text, at)) ?? NONE;
+      work += 1;
+      for (const length of lengths) {
+        work += length;
+        const end = at + length;
+        const wanted = this.#known.get(text.slice(at, end));
+        if (wanted !== undefined && isCopy(text, at, end)) found.push({ ...wanted, start: at, end });
       }
       if (work < STEP) continue;
       work = 0;
