@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { AuditEntry } from '@cmcp/evidence';
+import { BUILT_IN_SETTINGS } from '../packages/gateway/src/inspection/rules/settings.ts';
 import type { FindingKind, Scan } from '../packages/gateway/src/inspection/types.ts';
 import { ABLE, type Reply } from './support/agent.ts';
 import { ALLOW_EVERYTHING, codeOf, type PeerBed, type PeerSetup, receiptOf, withPeers } from './support/peer-bed.ts';
@@ -54,17 +55,20 @@ async function calls(bed: PeerBed, ...answers: (Values | [tool: string, answer: 
   return { replies, entries: await bed.entries(session_id), heard };
 }
 
+/** Personal data that raises the class of whoever sees it. */
+const SSN = 'SSN 536-22-1847';
+
 const results = (entries: AuditEntry[]): unknown[] =>
   entries.map((entry) => [entry.policy_decision, entry.response_inspection_result]);
 
-test('a contact with an e-mail address is returned under default settings, and raises the class [W-20]', () =>
+test('a contact with an e-mail address is returned under default settings, and is no more than a contact [W-20]', () =>
   withPeers(setup(), async (bed) => {
     const contact = { name: 'Ada Lovelace', email: 'ada@analytical.example', phone: '10.0.0.1', size: 1234567890 };
     const { replies, entries } = await calls(bed, { ...said(JSON.stringify(contact)), structuredContent: contact });
     assert.deepEqual(replies[0]?.result?.structuredContent, contact);
     assert.deepEqual(replies[0]?.result?.content, [text(JSON.stringify(contact))]);
     assert.deepEqual(results(entries), [['allow', 'pass']]);
-    assert.equal(entries[0]?.session_sensitivity_after, 'pii');
+    assert.equal(entries[0]?.session_sensitivity_after, 'public');
     assert.match(String(entries[0]?.detail?.found), /^email-address:\d/);
   }));
 
@@ -231,7 +235,7 @@ for (const mode of ['enforcing', 'advisory'] as const) {
     let now = 0;
     const failing: Scan = (given) => {
       if (given.includes('BREAK')) throw new TypeError('no such method');
-      if (given.includes('HANG')) now += 5000;
+      if (given.includes('HANG')) now += 2 * BUILT_IN_SETTINGS.budgetMs;
       return [];
     };
     const deps = { scans: [failing], turns: { nowMs: () => now, turn: async () => {} } };
@@ -302,13 +306,7 @@ test('policy decides by what was found: kinds, injections, and the class of what
       },
     }),
     async (bed) => {
-      const { replies, entries } = await calls(
-        bed,
-        said('MARK'),
-        said('ORDERS'),
-        said('ada@analytical.example'),
-        said('x'),
-      );
+      const { replies, entries } = await calls(bed, said('MARK'), said('ORDERS'), said(SSN), said('x'));
       assert.deepEqual(
         replies.map((reply) => (reply.result === undefined ? codeOf(reply) : 'passed')),
         ['EGRESS_DENIED', 'EGRESS_DENIED', 'EGRESS_DENIED', 'passed'],
@@ -432,7 +430,7 @@ const elicits =
 for (const family of ['handshake', 'modern'] as const) {
   test(`a question is asked without what is taken out of it, raises the class by what stays, and is refused where nothing is left to ask: ${family}`, () => {
     const requestedSchema = { type: 'object', properties: { city: { type: 'string' } } };
-    const form = { message: 'MARK for ada@analytical.example?', requestedSchema };
+    const form = { message: `MARK for ${SSN}?`, requestedSchema };
     const address = { mode: 'url', message: 'log in', url: 'https://MARK.login.example/', elicitationId: 'e' };
     const inspection = file('rules:', rule('mark', 'secret', 'MARK'));
     const server = (params: Values) => ({ main: { family, asks: ['elicit'], script: elicits(params) } });
@@ -441,7 +439,7 @@ for (const family of ['handshake', 'modern'] as const) {
       const agent = await bed.agent(family, { capabilities: ABLE, answer });
       const reply = await agent.complete('tools/call', { name: 'echo', arguments: {} });
       assert.match(JSON.stringify(reply.result), /Paris/);
-      assert.equal(agent.asked.items[0]?.params.message, '[redacted: mark] for ada@analytical.example?');
+      assert.equal(agent.asked.items[0]?.params.message, `[redacted: mark] for ${SSN}?`);
       assert.equal(agent.bodies.join().includes('MARK'), false);
       bed.peer.scripts.clear();
       elicits(address)(bed.peer);
