@@ -206,7 +206,7 @@ test('a question of a server is classified as well', () =>
       });
       await agent.request('tools/call', { name: 'echo', arguments: {} });
       assert.deepEqual(
-        agent.questions.items.map(({ params }) => params.message),
+        agent.asked.items.map(({ params }) => params.message),
         ['[redacted: classifier-asks]'],
       );
     });

@@ -121,7 +121,16 @@ function everyKey() {
       input_timeout: '2m',
     },
     sensitivity: { vocabulary: { board_minutes: 2 } },
-    inspection: { path: './rules.yaml', quarantine: { keep: '2h', max_items: 5, max_bytes: 65536 } },
+    inspection: {
+      path: './rules.yaml',
+      quarantine: { keep: '2h', max_items: 5, max_bytes: 65536 },
+      classifier: {
+        url: 'https://crm.example/classify',
+        timeout: '500ms',
+        on_failure: 'flag',
+        headers: { Authorization: 'Bearer of-the-classifier' },
+      },
+    },
     upstreams: {
       crm: {
         // biome-ignore lint/suspicious/noTemplateCurlyInString: the reference under test
@@ -250,6 +259,12 @@ test('every documented key can be set, and no other is documented [D-04]', async
     inspection: {
       path: join(folder, 'rules.yaml'),
       quarantine: { keepMs: 7_200_000, maxItems: 5, maxBytes: 65_536 },
+      classifier: {
+        url: 'https://crm.example/classify',
+        timeoutMs: 500,
+        onFailure: 'flag',
+        headers: { Authorization: 'Bearer of-the-classifier' },
+      },
     },
     upstreams: {
       crm: {
@@ -326,7 +341,8 @@ test('every misspelt key, at any depth, is refused with its place and the neares
     (key: string) => key.toUpperCase(),
     (key: string) => key.replace('_', '-').concat('_'),
   ];
-  const chosen = /^(upstreams\.\w+$|upstreams\.crm|sensitivity\.vocabulary\.|upstreams\.crm\.(env|headers)\.)/;
+  const chosen =
+    /^(upstreams\.\w+$|upstreams\.crm|inspection\.classifier\.headers\.|sensitivity\.vocabulary\.|upstreams\.crm\.(env|headers)\.)/;
   const keys = paths(everyKey()).filter((path) => !chosen.test(path) || /^upstreams\.crm\.\w+$/.test(path));
   assert.ok(keys.length > 40);
   for (const key of keys) {
@@ -394,6 +410,13 @@ const wrongValues: [string, RegExp][] = [
     /an https URL/,
   ],
   ['egress: {allow: [crm.example]}', /a host with a port/],
+  ['inspection: {classifier: {url: "http://far.example/x"}}', /https URL without credentials, or http on this machine/],
+  ['inspection: {classifier: {url: "https://me:word@far.example"}}', /https URL without credentials/],
+  ['inspection: {classifier: {url: "ftp://127.0.0.1/x"}}', /https URL without credentials/],
+  [
+    'inspection: {classifier: {url: "https://a.example", headers: {Host: b}}}',
+    /a header name that the gateway does not/,
+  ],
   ['egress: {allow: ["https://crm.example:443"]}', /a host with a port/],
   ['upstreams: {crm: {client_key: ./k.pem}}', /client_certificate and client_key go together/],
   ['upstreams: {crm: {sandbox: {read: [../x]}}}', /upstreams\.crm\.sandbox\.read/],

@@ -96,6 +96,8 @@ test('every setting that decides what the gateway does enters it', async () => {
     `upstreams: { crm: { receipts: { keys: [${'A'.repeat(43)}] } } }\n`,
     'upstreams: { crm: { receipts: { required: true } } }\n',
     'inspection: { quarantine: { max_items: 7 } }\n',
+    'inspection: { classifier: { url: "https://a/c" } }\n',
+    'inspection: { classifier: { url: "https://a/c", headers: { A: "${CRM}" } } }\n',
     'egress: { allow: ["a:443"] }\n',
     'compat: cmcp-0.4\n',
   ];
