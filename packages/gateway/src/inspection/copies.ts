@@ -6,7 +6,7 @@ const MIN_PART = 4;
 /** A shorter value is a copy only as a word. */
 const MIN_ANYWHERE = 8;
 /** Characters compared between two stops. */
-const STEP = 50_000;
+const STEP = 20_000;
 const NONE: ReadonlySet<number> = new Set();
 const WORD = /[\p{L}\p{N}]/u;
 
@@ -49,7 +49,7 @@ export class Copies {
       const lengths = this.#lengths.get(startOf(text, at)) ?? NONE;
       work += 1;
       for (const length of lengths) {
-        work += length;
+        work += 32 + length;
         const end = at + length;
         const wanted = this.#known.get(text.slice(at, end));
         if (wanted !== undefined && isCopy(text, at, end)) found.push({ ...wanted, start: at, end });
