@@ -161,6 +161,27 @@ test('a question of a call that an operator’s reset overtook is not asked [D-4
   });
 });
 
+test('what is left of a copy of structured content is the JSON that is left of that content [G18]', () => {
+  const content = { note: `first\n${ORDER}`, nested: [{ text: `${ORDER}, "now"`, n: 1 }], password: 'Tr0ub4dor&3xyzQ' };
+  const written = [JSON.stringify(content), JSON.stringify(content, null, 2)];
+  const words = `password: ${content.password}`;
+  const script = (peer: PeerServer): void =>
+    void peer.on('tools/call', () => ({ content: [...written, words].map(text), structuredContent: content }));
+  return withPeers({ servers: { main: { script } }, tools: { read: {} } }, async (bed) => {
+    const agent = await bed.agent('handshake');
+    const { result } = await agent.request('tools/call', { name: 'read', arguments: {} });
+    const texts = ((result?.content ?? []) as Values[]).map((item) => String(item.text));
+    const left = {
+      note: 'first\n[redacted: ignore-instructions]',
+      nested: [{ text: '[redacted: ignore-instructions]', n: 1 }],
+      password: '[redacted: assigned-credential]',
+    };
+    assert.deepEqual(result?.structuredContent, left);
+    for (const copy of texts.slice(0, 2)) assert.deepEqual(JSON.parse(copy), left);
+    assert.equal(texts[2], 'password: [redacted: assigned-credential]');
+  });
+});
+
 const CARD = 4242424242424242;
 const WORDS = `the key is ${KEY}`;
 

@@ -104,7 +104,7 @@ describe('scanning for instructions', () => {
       { a: [`First. ${order}`, 'fine'], b: { [order]: true } },
       { a: { b: `${order}.` }, c: null },
       { a: [...order].reverse().join(''), b: 'fine' },
-      { a: `first\n- ${order}\nand more`, b: '' },
+      { a: `first\n${order}\nand more`, b: '' },
       ...[150, 151, 152, 153].map((length) => ({ a: `${order} ${'\\'.repeat(length)}${'"'.repeat(9)}`, b: 1 })),
     ];
     const written = values.flatMap((value) => {

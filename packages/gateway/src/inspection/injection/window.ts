@@ -12,6 +12,7 @@ export interface Window {
 const NEWLINE = 0x0a;
 const SPACE = 0x20;
 const BAR = 0x7c;
+const BACKSLASH = 0x5c;
 /** Units of a window on either side of what was looked for, and units of the text that are read for them. */
 const REACH = 400;
 const REACH_RAW = 1700;
@@ -30,7 +31,8 @@ export function windowOf(text: string, place: Place, folding: Folding, turn: Tur
   let size = 0;
   if (from === 0) units[size++] = NEWLINE;
   for (let index = from; index < to; index += 1) {
-    const unit = folding[text.charCodeAt(index)] ?? 0;
+    const isEscaped = isBreak(text, index) || isBreak(text, index - 1);
+    const unit = isEscaped ? NEWLINE : (folding[text.charCodeAt(index)] ?? 0);
     const last = size === 0 ? 0 : (units[size - 1] ?? 0);
     const isBlank = unit === SPACE || (unit >= 9 && unit <= 13) || (unit === BAR && last === NEWLINE);
     if (isBlank && (last === SPACE || last === NEWLINE)) {
@@ -64,6 +66,13 @@ export function lettersOf(window: Window): Window {
     text,
     span: (start, end) => window.span(places[start] ?? last, (places[end - 1] ?? last - 1) + 1),
   };
+}
+
+/** Whether a line break or a tab stands there as strings of JSON and of programs write it: `\n`. */
+function isBreak(text: string, at: number): boolean {
+  if (text.charCodeAt(at) !== BACKSLASH) return false;
+  const next = text.charAt(at + 1);
+  return next === 'n' || next === 'r' || next === 't';
 }
 
 /** The offset in the text where so many units are passed, a run of white space being one. */
