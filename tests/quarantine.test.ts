@@ -281,7 +281,7 @@ test('an answer that was released is withheld all the same where policy has it s
     await bed.writePolicies({ ...ALLOW_ALL, 'egress.cedar': egress });
     await gateway.reload();
     const id = await held();
-    bed.server.answer = () => Promise.resolve(text('write to jane.doe@corp.example.com'));
+    bed.server.answer = () => Promise.resolve(text('her number is 536-22-8941'));
     await ask(undefined, { of: 'b' });
     bed.server.answer = answer;
     await post(id, 'release');
