@@ -87,6 +87,14 @@ const RULES: readonly Rule[] = [
     (seen) => withResult(seen, ({ ttlMs: _, cacheScope: __, ...result }) => result),
     'modern',
   ),
+  each(
+    'order of questions',
+    'Questions of one round are put at the same time, and none has to come first.',
+    (seen) => ({
+      ...seen,
+      asked: seen.asked.toSorted((one, other) => (stringifyJson(one) < stringifyJson(other) ? -1 : 1)),
+    }),
+  ),
   each('order of lists', 'MCP26-22: lists have one order, whatever the server had.', (seen) =>
     withResult(seen, (result) =>
       Object.fromEntries(Object.entries(result).map(([key, value]) => [key, LISTS.has(key) ? sorted(value) : value])),

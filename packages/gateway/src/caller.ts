@@ -1,8 +1,35 @@
-/** Who is calling, as established by the transport and never by the message. */
+/**
+ * Who is calling, as established by the transport and never by the message. `bearer`: a token of the configuration. `stdio`: whoever
+ * started the gateway. `oauth`: an access token of an authorization server. `svid`: the certificate of a live TLS handshake.
+ * `jwt-svid`: a token of the trust domain.
+ */
+export const CALLER_SOURCES = ['bearer', 'stdio', 'oauth', 'svid', 'jwt-svid'] as const;
+export type CallerSource = (typeof CALLER_SOURCES)[number];
+
 export interface Caller {
   /** The Cedar principal's id. Printable ASCII. */
-  subject: string;
-  source: (typeof CALLER_SOURCES)[number];
+  readonly subject: string;
+  readonly source: CallerSource;
+  /** The user who delegated to the subject, as a signed credential names them. Printable ASCII. */
+  readonly onBehalfOf?: string;
+  /** What the credential was issued for; undefined: it says nothing of scopes, and policy alone decides. */
+  readonly scopes?: readonly string[];
+  /** Parents of the principal in Cedar. */
+  readonly groups?: readonly string[];
+  /** Named by a signed credential. It beats whatever a request says. */
+  readonly workflow?: string;
 }
 
-export const CALLER_SOURCES = ['bearer', 'stdio'] as const;
+/** Whoever has the same key owns the same sessions: AUTHZ-11, possession of a handle is not authentication. */
+export function ownerOf({ subject, source, onBehalfOf, workflow }: Caller): string {
+  return JSON.stringify([source, subject, onBehalfOf ?? null, workflow ?? null]);
+}
+
+/**
+ * Whose exposure a call counts to (contracts section 1): the subject's, and the workflow's only where a signed credential names it.
+ * Delegating users are apart as well: what one of them was shown, another was not.
+ */
+export function exposedAs({ subject, onBehalfOf, workflow }: Caller): string {
+  if (onBehalfOf === undefined && workflow === undefined) return subject;
+  return JSON.stringify([subject, onBehalfOf ?? null, workflow ?? null]);
+}

@@ -1,0 +1,26 @@
+import type { Caller } from '../caller.ts';
+import type { HeaderValues } from '../mcp/exchange.ts';
+
+/** What a request shows of who sends it. */
+export interface Presented {
+  method: string;
+  /** Path and query as received. */
+  target: string;
+  headers: HeaderValues;
+  /** The client's certificate of this connection, DER, leaf first, accepted by the handshake; null: it showed none. */
+  certificates: readonly Uint8Array[] | null;
+}
+
+/** One kind of credential. */
+export interface IdentitySource {
+  /**
+   * Who holds the credential; null where none of this kind is shown, so that another source may be asked. One of this kind that
+   * is no good is refused, and no other source is asked.
+   *
+   * @throws GatewayError UNAUTHENTICATED, INSUFFICIENT_SCOPE, IDENTITY_UNAVAILABLE (who could say is out of reach)
+   */
+  identify(presented: Presented): Promise<Caller | null>;
+  /** What a `WWW-Authenticate` header says of this kind, after a refusal with this code. */
+  challenge(code: 'UNAUTHENTICATED' | 'INSUFFICIENT_SCOPE'): string | null;
+  close?(): void;
+}
