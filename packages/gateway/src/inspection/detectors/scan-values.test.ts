@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { checkSync } from 'recheck';
@@ -47,6 +48,26 @@ describe('scanning for values', () => {
         { numRuns: 300 },
       );
     }
+  });
+
+  it('finds nobody’s number in digests, UUIDs and signatures, and an account that is glued to a word all the same [D-31]', () => {
+    for (let n = 0; n < 5_000; n += 1) {
+      const bytes = createHash('sha512').update(`${n}`).digest();
+      const hex = bytes.toString('hex');
+      const uuid = [8, 12, 16, 20].reduce(
+        (text, at, index) => `${text.slice(0, at + index)}-${text.slice(at + index)}`,
+        hex.slice(0, 32),
+      );
+      const text = JSON.stringify({
+        key_id: hex.slice(0, 64),
+        commit: hex.slice(64, 104),
+        id: uuid,
+        sig: bytes.toString('base64url'),
+      });
+      assert.deepEqual([...spans(text, 'iban'), ...spans(text, 'payment-card-number')], [], text);
+    }
+    for (const text of ['accountDE89370400440532013000', 'xde89370400440532013000', 'DE89370400440532013000x'])
+      assert.equal(spans(text, 'iban').length, 1, text);
   });
 
   it('does not find a card, an account or a number whose check digit is another', () => {
