@@ -71,14 +71,16 @@ describe('scanning for values', () => {
   });
 
   it('does not find a card, an account or a number whose check digit is another', () => {
-    const wrong = fc.tuple(fc.oneof(card, iban), fc.integer({ min: 1, max: 9 })).map(([value, by]) => {
-      return `${value.slice(0, -1)}${(Number(value.at(-1)) + by) % 10}`;
-    });
-    fc.assert(
-      fc.property(wrong, (value) =>
-        assert.deepEqual([...spans(value, 'payment-card-number'), ...spans(value, 'iban')], []),
-      ),
-    );
+    const kinds = [
+      ['payment-card-number', card],
+      ['iban', iban],
+    ] as const;
+    for (const [rule, right] of kinds) {
+      const wrong = fc.tuple(right, fc.integer({ min: 1, max: 9 })).map(([value, by]) => {
+        return `${value.slice(0, -1)}${(Number(value.at(-1)) + by) % 10}`;
+      });
+      fc.assert(fc.property(wrong, (value) => assert.deepEqual(spans(value, rule), [])));
+    }
   });
 
   it('never throws, and every finding lies in the text', () => {
