@@ -40,8 +40,15 @@ import { systemTurns, type Turns } from './inspection/turns.ts';
 import type { Scan } from './inspection/types.ts';
 import { type Approved, loadServing, type Serving } from './load-authority.ts';
 import { SERVER_INFO } from './mcp/server-info.ts';
+import type { OperatorDeps } from './operator/api.ts';
+import { operatorsByToken } from './operator/credentials.ts';
 import { OperatorEvents } from './operator/events.ts';
-import { OperatorListener } from './operator/listener.ts';
+import { exceptionRoutes } from './operator/exception-routes.ts';
+import { OperatorListener, type OperatorListenerDeps } from './operator/listener.ts';
+import { ownRoutes } from './operator/own-routes.ts';
+import { policyRoutes } from './operator/policy-routes.ts';
+import { quarantineRoutes } from './operator/quarantine-routes.ts';
+import { sessionRoutes } from './operator/session-routes.ts';
 import { type Ranks, sensitivityRanks } from './policy/sensitivity.ts';
 import { standingElsewhere } from './policy/standing.ts';
 import type { Mode } from './policy/types.ts';
@@ -431,23 +438,29 @@ export class Gateway {
 
   #operatorListener({ runtime, log, platform: { trustLevel } }: Running): OperatorListener {
     const { operator, agents } = this.#config;
+    const enter: OperatorListenerDeps['enter'] = (action, by, detail) => {
+      this.#events.publish({ event: action, operator: by.subject, ...detail });
+      return runtime.chain.enter(action, by, detail);
+    };
+    const reset: OperatorDeps['reset'] = (sessionId, subject, by, reason) =>
+      resetExposure(log, runtime.exposures, sessionId, subject, by.subject, reason);
     return new OperatorListener({
-      log,
-      sessions: runtime.sessions,
-      reset: (sessionId, subject, by, reason) => resetExposure(log, runtime.exposures, sessionId, subject, by, reason),
-      enter: (action, by, detail) => {
-        this.#events.publish({ event: action, operator: by, ...detail });
-        return runtime.chain.enter(action, { subject: by, source: 'bearer' }, detail);
-      },
+      enter,
       socket: operator.socket,
-      operators: createAuthenticator(operator.credentials),
+      operators: operatorsByToken(operator.credentials),
       agents: createAuthenticator(agents),
-      events: this.#events,
-      ready: () => this.#running !== null && log.failure === null,
-      trustLevel,
-      policy: runtime.policy,
-      exceptions: runtime.exceptions,
-      quarantine: runtime.quarantine,
+      report: (error) => this.#events.publish({ event: 'operator.error', detail: String(error) }),
+      routes: [
+        ...ownRoutes({
+          events: this.#events,
+          ready: () => this.#running !== null && log.failure === null,
+          trustLevel,
+        }),
+        ...sessionRoutes({ log, sessions: runtime.sessions, reset, enter }),
+        ...policyRoutes(runtime.policy),
+        ...exceptionRoutes(runtime.exceptions),
+        ...quarantineRoutes(runtime.quarantine),
+      ],
     });
   }
 
