@@ -31,8 +31,8 @@ import { knownKeysFile } from './config/known-keys.ts';
 import type { Config } from './config/types.ts';
 import { egressFor } from './egress.ts';
 import { GatewayError } from './errors.ts';
+import { IdentityChain } from './identity/chain.ts';
 import { openIdentity } from './identity/open.ts';
-import { createAuthenticator } from './ingress/authenticate.ts';
 import { createHttpIngress, type HttpIngress, type Patience } from './ingress/http.ts';
 import { serveStdio } from './ingress/stdio.ts';
 import { ListenerTls } from './ingress/tls.ts';
@@ -42,7 +42,7 @@ import type { Scan } from './inspection/types.ts';
 import { type Approved, loadServing, type Serving } from './load-authority.ts';
 import { SERVER_INFO } from './mcp/server-info.ts';
 import type { OperatorDeps } from './operator/api.ts';
-import { operatorsByToken } from './operator/credentials.ts';
+import { recogniser } from './operator/credentials.ts';
 import { OperatorEvents } from './operator/events.ts';
 import { exceptionRoutes } from './operator/exception-routes.ts';
 import { OperatorListener, type OperatorListenerDeps } from './operator/listener.ts';
@@ -438,7 +438,7 @@ export class Gateway {
   }
 
   #operatorListener({ runtime, log, platform: { trustLevel } }: Running): OperatorListener {
-    const { operator, agents } = this.#config;
+    const { operator } = this.#config;
     const enter: OperatorListenerDeps['enter'] = (action, by, detail) => {
       this.#events.publish({ event: action, operator: by.subject, ...detail });
       return runtime.chain.enter(action, by, detail);
@@ -448,8 +448,8 @@ export class Gateway {
     return new OperatorListener({
       enter,
       socket: operator.socket,
-      operators: operatorsByToken(operator.credentials),
-      agents: createAuthenticator(agents),
+      operators: recogniser(operator),
+      agents: new IdentityChain(openIdentity(this.#config)),
       report: (error) => this.#events.publish({ event: 'operator.error', detail: String(error) }),
       routes: [
         ...ownRoutes({

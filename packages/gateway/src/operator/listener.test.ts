@@ -18,7 +18,7 @@ test('a listener that does not read is dropped instead of being buffered for; ot
     enter: unused,
     socket: join(folder, 'operator.sock'),
     operators: () => ({ subject: 'op', source: 'bearer', roles: ['viewer'] }),
-    agents: { authenticate: unused },
+    agents: { identify: unused },
     report: unused,
     routes: ownRoutes({ events, ready: unused, trustLevel: 'software' }),
   });

@@ -5,8 +5,11 @@ import { connect } from 'node:net';
 import { dirname } from 'node:path';
 import { type JsonObject, stringifyJson } from '@cmcp/evidence';
 import type { Actor } from '../audit/gateway-chain.ts';
+import type { Caller } from '../caller.ts';
 import { GatewayError } from '../errors.ts';
-import type { Authenticator } from '../ingress/authenticate.ts';
+import type { IdentityChain } from '../identity/chain.ts';
+import type { Presented } from '../identity/types.ts';
+import { presentedBy } from '../ingress/presented.ts';
 import { objectIn, readBytes } from './body.ts';
 import type { Recognise } from './credentials.ts';
 import { type Answer, failure } from './failure.ts';
@@ -19,7 +22,7 @@ export interface OperatorListenerDeps {
   socket: string;
   operators: Recognise;
   /** Agents are recognised only to be refused by name (architecture rule 6). */
-  agents: Authenticator;
+  agents: Pick<IdentityChain, 'identify'>;
   /** Enters in the gateway chain what is refused. */
   enter: (action: string, by: Actor, detail: JsonObject) => Promise<void>;
   /** Told of every error that no GatewayError explains. */
@@ -102,14 +105,22 @@ export class OperatorListener {
 
   /** @throws GatewayError UNAUTHENTICATED, FORBIDDEN */
   async #authenticate(request: IncomingMessage): Promise<Operator> {
-    const values = request.headersDistinct.authorization ?? [];
-    const header = values.length === 1 ? values[0] : undefined;
-    const operator = this.#deps.operators(header);
+    const presented = presentedBy(request);
+    const operator = this.#deps.operators(presented);
     if (operator !== null) return operator;
-    const agent = this.#deps.agents.authenticate(header);
+    const agent = await this.#agent(presented);
     if (agent === null) throw new GatewayError('UNAUTHENTICATED', '');
-    await this.#enterRefusal(request, { subject: agent, source: 'bearer' }, {});
+    await this.#enterRefusal(request, agent, {});
     throw new GatewayError('FORBIDDEN', '');
+  }
+
+  async #agent(presented: Presented): Promise<Caller | null> {
+    try {
+      return await this.#deps.agents.identify(presented);
+    } catch (error) {
+      if (error instanceof GatewayError) return null;
+      throw error;
+    }
   }
 
   /** @throws GatewayError FORBIDDEN */
