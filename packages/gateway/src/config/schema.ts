@@ -9,19 +9,7 @@ import { approvalReader } from './approval.ts';
 import { REFERENCE_FORM, secretText } from './expand.ts';
 import { subject, tokenDigest } from './identities.ts';
 import { operatorSection } from './operator.ts';
-import {
-  duration,
-  integer,
-  list,
-  named,
-  nullable,
-  oneOf,
-  path,
-  required,
-  section,
-  setting,
-  text,
-} from './readers.ts';
+import { duration, integer, list, named, nullable, oneOf, path, required, section, setting, text } from './readers.ts';
 import { parseTpmAddress } from './tpm-address.ts';
 
 /** Labels that the reference defines; a configuration may add to them and not redefine them (wire-formats section 5). */
