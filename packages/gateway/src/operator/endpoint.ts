@@ -74,14 +74,16 @@ export class OperatorEndpoint {
     const by = open === null ? await this.#authenticate(request, manner) : NOBODY;
     const found = open ?? this.#router.find(method, url);
     if (open === null) await this.#requireRole(found.route, by, request);
-    const body = bodyFor(found.route, method === 'POST' ? objectIn(await readBytes(request)) : null);
+    const bytes = method === 'POST' ? await readBytes(request) : new Uint8Array();
+    const body = bodyFor(found.route, objectIn(bytes));
     if ('follow' in found.route) {
       const isOver = (): boolean => manner.isOver?.(request) ?? false;
-      return this.#streams.open(found.route.follow, response, lastEventId(request), isOver);
+      return this.#streams.open(found.route.follow, response, tokenIn(request, 'last-event-id'), isOver);
     }
     const { route, params, query } = found;
-    const serve = (): Promise<Answer> => this.#answer(route, { by, params, query, body });
-    const key = route.mutates ? idempotencyKey(request) : null;
+    const received = { bytes, field: (name: string) => fieldIn(request, name) };
+    const serve = (): Promise<Answer> => this.#answer(route, { by, params, query, body, received });
+    const key = route.mutates && open === null ? tokenIn(request, 'idempotency-key') : null;
     if (key === null) return send(response, await serve());
     const asked = digest(canonicalSorted([method, url, body]));
     const { replayed, ...answer } = await this.#replays.once({ owner: ownerKey(by), key, asked }, serve);
@@ -168,20 +170,15 @@ function ownerKey({ subject, source }: Operator): string {
   return JSON.stringify([source, subject]);
 }
 
-/** @throws GatewayError INVALID_PARAMS */
-function idempotencyKey(request: IncomingMessage): string | null {
-  const values = request.headersDistinct['idempotency-key'] ?? [];
-  const [key] = values;
-  if (key === undefined) return null;
-  if (values.length === 1 && /^[\x21-\x7e]{1,128}$/.test(key)) return key;
-  throw new GatewayError('INVALID_PARAMS', 'send one Idempotency-Key: 1 to 128 visible ASCII characters');
+function fieldIn({ headersDistinct }: IncomingMessage, name: string): string | null {
+  const values = headersDistinct[name] ?? [];
+  return values.length === 1 ? (values[0] ?? null) : null;
 }
 
-/** @throws GatewayError INVALID_PARAMS */
-function lastEventId(request: IncomingMessage): string | null {
-  const values = request.headersDistinct['last-event-id'] ?? [];
-  const [id] = values;
-  if (id === undefined || id === '') return null;
-  if (values.length === 1 && /^[\x21-\x7e]{1,128}$/.test(id)) return id;
-  throw new GatewayError('INVALID_PARAMS', 'send one Last-Event-ID, as it was received');
+/** What is sent in a field that a client may leave out. @throws GatewayError INVALID_PARAMS */
+function tokenIn(request: IncomingMessage, name: string): string | null {
+  if (request.headersDistinct[name] === undefined) return null;
+  const text = fieldIn(request, name);
+  if (text !== null && /^[\x21-\x7e]{1,128}$/.test(text)) return text;
+  throw new GatewayError('INVALID_PARAMS', `send one header ${name}: 1 to 128 visible ASCII characters`);
 }
