@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { lookup as resolveName } from 'node:dns';
 import type { LookupFunction } from 'node:net';
 import { join } from 'node:path';
@@ -31,7 +31,8 @@ import { knownKeysFile } from './config/known-keys.ts';
 import type { Config } from './config/types.ts';
 import { egressFor } from './egress.ts';
 import { GatewayError } from './errors.ts';
-import { createAuthenticator } from './ingress/authenticate.ts';
+import { IdentityChain } from './identity/chain.ts';
+import { openIdentity } from './identity/open.ts';
 import { createHttpIngress, type HttpIngress, type Patience } from './ingress/http.ts';
 import { serveStdio } from './ingress/stdio.ts';
 import { ListenerTls } from './ingress/tls.ts';
@@ -40,8 +41,15 @@ import { systemTurns, type Turns } from './inspection/turns.ts';
 import type { Scan } from './inspection/types.ts';
 import { type Approved, loadServing, type Serving } from './load-authority.ts';
 import { SERVER_INFO } from './mcp/server-info.ts';
+import type { OperatorDeps } from './operator/api.ts';
+import { recogniser } from './operator/credentials.ts';
 import { OperatorEvents } from './operator/events.ts';
-import { OperatorListener } from './operator/listener.ts';
+import { exceptionRoutes } from './operator/exception-routes.ts';
+import { OperatorListener, type OperatorListenerDeps } from './operator/listener.ts';
+import { ownRoutes } from './operator/own-routes.ts';
+import { policyRoutes } from './operator/policy-routes.ts';
+import { quarantineRoutes } from './operator/quarantine-routes.ts';
+import { sessionRoutes } from './operator/session-routes.ts';
 import { type Ranks, sensitivityRanks } from './policy/sensitivity.ts';
 import { standingElsewhere } from './policy/standing.ts';
 import type { Mode } from './policy/types.ts';
@@ -89,6 +97,8 @@ export interface StartedGateway {
   url: string | null;
   /** Path of the operator interface's Unix socket; null over stdio. */
   operatorSocket: string | null;
+  /** `https://host:port` of the operator interface; null: on the socket alone. */
+  operatorUrl: string | null;
   mode: Mode;
   /** What vouches for the machine, as claims name it, such as `tpm2`. */
   platform: string;
@@ -113,6 +123,7 @@ interface Running {
   tls: ListenerTls | null;
   http: HttpIngress | null;
   operators: OperatorListener | null;
+  operatorTls: ListenerTls | null;
 }
 
 /** What a log is opened with, besides its folder. */
@@ -135,7 +146,7 @@ const STDIO_STORES = 64;
 export class Gateway {
   readonly #config: Config;
   readonly #deps: GatewayDeps;
-  readonly #events = new OperatorEvents();
+  readonly #events = new OperatorEvents(randomUUID());
   readonly #ending = new AbortController();
   #booting: Promise<Running> | null = null;
   #running: Running | null = null;
@@ -151,12 +162,13 @@ export class Gateway {
     const running = await this.#boot((opening) => this.#openLog(this.#config.dataDir, opening), this.#config.tls);
     const { tls } = running;
     try {
+      running.operatorTls = await this.#operatorTls();
       running.operators = this.#operatorListener(running);
-      await running.operators.listen();
+      const operated = await running.operators.listen();
       running.http = this.#httpIngress(running);
       const { host, port } = await running.http.listen();
       const authority = `${host.includes(':') ? `[${host}]` : host}:${port}`;
-      return await this.#announce(running, `${tls === null ? 'http' : 'https'}://${authority}/mcp`);
+      return await this.#announce(running, `${tls === null ? 'http' : 'https'}://${authority}/mcp`, operated);
     } catch (error) {
       await this.stop();
       throw error;
@@ -171,7 +183,7 @@ export class Gateway {
     }
     const running = await this.#boot((opening) => this.#openStdioLog(opening), null);
     try {
-      announce(await this.#announce(running, null));
+      announce(await this.#announce(running, null, null));
       await serveStdio({
         input,
         output,
@@ -192,8 +204,9 @@ export class Gateway {
    */
   async reload(): Promise<Activation> {
     if (this.#running === null) throw new GatewayError('SHUTTING_DOWN', 'the gateway is not running');
-    const { tls, runtime } = this.#running;
+    const { tls, operatorTls, runtime } = this.#running;
     await tls?.reload();
+    await operatorTls?.reload();
     return runtime.activate();
   }
 
@@ -211,6 +224,7 @@ export class Gateway {
     if (running === null) return;
     this.#running = null;
     running.tls?.close();
+    running.operatorTls?.close();
     await running.http?.close();
     await running.operators?.close();
     try {
@@ -264,7 +278,7 @@ export class Gateway {
     const { dataDir, log, platform, tls } = opened;
     const config = this.#config;
     const clock = this.#clock;
-    const monotonic = this.#deps.monotonic ?? (() => performance.now());
+    const monotonic = this.#monotonic;
     try {
       await platform.provider?.recordGateway?.(components, jwkThumbprint(log.publicKey));
       const elsewhere = await siblingExposures(config.dataDir, dataDir);
@@ -292,11 +306,12 @@ export class Gateway {
           },
           ...(this.#deps.createRecordFile && { createRecordFile: this.#deps.createRecordFile }),
           report: (event, detail) => this.#report(event, detail),
+          entered: (action, by, detail) => this.#events.publish({ event: action, operator: by.subject, ...detail }),
         },
         approved,
       );
       tls?.onNewKey(() => void this.#recommit(runtime));
-      return { ...opened, runtime, http: null, operators: null };
+      return { ...opened, runtime, http: null, operators: null, operatorTls: null };
     } catch (error) {
       await log.close();
       throw error;
@@ -324,6 +339,14 @@ export class Gateway {
       listener.close();
       throw error;
     }
+  }
+
+  async #operatorTls(): Promise<ListenerTls | null> {
+    const { listener } = this.#config.operator;
+    if (listener === null) return null;
+    const timers = this.#deps.timers ?? systemTimers;
+    const report = (event: string, detail: string): void => this.#report(`operator.${event}`, detail);
+    return ListenerTls.open(listener, { clock: this.#clock, timers, report, clients: 'operators' });
   }
 
   async #recommit(runtime: Runtime): Promise<void> {
@@ -410,7 +433,7 @@ export class Gateway {
   }
 
   #httpIngress({ runtime, log, platform: { provider }, tls }: Running): HttpIngress {
-    const { listen, allowedHosts, allowedOrigins, limits, sessions, agents } = this.#config;
+    const { listen, allowedHosts, allowedOrigins, limits, sessions } = this.#config;
     const clock = this.#clock;
     return createHttpIngress({
       listen,
@@ -418,7 +441,7 @@ export class Gateway {
       allowedOrigins,
       limits,
       sessions,
-      agents: createAuthenticator(agents),
+      agents: openIdentity(this.#config),
       gateway: runtime.governed,
       tls,
       attest: liveAttestation({ provider, log, clock, self: () => runtime.statement }),
@@ -429,29 +452,35 @@ export class Gateway {
     });
   }
 
-  #operatorListener({ runtime, log, platform: { trustLevel } }: Running): OperatorListener {
-    const { operator, agents } = this.#config;
+  #operatorListener({ runtime, log, platform: { trustLevel }, operatorTls }: Running): OperatorListener {
+    const { operator } = this.#config;
+    const enter: OperatorListenerDeps['enter'] = (action, by, detail) => runtime.chain.enter(action, by, detail);
+    const reset: OperatorDeps['reset'] = (sessionId, subject, by, reason) =>
+      resetExposure(log, runtime.exposures, sessionId, subject, by.subject, reason);
     return new OperatorListener({
-      log,
-      sessions: runtime.sessions,
-      reset: (sessionId, subject, by, reason) => resetExposure(log, runtime.exposures, sessionId, subject, by, reason),
-      enter: (action, by, detail) => {
-        this.#events.publish({ event: action, operator: by, ...detail });
-        return runtime.chain.enter(action, { subject: by, source: 'bearer' }, detail);
-      },
+      enter,
       socket: operator.socket,
-      operators: createAuthenticator(operator.credentials),
-      agents: createAuthenticator(agents),
-      events: this.#events,
-      ready: () => this.#running !== null && log.failure === null,
-      trustLevel,
-      policy: runtime.policy,
-      exceptions: runtime.exceptions,
-      quarantine: runtime.quarantine,
+      network: operator.listener && operatorTls && { ...operator.listener, tls: operatorTls, clock: this.#clock },
+      timers: this.#deps.timers ?? systemTimers,
+      monotonic: this.#monotonic,
+      operators: recogniser(operator),
+      agents: new IdentityChain(openIdentity(this.#config)),
+      report: (error) => this.#events.publish({ event: 'operator.error', detail: String(error) }),
+      routes: [
+        ...ownRoutes({
+          events: this.#events,
+          ready: () => this.#running !== null && log.failure === null,
+          trustLevel,
+        }),
+        ...sessionRoutes({ log, sessions: runtime.sessions, reset, enter }),
+        ...policyRoutes(runtime.policy),
+        ...exceptionRoutes(runtime.exceptions),
+        ...quarantineRoutes(runtime.quarantine),
+      ],
     });
   }
 
-  async #announce(running: Running, url: string | null): Promise<StartedGateway> {
+  async #announce(running: Running, url: string | null, operated: string | null): Promise<StartedGateway> {
     const { log, runtime, dataDir, platform } = running;
     const keyFile = await publishKey(join(dataDir, 'keys'), log.publicKey);
     const known = knownKeysFile(this.#deps.environment.variables);
@@ -460,6 +489,7 @@ export class Gateway {
     return {
       url,
       operatorSocket: running.operators === null ? null : this.#config.operator.socket,
+      operatorUrl: operated === null ? null : `https://${operated}`,
       mode: this.#config.mode,
       platform: platform.platform,
       trustLevel: platform.trustLevel,
@@ -479,6 +509,10 @@ export class Gateway {
 
   get #lookup(): LookupFunction {
     return this.#deps.lookup ?? resolveName;
+  }
+
+  get #monotonic(): Monotonic {
+    return this.#deps.monotonic ?? (() => performance.now());
   }
 
   get #clock(): Clock {

@@ -3,11 +3,10 @@ import type { JsonObject } from '@cmcp/evidence';
 import { approvalEntry } from './approval/entry.ts';
 import type { OwnStatement } from './attestation/live.ts';
 import type { Attestation } from './attestation/types.ts';
-import { GatewayChain } from './audit/gateway-chain.ts';
+import { type Entered, GatewayChain } from './audit/gateway-chain.ts';
 import type { Schedule } from './audit/group-commit.ts';
 import type { AuditLog, Exposure } from './audit/types.ts';
 import type { Authority } from './authority.ts';
-import type { Caller } from './caller.ts';
 import { type Excepted, withExceptions } from './catalog/exception.ts';
 import { driftDetail, driftText, type KnownDrift, recallDrift } from './catalog/known-drift.ts';
 import { LiveCatalog } from './catalog/live.ts';
@@ -28,6 +27,7 @@ import { loadServing, type Serving, upstreamSettings } from './load-authority.ts
 import type { Peers } from './load-peers.ts';
 import type { ChangeKind, GovernedGateway } from './mcp/types.ts';
 import type { PolicyOperations } from './operator/policy-routes.ts';
+import type { Operator } from './operator/route.ts';
 import type { PathDeps } from './pipeline/deps.ts';
 import { ParkedCalls } from './pipeline/parked.ts';
 import { RequestStates } from './pipeline/request-states.ts';
@@ -91,6 +91,8 @@ export interface RuntimeDeps {
   createRecordFile?: RecorderDeps['createFile'];
   /** For operators: a code or event name, and what happened. */
   report: (event: string, detail: string) => void;
+  /** For operators: what somebody did, once it is entered. */
+  entered: Entered;
 }
 
 const SWEEP_MS = 1_000;
@@ -104,7 +106,7 @@ export async function createRuntime(deps: RuntimeDeps, approved: Serving): Promi
   const { config, log } = deps;
   const flow = new FlowMemory({ random: randomBytes, monotonic: deps.monotonic, soon: deps.soon });
   const exposures = new Exposures(deps.exposures, config.sessions.carryOverMs, flow);
-  const chain = new GatewayChain(log, randomUUID());
+  const chain = new GatewayChain(log, randomUUID(), deps.entered);
   const changes = new ListChanges();
   const recorder = await openRecorder(deps, chain);
   const standing = await PolicyStanding.open(log, config.policy, deps.standings);
@@ -252,7 +254,7 @@ export class Runtime {
    * Puts another bundle, catalog and set of inspection rules in force, one activation at a time; see Gateway.reload. `by`: who asked, null for whoever may send
    * signals. `expected`: the hash that the bundle has to have.
    */
-  activate(by: Caller | null = null, expected: string | null = null): Promise<Activation> {
+  activate(by: Operator | null = null, expected: string | null = null): Promise<Activation> {
     return this.#alone(() => this.#activate(by, expected));
   }
 
@@ -285,7 +287,7 @@ export class Runtime {
       if (outcome.status === 'rejected') throw outcome.reason;
   }
 
-  async #activate(by: Caller | null, expected: string | null): Promise<Activation> {
+  async #activate(by: Operator | null, expected: string | null): Promise<Activation> {
     const loaded = await this.#load(by, expected);
     if (this.#isInForce(loaded)) {
       loaded.policy.close();
@@ -346,7 +348,7 @@ export class Runtime {
   }
 
   /** What may be put in force now. A refusal changes nothing but the chain of the gateway, and is nowhere tried again (D-15). */
-  async #load(by: Caller | null, expected: string | null): Promise<Loaded> {
+  async #load(by: Operator | null, expected: string | null): Promise<Loaded> {
     try {
       const approved = await this.#serving();
       try {

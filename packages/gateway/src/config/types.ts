@@ -4,6 +4,7 @@ import type { LaunchLevel, ProviderKind } from '../attestation/types.ts';
 import type { Mode } from '../policy/types.ts';
 import type { CredentialSettings } from '../upstream/credential/types.ts';
 import type { ApprovalConfig } from './approval.ts';
+import type { OperatorConfig } from './operator.ts';
 
 /** The whole configuration with defaults applied, paths absolute, durations in milliseconds. */
 export interface Config {
@@ -43,7 +44,7 @@ export interface Config {
   agents: Credential[];
   /** Subject of the one caller of `cmcp start --stdio`. */
   stdioSubject: string | null;
-  operator: { socket: string; credentials: Credential[] };
+  operator: OperatorConfig;
   attestation: AttestationConfig;
   /** null: plain HTTP, on loopback only. */
   tls: TlsConfig | null;
