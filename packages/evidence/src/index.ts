@@ -59,6 +59,7 @@ export { verifySigned } from './crypto/signature.ts';
 export { type Certificate, parseCertificate, readCertificates } from './crypto/x509.ts';
 export { type DocumentExpectations, type DocumentKind, documentKind, verifyDocument } from './document.ts';
 export { type Approver, type Approvers, approversDigest, readApprovers } from './escalation/approvers.ts';
+export type { ApproverExpectation } from './escalation/checks.ts';
 export { type ApprovalVerdict, approvalBindingDigest, approvalSigningInput } from './escalation/statement.ts';
 export type { ActionEvidence, CallReceipt, Expectations, TrustedKey } from './expectations.ts';
 export { EVIDENCE_CLASSES, type EvidenceClass } from './expectations.ts';

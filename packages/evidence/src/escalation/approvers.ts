@@ -28,6 +28,9 @@ export function readApprovers(input: Uint8Array | string): Approvers {
   const value = readJsonObject(input, 'the file of approvers', LIMITS);
   const problem = APPROVERS(value, 'approvers');
   if (problem !== null) throw new FormatError(problem);
+  const unfit = Object.keys(value).find((name) => !/^[!-+\--~]{1,256}$/.test(name));
+  // Entries join names by commas.
+  if (unfit !== undefined) throw new FormatError(`${JSON.stringify(unfit)} is no name of approvers`);
   return new Map(Object.entries(value).map(([name, item]) => [name, approverOf(name, item)]));
 }
 
