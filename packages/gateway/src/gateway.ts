@@ -292,6 +292,7 @@ export class Gateway {
           },
           ...(this.#deps.createRecordFile && { createRecordFile: this.#deps.createRecordFile }),
           report: (event, detail) => this.#report(event, detail),
+          publish: (event) => this.#events.publish(event),
         },
         approved,
       );

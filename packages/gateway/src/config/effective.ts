@@ -1,9 +1,10 @@
 import { canonicalSorted, digest, type JsonObject, type JsonValue } from '@cmcp/evidence';
 import type { CredentialSettings } from '../upstream/credential/types.ts';
 import { approvalSettings } from './approval.ts';
+import { approvalsSettings, approversDigest } from './approvals.ts';
 import type { Config, Credential, SandboxConfig } from './types.ts';
 
-type Unhashed = Omit<Config, 'hash' | 'portableHash' | 'agentsHash' | 'operatorsHash'>;
+type Unhashed = Omit<Config, 'hash' | 'portableHash' | 'agentsHash' | 'operatorsHash' | 'approversHash'>;
 
 /** The text in the file of what may be a secret, by name: of servers by their ids, and the classifier's headers. */
 export interface WrittenSecrets {
@@ -33,12 +34,14 @@ function credentialsDigest(credentials: Credential[]): string {
 export function withHashes(config: Unhashed, written: WrittenSecrets): Config {
   const agentsHash = credentialsDigest(config.agents);
   const operatorsHash = credentialsDigest(config.operator.credentials);
+  const approversHash = approversDigest(config.approvals);
   const {
     file: _file,
     vocabulary,
     upstreams,
     agents: _agents,
     operator,
+    approvals,
     stdioSubject,
     policy,
     catalog,
@@ -51,6 +54,7 @@ export function withHashes(config: Unhashed, written: WrittenSecrets): Config {
     operators: operatorsHash,
     vocabulary: Object.entries(vocabulary).sort(byName),
     approvals: [approvalSettings(policy.approval), approvalSettings(catalog.approval)],
+    call_approvals: approvalsSettings(approvals),
   };
   const effective: JsonObject = {
     ...plain,
@@ -76,7 +80,7 @@ export function withHashes(config: Unhashed, written: WrittenSecrets): Config {
     upstreams: writtenUpstreams(config, written.upstreams),
   };
   const hash = digest(canonicalSorted(effective));
-  return { ...config, agentsHash, operatorsHash, hash, portableHash: digest(canonicalSorted(portable)) };
+  return { ...config, agentsHash, operatorsHash, approversHash, hash, portableHash: digest(canonicalSorted(portable)) };
 }
 
 /**

@@ -6,6 +6,7 @@ import { sensitivityRanks } from '../policy/sensitivity.ts';
 import { isRecordingKey } from '../recording/key.ts';
 import { parseListen } from './address.ts';
 import { approvalReader } from './approval.ts';
+import { approvalsReader } from './approvals.ts';
 import { REFERENCE_FORM, secretText } from './expand.ts';
 import { duration, integer, list, named, nullable, oneOf, path, required, section, setting, text } from './readers.ts';
 import { serviceUrl } from './service-url.ts';
@@ -381,6 +382,7 @@ export const CONFIG_SCHEMA = section('the configuration', {
     'null',
     'TLS for agents. `tls: generated` is short for its source. Null: plain HTTP, on loopback only.',
   ),
+  approvals: setting(approvalsReader, '{}', 'Approval of calls that policy asks somebody about.'),
   attestation: setting(
     section(
       'attestation settings',
