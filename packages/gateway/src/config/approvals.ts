@@ -1,4 +1,4 @@
-import { canonicalSorted, digest, type JsonObject } from '@cmcp/evidence';
+import { approversDigest, type JsonObject } from '@cmcp/evidence';
 import { duration, integer, list, named, oneOf, required, section, setting, text } from './readers.ts';
 
 /** Who answers where a policy says `@approver("name")`. */
@@ -7,8 +7,8 @@ export interface ApproverConfig {
   operators: string[];
   /** Raw Ed25519 public keys (base64url) of their own, which the gateway never holds. */
   keys: string[];
-  /** Whether a word without a signature of one of the keys counts. */
-  signature: 'required' | 'optional';
+  /** A word without a signature of one of the keys does not count. */
+  requiredSignature: boolean;
 }
 
 /** How calls are approved that policy asks about. */
@@ -21,7 +21,8 @@ export interface ApprovalsConfig {
   ttlMs: number;
 }
 
-const NAME = /^[A-Za-z0-9](?:[A-Za-z0-9 ._:@/-]{0,98}[A-Za-z0-9])?$/;
+/** Entries join names by commas. */
+const NAME = /^[A-Za-z0-9](?:[A-Za-z0-9._:@/-]{0,98}[A-Za-z0-9])?$/;
 
 const operator = text('the name of an operator: 1 to 128 printable ASCII characters', (given) =>
   /^[\x21-\x7e](?:[\x20-\x7e]{0,126}[\x21-\x7e])?$/.test(given) ? given : undefined,
@@ -34,10 +35,10 @@ const publicKey = text('an Ed25519 public key, as `cmcp approve keygen` prints i
 const approver = section('an approver', {
   operators: required(list(operator), 'The operators whose word it is, by their names.'),
   keys: setting(list(publicKey), '[]', 'Public keys of their own that they may sign with.'),
-  signature: setting(
-    oneOf('required', 'optional'),
-    'optional',
-    'Whether a word counts that none of the keys signed. One that is signed by another key never does.',
+  required_signature: setting(
+    oneOf('true', 'false'),
+    'false',
+    'Whether a word does not count that none of the keys signed. One that is signed by another key never does.',
   ),
 });
 
@@ -61,14 +62,19 @@ type Given = Exclude<ReturnType<typeof approvalsReader.read>, undefined>;
 
 /** What is wrong with the section that was read goes to `report`. */
 export function approvalsConfig(given: Given, report: (key: string, message: string) => void): ApprovalsConfig {
-  for (const [name, { operators, keys, signature }] of Object.entries(given.approvers)) {
+  for (const [name, { operators, keys, required_signature: signed }] of Object.entries(given.approvers)) {
     const path = `approvals.approvers.${name}`;
     if (operators.length === 0) report(`${path}.operators`, 'names nobody, so nobody could ever approve');
-    if (signature === 'required' && keys.length === 0)
-      report(`${path}.keys`, 'needs a key: `signature` is `required`. `cmcp approve keygen` makes one');
+    if (signed === 'true' && keys.length === 0)
+      report(`${path}.keys`, 'needs a key: `required_signature` is `true`. `cmcp approve keygen` makes one');
   }
   return {
-    approvers: given.approvers,
+    approvers: Object.fromEntries(
+      Object.entries(given.approvers).map(([name, { operators, keys, required_signature: signed }]) => [
+        name,
+        { operators, keys, requiredSignature: signed === 'true' },
+      ]),
+    ),
     maxOpen: given.max_open,
     maxOpenPerCaller: given.max_open_per_caller,
     ttlMs: given.ttl,
@@ -76,14 +82,11 @@ export function approvalsConfig(given: Given, report: (key: string, message: str
 }
 
 /** What a session commits to of who approves. Order in the file has no meaning. */
-export function approversDigest({ approvers }: ApprovalsConfig): string {
-  const rows = Object.entries(approvers)
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([name, { operators, keys, signature }]) => [name, operators.toSorted(), keys.toSorted(), signature]);
-  return digest(canonicalSorted(rows));
+export function approversHash({ approvers }: ApprovalsConfig): string {
+  return approversDigest(new Map(Object.entries(approvers)));
 }
 
 /** The same as hashes of the configuration cover it. */
 export function approvalsSettings(config: ApprovalsConfig): JsonObject {
-  return { ...config, approvers: approversDigest(config) };
+  return { ...config, approvers: approversHash(config) };
 }
