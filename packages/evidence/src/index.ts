@@ -58,6 +58,14 @@ export { digest, type RunningSha256, type Sha256, sha256, sha256Hex } from './cr
 export { verifySigned } from './crypto/signature.ts';
 export { type Certificate, parseCertificate, readCertificates } from './crypto/x509.ts';
 export { type DocumentExpectations, type DocumentKind, documentKind, verifyDocument } from './document.ts';
+export { type Approver, type Approvers, approversDigest, readApprovers } from './escalation/approvers.ts';
+export type { ApproverExpectation } from './escalation/checks.ts';
+export {
+  type ApprovalVerdict,
+  approvalBindingDigest,
+  approvalSigningInput,
+  verifyApprovalSignature,
+} from './escalation/statement.ts';
 export type { ActionEvidence, CallReceipt, Expectations, TrustedKey } from './expectations.ts';
 export { EVIDENCE_CLASSES, type EvidenceClass } from './expectations.ts';
 export { FormatError } from './format-error.ts';

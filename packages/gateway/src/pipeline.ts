@@ -3,6 +3,7 @@ import type { GovernedRequest, Outcome, RefusedMethod } from './mcp/types.ts';
 import { admit } from './pipeline/admit.ts';
 import { decide } from './pipeline/decide.ts';
 import type { PathDeps } from './pipeline/deps.ts';
+import { escalate } from './pipeline/escalate.ts';
 import { failureOf } from './pipeline/exits.ts';
 import { takeReceipt } from './pipeline/external-receipt.ts';
 import { carriedBy, trace } from './pipeline/flow.ts';
@@ -50,7 +51,8 @@ async function walk(
     if (arrived.kind === 'refused') throw arrived.failure;
     const plan = resolve(deps, record, request);
     await trace(deps, record, plan, carriedBy(request));
-    decide(deps, record, plan, request);
+    const needed = decide(deps, record, plan, request);
+    if (needed.length > 0) await escalate(deps, record, plan, request, side, needed);
     const released = arrived.kind === 'new' ? await releasedAnswer(deps, record, plan, request) : null;
     const answer = released ?? (await forward(deps, record, plan, request, side, returningOf(arrived)));
     const inspected = await inspect(deps, record, plan, request, answer);

@@ -15,6 +15,8 @@ import type { Clock } from './clock.ts';
 import type { Config } from './config/types.ts';
 import { type Egress, egressOf } from './egress.ts';
 import { GatewayError } from './errors.ts';
+import { Desk } from './escalation/desk.ts';
+import { requestedEvent } from './escalation/shown.ts';
 import { Exceptions } from './exceptions/exceptions.ts';
 import { governedGateway } from './governed.ts';
 import type { Classifier } from './inspection/classifier/classifier.ts';
@@ -26,6 +28,7 @@ import { ListChanges } from './list-changes.ts';
 import { loadServing, type Serving, upstreamSettings } from './load-authority.ts';
 import type { Peers } from './load-peers.ts';
 import type { ChangeKind, GovernedGateway } from './mcp/types.ts';
+import type { OperatorEvent } from './operator/events.ts';
 import type { PolicyOperations } from './operator/policy-routes.ts';
 import type { Operator } from './operator/route.ts';
 import type { PathDeps } from './pipeline/deps.ts';
@@ -91,6 +94,8 @@ export interface RuntimeDeps {
   createRecordFile?: RecorderDeps['createFile'];
   /** For operators: a code or event name, and what happened. */
   report: (event: string, detail: string) => void;
+  /** Tells operators who listen. */
+  publish: (event: OperatorEvent) => void;
   /** For operators: what somebody did, once it is entered. */
   entered: Entered;
 }
@@ -147,6 +152,8 @@ export class Runtime {
   readonly exceptions: Exceptions;
   /** Answers that wait for an operator. */
   readonly quarantine: Quarantine;
+  /** Calls that wait for somebody to approve them. */
+  readonly desk: Desk;
   readonly #deps: RuntimeDeps;
   readonly #stopTimers: (() => void)[];
   readonly #root: string;
@@ -189,6 +196,11 @@ export class Runtime {
       ...{ chain, exposures, monotonic },
       authority: () => this.#authority,
     });
+    this.desk = new Desk({
+      settings: config.approvals,
+      ...{ log, sessions: this.sessions, monotonic, clock, newId: randomUUID },
+    });
+    this.desk.onOpened((request) => deps.publish(requestedEvent(request)));
     const path = this.#path();
     this.#subscriptions = new Subscriptions(path);
     this.governed = governedGateway({
@@ -222,6 +234,7 @@ export class Runtime {
       timers.every(SWEEP_MS, () => void this.sessions.sweep().catch((error) => this.#unrecorded(error))),
       timers.every(SWEEP_MS, () => void this.exceptions.sweep().catch((error) => this.#unrecorded(error))),
       timers.every(SWEEP_MS, () => void this.quarantine.sweep().catch((error) => this.#unrecorded(error))),
+      timers.every(SWEEP_MS, () => void this.desk.sweep().catch((error) => this.#unrecorded(error))),
       timers.every(config.catalog.recheckMs, () => this.#authority.live.recheck()),
       timers.every(FLUSH_MS, () => void chain.flush().catch((error) => this.#unrecorded(error))),
     ];
@@ -421,6 +434,7 @@ export class Runtime {
         classifier: this.#deps.classifier,
         quarantine: this.quarantine,
       },
+      desk: this.desk,
       ranks,
       platform: attestation.platform,
       trustLevel: attestation.trustLevel,

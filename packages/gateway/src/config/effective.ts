@@ -2,10 +2,11 @@ import { canonicalSorted, digest, type JsonObject, type JsonValue } from '@cmcp/
 import { ROLES, type Role } from '../operator/route.ts';
 import type { CredentialSettings } from '../upstream/credential/types.ts';
 import { approvalSettings } from './approval.ts';
+import { approvalsSettings, approversHash } from './approvals.ts';
 import type { OperatorListenConfig } from './operator.ts';
 import type { Config, Credential, SandboxConfig } from './types.ts';
 
-type Unhashed = Omit<Config, 'hash' | 'portableHash' | 'agentsHash' | 'operatorsHash'>;
+type Unhashed = Omit<Config, 'hash' | 'portableHash' | 'agentsHash' | 'operatorsHash' | 'approversHash'>;
 
 /** The text in the file of what may be a secret, by name: of servers by their ids, and the classifier's headers. */
 export interface WrittenSecrets {
@@ -64,6 +65,7 @@ export function withHashes(config: Unhashed, written: WrittenSecrets): Config {
     upstreams,
     agents: _agents,
     operator,
+    approvals,
     stdioSubject,
     policy,
     catalog,
@@ -76,6 +78,7 @@ export function withHashes(config: Unhashed, written: WrittenSecrets): Config {
     operators: operatorsHash,
     vocabulary: Object.entries(vocabulary).sort(byName),
     approvals: [approvalSettings(policy.approval), approvalSettings(catalog.approval)],
+    call_approvals: approvalsSettings(approvals),
   };
   const effective: JsonObject = {
     ...plain,
@@ -103,7 +106,14 @@ export function withHashes(config: Unhashed, written: WrittenSecrets): Config {
     upstreams: writtenUpstreams(config, written.upstreams),
   };
   const hash = digest(canonicalSorted(effective));
-  return { ...config, agentsHash, operatorsHash, hash, portableHash: digest(canonicalSorted(portable)) };
+  return {
+    ...config,
+    agentsHash,
+    operatorsHash,
+    approversHash: approversHash(config.approvals),
+    hash,
+    portableHash: digest(canonicalSorted(portable)),
+  };
 }
 
 /**

@@ -7,6 +7,7 @@ import { sensitivityRanks } from '../policy/sensitivity.ts';
 import type { CredentialSettings, CredentialSource } from '../upstream/credential/types.ts';
 import { isLoopback } from './address.ts';
 import { approvalConfig } from './approval.ts';
+import { approvalsConfig } from './approvals.ts';
 import { type WrittenSecrets, withHashes } from './effective.ts';
 import type { Environment } from './environment.ts';
 import { type Secret, withStandIns } from './expand.ts';
@@ -157,6 +158,7 @@ function assemble(file: string, settings: Settings, environment: Environment, re
     agents: credentials(settings.agents),
     stdioSubject: settings.stdio.subject,
     operator: operatorConfig(folder, dataDir, settings.operator, report),
+    approvals: approvalsConfig(settings.approvals, report),
     attestation: attestationOf(folder, settings.attestation, report),
     tls: tlsOf(folder, settings.tls, report),
     audit: settings.audit,

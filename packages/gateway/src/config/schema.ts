@@ -4,12 +4,14 @@ import { destinationOf } from '../egress.ts';
 import { MODES } from '../policy/mode.ts';
 import { sensitivityRanks } from '../policy/sensitivity.ts';
 import { isRecordingKey } from '../recording/key.ts';
-import { isLoopback, parseListen } from './address.ts';
+import { parseListen } from './address.ts';
 import { approvalReader } from './approval.ts';
+import { approvalsReader } from './approvals.ts';
 import { REFERENCE_FORM, secretText } from './expand.ts';
 import { subject, tokenDigest } from './identities.ts';
 import { operatorSection } from './operator.ts';
 import { duration, integer, list, named, nullable, oneOf, path, required, section, setting, text } from './readers.ts';
+import { serviceUrl } from './service-url.ts';
 import { parseTpmAddress } from './tpm-address.ts';
 
 /** Labels that the reference defines; a configuration may add to them and not redefine them (wire-formats section 5). */
@@ -119,17 +121,7 @@ const publicKey = text('an Ed25519 public key: 43 characters of base64url, the x
   /^[A-Za-z0-9_-]{43}$/.test(given) ? given : undefined,
 );
 
-const classifierUrl = text(
-  'an https URL without credentials, or http on this machine, such as https://classifier.example/v1',
-  (given) => {
-    const url = URL.parse(given);
-    if (url === null || url.username !== '' || url.password !== '' || url.hash !== '') return undefined;
-    const host = url.hostname.replace(/^\[|\]$/g, '');
-    const usable =
-      url.protocol === 'https:' || (url.protocol === 'http:' && (host === 'localhost' || isLoopback(host)));
-    return usable ? given : undefined;
-  },
-);
+const classifierUrl = serviceUrl('https://classifier.example/v1');
 
 const headers = (example: string) =>
   named(
@@ -365,6 +357,7 @@ export const CONFIG_SCHEMA = section('the configuration', {
     'null',
     'TLS for agents. `tls: generated` is short for its source. Null: plain HTTP, on loopback only.',
   ),
+  approvals: setting(approvalsReader, '{}', 'Approval of calls that policy asks somebody about.'),
   attestation: setting(
     section(
       'attestation settings',

@@ -4,6 +4,7 @@ import type { LaunchLevel, ProviderKind } from '../attestation/types.ts';
 import type { Mode } from '../policy/types.ts';
 import type { CredentialSettings } from '../upstream/credential/types.ts';
 import type { ApprovalConfig } from './approval.ts';
+import type { ApprovalsConfig } from './approvals.ts';
 import type { OperatorConfig } from './operator.ts';
 
 /** The whole configuration with defaults applied, paths absolute, durations in milliseconds. */
@@ -17,9 +18,10 @@ export interface Config {
    * its value does not. The `settings` of the gateway measurement.
    */
   portableHash: string;
-  /** Digests over the agents' and the operators' credentials alone, so that a change of one shows by name (contracts section 3). */
+  /** Digests over the agents' and the operators' credentials, and over who approves, each alone, so that a change of one shows by name (contracts section 3). */
   agentsHash: string;
   operatorsHash: string;
+  approversHash: string;
   dev: boolean;
   listen: { host: string; port: number };
   allowedHosts: string[];
@@ -45,6 +47,7 @@ export interface Config {
   /** Subject of the one caller of `cmcp start --stdio`. */
   stdioSubject: string | null;
   operator: OperatorConfig;
+  approvals: ApprovalsConfig;
   attestation: AttestationConfig;
   /** null: plain HTTP, on loopback only. */
   tls: TlsConfig | null;

@@ -62,6 +62,8 @@ export async function admit(
     inspected: new InspectedCall(enforces(deps.config.mode)),
     receipt: null,
     released: null,
+    approval: null,
+    pending: null,
   };
 }
 

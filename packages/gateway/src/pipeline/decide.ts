@@ -1,4 +1,5 @@
 import { GatewayError } from '../errors.ts';
+import type { Escalation } from '../escalation/types.ts';
 import type { GovernedRequest } from '../mcp/types.ts';
 import { allows } from '../policy/effect.ts';
 import { enforces, speaks } from '../policy/mode.ts';
@@ -11,18 +12,27 @@ import type { PathDeps } from './deps.ts';
 import type { Plan } from './plan.ts';
 import { type CallRecord, ruleOf } from './record.ts';
 
-/** Decides and reserves in one turn: a parallel call is decided as if this one had been answered (contracts section 7). */
+/** Requests that may wait for an approval. */
+const APPROVABLE: readonly Asked['action'][] = ['call_tool', 'read_resource', 'get_prompt'];
+
+/**
+ * Decides and reserves in one turn: a parallel call is decided as if this one had been answered (contracts section 7). Returns what has
+ * to be approved before the request may go on: nothing, where it may.
+ */
 export function decide(
   deps: PathDeps,
   record: CallRecord,
   plan: Plan,
   { workflow }: Pick<GovernedRequest, 'workflow'>,
-): void {
+): readonly Escalation[] {
   const { subject } = record.session.caller;
   const decision = decided(deps, record, decisionInput(deps, record, plan.asked, workflow));
   record.decision = decision;
+  const approvable = enforces(deps.config.mode) && APPROVABLE.includes(plan.asked.action);
+  if (approvable && decision.escalations.length > 0) return decision.escalations;
   enforce(deps, record, decision, 'ingress');
   if (record.effective !== null) deps.exposures.reserve(subject, record.callId, record.effective);
+  return [];
 }
 
 /** The same request at both stages; only `response` is added at egress. */
@@ -50,6 +60,8 @@ export function decisionInput(
     workflow,
     platform: deps.platform,
     trustLevel: deps.trustLevel,
+    // What was approved is the call, and nothing that its server asks meanwhile.
+    ...(record.approval !== null && asked === record.plan?.asked ? { approval: record.approval } : {}),
   };
 }
 

@@ -3,6 +3,7 @@ import type { AuditLog } from '../audit/types.ts';
 import type { Caller } from '../caller.ts';
 import type { Clock } from '../clock.ts';
 import type { Config } from '../config/types.ts';
+import type { ApprovalDesk } from '../escalation/types.ts';
 import type { Classifier } from '../inspection/classifier/classifier.ts';
 import type { Inspecting } from '../inspection/inspector.ts';
 import type { Turns } from '../inspection/turns.ts';
@@ -42,6 +43,7 @@ export interface PathDeps {
   /** Where decisions are recorded; null: nowhere. */
   recorder: DecisionRecorder | null;
   inspection: PathInspection;
+  desk: Pick<ApprovalDesk, 'open' | 'answered' | 'use'>;
   ranks: Ranks;
   platform: string;
   trustLevel: string;

@@ -30,6 +30,7 @@ const EXITS: Partial<Record<ErrorCode, Exit>> = {
   POLICY_ERROR: DENIED,
   STEP_UP_REQUIRED: { ...DENIED, decision: 'step_up' },
   DEFERRED: { ...DENIED, decision: 'defer' },
+  APPROVAL_REFUSED: DENIED,
   RESPONSE_SIZE_EXCEEDED: { ...DENIED, inspection: 'size_exceeded' },
   UPSTREAM_TOOL_ERROR: { ...FAULT, inspection: 'not_inspected' },
   RESPONSE_INJECTION_DETECTED: WITHHELD,

@@ -4,6 +4,7 @@ import type { CallSalt, EntryReceipt } from '../audit/types.ts';
 import type { Drift } from '../catalog/live.ts';
 import { asciiName } from '../claim.ts';
 import type { Clock } from '../clock.ts';
+import type { Used } from '../escalation/types.ts';
 import type { GovernedRequest } from '../mcp/types.ts';
 import { speaks } from '../policy/mode.ts';
 import type { Redaction } from '../policy/redaction.ts';
@@ -67,6 +68,10 @@ export interface CallRecord {
   receipt: TakenReceipt | null;
   /** The answer that an operator released, where the call is given that instead of asking its server. */
   released: { id: string; operator: string } | null;
+  /** What was approved of it, and used up by it; null: nothing. */
+  approval: Used | null;
+  /** What is asked about it, and may be answered; null: nothing. */
+  pending: { id: string; expiresAt: string } | null;
 }
 
 /** How a call ended, in the words of an entry. */
@@ -119,6 +124,7 @@ export function entryOf(record: CallRecord, action: string, ending: Ending): Ent
 /** What is worth saying of a call only where there was any. */
 function counted(record: CallRecord): JsonObject {
   const { notices, withheldLinks, redacted, redactions, receipt, decision, session, inspected, released } = record;
+  const { approval, pending } = record;
   const severity = session.authority.policy.request === 'native' ? decision?.advice.severity : undefined;
   return {
     ...(severity === undefined ? {} : { severity }),
@@ -129,6 +135,8 @@ function counted(record: CallRecord): JsonObject {
     ...(record.endedMidStream ? { mid_stream: 'true' } : {}),
     ...(withheldLinks > 0 ? { links_withheld: withheldLinks } : {}),
     ...(receipt === null ? {} : { receipt: receipt.standing }),
+    ...(approval === null ? {} : { approval_id: approval.id }),
+    ...(pending === null ? {} : { approval_asked: pending.id }),
     ...(released === null ? {} : { quarantine_id: released.id, released_by: asciiName(released.operator) }),
   };
 }

@@ -75,7 +75,7 @@ function passedOn({ code }: GatewayError, upstream: JsonObject, data: JsonObject
 }
 
 /** What only the gateway may say of a call. */
-const OURS = ['error_code', 'call_id', 'io.cmcp/call', 'upstream', 'advice', 'mid_stream'];
+const OURS = ['error_code', 'call_id', 'io.cmcp/call', 'upstream', 'advice', 'mid_stream', 'approval_id', 'expires_at'];
 
 const withoutOurs = (given: JsonObject): JsonObject =>
   Object.fromEntries(Object.entries(given).filter(([key]) => !OURS.includes(key)));
@@ -100,6 +100,10 @@ function errorData({ config }: PathDeps, record: CallRecord, failure: GatewayErr
   const advice =
     record.decision === null ? {} : adviceToAgent(record.decision, record.session.authority.policy.request);
   if (Object.keys(advice).length > 0) data.advice = advice;
+  if (record.pending !== null && ['STEP_UP_REQUIRED', 'DEFERRED'].includes(failure.code)) {
+    data.approval_id = record.pending.id;
+    data.expires_at = record.pending.expiresAt;
+  }
   // What whoever asks an operator to release it has to name.
   if (failure.code === 'RESPONSE_QUARANTINED') data.quarantine_id = record.callId;
   return data;

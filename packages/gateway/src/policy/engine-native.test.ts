@@ -43,7 +43,15 @@ function args(text: string): JsonObject {
 }
 
 test('nothing permitted is denied: by an empty policy and by policies that do not match [G13] [OMCP-07]', async (t) => {
-  const nothing = { effect: 'deny', policyIds: [], advice: {}, redactions: [], error: null, unfit: false };
+  const nothing = {
+    effect: 'deny',
+    policyIds: [],
+    advice: {},
+    redactions: [],
+    escalations: [],
+    error: null,
+    unfit: false,
+  };
   assert.deepEqual((await native(t, '// empty')).decide(decisionOn(CATALOG, 'read_file')), nothing);
   const other = await native(t, 'permit (principal == Agent::"someone", action, resource);');
   assert.deepEqual(other.decide(decisionOn(CATALOG, 'read_file')), nothing);
@@ -59,6 +67,7 @@ test('a permit allows and is named; a forbid wins and is named, in the order of 
     policyIds: ['policy0', 'policy11'],
     advice: {},
     redactions: [],
+    escalations: [],
     error: null,
     unfit: false,
   });
@@ -68,6 +77,7 @@ test('a permit allows and is named; a forbid wins and is named, in the order of 
     policyIds: ['policy12', 'policy13'],
     advice: {},
     redactions: [],
+    escalations: [],
     error: null,
     unfit: false,
   });

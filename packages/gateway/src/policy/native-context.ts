@@ -6,7 +6,16 @@ import type { Asked, DecisionInput } from './types.ts';
 type Context = Record<string, CedarValueJson>;
 
 /** The context of contracts section 7. @throws as `cedarRecord` and `cedarText` */
-export function nativeContext({ asked, session, flow, caller, workflow, response, ...input }: DecisionInput): Context {
+export function nativeContext({
+  asked,
+  session,
+  flow,
+  caller,
+  workflow,
+  response,
+  approval,
+  ...input
+}: DecisionInput): Context {
   const context: Context = {
     ...particulars(asked),
     session: {
@@ -23,6 +32,10 @@ export function nativeContext({ asked, session, flow, caller, workflow, response
     trust_level: input.trustLevel,
   };
   if (workflow !== null) context.workflow = { id: cedarText(workflow), source: 'asserted' };
+  if (approval !== undefined) {
+    const { approvers, channel, signed } = approval;
+    context.approval = { approvers: [...approvers], channel, signed };
+  }
   if (response !== undefined) {
     const { sizeBytes, findings, kinds, injection, classRank } = response;
     context.response = {

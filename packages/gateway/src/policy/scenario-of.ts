@@ -1,9 +1,18 @@
 import type { JsonObject } from '@cmcp/evidence';
 import type { CatalogServer } from '../catalog/types.ts';
-import type { Asked, DecisionInput } from './types.ts';
+import type { Approved, Asked, DecisionInput } from './types.ts';
 
 /** The described request that reads back, under the same catalog and vocabulary, to an equal decision input. */
-export function scenarioOf({ caller, asked, session, flow, workflow, response, ...input }: DecisionInput): JsonObject {
+export function scenarioOf({
+  caller,
+  asked,
+  session,
+  flow,
+  workflow,
+  response,
+  approval,
+  ...input
+}: DecisionInput): JsonObject {
   const described: JsonObject = {
     caller: { subject: caller.subject, source: caller.source },
     ...askedMembers(asked),
@@ -23,10 +32,15 @@ export function scenarioOf({ caller, asked, session, flow, workflow, response, .
     workflow,
     platform: input.platform,
     trust_level: input.trustLevel,
+    ...(approval === undefined ? {} : { approval: approvalMembers(approval) }),
   };
   if (response === undefined) return described;
   const { sizeBytes: size, findings, kinds, injection } = response;
   return { ...described, response: { size, findings, kinds: [...kinds], injection, class: response.class } };
+}
+
+function approvalMembers({ policies, approvers, channel, signed }: Approved): JsonObject {
+  return { policies: [...policies], approvers: [...approvers], channel, signed };
 }
 
 /** The members that say `asked`. */

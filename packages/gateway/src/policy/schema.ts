@@ -29,6 +29,7 @@ const TYPES: Readonly<Record<string, string>> = {
 }`,
   Caller: '{ "subject": String, "source": String }',
   Workflow: '{ "id": String, "source": String }',
+  Approval: '{ "approvers": Set<String>, "channel": String, "signed": Bool }',
   Response: `{
   "size": Long,
   "findings": Long,
@@ -68,6 +69,8 @@ type Session = ${TYPES.Session};
 type Flow = ${TYPES.Flow};
 type Caller = ${TYPES.Caller};
 type Workflow = ${TYPES.Workflow};
+// Present when the request was approved, and is decided again.
+type Approval = ${TYPES.Approval};
 // Present when the answer is decided: what inspection found in it, and the class of what stays.
 type Response = ${TYPES.Response};
 type Argument = { "name": String, "value": String };

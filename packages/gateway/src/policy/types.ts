@@ -1,6 +1,7 @@
 import type { JsonObject } from '@cmcp/evidence';
 import type { Caller } from '../caller.ts';
 import type { CatalogPrompt, CatalogResource, CatalogServer, CatalogTool } from '../catalog/types.ts';
+import type { Channel, Escalation } from '../escalation/types.ts';
 import type { FindingKind } from '../inspection/types.ts';
 import type { FlowView } from '../session/flow/types.ts';
 import type { Redaction } from './redaction.ts';
@@ -88,6 +89,20 @@ export interface DecisionInput {
   platform: string;
   trustLevel: string;
   response?: ResponseView;
+  /** What was approved of this request; it is used up by now. */
+  approval?: Approved;
+}
+
+/** An approval as a decision sees it. */
+export interface Approved {
+  /** Ids of the forbids that it lifts. They are left out of the decision; all others decide as ever. */
+  readonly policies: readonly string[];
+  /** Names of the configuration's approvers whose word it is. */
+  readonly approvers: readonly string[];
+  /** The least of the channels that it came through. */
+  readonly channel: Channel;
+  /** Each verdict has a signature of its approver's own key. */
+  readonly signed: boolean;
 }
 
 /** An answer as policies see it. */
@@ -112,6 +127,8 @@ export interface Decision {
   advice: Record<string, string>;
   /** What is removed from the answer: all that any determining permit asks for, each once. Empty unless `effect` is `redact`. */
   redactions: readonly Redaction[];
+  /** What would let the request through, one for each determining forbid. Empty unless `effect` is `step_up` or `defer` by a native bundle. */
+  escalations: readonly Escalation[];
   /** Set when an evaluation error denied; for operators and the entry's rule text, never for callers. */
   error: string | null;
   /**

@@ -1,4 +1,4 @@
-import { canonicalSorted, digest, type JsonObject } from '@cmcp/evidence';
+import type { JsonObject } from '@cmcp/evidence';
 import { approvalCommitment } from '../approval/entry.ts';
 import type { OwnStatement } from '../attestation/live.ts';
 import type { Attestation } from '../attestation/types.ts';
@@ -7,8 +7,6 @@ import { exceptionCommitment } from '../catalog/exception.ts';
 import type { Config } from '../config/types.ts';
 import { recordingOf } from '../recording/key.ts';
 import { egressOfAll } from '../upstream/egress.ts';
-
-const NOTHING = digest(canonicalSorted([]));
 
 /** What a session_start entry commits to by name (contracts section 3): strings and integers, printable ASCII. */
 export function commitment(
@@ -31,7 +29,7 @@ export function commitment(
     config_hash: config.hash,
     agents_hash: config.agentsHash,
     operators_hash: config.operatorsHash,
-    approvers_hash: NOTHING,
+    approvers_hash: config.approversHash,
     egress_hash: authority.egress.digest,
     egress: egressOfAll(config, authority.catalog),
     measurement: attestation.gatewayMeasurement,

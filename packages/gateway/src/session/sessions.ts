@@ -130,6 +130,11 @@ export class Sessions {
     return live;
   }
 
+  /** Whether calls may enter it. */
+  isOpen(sessionId: string): boolean {
+    return this.#open.get(sessionId)?.closing === null;
+  }
+
   leave(session: Session): void {
     const live = this.#open.get(session.id);
     if (live === undefined) return;

@@ -4,6 +4,7 @@ import { CALLER_SOURCES, type Caller } from '../../caller.ts';
 import { Fields, type Where } from '../../catalog/fields.ts';
 import type { Catalog, Labels } from '../../catalog/types.ts';
 import { nearest } from '../../config/nearest.ts';
+import { CHANNELS } from '../../escalation/types.ts';
 import { FINDING_KINDS, type FindingKind } from '../../inspection/types.ts';
 import { effectiveClass } from '../../pipeline/resolve.ts';
 import { type Ranks, rankOf } from '../../policy/sensitivity.ts';
@@ -30,6 +31,7 @@ export const SCENARIO_MEMBERS: readonly string[] = [
   'platform',
   'trust_level',
   'response',
+  'approval',
   ...ASKED_MEMBERS,
 ];
 
@@ -61,7 +63,33 @@ export function readScenario(value: JsonValue, place: Where, vocabulary: Vocabul
     platform: fields.optionalText('platform') ?? 'software-only',
     trustLevel: fields.get('trust_level') === undefined ? 'software' : fields.oneOf('trust_level', TRUST_LEVELS),
     ...(response === null ? {} : { response }),
+    ...readApproval(fields),
   };
+}
+
+/** What was approved of it: by an operator, without a signature, where nothing else is said. */
+function readApproval(fields: Fields<Where>): Pick<DecisionInput, 'approval'> {
+  const given = fields.get('approval');
+  if (given === undefined || given === null) return {};
+  const approval = new Fields(given, fields.place.at('approval'), ['policies', 'approvers', 'channel', 'signed']);
+  return {
+    approval: {
+      policies: readTexts(approval, 'policies'),
+      approvers: readTexts(approval, 'approvers'),
+      channel: approval.get('channel') === undefined ? 'operator' : approval.oneOf('channel', CHANNELS),
+      signed: approval.boolean('signed', false),
+    },
+  };
+}
+
+/** Sorted, each once; none where the member is absent. */
+function readTexts(fields: Fields<Where>, key: string): string[] {
+  if (fields.get(key) === undefined) return [];
+  const read = fields.array(key, MAX_NAMES).map((name, index) => {
+    if (typeof name === 'string') return name;
+    throw fields.place.at(key).at(index).refuse('must be text');
+  });
+  return distinct(read);
 }
 
 function readCaller(fields: Fields<Where>): Caller {

@@ -221,7 +221,7 @@ export class HandshakeSession {
   }
 
   async #govern({ id, params }: RpcRequest, asked: Asked, signal: AbortSignal, outlet: Outlet): Promise<Reply> {
-    const { workflow, dataClass, trace, progressToken } = readRequestMeta(params);
+    const { progressToken, ...declared } = readRequestMeta(params);
     const notices = new Notices({
       clock: this.#deps.clock,
       progressToken,
@@ -229,7 +229,7 @@ export class HandshakeSession {
       say: (message) => void outlet.say(message, true),
     });
     const client = this.#clientSide(outlet, notices, progressToken !== null);
-    const context = { caller: this.ref.caller, session: this.ref, handle: null, workflow, dataClass, trace };
+    const context = { caller: this.ref.caller, session: this.ref, handle: null, ...declared };
     try {
       const request = { ...context, ...asked, signal, client, round: null };
       return this.#outcome(id, asked, await this.#deps.gateway.request(request));
