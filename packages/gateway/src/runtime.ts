@@ -7,7 +7,6 @@ import { GatewayChain } from './audit/gateway-chain.ts';
 import type { Schedule } from './audit/group-commit.ts';
 import type { AuditLog, Exposure } from './audit/types.ts';
 import type { Authority } from './authority.ts';
-import type { Caller } from './caller.ts';
 import { type Excepted, withExceptions } from './catalog/exception.ts';
 import { driftDetail, driftText, type KnownDrift, recallDrift } from './catalog/known-drift.ts';
 import { LiveCatalog } from './catalog/live.ts';
@@ -31,6 +30,7 @@ import type { Peers } from './load-peers.ts';
 import type { ChangeKind, GovernedGateway } from './mcp/types.ts';
 import type { OperatorEvent } from './operator/events.ts';
 import type { PolicyOperations } from './operator/policy-routes.ts';
+import type { Operator } from './operator/route.ts';
 import type { PathDeps } from './pipeline/deps.ts';
 import { ParkedCalls } from './pipeline/parked.ts';
 import { RequestStates } from './pipeline/request-states.ts';
@@ -265,7 +265,7 @@ export class Runtime {
    * Puts another bundle, catalog and set of inspection rules in force, one activation at a time; see Gateway.reload. `by`: who asked, null for whoever may send
    * signals. `expected`: the hash that the bundle has to have.
    */
-  activate(by: Caller | null = null, expected: string | null = null): Promise<Activation> {
+  activate(by: Operator | null = null, expected: string | null = null): Promise<Activation> {
     return this.#alone(() => this.#activate(by, expected));
   }
 
@@ -298,7 +298,7 @@ export class Runtime {
       if (outcome.status === 'rejected') throw outcome.reason;
   }
 
-  async #activate(by: Caller | null, expected: string | null): Promise<Activation> {
+  async #activate(by: Operator | null, expected: string | null): Promise<Activation> {
     const loaded = await this.#load(by, expected);
     if (this.#isInForce(loaded)) {
       loaded.policy.close();
@@ -359,7 +359,7 @@ export class Runtime {
   }
 
   /** What may be put in force now. A refusal changes nothing but the chain of the gateway, and is nowhere tried again (D-15). */
-  async #load(by: Caller | null, expected: string | null): Promise<Loaded> {
+  async #load(by: Operator | null, expected: string | null): Promise<Loaded> {
     try {
       const approved = await this.#serving();
       try {

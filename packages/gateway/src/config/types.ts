@@ -5,6 +5,7 @@ import type { Mode } from '../policy/types.ts';
 import type { CredentialSettings } from '../upstream/credential/types.ts';
 import type { ApprovalConfig } from './approval.ts';
 import type { ApprovalsConfig } from './approvals.ts';
+import type { OperatorConfig } from './operator.ts';
 
 /** The whole configuration with defaults applied, paths absolute, durations in milliseconds. */
 export interface Config {
@@ -45,7 +46,7 @@ export interface Config {
   agents: Credential[];
   /** Subject of the one caller of `cmcp start --stdio`. */
   stdioSubject: string | null;
-  operator: { socket: string; credentials: Credential[] };
+  operator: OperatorConfig;
   approvals: ApprovalsConfig;
   attestation: AttestationConfig;
   /** null: plain HTTP, on loopback only. */
