@@ -59,7 +59,7 @@ async function unread(rest: readonly Approval[], keys: ReadonlyMap<string, Trust
 
 /** By the id that entries name them by. A key that the list of approvers holds is as good as the list. */
 function keysById({ keys = [], list }: ApproverExpectation): Map<string, TrustedKey> {
-  const listed = [...(list?.approvers.values() ?? [])].flatMap((approver) =>
+  const listed = Object.values(list?.approvers ?? {}).flatMap((approver) =>
     approver.keys.map((x): TrustedKey => ({ x, source: list?.source ?? '' })),
   );
   return new Map([...listed, ...keys].map((key) => [keyIdOf(key.x), key]));
@@ -122,12 +122,12 @@ function listCheck(
 }
 
 function isOn(approvers: Approvers, { by, approvers: names, signature }: Answer): boolean {
-  const counts = ({ operators, keys, requiredSignature }: Approver): boolean => {
+  const counts = ({ operators, keys, signature: wanted }: Approver): boolean => {
     const signed = signature !== null && keys.some((x) => keyIdOf(x) === signature.keyId);
-    return signed || (!requiredSignature && operators.includes(by));
+    return operators.includes(by) && (signed || (signature === null && wanted === 'optional'));
   };
   return names.every((name) => {
-    const approver = approvers.get(name);
+    const approver = Object.hasOwn(approvers, name) ? approvers[name] : undefined;
     return approver !== undefined && counts(approver);
   });
 }

@@ -1,4 +1,4 @@
-import type { ChainEntry } from '../audit/chain-entry.ts';
+import { type ChainEntry, textOf } from '../audit/chain-entry.ts';
 import { FormatError } from '../format-error.ts';
 import type { JsonObject } from '../json/value.ts';
 import { member } from '../json/value.ts';
@@ -31,7 +31,8 @@ export interface Answer {
   /** Names that `by` counts as. */
   approvers: readonly string[];
   reason: string;
-  assertedBy: 'gateway' | 'client';
+  /** Nobody but the agent's own client says so. */
+  byClient: boolean;
   signature: { keyId: string; value: string } | null;
 }
 
@@ -40,7 +41,8 @@ export interface Use {
   step: 'used';
   id: string;
   bindingDigest: string;
-  argumentsDigest: string;
+  /** Digest of the request of the call that used it, under that call's salt. */
+  requestHash: string | null;
 }
 
 export interface Expiry {
@@ -51,7 +53,7 @@ export interface Expiry {
 
 export type ApprovalStep = Request | Answer | Use | Expiry;
 
-const NAMES = text(/^(?:[!-+\--~]+(?:,[!-+\--~]+)*)?$/);
+const NAMES = text(/^[ -~]+$/);
 const SAID = text(/^[ -~]{0,2048}$/);
 const DIGEST = BINDING.arguments_digest as Rule;
 const ABOUT = { approval_id: SAID, binding_digest: DIGEST };
@@ -61,15 +63,14 @@ const ANSWER = object(
   {
     ...ABOUT,
     channel: oneOf('operator', 'user', 'callback'),
-    by: SAID,
-    approvers: NAMES,
-    asserted_by: oneOf('gateway', 'client'),
+    approver: SAID,
+    counts_as: NAMES,
+    reason: SAID,
   },
-  { reason: SAID, signature_alg: oneOf('EdDSA'), signature_key_id: SAID, signature: SAID },
+  { asserted_by: oneOf('client'), signature_alg: oneOf('EdDSA'), signature_key_id: SAID, signature: SAID },
   'allowed',
 );
-const USE = object({ ...ABOUT, arguments_digest: DIGEST }, {}, 'allowed');
-const EXPIRY = object(ABOUT, {}, 'allowed');
+const OTHER = object(ABOUT, {}, 'allowed');
 
 /** Reads an entry of type `approval`. @throws FormatError when it says nothing of the kind */
 export function readStep({ raw, detail }: ChainEntry): ApprovalStep {
@@ -82,9 +83,9 @@ export function readStep({ raw, detail }: ChainEntry): ApprovalStep {
     case 'approval_refused':
       return answerIn('refused', kept(ANSWER, said));
     case 'approval_used':
-      return { step: 'used', ...aboutIn(kept(USE, said)), argumentsDigest: said.arguments_digest as string };
+      return { step: 'used', ...aboutIn(kept(OTHER, said)), requestHash: textOf(raw, 'request_payload_hash') };
     case 'approval_expired':
-      return { step: 'expired', ...aboutIn(kept(EXPIRY, said)) };
+      return { step: 'expired', ...aboutIn(kept(OTHER, said)) };
     default:
       throw new FormatError('is of an approval and says nothing known of one');
   }
@@ -115,10 +116,10 @@ function answerIn(step: ApprovalVerdict, said: JsonObject): Answer {
     step,
     ...aboutIn(said),
     channel: said.channel as ApprovalChannel,
-    by: said.by as string,
-    approvers: namesIn(said.approvers),
-    reason: String(member(said, 'reason') ?? ''),
-    assertedBy: said.asserted_by as Answer['assertedBy'],
+    by: said.approver as string,
+    approvers: namesIn(said.counts_as),
+    reason: said.reason as string,
+    byClient: member(said, 'asserted_by') === 'client',
     signature: signature === undefined ? null : { keyId: String(signature_key_id), value: String(signature) },
   };
 }
@@ -128,6 +129,7 @@ const aboutIn = (said: JsonObject): { id: string; bindingDigest: string } => ({
   bindingDigest: said.binding_digest as string,
 });
 
+/** Sorted names, joined by commas. */
 function namesIn(value: unknown): string[] {
-  return typeof value === 'string' && value !== '' ? value.split(',') : [];
+  return typeof value === 'string' && value !== 'none' ? value.split(',') : [];
 }

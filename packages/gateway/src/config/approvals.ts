@@ -1,19 +1,10 @@
-import { canonicalSorted, digest, type JsonObject } from '@cmcp/evidence';
+import { type Approver, approversDigest, type JsonObject } from '@cmcp/evidence';
 import { duration, integer, list, named, oneOf, required, section, setting, text } from './readers.ts';
-
-/** Who answers where a policy says `@approver("name")`. */
-export interface ApproverConfig {
-  /** Names of the operators whose word it is. */
-  operators: string[];
-  /** Raw Ed25519 public keys (base64url) of their own, which the gateway never holds. */
-  keys: string[];
-  /** Whether a word without a signature of one of the keys counts. */
-  signature: 'required' | 'optional';
-}
 
 /** How calls are approved that policy asks about. */
 export interface ApprovalsConfig {
-  approvers: Record<string, ApproverConfig>;
+  /** Who answers where a policy says `@approver("name")`. */
+  approvers: Record<string, Approver>;
   /** Requests that may be open at once, in all and of one caller. */
   maxOpen: number;
   maxOpenPerCaller: number;
@@ -75,15 +66,7 @@ export function approvalsConfig(given: Given, report: (key: string, message: str
   };
 }
 
-/** What a session commits to of who approves. Order in the file has no meaning. */
-export function approversDigest({ approvers }: ApprovalsConfig): string {
-  const rows = Object.entries(approvers)
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([name, { operators, keys, signature }]) => [name, operators.toSorted(), keys.toSorted(), signature]);
-  return digest(canonicalSorted(rows));
-}
-
 /** The same as hashes of the configuration cover it. */
 export function approvalsSettings(config: ApprovalsConfig): JsonObject {
-  return { ...config, approvers: approversDigest(config) };
+  return { ...config, approvers: approversDigest(config.approvers) };
 }
