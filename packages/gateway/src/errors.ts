@@ -82,6 +82,7 @@ export const ERRORS = {
   FORBIDDEN: { message: 'This credential may not do that.', rpc: -32600, status: 403 },
   INSUFFICIENT_SCOPE: { message: 'The credential was not issued for this.', rpc: -32600, status: 403 },
   IDENTITY_UNAVAILABLE: { message: 'Nobody can say who this caller is at present.', rpc: 5016, status: 503 },
+  IDEMPOTENCY_CONFLICT: { message: 'This idempotency key was used for another request.', rpc: -32600, status: 409 },
   RATE_LIMITED: { message: 'Too many attempts; wait before trying again.', rpc: -32600, status: 429 },
   OVERLOADED: { message: 'The gateway is at its limit; try again later.', rpc: 5011, status: 503 },
   HOST_REFUSED: { message: 'Host is not on the allow-list.', rpc: -32600, status: 403 },

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { lookup as resolveName } from 'node:dns';
 import type { LookupFunction } from 'node:net';
 import { join } from 'node:path';
@@ -97,6 +97,8 @@ export interface StartedGateway {
   url: string | null;
   /** Path of the operator interface's Unix socket; null over stdio. */
   operatorSocket: string | null;
+  /** `https://host:port` of the operator interface; null: on the socket alone. */
+  operatorUrl: string | null;
   mode: Mode;
   /** What vouches for the machine, as claims name it, such as `tpm2`. */
   platform: string;
@@ -121,6 +123,7 @@ interface Running {
   tls: ListenerTls | null;
   http: HttpIngress | null;
   operators: OperatorListener | null;
+  operatorTls: ListenerTls | null;
 }
 
 /** What a log is opened with, besides its folder. */
@@ -143,7 +146,7 @@ const STDIO_STORES = 64;
 export class Gateway {
   readonly #config: Config;
   readonly #deps: GatewayDeps;
-  readonly #events = new OperatorEvents();
+  readonly #events = new OperatorEvents(randomUUID());
   readonly #ending = new AbortController();
   #booting: Promise<Running> | null = null;
   #running: Running | null = null;
@@ -159,12 +162,13 @@ export class Gateway {
     const running = await this.#boot((opening) => this.#openLog(this.#config.dataDir, opening), this.#config.tls);
     const { tls } = running;
     try {
+      running.operatorTls = await this.#operatorTls();
       running.operators = this.#operatorListener(running);
-      await running.operators.listen();
+      const operated = await running.operators.listen();
       running.http = this.#httpIngress(running);
       const { host, port } = await running.http.listen();
       const authority = `${host.includes(':') ? `[${host}]` : host}:${port}`;
-      return await this.#announce(running, `${tls === null ? 'http' : 'https'}://${authority}/mcp`);
+      return await this.#announce(running, `${tls === null ? 'http' : 'https'}://${authority}/mcp`, operated);
     } catch (error) {
       await this.stop();
       throw error;
@@ -179,7 +183,7 @@ export class Gateway {
     }
     const running = await this.#boot((opening) => this.#openStdioLog(opening), null);
     try {
-      announce(await this.#announce(running, null));
+      announce(await this.#announce(running, null, null));
       await serveStdio({
         input,
         output,
@@ -200,8 +204,9 @@ export class Gateway {
    */
   async reload(): Promise<Activation> {
     if (this.#running === null) throw new GatewayError('SHUTTING_DOWN', 'the gateway is not running');
-    const { tls, runtime } = this.#running;
+    const { tls, operatorTls, runtime } = this.#running;
     await tls?.reload();
+    await operatorTls?.reload();
     return runtime.activate();
   }
 
@@ -219,6 +224,7 @@ export class Gateway {
     if (running === null) return;
     this.#running = null;
     running.tls?.close();
+    running.operatorTls?.close();
     await running.http?.close();
     await running.operators?.close();
     try {
@@ -272,7 +278,7 @@ export class Gateway {
     const { dataDir, log, platform, tls } = opened;
     const config = this.#config;
     const clock = this.#clock;
-    const monotonic = this.#deps.monotonic ?? (() => performance.now());
+    const monotonic = this.#monotonic;
     try {
       await platform.provider?.recordGateway?.(components, jwkThumbprint(log.publicKey));
       const elsewhere = await siblingExposures(config.dataDir, dataDir);
@@ -301,11 +307,12 @@ export class Gateway {
           ...(this.#deps.createRecordFile && { createRecordFile: this.#deps.createRecordFile }),
           report: (event, detail) => this.#report(event, detail),
           publish: (event) => this.#events.publish(event),
+          entered: (action, by, detail) => this.#events.publish({ event: action, operator: by.subject, ...detail }),
         },
         approved,
       );
       tls?.onNewKey(() => void this.#recommit(runtime));
-      return { ...opened, runtime, http: null, operators: null };
+      return { ...opened, runtime, http: null, operators: null, operatorTls: null };
     } catch (error) {
       await log.close();
       throw error;
@@ -333,6 +340,14 @@ export class Gateway {
       listener.close();
       throw error;
     }
+  }
+
+  async #operatorTls(): Promise<ListenerTls | null> {
+    const { listener } = this.#config.operator;
+    if (listener === null) return null;
+    const timers = this.#deps.timers ?? systemTimers;
+    const report = (event: string, detail: string): void => this.#report(`operator.${event}`, detail);
+    return ListenerTls.open(listener, { clock: this.#clock, timers, report, clients: 'operators' });
   }
 
   async #recommit(runtime: Runtime): Promise<void> {
@@ -438,17 +453,17 @@ export class Gateway {
     });
   }
 
-  #operatorListener({ runtime, log, platform: { trustLevel } }: Running): OperatorListener {
+  #operatorListener({ runtime, log, platform: { trustLevel }, operatorTls }: Running): OperatorListener {
     const { operator } = this.#config;
-    const enter: OperatorListenerDeps['enter'] = (action, by, detail) => {
-      this.#events.publish({ event: action, operator: by.subject, ...detail });
-      return runtime.chain.enter(action, by, detail);
-    };
+    const enter: OperatorListenerDeps['enter'] = (action, by, detail) => runtime.chain.enter(action, by, detail);
     const reset: OperatorDeps['reset'] = (sessionId, subject, by, reason) =>
       resetExposure(log, runtime.exposures, sessionId, subject, by.subject, reason);
     return new OperatorListener({
       enter,
       socket: operator.socket,
+      network: operator.listener && operatorTls && { ...operator.listener, tls: operatorTls, clock: this.#clock },
+      timers: this.#deps.timers ?? systemTimers,
+      monotonic: this.#monotonic,
       operators: recogniser(operator),
       agents: new IdentityChain(openIdentity(this.#config)),
       report: (error) => this.#events.publish({ event: 'operator.error', detail: String(error) }),
@@ -466,7 +481,7 @@ export class Gateway {
     });
   }
 
-  async #announce(running: Running, url: string | null): Promise<StartedGateway> {
+  async #announce(running: Running, url: string | null, operated: string | null): Promise<StartedGateway> {
     const { log, runtime, dataDir, platform } = running;
     const keyFile = await publishKey(join(dataDir, 'keys'), log.publicKey);
     const known = knownKeysFile(this.#deps.environment.variables);
@@ -475,6 +490,7 @@ export class Gateway {
     return {
       url,
       operatorSocket: running.operators === null ? null : this.#config.operator.socket,
+      operatorUrl: operated === null ? null : `https://${operated}`,
       mode: this.#config.mode,
       platform: platform.platform,
       trustLevel: platform.trustLevel,
@@ -494,6 +510,10 @@ export class Gateway {
 
   get #lookup(): LookupFunction {
     return this.#deps.lookup ?? resolveName;
+  }
+
+  get #monotonic(): Monotonic {
+    return this.#deps.monotonic ?? (() => performance.now());
   }
 
   get #clock(): Clock {

@@ -3,7 +3,7 @@ import type { JsonObject } from '@cmcp/evidence';
 import { approvalEntry } from './approval/entry.ts';
 import type { OwnStatement } from './attestation/live.ts';
 import type { Attestation } from './attestation/types.ts';
-import { GatewayChain } from './audit/gateway-chain.ts';
+import { type Entered, GatewayChain } from './audit/gateway-chain.ts';
 import type { Schedule } from './audit/group-commit.ts';
 import type { AuditLog, Exposure } from './audit/types.ts';
 import type { Authority } from './authority.ts';
@@ -96,6 +96,8 @@ export interface RuntimeDeps {
   report: (event: string, detail: string) => void;
   /** Tells operators who listen. */
   publish: (event: OperatorEvent) => void;
+  /** For operators: what somebody did, once it is entered. */
+  entered: Entered;
 }
 
 const SWEEP_MS = 1_000;
@@ -109,7 +111,7 @@ export async function createRuntime(deps: RuntimeDeps, approved: Serving): Promi
   const { config, log } = deps;
   const flow = new FlowMemory({ random: randomBytes, monotonic: deps.monotonic, soon: deps.soon });
   const exposures = new Exposures(deps.exposures, config.sessions.carryOverMs, flow);
-  const chain = new GatewayChain(log, randomUUID());
+  const chain = new GatewayChain(log, randomUUID(), deps.entered);
   const changes = new ListChanges();
   const recorder = await openRecorder(deps, chain);
   const standing = await PolicyStanding.open(log, config.policy, deps.standings);

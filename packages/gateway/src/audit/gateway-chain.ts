@@ -10,6 +10,8 @@ export interface Actor {
   readonly source: string;
 }
 
+export type Entered = (action: string, by: Actor, detail: JsonObject) => void;
+
 /**
  * The chain of what happens outside any session (contracts section 2): operator actions, drift, activation, refused
  * attempts. Unauthenticated refusals and uncounted methods are totals, entered together by {@link flush}.
@@ -17,10 +19,13 @@ export interface Actor {
 export class GatewayChain {
   readonly sessionId: string;
   readonly #log: AuditLog;
+  readonly #entered: Entered;
   #counts = new Map<RefusalKind, number>();
 
-  constructor(log: AuditLog, sessionId: string) {
+  /** @param entered told of every action of somebody's, once its entry is durable */
+  constructor(log: AuditLog, sessionId: string, entered: Entered = () => {}) {
     this.#log = log;
+    this.#entered = entered;
     this.sessionId = sessionId;
   }
 
@@ -37,6 +42,7 @@ export class GatewayChain {
       detail,
     };
     await this.#log.append(this.sessionId, entry, standing && { standing });
+    if (by !== null) this.#entered(action, by, detail);
   }
 
   /** An event with an entry type of its own. */

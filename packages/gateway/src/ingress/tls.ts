@@ -14,6 +14,8 @@ export interface ListenerTlsDeps {
   timers: Timers;
   /** For operators: a code or event name, and what happened. */
   report: (event: string, detail: string) => void;
+  /** Who connects, for messages. */
+  clients?: string;
 }
 
 /** How often the files are looked at, milliseconds. Reading is surer than being told: tools replace files, folders and links. */
@@ -132,7 +134,7 @@ export class ListenerTls {
       return;
     }
     this.#connections = new WeakSet();
-    this.#deps.report('tls.key_changed', `agents now connect to key ${next.spki}`);
+    this.#deps.report('tls.key_changed', `${this.#deps.clients ?? 'agents'} now connect to key ${next.spki}`);
     this.#onNewKey(next.spki);
   }
 
