@@ -12,7 +12,7 @@ import { objectIn, readBytes } from './body.ts';
 import type { Recognise } from './credentials.ts';
 import { type Answer, failure, headersOf } from './failure.ts';
 import { Replays } from './replays.ts';
-import { type AnyRoute, mayUse, type Operator, type RouteRequest } from './route.ts';
+import { type AnyRoute, mayUse, type Operator, type Received, type RouteRequest } from './route.ts';
 import { bodyFor, type Found, Router } from './router.ts';
 import { EventStreams } from './stream-events.ts';
 
@@ -74,14 +74,16 @@ export class OperatorEndpoint {
     const by = open === null ? await this.#authenticate(request, manner) : NOBODY;
     const found = open ?? this.#router.find(method, url);
     if (open === null) await this.#requireRole(found.route, by, request);
-    const body = bodyFor(found.route, method === 'POST' ? objectIn(await readBytes(request)) : null);
+    const bytes = method === 'POST' ? await readBytes(request) : new Uint8Array();
+    const body = bodyFor(found.route, method === 'POST' ? objectIn(bytes) : null);
     if ('follow' in found.route) {
       const isOver = (): boolean => manner.isOver?.(request) ?? false;
       return this.#streams.open(found.route.follow, response, lastEventId(request), isOver);
     }
     const { route, params, query } = found;
-    const serve = (): Promise<Answer> => this.#answer(route, { by, params, query, body });
-    const key = route.mutates ? idempotencyKey(request) : null;
+    const serve = (): Promise<Answer> => this.#answer(route, { by, params, query, body, received: receivedIn(request, bytes) });
+    // What nobody's credential lets in has no owner whose answer could be given again.
+    const key = route.mutates && open === null ? idempotencyKey(request) : null;
     if (key === null) return send(response, await serve());
     const asked = digest(canonicalSorted([method, url, body]));
     const { replayed, ...answer } = await this.#replays.once({ owner: ownerKey(by), key, asked }, serve);
@@ -157,6 +159,14 @@ function send(response: ServerResponse, answer: Answer): void {
   const headers = { 'content-type': 'application/json', 'cache-control': 'no-store' };
   response.writeHead(answer.status, { ...headers, ...headersOf(answer) });
   response.end(`${stringifyJson(answer.body)}\n`);
+}
+
+function receivedIn({ headersDistinct }: IncomingMessage, bytes: Uint8Array): Received {
+  const field = (name: string): string | null => {
+    const [value = null, ...more] = headersDistinct[name] ?? [];
+    return more.length === 0 ? value : null;
+  };
+  return { bytes, field };
 }
 
 /** A refused attempt is entered with the route's name, not with whatever was put into the path. */

@@ -26,6 +26,15 @@ export interface RouteRequest {
   readonly params: Readonly<Record<string, string>>;
   readonly query: Readonly<Record<string, string>>;
   readonly body: JsonObject;
+  /** The message itself, for a route whose credential is a signature over it. */
+  readonly received: Received;
+}
+
+/** A message as it came. */
+export interface Received {
+  readonly bytes: Uint8Array;
+  /** A header field by its name in lower case; null where there is not exactly one. */
+  readonly field: (name: string) => string | null;
 }
 
 /** What every route declares. */
