@@ -93,7 +93,17 @@ function everyKey() {
     },
     agents: [{ subject: 'research agent', token_sha256: A }],
     stdio: { subject: 'desktop' },
-    operator: { socket: './op.sock', credentials: [{ subject: 'ops', token_sha256: C }] },
+    operator: {
+      socket: './op.sock',
+      listen: '127.0.0.1:9443',
+      tls: { certificate: './tls/op.pem', key: './tls/op.key', client_ca: './tls/op-ca.pem' },
+      allowed_hosts: ['operate.example'],
+      credentials: [{ subject: 'ops', token_sha256: C, roles: ['operator', 'viewer'] }],
+      certificates: [
+        { certificate: 'email:anna@example.org', subject: 'anna', roles: ['approver'] },
+        { certificate: `sha256:${B}`, subject: 'ben' },
+      ],
+    },
     tls: { source: 'files', certificate: './tls/server.pem', key: './tls/server.key', client_ca: './tls/clients.pem' },
     attestation: {
       provider: 'tpm',
@@ -223,7 +233,28 @@ test('every documented key can be set, and no other is documented [D-04]', async
     },
     agents: [{ subject: 'research agent', tokenSha256: A }],
     stdioSubject: 'desktop',
-    operator: { socket: join(folder, 'op.sock'), credentials: [{ subject: 'ops', tokenSha256: C }] },
+    operator: {
+      socket: join(folder, 'op.sock'),
+      listener: {
+        listen: { host: '127.0.0.1', port: 9443 },
+        allowedHosts: ['operate.example'],
+        tls: {
+          kind: 'files',
+          certificate: join(folder, 'tls/op.pem'),
+          key: join(folder, 'tls/op.key'),
+          clientCa: join(folder, 'tls/op-ca.pem'),
+        },
+      },
+      credentials: [{ subject: 'ops', tokenSha256: C, roles: ['viewer', 'operator'] }],
+      certificates: [
+        { match: { kind: 'san', value: 'email:anna@example.org' }, subject: 'anna', roles: ['approver'] },
+        {
+          match: { kind: 'fingerprint', value: `sha256:${B}` },
+          subject: 'ben',
+          roles: ['viewer', 'approver', 'operator', 'auditor'],
+        },
+      ],
+    },
     tls: {
       kind: 'files',
       certificate: join(folder, 'tls/server.pem'),
@@ -599,6 +630,38 @@ test('a socket path that the system would cut is refused', async () => {
     await refusal(`data: ./${'d'.repeat(100)}`),
     /operator\.socket: the path .* has \d+ bytes, and a Unix socket takes 100/,
   );
+});
+
+test('the operator API beyond the socket needs TLS, certificates need an authority, and a credential a role', async () => {
+  const TLS = 'tls: {certificate: ./a.pem, key: ./a.key}';
+  const refused: [string, RegExp][] = [
+    ['listen: 127.0.0.1:9443', /operator\.listen: .*TLS only/],
+    [TLS, /operator\.tls: without `operator\.listen`/],
+    [
+      `listen: 127.0.0.1:9443, ${TLS}, certificates: [{certificate: 'DNS:a', subject: a}]`,
+      /operator\.certificates: .*client_ca/,
+    ],
+    [
+      `certificates: [{certificate: 'anna', subject: a}]`,
+      /certificates\[0\]\.certificate: expected an alternative name/,
+    ],
+    [`credentials: [{subject: a, token_sha256: ${A}, roles: []}]`, /credentials\[0\]\.roles: names no role/],
+    [`credentials: [{subject: a, token_sha256: ${A}, roles: [root]}]`, /expected `viewer` or `approver` or/],
+  ];
+  for (const [operator, problem] of refused) assert.match(await refusal(`operator: {${operator}}`), problem);
+});
+
+test('what an operator may is in the digest over operators; their order and that of their roles is not', async () => {
+  const hashWith = async (operator: string): Promise<string> => (await read(`operator: {${operator}}`)).operatorsHash;
+  const token = (roles: string): Promise<string> => hashWith(`credentials: [{subject: a, token_sha256: ${A}${roles}}]`);
+  const all = await token('');
+  assert.equal(await token(', roles: [auditor, operator, approver, viewer]'), all);
+  const some = await Promise.all(['', ', roles: [viewer]', ', roles: [viewer, operator]'].map(token));
+  assert.equal(await token(', roles: [operator, viewer]'), some[2]);
+  const shown = await hashWith(
+    `listen: 127.0.0.1:9443, tls: {certificate: ./a.pem, key: ./a.key, client_ca: ./ca.pem}, certificates: [{certificate: 'DNS:a', subject: a}]`,
+  );
+  assert.equal(new Set([...some, shown]).size, 4);
 });
 
 test('a token opens one door only: not two agents, not an agent and an operator [D-51]', async () => {

@@ -12,7 +12,7 @@ import { objectIn, readBytes } from './body.ts';
 import type { Recognise } from './credentials.ts';
 import { type Answer, failure, headersOf } from './failure.ts';
 import { Replays } from './replays.ts';
-import { type AnyRoute, mayUse, type Operator, type Received, type RouteRequest } from './route.ts';
+import { type AnyRoute, mayUse, type Operator, type RouteRequest } from './route.ts';
 import { bodyFor, type Found, Router } from './router.ts';
 import { EventStreams } from './stream-events.ts';
 
@@ -75,15 +75,15 @@ export class OperatorEndpoint {
     const found = open ?? this.#router.find(method, url);
     if (open === null) await this.#requireRole(found.route, by, request);
     const bytes = method === 'POST' ? await readBytes(request) : new Uint8Array();
-    const body = bodyFor(found.route, method === 'POST' ? objectIn(bytes) : null);
+    const body = bodyFor(found.route, objectIn(bytes));
     if ('follow' in found.route) {
       const isOver = (): boolean => manner.isOver?.(request) ?? false;
-      return this.#streams.open(found.route.follow, response, lastEventId(request), isOver);
+      return this.#streams.open(found.route.follow, response, tokenIn(request, 'last-event-id'), isOver);
     }
     const { route, params, query } = found;
-    const serve = (): Promise<Answer> => this.#answer(route, { by, params, query, body, received: receivedIn(request, bytes) });
-    // What nobody's credential lets in has no owner whose answer could be given again.
-    const key = route.mutates && open === null ? idempotencyKey(request) : null;
+    const received = { bytes, field: (name: string) => fieldIn(request, name) };
+    const serve = (): Promise<Answer> => this.#answer(route, { by, params, query, body, received });
+    const key = route.mutates && open === null ? tokenIn(request, 'idempotency-key') : null;
     if (key === null) return send(response, await serve());
     const asked = digest(canonicalSorted([method, url, body]));
     const { replayed, ...answer } = await this.#replays.once({ owner: ownerKey(by), key, asked }, serve);
@@ -161,14 +161,6 @@ function send(response: ServerResponse, answer: Answer): void {
   response.end(`${stringifyJson(answer.body)}\n`);
 }
 
-function receivedIn({ headersDistinct }: IncomingMessage, bytes: Uint8Array): Received {
-  const field = (name: string): string | null => {
-    const [value = null, ...more] = headersDistinct[name] ?? [];
-    return more.length === 0 ? value : null;
-  };
-  return { bytes, field };
-}
-
 /** A refused attempt is entered with the route's name, not with whatever was put into the path. */
 function routeName(url: string): string {
   return /^\/operator\/v1\/[a-z]+/.exec(url)?.[0] ?? 'other';
@@ -178,20 +170,15 @@ function ownerKey({ subject, source }: Operator): string {
   return JSON.stringify([source, subject]);
 }
 
-/** @throws GatewayError INVALID_PARAMS */
-function idempotencyKey(request: IncomingMessage): string | null {
-  const values = request.headersDistinct['idempotency-key'] ?? [];
-  const [key] = values;
-  if (key === undefined) return null;
-  if (values.length === 1 && /^[\x21-\x7e]{1,128}$/.test(key)) return key;
-  throw new GatewayError('INVALID_PARAMS', 'send one Idempotency-Key: 1 to 128 visible ASCII characters');
+function fieldIn({ headersDistinct }: IncomingMessage, name: string): string | null {
+  const values = headersDistinct[name] ?? [];
+  return values.length === 1 ? (values[0] ?? null) : null;
 }
 
-/** @throws GatewayError INVALID_PARAMS */
-function lastEventId(request: IncomingMessage): string | null {
-  const values = request.headersDistinct['last-event-id'] ?? [];
-  const [id] = values;
-  if (id === undefined || id === '') return null;
-  if (values.length === 1 && /^[\x21-\x7e]{1,128}$/.test(id)) return id;
-  throw new GatewayError('INVALID_PARAMS', 'send one Last-Event-ID, as it was received');
+/** What is sent in a field that a client may leave out. @throws GatewayError INVALID_PARAMS */
+function tokenIn(request: IncomingMessage, name: string): string | null {
+  if (request.headersDistinct[name] === undefined) return null;
+  const text = fieldIn(request, name);
+  if (text !== null && /^[\x21-\x7e]{1,128}$/.test(text)) return text;
+  throw new GatewayError('INVALID_PARAMS', `send one header ${name}: 1 to 128 visible ASCII characters`);
 }

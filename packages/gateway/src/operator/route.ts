@@ -26,15 +26,15 @@ export interface RouteRequest {
   readonly params: Readonly<Record<string, string>>;
   readonly query: Readonly<Record<string, string>>;
   readonly body: JsonObject;
-  /** The message itself, for a route whose credential is a signature over it. */
   readonly received: Received;
 }
 
-/** A message as it came. */
+/** The message itself, for a route whose credential is a signature over it. */
 export interface Received {
+  /** The body as it came; empty where there was none. */
   readonly bytes: Uint8Array;
-  /** A header field by its name in lower case; null where there is not exactly one. */
-  readonly field: (name: string) => string | null;
+  /** The value of a header field that is there just once; null: it is not. */
+  field(name: string): string | null;
 }
 
 /** What every route declares. */
@@ -62,7 +62,7 @@ export interface RouteHead {
  * test are made from it.
  */
 export interface OperatorRoute extends RouteHead {
-  /** No credential is asked for, and `by` is nobody. */
+  /** No credential is asked for, and `by` is nobody: it brings its own, if any, and no idempotency key is minded. */
   readonly open?: true;
   /** Whether the answer says that what was asked for is not available: it goes out with status 503. */
   readonly unavailable?: (answer: JsonObject) => boolean;

@@ -62,8 +62,7 @@ function targetIn(target: string): [path: string, query: string | null] {
 }
 
 /** The body as its route takes it. @throws GatewayError INVALID_PARAMS */
-export function bodyFor({ body: schema, path }: AnyRoute, body: JsonObject | null): JsonObject {
-  const given = body ?? {};
+export function bodyFor({ body: schema, path }: AnyRoute, given: JsonObject): JsonObject {
   if (schema === undefined) {
     if (Object.keys(given).length === 0) return given;
     throw new GatewayError('INVALID_PARAMS', `${path} takes no body; send none, or {}`);
