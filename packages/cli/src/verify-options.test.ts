@@ -181,7 +181,7 @@ test('--controller-key is the key under which receipts of controllers are checke
 
 test('--approver-key and --approvers say who may approve calls, and the report follows each approval [AARM-R4]', async () => {
   const anna = await newKey();
-  const list = JSON.stringify({ finance: { operators: ['anna'], keys: [anna.x] } });
+  const list = JSON.stringify({ finance: { operators: ['anna'] } });
   const commitments = { approvers_hash: approversDigest(readApprovers(list)) };
   const steps: Step[] = [['requested'], ['granted'], ['used']];
   const path = await write('signed', stringifyJson(await approvedSession(key, { steps, commitments }, anna)));

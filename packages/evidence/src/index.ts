@@ -60,7 +60,12 @@ export { type Certificate, parseCertificate, readCertificates } from './crypto/x
 export { type DocumentExpectations, type DocumentKind, documentKind, verifyDocument } from './document.ts';
 export { type Approver, type Approvers, approversDigest, readApprovers } from './escalation/approvers.ts';
 export type { ApproverExpectation } from './escalation/checks.ts';
-export { type ApprovalVerdict, approvalBindingDigest, approvalSigningInput } from './escalation/statement.ts';
+export {
+  type ApprovalVerdict,
+  approvalBindingDigest,
+  approvalSigningInput,
+  verifyApprovalSignature,
+} from './escalation/statement.ts';
 export type { ActionEvidence, CallReceipt, Expectations, TrustedKey } from './expectations.ts';
 export { EVIDENCE_CLASSES, type EvidenceClass } from './expectations.ts';
 export { FormatError } from './format-error.ts';

@@ -31,6 +31,8 @@ import { knownKeysFile } from './config/known-keys.ts';
 import type { Config } from './config/types.ts';
 import { egressFor } from './egress.ts';
 import { GatewayError } from './errors.ts';
+import { approvalOperations } from './escalation/operations.ts';
+import { approvalRoutes } from './escalation/routes.ts';
 import { IdentityChain } from './identity/chain.ts';
 import { openIdentity } from './identity/open.ts';
 import { createHttpIngress, type HttpIngress, type Patience } from './ingress/http.ts';
@@ -477,6 +479,7 @@ export class Gateway {
         ...policyRoutes(runtime.policy),
         ...exceptionRoutes(runtime.exceptions),
         ...quarantineRoutes(runtime.quarantine),
+        ...approvalRoutes(approvalOperations({ ...runtime, approvers: this.#config.approvals.approvers })),
       ],
     });
   }

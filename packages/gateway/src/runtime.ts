@@ -198,9 +198,9 @@ export class Runtime {
     });
     this.desk = new Desk({
       settings: config.approvals,
-      ...{ log, sessions: this.sessions, monotonic, newId: randomUUID },
-      opened: (request) => deps.publish(requestedEvent(request)),
+      ...{ log, sessions: this.sessions, monotonic, clock, newId: randomUUID },
     });
+    this.desk.onOpened((request) => deps.publish(requestedEvent(request)));
     const path = this.#path();
     this.#subscriptions = new Subscriptions(path);
     this.governed = governedGateway({

@@ -6,11 +6,15 @@ import { FormatError } from '../format-error.ts';
 import { printable } from '../printable.ts';
 import { type Answer, type ApprovalStep, type Expiry, type Request, readStep, type Use } from './entries.ts';
 
+/** An answer of the last moment is stamped when it is written. */
+const WRITING_MICROS = 5_000_000;
+
 /** One request for approval, and what became of it. Places of entries are from 0. */
 export interface Approval {
   request: Request;
   at: number;
   tool: string | null;
+  server: string | null;
   granted: { answer: Answer; at: number }[];
   /** Nothing more may come of it. */
   over: 'refused' | 'expired' | 'used' | null;
@@ -26,7 +30,7 @@ export class ApprovalChain implements Observer {
   readonly #claim: WireClaim;
   readonly #all = new Map<string, Approval>();
   /** Approvals that were used and whose call has not ended, by call. */
-  readonly #pending = new Map<string, { approval: Approval; requestHash: string | null }>();
+  readonly #pending = new Map<string, Approval[]>();
   #problem: string | null = null;
   #seen = false;
   #ended = false;
@@ -85,7 +89,8 @@ export class ApprovalChain implements Observer {
     const { trace, gateway } = this.#claim;
     if (binding.policy_hash !== trace.policy.bundle_hash || binding.catalog_hash !== gateway.catalog.hash)
       return 'asks for an approval under another policy or catalog';
-    this.#all.set(id, { request, at, tool: entry.toolName, granted: [], over: null, usedAt: null, usedBy: null });
+    const { toolName: tool, server } = entry;
+    this.#all.set(id, { request, at, tool, server, granted: [], over: null, usedAt: null, usedBy: null });
     return null;
   }
 
@@ -95,7 +100,7 @@ export class ApprovalChain implements Observer {
     if (step.bindingDigest !== approval.request.bindingDigest) return 'is bound to something else than was asked for';
     if (approval.over !== null) return `is of an approval that was ${approval.over} before`;
     if (step.step === 'expired') return this.#expire(step, approval);
-    if (entry.micros > approval.request.expiresMicros) return 'comes after the approval expired';
+    if (entry.micros > approval.request.expiresMicros + WRITING_MICROS) return 'comes after the approval expired';
     return step.step === 'used' ? this.#use(step, approval, entry, at) : this.#answer(step, approval, at);
   }
 
@@ -105,69 +110,44 @@ export class ApprovalChain implements Observer {
   }
 
   #answer(answer: Answer, approval: Approval, at: number): string | null {
-    const { channel, byClient, approvers } = answer;
-    if ((channel === 'user') !== byClient) return 'does not say whose word the answer is';
+    const { channel, assertedBy, approvers } = answer;
+    if ((channel === 'user') !== (assertedBy === 'client')) return 'does not say whose word the answer is';
     // The agent's own client speaks for nobody but itself.
     if (channel === 'user' && approvers.length > 0) return 'counts the word of a client as that of an approver';
-    if (!ANSWERS[channel].some((via) => approval.request.channels.includes(via)))
-      return `answers through ${channel}, which was not asked`;
+    if (!approval.request.channels.includes(channel)) return `answers through ${channel}, which was not asked`;
     if (answer.step === 'refused') approval.over = 'refused';
     else approval.granted.push({ answer, at });
     return null;
   }
 
-  #use(use: Use, approval: Approval, { callId, toolName }: ChainEntry, at: number): string | null {
+  #use(use: Use, approval: Approval, { callId, toolName, server }: ChainEntry, at: number): string | null {
     const { request, granted } = approval;
     if (callId === null) return 'uses an approval for no call';
     if (granted.length === 0) return 'uses an approval that nobody granted';
     const given = new Set(granted.flatMap(({ answer }) => answer.approvers));
     const lacking = request.approvers.find((name) => !given.has(name));
     if (lacking !== undefined) return `uses an approval that ${lacking} did not grant`;
-    const unheard = request.channels.find(
-      (via) => !granted.some(({ answer }) => ANSWERS[answer.channel].includes(via)),
-    );
-    if (unheard !== undefined) return `uses an approval that was not granted through ${unheard}`;
-    if (toolName !== approval.tool) return 'uses an approval for another tool';
-    if (this.#pending.has(callId)) return 'uses a second approval for one call';
+    if (toolName !== approval.tool || server !== approval.server) return 'uses an approval for another tool';
+    if (use.argumentsDigest !== request.binding.arguments_digest) return 'uses an approval with other arguments';
     Object.assign(approval, { over: 'used', usedAt: at, usedBy: callId });
-    this.#pending.set(callId, { approval, requestHash: use.requestHash });
+    this.#pending.set(callId, [...(this.#pending.get(callId) ?? []), approval]);
     return null;
   }
 
-  /** The end of a call, which names the approval that let it through, or that it asked for. */
+  /** The end of a call, which names the approvals that let it through. */
   #callProblem(entry: ChainEntry): string | null {
     if (!isCall(entry) && entry.type !== 'mcp_request') return null;
-    const named = entry.detail === null ? null : textOf(entry.detail, 'approval_id');
-    const used = entry.callId === null ? undefined : this.#pending.get(entry.callId);
-    if (named === null && used === undefined) return null;
+    const named = (entry.detail === null ? null : textOf(entry.detail, 'approval_id')) ?? '';
+    if (named === '' && (entry.callId === null || !this.#pending.has(entry.callId))) return null;
     this.#seen = true;
+    const used = this.#pending.get(entry.callId ?? '') ?? [];
     this.#pending.delete(entry.callId ?? '');
-    if (named === null) return 'does not say that an approval let it through, which it used';
-    if (used !== undefined) return usedProblem(used.approval, used.requestHash, named, entry);
-    if (wentOn(entry)) return 'says that an approval let it through, which it did not use';
-    return this.#all.has(named) ? null : `waits for the approval ${printable(named)}, which no earlier entry asks for`;
+    const other = used.find(({ tool, server }) => tool !== entry.toolName || server !== entry.server);
+    if (other !== undefined) return 'is of another tool than the approval that it used';
+    const ids = used.map(({ request }) => request.id).sort();
+    if (named.split(',').sort().join() === ids.join()) return null;
+    return named === ''
+      ? 'does not say that an approval let it through, which it used'
+      : 'says that an approval let it through, which it did not use';
   }
-}
-
-/** Whose word counts for what is asked for through a channel: a user's may be an operator's. */
-const ANSWERS: Readonly<Record<Answer['channel'], readonly string[]>> = {
-  operator: ['operator', 'user'],
-  user: ['user'],
-  callback: ['callback'],
-};
-
-function usedProblem(approval: Approval, requestHash: string | null, named: string, call: ChainEntry): string | null {
-  if (named !== approval.request.id) return 'names another approval than it used';
-  if (!isNamed(call.toolName, approval.tool)) return 'is of another tool than the approval that it used';
-  return textOf(call.raw, 'request_payload_hash') === requestHash ? null : 'has other arguments than used the approval';
-}
-
-/** Whether the call was sent to its server, as far as its entry says. */
-function wentOn({ type, decision }: ChainEntry): boolean {
-  return type === 'egress_denied' || decision === 'allow' || decision === 'redact' || decision === 'advisory_deny';
-}
-
-/** An approval names what it is of in printable ASCII; any other name of a call is left to the digest of the definition. */
-function isNamed(name: string | null, tool: string | null): boolean {
-  return name === tool || (name !== null && !/^[ -~]{1,256}$/.test(name));
 }

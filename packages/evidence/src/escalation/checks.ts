@@ -2,7 +2,6 @@ import type { ChainEntry } from '../audit/chain-entry.ts';
 import { textOf } from '../audit/chain-entry.ts';
 import { encodeBase64Url } from '../bytes/base64url.ts';
 import { jwkThumbprint } from '../claim/key.ts';
-import { verifyEd25519 } from '../crypto/ed25519.ts';
 import type { TrustedKey } from '../expectations.ts';
 import { asserted, type Finding, failed, informative, proven, required } from '../finding.ts';
 import { printable } from '../printable.ts';
@@ -10,7 +9,7 @@ import type { Check } from '../report.ts';
 import { type Approver, type Approvers, approversDigest } from './approvers.ts';
 import type { Approval, ApprovalChain } from './chain.ts';
 import type { Answer } from './entries.ts';
-import { approvalSigningInput } from './statement.ts';
+import { verifyApprovalSignature } from './statement.ts';
 
 /** Who may approve, as a relying party knows it from elsewhere. */
 export interface ApproverExpectation {
@@ -59,7 +58,7 @@ async function unread(rest: readonly Approval[], keys: ReadonlyMap<string, Trust
 
 /** By the id that entries name them by. A key that the list of approvers holds is as good as the list. */
 function keysById({ keys = [], list }: ApproverExpectation): Map<string, TrustedKey> {
-  const listed = Object.values(list?.approvers ?? {}).flatMap((approver) =>
+  const listed = [...(list?.approvers.values() ?? [])].flatMap((approver) =>
     approver.keys.map((x): TrustedKey => ({ x, source: list?.source ?? '' })),
   );
   return new Map([...listed, ...keys].map((key) => [keyIdOf(key.x), key]));
@@ -91,8 +90,7 @@ async function word(
   if (signature === null) return asserted(`${who}: asserted by the gateway`);
   const key = keys.get(signature.keyId);
   if (key === undefined) return asserted(`${who}: signed by ${printable(signature.keyId)}, a key that was not given`);
-  const message = approvalSigningInput(binding, step, reason);
-  switch (await verifyEd25519(key.x, signature.value, message)) {
+  switch (await verifyApprovalSignature(key.x, signature.value, binding, { verdict: step, reason, by })) {
     case 'valid':
       return proven(`${who}: signed with the key that was given`, key.source);
     case 'invalid':
@@ -122,12 +120,12 @@ function listCheck(
 }
 
 function isOn(approvers: Approvers, { by, approvers: names, signature }: Answer): boolean {
-  const counts = ({ operators, keys, signature: wanted }: Approver): boolean => {
+  const counts = ({ operators, keys, requiredSignature }: Approver): boolean => {
     const signed = signature !== null && keys.some((x) => keyIdOf(x) === signature.keyId);
-    return operators.includes(by) && (signed || (signature === null && wanted === 'optional'));
+    return signed || (!requiredSignature && operators.includes(by));
   };
   return names.every((name) => {
-    const approver = Object.hasOwn(approvers, name) ? approvers[name] : undefined;
+    const approver = approvers.get(name);
     return approver !== undefined && counts(approver);
   });
 }

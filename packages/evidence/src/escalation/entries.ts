@@ -1,4 +1,4 @@
-import { type ChainEntry, textOf } from '../audit/chain-entry.ts';
+import type { ChainEntry } from '../audit/chain-entry.ts';
 import { FormatError } from '../format-error.ts';
 import type { JsonObject } from '../json/value.ts';
 import { member } from '../json/value.ts';
@@ -31,8 +31,7 @@ export interface Answer {
   /** Names that `by` counts as. */
   approvers: readonly string[];
   reason: string;
-  /** Nobody but the agent's own client says so. */
-  byClient: boolean;
+  assertedBy: 'gateway' | 'client';
   signature: { keyId: string; value: string } | null;
 }
 
@@ -41,8 +40,7 @@ export interface Use {
   step: 'used';
   id: string;
   bindingDigest: string;
-  /** Digest of the request of the call that used it, under that call's salt. */
-  requestHash: string | null;
+  argumentsDigest: string;
 }
 
 export interface Expiry {
@@ -53,7 +51,7 @@ export interface Expiry {
 
 export type ApprovalStep = Request | Answer | Use | Expiry;
 
-const NAMES = text(/^[ -~]+$/);
+const NAMES = text(/^(?:[!-+\--~]+(?:,[!-+\--~]+)*)?$/);
 const SAID = text(/^[ -~]{0,2048}$/);
 const DIGEST = BINDING.arguments_digest as Rule;
 const ABOUT = { approval_id: SAID, binding_digest: DIGEST };
@@ -63,14 +61,15 @@ const ANSWER = object(
   {
     ...ABOUT,
     channel: oneOf('operator', 'user', 'callback'),
-    approver: SAID,
-    counts_as: NAMES,
-    reason: SAID,
+    by: SAID,
+    approvers: NAMES,
+    asserted_by: oneOf('gateway', 'client'),
   },
-  { asserted_by: oneOf('client'), signature_alg: oneOf('EdDSA'), signature_key_id: SAID, signature: SAID },
+  { reason: SAID, signature_alg: oneOf('EdDSA'), signature_key_id: SAID, signature: SAID },
   'allowed',
 );
-const OTHER = object(ABOUT, {}, 'allowed');
+const USE = object({ ...ABOUT, arguments_digest: DIGEST }, {}, 'allowed');
+const EXPIRY = object(ABOUT, {}, 'allowed');
 
 /** Reads an entry of type `approval`. @throws FormatError when it says nothing of the kind */
 export function readStep({ raw, detail }: ChainEntry): ApprovalStep {
@@ -83,9 +82,9 @@ export function readStep({ raw, detail }: ChainEntry): ApprovalStep {
     case 'approval_refused':
       return answerIn('refused', kept(ANSWER, said));
     case 'approval_used':
-      return { step: 'used', ...aboutIn(kept(OTHER, said)), requestHash: textOf(raw, 'request_payload_hash') };
+      return { step: 'used', ...aboutIn(kept(USE, said)), argumentsDigest: said.arguments_digest as string };
     case 'approval_expired':
-      return { step: 'expired', ...aboutIn(kept(OTHER, said)) };
+      return { step: 'expired', ...aboutIn(kept(EXPIRY, said)) };
     default:
       throw new FormatError('is of an approval and says nothing known of one');
   }
@@ -116,10 +115,10 @@ function answerIn(step: ApprovalVerdict, said: JsonObject): Answer {
     step,
     ...aboutIn(said),
     channel: said.channel as ApprovalChannel,
-    by: said.approver as string,
-    approvers: namesIn(said.counts_as),
-    reason: said.reason as string,
-    byClient: member(said, 'asserted_by') === 'client',
+    by: said.by as string,
+    approvers: namesIn(said.approvers),
+    reason: String(member(said, 'reason') ?? ''),
+    assertedBy: said.asserted_by as Answer['assertedBy'],
     signature: signature === undefined ? null : { keyId: String(signature_key_id), value: String(signature) },
   };
 }
@@ -129,7 +128,6 @@ const aboutIn = (said: JsonObject): { id: string; bindingDigest: string } => ({
   bindingDigest: said.binding_digest as string,
 });
 
-/** Sorted names, joined by commas. */
 function namesIn(value: unknown): string[] {
-  return typeof value === 'string' && value !== 'none' ? value.split(',') : [];
+  return typeof value === 'string' && value !== '' ? value.split(',') : [];
 }

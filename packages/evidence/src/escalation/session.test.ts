@@ -11,8 +11,8 @@ import {
   verify,
 } from '../index.ts';
 import { stringifyJson } from '../json/stringify.ts';
-import { ARGUMENTS_DIGEST, approvedSession, type Step, type Told } from '../testing/escalation.ts';
-import { type CallKind, makeSession, newKey, type TestKey, timestamp } from '../testing/session.ts';
+import { approvedSession, type Step, type Told } from '../testing/escalation.ts';
+import { newKey, type TestKey, timestamp } from '../testing/session.ts';
 
 const key = await newKey();
 const anna = await newKey();
@@ -69,23 +69,20 @@ test('whoever pins a key of an approver is not content with an approval that it 
 });
 
 test('the word of the agent’s own client is shown as that, and counts for no approver', async () => {
-  const user = { channel: 'user', asserted_by: 'client', counts_as: 'none', approver: 'agent-a' };
-  const asked: Step = ['requested', { approvers: 'none', channels: 'user' }];
+  const user = { channel: 'user', asserted_by: 'client', approvers: '', by: 'agent-a' };
+  const asked: Step = ['requested', { approvers: '', channels: 'user' }];
   const found = await said({ steps: [asked, ['granted', user], ['used']] });
   assert.match(found['approvals.call.1'] ?? '', /^asserted: .*the word of the agent's own client/);
   await refused(
-    { steps: [asked, ['granted', { ...user, counts_as: 'finance' }], ['used']] },
+    { steps: [asked, ['granted', { ...user, approvers: 'finance' }], ['used']] },
     /counts the word of a client/,
   );
-  await refused(
-    { steps: [['requested', { channels: 'user' }], ['granted'], ['granted', { channel: 'user' }], ['used']] },
-    /whose word/,
-  );
+  await refused({ steps: [asked, ['granted', { ...user, asserted_by: 'gateway' }], ['used']] }, /whose word/);
   await refused(
     { steps: [['requested', { channels: 'operator,user' }], ['granted', user], ['used']] },
     /finance did not grant/,
   );
-  await refused({ steps: [['requested', { approvers: 'none' }], ['granted', user], ['used']] }, /which was not asked/);
+  await refused({ steps: [['requested', { approvers: '' }], ['granted', user], ['used']] }, /which was not asked/);
 });
 
 test('an approval that was not granted, in time, first, and of the same thing, lets nothing through [G26, AISVS-9.2.8]', async () => {
@@ -100,15 +97,15 @@ test('an approval that was not granted, in time, first, and of the same thing, l
     [[['requested'], ['requested'], ['granted'], ['used']], /asks for the approval .* again/],
     [[['requested'], ['granted', digest], ['used']], /bound to something else/],
     [[['requested'], ['granted'], ['used', digest]], /bound to something else/],
-    [[['requested'], ['granted', { counts_as: 'legal' }], ['used']], /finance did not grant/],
+    [[['requested'], ['granted'], ['used', { arguments_digest: digest.binding_digest }]], /with other arguments/],
+    [[['requested'], ['granted', { approvers: 'legal' }], ['used']], /finance did not grant/],
     [[['requested', { session_id: 'another' }], ['granted'], ['used']], /in another session/],
     [[['requested', { tool: 'other' }], ['granted'], ['used']], /of another tool/],
     [[['requested', { policy_hash: digest.binding_digest }], ['granted'], ['used']], /another policy/],
     [[['requested', { catalog_hash: digest.binding_digest }], ['granted'], ['used']], /another policy or catalog/],
     [[['requested', { expires_at: timestamp(1_790_000_001) }], ['granted'], ['used']], /bound to something else/],
-    [[['requested', { channels: 'callback,operator' }], ['granted'], ['used']], /was not granted through callback/],
     [[['requested'], ['granted', { channel: 'callback' }], ['used']], /callback, which was not asked/],
-    [[['requested'], ['granted', { approver: 7 }], ['used']], /says what no entry of an approval says/],
+    [[['requested'], ['granted', { by: 7 }], ['used']], /says what no entry of an approval says/],
   ];
   for (const [steps, why] of cases) await refused({ steps }, why);
 });
@@ -124,24 +121,19 @@ test('an approval that is used after it expired, or by a call of another tool, l
       } as AuditEntry);
   };
   await refused({ change: late }, /after the approval expired/);
-  const other =
-    (at: number, members: Partial<AuditEntry>) =>
+  const elsewhere =
+    (at: number) =>
     (entries: AuditEntry[]): void => {
-      Object.assign(entries[at] ?? {}, members);
+      Object.assign(entries[at] ?? {}, { server_identity: 'https://elsewhere.example/mcp' });
     };
-  await refused({ change: other(3, { tool_name: 'other' }) }, /for another tool/);
-  await refused({ change: other(3, { request_payload_hash: ARGUMENTS_DIGEST }) }, /has other arguments than used/);
-  await refused({ change: other(3, { call_id: null }) }, /uses an approval for no call/);
-  await refused({ detail: { approval_id: 'another' } }, /names another approval than it used/);
+  await refused({ change: elsewhere(3) }, /for another tool/);
+  await refused({ change: elsewhere(4) }, /of another tool than the approval/);
 });
 
 test('a call says that an approval let it through exactly when it used it', async () => {
   await refused({ steps: [] }, /says that an approval let it through, which it did not use/);
   await refused({ steps: [['requested'], ['granted']] }, /which it did not use/);
-  const silent = (entries: AuditEntry[]): void => {
-    Object.assign(entries[4] ?? {}, { detail: { compliance_domain: 'pci_data' } });
-  };
-  await refused({ change: silent }, /does not say that an approval let it through/);
+  await refused({ detail: { approval_id: '' } }, /does not say that an approval let it through/);
   const noCall = (entries: AuditEntry[]): void => {
     Object.assign(entries[4] ?? {}, { call_id: crypto.randomUUID(), detail: { compliance_domain: 'pci_data' } });
   };
@@ -149,20 +141,11 @@ test('a call says that an approval let it through exactly when it used it', asyn
 });
 
 test('approvals that came to nothing are counted, and where there was none nothing is said', async () => {
-  const waits: CallKind = 'step_up';
-  const open = await said({ steps: [['requested']], kind: waits });
+  const detail = { approval_id: '' };
+  const open = await said({ steps: [['requested']], detail });
   assert.deepEqual(Object.keys(open), ['approvals.chain']);
   assert.match(open['approvals.chain'] ?? '', /1 left open/);
-  assert.match(
-    (await said({ steps: [], kind: waits }))['approvals.chain'] ?? '',
-    /waits for the approval .* no earlier entry/,
-  );
-  const none = await makeSession(key, [{ kind: 'allow', tool: 'pay', domain: 'pci_data', dataClass: 'pii' }]);
-  const { checks } = await verify(stringifyJson(none as unknown as JsonObject), {});
-  assert.deepEqual(
-    checks.filter(({ id }) => id.startsWith('approvals.')),
-    [],
-  );
+  assert.deepEqual(await said({ steps: [], detail }), {});
 });
 
 test('with the list of approvers at hand, it is the one committed to, and whoever approved is on it', async () => {
@@ -176,28 +159,23 @@ test('with the list of approvers at hand, it is the one committed to, and whoeve
     );
   };
   assert.match(await listed({ operators: ['anna'] }), /^proven/);
-  assert.match(await listed({ operators: ['anna'], keys: [anna.x], signature: 'required' }, anna), /^proven/);
+  assert.match(await listed({ keys: [anna.x] }, anna), /^proven/);
   assert.match(
     await listed({ operators: ['anna'] }, undefined, `sha256:${'0'.repeat(64)}`),
     /^failed: .*other approvers/,
   );
   assert.match(await listed({ operators: ['bob'] }), /^failed: entry 2 counts anna/);
-  assert.match(await listed({ operators: ['anna'], keys: [anna.x], signature: 'required' }), /^failed/);
-  assert.match(await listed({ operators: ['anna'], keys: [key.x] }, anna), /^failed/);
+  assert.match(await listed({ operators: ['anna'], keys: [anna.x], required_signature: true }), /^failed/);
+  assert.match(await listed({ keys: [key.x] }, anna), /^failed/);
 });
 
 test('a list of approvers has one digest, however it is written, and nothing in it that is not known', () => {
   const of = (value: JsonObject): string => approversDigest(readApprovers(stringifyJson(value)));
   assert.equal(
-    of({ a: { operators: ['x', 'y'] }, b: { operators: [], keys: [anna.x, key.x] } }),
-    of({ b: { keys: [key.x, anna.x], operators: [], signature: 'optional' }, a: { operators: ['y', 'x'] } }),
+    of({ a: { operators: ['x', 'y'] }, b: { keys: [anna.x], required_signature: false } }),
+    of({ b: { keys: [anna.x], operators: [] }, a: { required_signature: false, operators: ['y', 'x'] } }),
   );
-  for (const wrong of [
-    { a: { operators: [], keys: ['AAAA'] } },
-    { a: { operators: [], others: [] } },
-    { a: {} },
-    { a: { operators: [5] } },
-  ])
+  for (const wrong of [{ a: { keys: ['AAAA'] } }, { a: { others: [] } }, { a: { operators: ['ä'] } }, { 'a,b': {} }])
     assert.throws(() => readApprovers(stringifyJson(wrong)), FormatError);
 });
 
@@ -207,8 +185,7 @@ test('nothing that stands in an entry of an approval makes the verifier throw', 
     'expires_at',
     'approvers',
     'channels',
-    'approver',
-    'counts_as',
+    'by',
     'signature',
     'signature_key_id',
     'asserted_by',

@@ -1,17 +1,7 @@
 /** Makes sessions in which a call was approved. Not part of the package. */
 import { approvalBindingDigest, approvalSigningInput } from '../escalation/statement.ts';
 import { type AuditEntry, encodeBase64Url, type JsonObject, jwkThumbprint, type SessionFile } from '../index.ts';
-import {
-  blank,
-  CATALOG_HASH,
-  type CallKind,
-  makeSession,
-  numbered,
-  POLICY_HASH,
-  seal,
-  type TestKey,
-  timestamp,
-} from './session.ts';
+import { blank, CATALOG_HASH, makeSession, numbered, POLICY_HASH, seal, type TestKey, timestamp } from './session.ts';
 
 export const APPROVAL_ID = '3b0e6f0a-6d0c-4b43-9f5e-2a4a5f4b7c11';
 /** What the call of these sessions was given, as bound. */
@@ -26,7 +16,6 @@ export function bindingOf(sessionId: string): JsonObject {
     subject: 'agent-a',
     server: 'payments',
     tool: 'pay',
-    action: 'call_tool',
     definition_digest: `sha256:${'1d'.repeat(32)}`,
     arguments_digest: ARGUMENTS_DIGEST,
     policy_hash: POLICY_HASH,
@@ -41,8 +30,6 @@ export type Step = [action: 'requested' | 'granted' | 'refused' | 'used' | 'expi
 
 export interface Told {
   steps: readonly Step[];
-  /** How the call ends. */
-  kind?: CallKind;
   /** Members of the entry of the call, and of its detail. */
   call?: Partial<AuditEntry>;
   detail?: JsonObject;
@@ -59,7 +46,9 @@ export async function signedBy(
   sessionId: string,
   verdict: 'granted' | 'refused' = 'granted',
 ): Promise<JsonObject> {
-  const signature = await approver.sign(approvalSigningInput(bindingOf(sessionId), verdict, 'checked'));
+  const signature = await approver.sign(
+    approvalSigningInput(bindingOf(sessionId), { verdict, reason: 'checked', by: SIGNED_BY }),
+  );
   return {
     signature_alg: 'EdDSA',
     signature_key_id: encodeBase64Url(jwkThumbprint(approver.x)),
@@ -70,10 +59,10 @@ export async function signedBy(
 /** A session of one call of `pay`, after the steps of its approval. `sign`: adds a signature to each grant. */
 export async function approvedSession(
   key: TestKey,
-  { steps, kind = 'allow', call = {}, detail = {}, commitments = {}, change }: Told,
+  { steps, call = {}, detail = {}, commitments = {}, change }: Told,
   sign?: TestKey,
 ): Promise<SessionFile> {
-  const file = await makeSession(key, [{ kind, tool: 'pay', domain: 'pci_data', dataClass: 'pii' }]);
+  const file = await makeSession(key, [{ kind: 'allow', tool: 'pay', domain: 'pci_data', dataClass: 'pii' }]);
   const { entries, session_id } = file.bundle;
   const [start, ended] = entries;
   if (start === undefined || ended === undefined) throw new Error('a session without a call');
@@ -86,8 +75,8 @@ export async function approvedSession(
       ...blank(session_id, 'approval', 'public'),
       action: `approval_${action}`,
       tool_name: 'pay',
+      server_identity: ended.server_identity,
       call_id: action === 'used' ? ended.call_id : null,
-      request_payload_hash: action === 'used' ? ended.request_payload_hash : null,
       detail: { ...usual[action], ...more, ...members },
     };
   });
@@ -105,16 +94,16 @@ function usualDetails(sessionId: string): Record<Step[0], JsonObject> {
   const answered = {
     ...about,
     channel: 'operator',
-    approver: SIGNED_BY,
-    counts_as: 'finance',
+    by: SIGNED_BY,
+    approvers: 'finance',
     reason: 'checked',
-    outstanding: 0,
+    asserted_by: 'gateway',
   };
   return {
-    requested: { ...binding, approvers: 'finance', channels: 'operator' },
+    requested: { ...binding, approvers: 'finance', channels: 'operator', effect: 'step_up' },
     granted: answered,
     refused: answered,
-    used: about,
+    used: { ...about, arguments_digest: ARGUMENTS_DIGEST },
     expired: about,
   };
 }

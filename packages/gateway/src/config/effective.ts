@@ -1,8 +1,8 @@
-import { approversDigest, canonicalSorted, digest, type JsonObject, type JsonValue } from '@cmcp/evidence';
+import { canonicalSorted, digest, type JsonObject, type JsonValue } from '@cmcp/evidence';
 import { ROLES, type Role } from '../operator/route.ts';
 import type { CredentialSettings } from '../upstream/credential/types.ts';
 import { approvalSettings } from './approval.ts';
-import { approvalsSettings } from './approvals.ts';
+import { approvalsSettings, approversHash } from './approvals.ts';
 import type { OperatorListenConfig } from './operator.ts';
 import type { Config, Credential, SandboxConfig } from './types.ts';
 
@@ -59,7 +59,6 @@ function placelessListener({ listen, allowedHosts, tls }: OperatorListenConfig):
 export function withHashes(config: Unhashed, written: WrittenSecrets): Config {
   const agentsHash = credentialsDigest(config.agents);
   const operatorsHash = operatorsDigest(config.operator);
-  const approversHash = approversDigest(config.approvals.approvers);
   const {
     file: _file,
     vocabulary,
@@ -107,7 +106,14 @@ export function withHashes(config: Unhashed, written: WrittenSecrets): Config {
     upstreams: writtenUpstreams(config, written.upstreams),
   };
   const hash = digest(canonicalSorted(effective));
-  return { ...config, agentsHash, operatorsHash, approversHash, hash, portableHash: digest(canonicalSorted(portable)) };
+  return {
+    ...config,
+    agentsHash,
+    operatorsHash,
+    approversHash: approversHash(config.approvals),
+    hash,
+    portableHash: digest(canonicalSorted(portable)),
+  };
 }
 
 /**

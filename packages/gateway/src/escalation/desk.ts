@@ -1,5 +1,6 @@
 import { canonicalSorted, digest, type EntryDraft } from '@cmcp/evidence';
 import type { AuditLog } from '../audit/types.ts';
+import type { Clock } from '../clock.ts';
 import type { ApprovalsConfig } from '../config/approvals.ts';
 import { GatewayError } from '../errors.ts';
 import type { Monotonic } from '../session/freshness.ts';
@@ -14,8 +15,8 @@ export interface DeskDeps {
   sessions: Pick<Sessions, 'hold' | 'leave' | 'isOpen'>;
   monotonic: Monotonic;
   newId: () => string;
-  /** Told of each new request, once it is entered. */
-  opened: (request: ApprovalRequest) => void;
+  /** What entries are stamped with: an approval ends by whichever clock says so first. */
+  clock: Clock;
 }
 
 /** Bytes of all arguments that are kept: they are nowhere else. */
@@ -51,9 +52,15 @@ export class Desk implements ApprovalDesk {
   readonly #deps: DeskDeps;
   /** From the oldest to the newest. */
   readonly #kept = new Map<string, Kept>();
+  readonly #listeners = new Set<(request: ApprovalRequest) => void>();
 
   constructor(deps: DeskDeps) {
     this.#deps = deps;
+  }
+
+  /** `listener` is told of each new request, once it is entered. */
+  onOpened(listener: (request: ApprovalRequest) => void): void {
+    this.#listeners.add(listener);
   }
 
   async open(draft: ApprovalDraft): Promise<ApprovalRequest> {
@@ -114,7 +121,7 @@ export class Desk implements ApprovalDesk {
     const { request, verdicts } = kept;
     // In the turn that found it: nobody else finds it.
     this.#kept.delete(request.id);
-    const entry = usedEntry(request, draft.callId, draft.binding.arguments_digest);
+    const entry = usedEntry(request, draft.callId);
     await this.#deps.log.append(request.binding.session_id, entry);
     const policies = request.escalations.map(({ policyId }) => policyId).sort();
     return { id: request.id, ...approvedBy(policies, verdicts) };
@@ -175,7 +182,7 @@ export class Desk implements ApprovalDesk {
       throw error;
     }
     kept.state = 'open';
-    this.#deps.opened(request);
+    for (const listener of this.#listeners) listener(request);
   }
 
   /** Enters what is no part of a call; false when the session takes no more. */
@@ -209,18 +216,19 @@ export class Desk implements ApprovalDesk {
 
   /** An approval ends with its time, and with its session: calls of a session that is closing were asked for under the one before. */
   #present(): Kept[] {
-    const { monotonic, sessions } = this.#deps;
-    const now = monotonic();
+    const { monotonic, clock, sessions } = this.#deps;
+    const [now, stamp] = [monotonic(), clock.nowMicros()];
     return [...this.#kept.values()].filter(
-      ({ endsAt, request }) => now < endsAt && sessions.isOpen(request.binding.session_id),
+      ({ endsAt, request }) =>
+        now < endsAt && stamp < request.expiresMicros && sessions.isOpen(request.binding.session_id),
     );
   }
 }
 
 /** Everything that has to be the same for an approval to be of a call, but for the salt of its digest and the policies that asked. */
-function callOf({ binding, arguments: args, generation }: ApprovalDraft): string {
+function callOf({ binding, action, arguments: args, generation }: ApprovalDraft): string {
   const { arguments_digest: _, policy_ids: __, expires_at: ___, ...same } = binding;
-  return digest(canonicalSorted({ ...same, arguments: args, generation }));
+  return digest(canonicalSorted({ ...same, action, arguments: args, generation }));
 }
 
 function tell({ waiting }: Kept, verdict: Verdict): void {

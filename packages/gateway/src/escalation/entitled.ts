@@ -3,7 +3,7 @@ import type { Approved } from '../policy/types.ts';
 import type { ApprovalRequest, Channel, Escalation, Verdict } from './types.ts';
 
 /** Whose word counts for what is answered through a channel. What a user may say, an operator may. */
-const ANSWERS: Readonly<Record<Channel, readonly Channel[]>> = {
+export const ANSWERS: Readonly<Record<Channel, readonly Channel[]>> = {
   operator: ['operator'],
   user: ['user', 'operator'],
   callback: ['callback'],

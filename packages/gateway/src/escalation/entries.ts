@@ -1,39 +1,38 @@
-import { canonicalJcs, digest, type EntryDraft, type JsonObject } from '@cmcp/evidence';
+import { approvalBindingDigest, type EntryDraft, type JsonObject } from '@cmcp/evidence';
 import { blankEntry } from '../audit/blank.ts';
 import { asciiName } from '../claim.ts';
+import { ANSWERS } from './entitled.ts';
 import type { ApprovalRequest, Verdict } from './types.ts';
 
 /** Every step of an approval is an entry of type `approval` in the session's chain; the digest of the binding links them. */
 function entry(action: string, request: ApprovalRequest, detail: JsonObject): EntryDraft {
-  const { id, binding, caller } = request;
+  const { id, binding, caller, serverIdentity } = request;
   return {
     ...blankEntry('approval', action),
     tool_name: binding.tool,
+    server_identity: serverIdentity,
     caller: caller.subject,
     caller_source: caller.source,
     on_behalf_of: caller.onBehalfOf ?? null,
     policy_ids: request.escalations.map(({ policyId }) => policyId).sort(),
-    detail: { approval_id: id, binding_digest: bindingDigest(request), ...detail },
+    detail: { approval_id: id, binding_digest: approvalBindingDigest(binding), ...detail },
   };
-}
-
-/** Over everything that the approval is bound to. */
-export function bindingDigest({ binding }: Pick<ApprovalRequest, 'binding'>): string {
-  return digest(canonicalJcs(binding));
 }
 
 /** All of the binding is entered, so that whoever has the chain can check what an approver signed. */
 export function requestedEntry(request: ApprovalRequest): EntryDraft {
-  const { binding, escalations, callId } = request;
-  const deferred = escalations.every(({ effect }) => effect === 'defer');
+  const { binding, escalations, callId, action } = request;
+  const effect = escalations.every((each) => each.effect === 'defer') ? 'defer' : 'step_up';
   return {
     ...entry('approval_requested', request, {
       ...binding,
-      approvers: listed(escalations.flatMap(({ approver }) => (approver === null ? [] : [approver]))),
-      channels: listed(escalations.map(({ via }) => via)),
+      of: action,
+      effect,
+      approvers: joined(escalations.flatMap(({ approver }) => (approver === null ? [] : [approver]))),
+      channels: joined(escalations.flatMap(({ via }) => ANSWERS[via])),
     }),
     call_id: callId,
-    policy_decision: deferred ? 'defer' : 'step_up',
+    policy_decision: effect,
     request_payload_hash: binding.arguments_digest,
   };
 }
@@ -43,10 +42,10 @@ export function answeredEntry(request: ApprovalRequest, verdict: Verdict, left: 
   const { approved, by, approvers, channel, reason, signature } = verdict;
   return {
     ...entry(approved ? 'approval_granted' : 'approval_refused', request, {
-      approver: asciiName(by),
-      counts_as: listed(approvers),
       channel,
-      ...(channel === 'user' ? { asserted_by: 'client' } : {}),
+      by: asciiName(by),
+      approvers: joined(approvers),
+      asserted_by: channel === 'user' ? 'client' : 'gateway',
       reason,
       ...(approved ? { outstanding: left } : {}),
       ...(signature === null
@@ -63,11 +62,14 @@ export function expiredEntry(request: ApprovalRequest, state: string): EntryDraf
   return entry('approval_expired', request, { state });
 }
 
-/** `callId`: the call that used it up; `requestHash`: the digest of its arguments under its own salt. */
-export function usedEntry(request: ApprovalRequest, callId: string, requestHash: string): EntryDraft {
-  return { ...entry('approval_used', request, {}), call_id: callId, request_payload_hash: requestHash };
+/** `callId`: the call that used it up, whose arguments are those that were asked about. */
+export function usedEntry(request: ApprovalRequest, callId: string): EntryDraft {
+  const { arguments_digest } = request.binding;
+  return { ...entry('approval_used', request, { arguments_digest }), call_id: callId };
 }
 
-function listed(names: readonly string[]): string {
-  return [...new Set(names.map(asciiName))].sort().join(',') || 'none';
+/** Names as entries list them: without the comma that joins them, and without spaces. */
+function joined(names: readonly string[]): string {
+  const listed = names.map((name) => asciiName(name).replace(/[ ,]/g, (each) => (each === ',' ? '%2C' : '%20')));
+  return [...new Set(listed)].sort().join(',');
 }

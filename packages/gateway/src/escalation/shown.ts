@@ -25,7 +25,7 @@ export function described(kept: Kept, leftMs: number): JsonObject {
     id: request.id,
     state,
     tool: binding.tool,
-    action: binding.action,
+    action: request.action,
     server: binding.server,
     subject: binding.subject,
     on_behalf_of: caller.onBehalfOf ?? null,

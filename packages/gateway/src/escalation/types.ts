@@ -28,9 +28,8 @@ export type ApprovalBinding = {
   owner: string;
   subject: string;
   server: string;
-  /** Catalog name of the tool, resource or prompt, and the policy's action on it. */
+  /** Catalog name of the tool, resource or prompt. */
   tool: string;
-  action: string;
   definition_digest: string;
   /**
    * Of the call that asked, as its entry has it: over the sorted canonical form of the arguments, salted where digests are. A bare hash of
@@ -53,6 +52,9 @@ export interface ApprovalRequest {
   readonly arguments: JsonObject;
   /** Of the digest of the arguments, base64url; null: it has none. */
   readonly salt: string | null;
+  /** The policy's action, and the server as entries name it. */
+  readonly action: string;
+  readonly serverIdentity: string;
   /** The call that asked. */
   readonly callId: string;
   /** Exposure generation and class of the subject when it was asked. */

@@ -194,6 +194,8 @@ export class Asks {
       redactions: [],
       redacted: null,
       decision: null,
+      // What was approved is the call.
+      approval: null,
       wouldHaveDenied: false,
       inspected: new InspectedCall(this.#call.inspected.applied),
     };

@@ -124,7 +124,7 @@ export function entryOf(record: CallRecord, action: string, ending: Ending): Ent
 /** What is worth saying of a call only where there was any. */
 function counted(record: CallRecord): JsonObject {
   const { notices, withheldLinks, redacted, redactions, receipt, decision, session, inspected, released } = record;
-  const approval = record.approval ?? record.pending;
+  const { approval, pending } = record;
   const severity = session.authority.policy.request === 'native' ? decision?.advice.severity : undefined;
   return {
     ...(severity === undefined ? {} : { severity }),
@@ -136,6 +136,7 @@ function counted(record: CallRecord): JsonObject {
     ...(withheldLinks > 0 ? { links_withheld: withheldLinks } : {}),
     ...(receipt === null ? {} : { receipt: receipt.standing }),
     ...(approval === null ? {} : { approval_id: approval.id }),
+    ...(pending === null ? {} : { approval_asked: pending.id }),
     ...(released === null ? {} : { quarantine_id: released.id, released_by: asciiName(released.operator) }),
   };
 }
