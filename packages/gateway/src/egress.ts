@@ -8,8 +8,8 @@ import type { CredentialSettings } from './upstream/credential/types.ts';
 export type Destination = string;
 
 /**
- * The one allow-list of every connection that the gateway itself opens: upstream servers, token endpoints and the
- * classifier. What is not on it is
+ * The one allow-list of every connection that the gateway itself opens: upstream servers, token endpoints, the
+ * classifier and the callback of approvals. What is not on it is
  * not connected to, not even looked up. Children of the gateway are not behind it.
  */
 export class Egress {
@@ -29,15 +29,18 @@ export class Egress {
 }
 
 /**
- * What the catalog's servers, the configured token endpoints and the classifier need, and no more; where the configuration has a list of its own, only
- * what is on both.
+ * What the catalog's servers, the configured token endpoints, the classifier and the callback need, and no more; where the
+ * configuration has a list of its own, only what is on both.
  */
 export function egressOf(
-  { egress, upstreams, inspection: { classifier } }: Pick<Config, 'egress' | 'upstreams' | 'inspection'>,
+  { egress, upstreams, inspection: { classifier }, approvals: { callback } }: Pick<
+    Config,
+    'egress' | 'upstreams' | 'inspection' | 'approvals'
+  >,
   catalog: Catalog,
 ): Egress {
   const credentials = Object.values(upstreams).map(({ credential }) => credential);
-  return egressFor(catalog.servers, credentials, egress.allow, classifier === null ? [] : [classifier.url]);
+  return egressFor(catalog.servers, credentials, egress.allow, [classifier, callback].flatMap((service) => service?.url ?? []));
 }
 
 /** The same for servers and credentials by themselves; `more`: other URLs that are needed. */

@@ -96,7 +96,7 @@ async function readConfigText(
   checkCredentials(config, report);
   checkSocket(config, report);
   checkLabel(config, report);
-  checkClassifier(config, report);
+  checkServices(config, report);
   await checkInside(config, report);
   if (problems.length > 0) throw invalid(file, problems);
   return withHashes(config, writtenSecrets(settings));
@@ -158,7 +158,7 @@ function assemble(file: string, settings: Settings, environment: Environment, re
     agents: credentials(settings.agents),
     stdioSubject: settings.stdio.subject,
     operator: operatorConfig(folder, dataDir, settings.operator, report),
-    approvals: approvalsConfig(settings.approvals, report),
+    approvals: approvalsConfig(folder, settings.approvals, report),
     attestation: attestationOf(folder, settings.attestation, report),
     tls: tlsOf(folder, settings.tls, report),
     audit: settings.audit,
@@ -391,11 +391,14 @@ function checkLabel({ catalog, vocabulary }: Unhashed, report: Report): void {
   report('catalog.recheck_above', `is not a known label; use one of ${[...ranks.keys()].join(', ')}`);
 }
 
-/** It is asked about every answer: one that could never be reached would withhold them all, or none. */
-function checkClassifier({ inspection, egress }: Unhashed, report: Report): void {
-  const url = inspection.classifier === null ? null : URL.parse(inspection.classifier.url);
-  if (url === null || egress.allow === null || egress.allow.includes(destinationOf(url))) return;
-  report('inspection.classifier.url', `${destinationOf(url)} is not on the list of \`egress.allow\`; add it there`);
+/** One that could never be reached would withhold every answer, or none; or approve nothing. */
+function checkServices({ inspection, approvals, egress }: Unhashed, report: Report): void {
+  const services = { 'inspection.classifier.url': inspection.classifier, 'approvals.callback.url': approvals.callback };
+  for (const [key, service] of Object.entries(services)) {
+    const url = service === null ? null : URL.parse(service.url);
+    if (url === null || egress.allow === null || egress.allow.includes(destinationOf(url))) continue;
+    report(key, `${destinationOf(url)} is not on the list of \`egress.allow\`; add it there`);
+  }
 }
 
 async function checkInside(config: Unhashed, report: Report): Promise<void> {
