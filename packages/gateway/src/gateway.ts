@@ -23,6 +23,7 @@ import type { Attest } from './audit/evidence.ts';
 import type { AuditLogOptions } from './audit/in-process.ts';
 import { mergeExposures, STDIO_FOLDER, siblingExposures } from './audit/stores/sibling-exposures.ts';
 import { siblingStandings } from './audit/stores/sibling-standings.ts';
+import { WatchedStandings } from './audit/stores/watched-standings.ts';
 import type { AuditLog } from './audit/types.ts';
 import { openAuditLog } from './audit/worker-log.ts';
 import { type Clock, systemClock } from './clock.ts';
@@ -269,6 +270,7 @@ export class Gateway {
       await platform.provider?.recordGateway?.(components, jwkThumbprint(log.publicKey));
       const elsewhere = await siblingExposures(config.dataDir, dataDir);
       const standings = (await siblingStandings(config.dataDir, dataDir, 'policy')).map(standingElsewhere);
+      const stopped = new WatchedStandings(config.dataDir, dataDir, 'blocks');
       const runtime = await createRuntime(
         {
           config,
@@ -281,6 +283,7 @@ export class Gateway {
           log,
           exposures: mergeExposures(await log.exposures(), elsewhere),
           standings,
+          stoppedElsewhere: () => stopped.look(),
           scans: this.#deps.scans ?? [],
           classifier: this.#classifier(ranks),
           turns: this.#deps.turns ?? systemTurns,

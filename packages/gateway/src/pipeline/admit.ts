@@ -62,11 +62,15 @@ export async function admit(
     inspected: new InspectedCall(enforces(deps.config.mode)),
     receipt: null,
     released: null,
+    block: null,
+    spent: null,
+    retryAfterSeconds: null,
   };
 }
 
 const NO_SESSION: readonly ErrorCode[] = [
   'SESSION_UNKNOWN',
+  'BLOCKED',
   'TOO_MANY_SESSIONS',
   'ATTESTATION_FAILED',
   'ATTESTATION_STALE',

@@ -11,6 +11,8 @@ import type { Decision, Mode } from '../policy/types.ts';
 import type { Sensitivity } from '../session/exposure.ts';
 import type { FlowView } from '../session/flow/types.ts';
 import type { Session } from '../session/sessions.ts';
+import type { Block } from '../stop/block.ts';
+import type { Spent } from '../stop/limits.ts';
 import { evidenceClassOf } from './evidence-class.ts';
 import type { TakenReceipt } from './external-receipt.ts';
 import { flowEntry } from './flow.ts';
@@ -67,6 +69,12 @@ export interface CallRecord {
   receipt: TakenReceipt | null;
   /** The answer that an operator released, where the call is given that instead of asking its server. */
   released: { id: string; operator: string } | null;
+  /** Why it is stopped, where it is. */
+  block: Block | null;
+  /** What it has taken of the limits. */
+  spent: Spent | null;
+  /** When it may be tried again, where it exceeded one. */
+  retryAfterSeconds: number | null;
 }
 
 /** How a call ended, in the words of an entry. */
