@@ -32,7 +32,8 @@ import { knownKeysFile } from './config/known-keys.ts';
 import type { Config } from './config/types.ts';
 import { egressFor } from './egress.ts';
 import { GatewayError } from './errors.ts';
-import { createAuthenticator } from './ingress/authenticate.ts';
+import { IdentityChain } from './identity/chain.ts';
+import { openIdentity } from './identity/open.ts';
 import { createHttpIngress, type HttpIngress, type Patience } from './ingress/http.ts';
 import { serveStdio } from './ingress/stdio.ts';
 import { ListenerTls } from './ingress/tls.ts';
@@ -41,8 +42,15 @@ import { systemTurns, type Turns } from './inspection/turns.ts';
 import type { Scan } from './inspection/types.ts';
 import { type Approved, loadServing, type Serving } from './load-authority.ts';
 import { SERVER_INFO } from './mcp/server-info.ts';
+import type { OperatorDeps } from './operator/api.ts';
+import { recogniser } from './operator/credentials.ts';
 import { OperatorEvents } from './operator/events.ts';
-import { OperatorListener } from './operator/listener.ts';
+import { exceptionRoutes } from './operator/exception-routes.ts';
+import { OperatorListener, type OperatorListenerDeps } from './operator/listener.ts';
+import { ownRoutes } from './operator/own-routes.ts';
+import { policyRoutes } from './operator/policy-routes.ts';
+import { quarantineRoutes } from './operator/quarantine-routes.ts';
+import { sessionRoutes } from './operator/session-routes.ts';
 import { type Ranks, sensitivityRanks } from './policy/sensitivity.ts';
 import { standingElsewhere } from './policy/standing.ts';
 import type { Mode } from './policy/types.ts';
@@ -50,6 +58,7 @@ import type { Activation } from './policy-operations.ts';
 import { createRuntime, type Runtime, type RuntimeDeps } from './runtime.ts';
 import { Freshness, type Monotonic } from './session/freshness.ts';
 import { resetExposure } from './session/reset.ts';
+import { stopRoutes } from './stop/routes.ts';
 import { systemTimers, type Timers } from './timers.ts';
 import { pinnedPeer } from './upstream/pinned-peer.ts';
 import { publicOnly } from './upstream/public-address.ts';
@@ -413,7 +422,7 @@ export class Gateway {
   }
 
   #httpIngress({ runtime, log, platform: { provider }, tls }: Running): HttpIngress {
-    const { listen, allowedHosts, allowedOrigins, limits, sessions, agents } = this.#config;
+    const { listen, allowedHosts, allowedOrigins, limits, sessions } = this.#config;
     const clock = this.#clock;
     return createHttpIngress({
       listen,
@@ -421,7 +430,7 @@ export class Gateway {
       allowedOrigins,
       limits,
       sessions,
-      agents: createAuthenticator(agents),
+      agents: openIdentity(this.#config),
       gateway: runtime.governed,
       tls,
       attest: liveAttestation({ provider, log, clock, self: () => runtime.statement }),
@@ -433,24 +442,31 @@ export class Gateway {
   }
 
   #operatorListener({ runtime, log, platform: { trustLevel } }: Running): OperatorListener {
-    const { operator, agents } = this.#config;
+    const { operator } = this.#config;
+    const enter: OperatorListenerDeps['enter'] = (action, by, detail) => {
+      this.#events.publish({ event: action, operator: by.subject, ...detail });
+      return runtime.chain.enter(action, by, detail);
+    };
+    const reset: OperatorDeps['reset'] = (sessionId, subject, by, reason) =>
+      resetExposure(log, runtime.exposures, sessionId, subject, by.subject, reason);
     return new OperatorListener({
-      log,
-      sessions: runtime.sessions,
-      reset: (sessionId, subject, by, reason) => resetExposure(log, runtime.exposures, sessionId, subject, by, reason),
-      enter: (action, by, detail) => {
-        this.#events.publish({ event: action, operator: by, ...detail });
-        return runtime.chain.enter(action, { subject: by, source: 'bearer' }, detail);
-      },
+      enter,
       socket: operator.socket,
-      operators: createAuthenticator(operator.credentials),
-      agents: createAuthenticator(agents),
-      events: this.#events,
-      ready: () => this.#running !== null && log.failure === null,
-      trustLevel,
-      policy: runtime.policy,
-      exceptions: runtime.exceptions,
-      quarantine: runtime.quarantine,
+      operators: recogniser(operator),
+      agents: new IdentityChain(openIdentity(this.#config)),
+      report: (error) => this.#events.publish({ event: 'operator.error', detail: String(error) }),
+      routes: [
+        ...ownRoutes({
+          events: this.#events,
+          ready: () => this.#running !== null && log.failure === null,
+          trustLevel,
+        }),
+        ...sessionRoutes({ log, sessions: runtime.sessions, reset, enter }),
+        ...policyRoutes(runtime.policy),
+        ...exceptionRoutes(runtime.exceptions),
+        ...quarantineRoutes(runtime.quarantine),
+        ...stopRoutes(runtime.stopping),
+      ],
     });
   }
 

@@ -7,7 +7,6 @@ import { GatewayChain } from './audit/gateway-chain.ts';
 import type { Schedule } from './audit/group-commit.ts';
 import type { AuditLog, Exposure } from './audit/types.ts';
 import type { Authority } from './authority.ts';
-import type { Caller } from './caller.ts';
 import { type Excepted, withExceptions } from './catalog/exception.ts';
 import { driftDetail, driftText, type KnownDrift, recallDrift } from './catalog/known-drift.ts';
 import { LiveCatalog } from './catalog/live.ts';
@@ -28,6 +27,7 @@ import { loadServing, type Serving, upstreamSettings } from './load-authority.ts
 import type { Peers } from './load-peers.ts';
 import type { ChangeKind, GovernedGateway } from './mcp/types.ts';
 import type { PolicyOperations } from './operator/policy-routes.ts';
+import type { Operator } from './operator/route.ts';
 import type { PathDeps } from './pipeline/deps.ts';
 import { ParkedCalls } from './pipeline/parked.ts';
 import { RequestStates } from './pipeline/request-states.ts';
@@ -52,6 +52,7 @@ import { Renewal } from './session/renewal.ts';
 import { Sessions } from './session/sessions.ts';
 import { ShadowStage } from './shadow-stage.ts';
 import type { Elsewhere } from './stop/blocks.ts';
+import { type StopOperations, stopOperations } from './stop/operations.ts';
 import { SessionEntries } from './stop/session-entries.ts';
 import { openStop, type Stop } from './stop/stop.ts';
 import type { Timers } from './timers.ts';
@@ -159,6 +160,8 @@ export class Runtime {
   readonly quarantine: Quarantine;
   /** What is stopped, and how much may be used. */
   readonly stop: Stop;
+  /** What operators do about it. */
+  readonly stopping: StopOperations;
   readonly #deps: RuntimeDeps;
   readonly #stopTimers: (() => void)[];
   readonly #root: string;
@@ -222,6 +225,12 @@ export class Runtime {
       this.#stopEntries.began(block);
       this.#subscriptions.endStopped();
     });
+    this.stopping = stopOperations({
+      ...stop,
+      config,
+      authority: () => this.#authority,
+      sessions: this.sessions,
+    });
     // What is stopped is not offered.
     stop.blocks.onChanged(() => this.#announceLists());
     this.policy = policyOperations({
@@ -281,7 +290,7 @@ export class Runtime {
    * Puts another bundle, catalog and set of inspection rules in force, one activation at a time; see Gateway.reload. `by`: who asked, null for whoever may send
    * signals. `expected`: the hash that the bundle has to have.
    */
-  activate(by: Caller | null = null, expected: string | null = null): Promise<Activation> {
+  activate(by: Operator | null = null, expected: string | null = null): Promise<Activation> {
     return this.#alone(() => this.#activate(by, expected));
   }
 
@@ -314,7 +323,7 @@ export class Runtime {
       if (outcome.status === 'rejected') throw outcome.reason;
   }
 
-  async #activate(by: Caller | null, expected: string | null): Promise<Activation> {
+  async #activate(by: Operator | null, expected: string | null): Promise<Activation> {
     const loaded = await this.#load(by, expected);
     if (this.#isInForce(loaded)) {
       loaded.policy.close();
@@ -375,7 +384,7 @@ export class Runtime {
   }
 
   /** What may be put in force now. A refusal changes nothing but the chain of the gateway, and is nowhere tried again (D-15). */
-  async #load(by: Caller | null, expected: string | null): Promise<Loaded> {
+  async #load(by: Operator | null, expected: string | null): Promise<Loaded> {
     try {
       const approved = await this.#serving();
       try {

@@ -1,8 +1,14 @@
 import type { JsonObject } from '@cmcp/evidence';
-import type { Caller } from '../caller.ts';
 import type { RefusalKind } from '../mcp/types.ts';
 import { blankEntry } from './blank.ts';
 import type { AuditLog, StandingText } from './types.ts';
+
+/** Who did what is entered: an agent, or an operator. */
+export interface Actor {
+  readonly subject: string;
+  /** As whatever recognised them calls it: `bearer`, `mtls`. */
+  readonly source: string;
+}
 
 /**
  * The chain of what happens outside any session (contracts section 2): operator actions, drift, activation, refused
@@ -23,11 +29,11 @@ export class GatewayChain {
   }
 
   /** Durable when it resolves. `detail`: strings and integers. `standing` is stored with the entry, or neither is. */
-  async enter(action: string, caller: Caller | null, detail: JsonObject, standing?: StandingText): Promise<void> {
+  async enter(action: string, by: Actor | null, detail: JsonObject, standing?: StandingText): Promise<void> {
     const entry = {
       ...blankEntry('gateway_event', action),
-      caller: caller?.subject ?? null,
-      caller_source: caller?.source ?? null,
+      caller: by?.subject ?? null,
+      caller_source: by?.source ?? null,
       detail,
     };
     await this.#log.append(this.sessionId, entry, standing && { standing });

@@ -1,6 +1,8 @@
 import { canonicalSorted, digest, type JsonObject, type JsonValue } from '@cmcp/evidence';
+import { ROLES, type Role } from '../operator/route.ts';
 import type { CredentialSettings } from '../upstream/credential/types.ts';
 import { approvalSettings } from './approval.ts';
+import type { OperatorListenConfig } from './operator.ts';
 import type { Config, Credential, SandboxConfig } from './types.ts';
 
 type Unhashed = Omit<Config, 'hash' | 'portableHash' | 'agentsHash' | 'operatorsHash'>;
@@ -26,13 +28,36 @@ function credentialsDigest(credentials: Credential[]): string {
   return digest(canonicalSorted(rows.sort(([a = ''], [b = '']) => (a < b ? -1 : 1))));
 }
 
+/** With what they may, where that is not everything: digests of configurations without roles stay what they were. */
+function operatorsDigest({ credentials, certificates }: Config['operator']): string {
+  const may = (roles: readonly Role[]): readonly Role[] => (roles.length === ROLES.length ? [] : roles);
+  const rows = [
+    ...credentials.map(({ subject, tokenSha256, roles }) => [tokenSha256, subject, ...may(roles)]),
+    ...certificates.map(({ match, subject, roles }) => [`${match.kind} ${match.value}`, subject, ...may(roles)]),
+  ];
+  return digest(canonicalSorted(rows.sort(byText)));
+}
+
+function byText(one: JsonValue, other: JsonValue): number {
+  return canonicalSorted(one) < canonicalSorted(other) ? -1 : 1;
+}
+
+function wholeListener({ listen, allowedHosts, tls }: OperatorListenConfig): JsonObject {
+  return { listen: { ...listen }, allowedHosts, tls: { ...tls } };
+}
+
+/** The same without paths. */
+function placelessListener({ listen, allowedHosts, tls }: OperatorListenConfig): JsonObject {
+  return { listen: { ...listen }, allowedHosts, tls: tls.clientCa === null ? 'files' : 'files, client certificates' };
+}
+
 /**
  * The digests that a session commits to (contracts section 3): over every effective setting, with defaults filled in and
  * secrets replaced by their digests. Mappings with chosen keys are hashed as sorted pairs.
  */
 export function withHashes(config: Unhashed, written: WrittenSecrets): Config {
   const agentsHash = credentialsDigest(config.agents);
-  const operatorsHash = credentialsDigest(config.operator.credentials);
+  const operatorsHash = operatorsDigest(config.operator);
   const {
     file: _file,
     vocabulary,
@@ -59,6 +84,7 @@ export function withHashes(config: Unhashed, written: WrittenSecrets): Config {
     catalog: [catalog.path, catalog.pin],
     inspection: { ...inspection, classifier: classifierSettings(config, sealed) },
     operator_socket: operator.socket,
+    ...(operator.listener === null ? {} : { operator_listener: wholeListener(operator.listener) }),
     upstreams: Object.entries(upstreams)
       .sort(byName)
       .map(([id, { env, headers, credential, ...settings }]) => {
@@ -69,7 +95,8 @@ export function withHashes(config: Unhashed, written: WrittenSecrets): Config {
   const portable: JsonObject = {
     ...placeless(config),
     ...named,
-    // Added where it is on, like the recording.
+    // Added where they are on, like the recording.
+    ...(operator.listener === null ? {} : { operator_listener: placelessListener(operator.listener) }),
     ...(inspection.classifier === null
       ? {}
       : { classifier: classifierSettings(config, () => Object.entries(written.classifier).sort(byName)) }),

@@ -11,13 +11,14 @@ import { type WrittenSecrets, withHashes } from './effective.ts';
 import type { Environment } from './environment.ts';
 import { type Secret, withStandIns } from './expand.ts';
 import { ratesConfig } from './limits.ts';
+import { operatorConfig } from './operator.ts';
 import { liesInside, socketProblem } from './paths.ts';
 import { problemsError } from './problems.ts';
 import type { Reader } from './readers.ts';
 import { CONFIG_SCHEMA, parsePin } from './schema.ts';
 import { stopConfig } from './stop.ts';
 import { type Position, type Problem, parseTree } from './tree.ts';
-import type { AttestationConfig, Config, ServerConfig, TlsConfig } from './types.ts';
+import type { AttestationConfig, Config, Credential, ServerConfig, TlsConfig } from './types.ts';
 
 type Settings = typeof CONFIG_SCHEMA extends Reader<infer T> ? T : never;
 
@@ -157,10 +158,7 @@ function assemble(file: string, settings: Settings, environment: Environment, re
     },
     agents: credentials(settings.agents),
     stdioSubject: settings.stdio.subject,
-    operator: {
-      socket: resolve(folder, settings.operator.socket ?? resolve(dataDir, 'operator.sock')),
-      credentials: credentials(settings.operator.credentials),
-    },
+    operator: operatorConfig(folder, dataDir, settings.operator, report),
     attestation: attestationOf(folder, settings.attestation, report),
     tls: tlsOf(folder, settings.tls, report),
     audit: settings.audit,
@@ -372,7 +370,7 @@ function checkListen(config: Unhashed, report: Report): void {
 /** A token opens one door: two agents would be one to the audit, an operator's would let an agent operate (D-51). */
 function checkCredentials(config: Unhashed, report: Report): void {
   const holders = new Map<string, string>();
-  const visit = (key: string, credentials: Unhashed['agents']): void => {
+  const visit = (key: string, credentials: readonly Credential[]): void => {
     for (const [index, { tokenSha256 }] of credentials.entries()) {
       const path = `${key}[${index}].token_sha256`;
       const holder = holders.get(tokenSha256);

@@ -7,20 +7,10 @@ import { isRecordingKey } from '../recording/key.ts';
 import { isLoopback, parseListen } from './address.ts';
 import { approvalReader } from './approval.ts';
 import { REFERENCE_FORM, secretText } from './expand.ts';
+import { subject, tokenDigest } from './identities.ts';
 import { ratesReader } from './limits.ts';
-import {
-  duration,
-  integer,
-  list,
-  named,
-  nullable,
-  oneOf,
-  type Reader,
-  required,
-  section,
-  setting,
-  text,
-} from './readers.ts';
+import { operatorSection } from './operator.ts';
+import { duration, integer, list, named, nullable, oneOf, path, required, section, setting, text } from './readers.ts';
 import { stopSection } from './stop.ts';
 import { parseTpmAddress } from './tpm-address.ts';
 
@@ -35,12 +25,6 @@ export const REFUSED_PROVIDERS = ['opaque', 'gpu'] as const;
 /** Headers that the gateway itself builds from the decided call; a fixed value would contradict them (MCP26-13). */
 const OWN_HEADERS = /^(?:host|connection|content-.*|transfer-encoding|te|trailer|upgrade|expect|accept|mcp-.*)$/i;
 
-const SUBJECT = /^[\x21-\x7e](?:[\x20-\x7e]{0,126}[\x21-\x7e])?$/;
-
-const subject = text('a name of 1 to 128 printable ASCII characters, such as research-agent', (given) =>
-  SUBJECT.test(given) ? given : undefined,
-);
-
 /** A pin with or without its prefix; the value always has it. */
 export function parsePin(given: string): string | undefined {
   const [, hex] = /^(?:sha256:)?([0-9a-f]{64})$/.exec(given) ?? [];
@@ -52,21 +36,6 @@ const pin = text('a digest: sha256: and 64 lower-case hexadecimal digits', parse
 const signingKey = text('an Ed25519 public key, as `cmcp policy signing-key` prints it', (given) =>
   /^[\w-]{43}$/.test(given) ? (readKeyText(given) ?? undefined) : undefined,
 );
-
-const tokenDigest = text(
-  'the SHA-256 of the token as 64 lower-case hexadecimal digits (printf %s "$TOKEN" | sha256sum)',
-  (given) => (/^[0-9a-f]{64}$/.test(given) ? given : undefined),
-  // Somebody will paste the token itself.
-  true,
-);
-
-/** A path without `..` or NUL (D-04). Whether it may leave the configuration's folder is decided in paths.ts. */
-function path(example: string): Reader<string> {
-  return text(`a path without \`..\`, such as ${example}`, (given) => {
-    if (given === '' || given.includes('\0') || given.split(/[/\\]/).includes('..')) return undefined;
-    return given;
-  });
-}
 
 const recordingKey = text('an X25519 public key: 32 bytes in base64url', (given) =>
   isRecordingKey(given) ? given : undefined,
@@ -90,10 +59,7 @@ const destination = text('a host with a port, such as crm.example:443', (given) 
 });
 
 const credential = section('a credential', {
-  subject: required(
-    subject,
-    'Who the bearer of the token is: the Cedar principal of an agent, the name of an operator.',
-  ),
+  subject: required(subject, 'Who the bearer of the token is: the Cedar principal.'),
   token_sha256: required(tokenDigest, 'Digest of the bearer token; the token itself is never written here.'),
 });
 
@@ -376,18 +342,7 @@ export const CONFIG_SCHEMA = section('the configuration', {
     '{}',
     'The caller over stdio. `stdio: desktop-agent` is short for its subject.',
   ),
-  operator: setting(
-    section('the operator interface', {
-      socket: setting(
-        nullable(path('/run/cmcp/operator.sock')),
-        'null',
-        'Unix socket of the operator API. Null: `operator.sock` in the folder named by `data`.',
-      ),
-      credentials: setting(list(credential), '[]', 'Who may operate, by bearer token. Never the token of an agent.'),
-    }),
-    '{}',
-    'The operator interface.',
-  ),
+  operator: setting(operatorSection, '{}', 'The operator interface.'),
   tls: setting(
     nullable(
       section(

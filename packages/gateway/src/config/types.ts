@@ -5,6 +5,7 @@ import type { Mode } from '../policy/types.ts';
 import type { CredentialSettings } from '../upstream/credential/types.ts';
 import type { ApprovalConfig } from './approval.ts';
 import type { RateConfig } from './limits.ts';
+import type { OperatorConfig } from './operator.ts';
 import type { StopConfig } from './stop.ts';
 
 /** The whole configuration with defaults applied, paths absolute, durations in milliseconds. */
@@ -45,7 +46,7 @@ export interface Config {
   agents: Credential[];
   /** Subject of the one caller of `cmcp start --stdio`. */
   stdioSubject: string | null;
-  operator: { socket: string; credentials: Credential[] };
+  operator: OperatorConfig;
   attestation: AttestationConfig;
   /** null: plain HTTP, on loopback only. */
   tls: TlsConfig | null;

@@ -3,58 +3,49 @@ import { chmod, mkdir, rm } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { connect } from 'node:net';
 import { dirname } from 'node:path';
-import { isObject, type JsonObject, stringifyJson } from '@cmcp/evidence';
+import { type JsonObject, stringifyJson } from '@cmcp/evidence';
+import type { Actor } from '../audit/gateway-chain.ts';
 import type { Caller } from '../caller.ts';
-import { ERRORS, type ErrorCode, GatewayError } from '../errors.ts';
-import type { Authenticator } from '../ingress/authenticate.ts';
-import {
-  closeSession,
-  discloseSalt,
-  exportSession,
-  listSessions,
-  type OperatorDeps,
-  resetSession,
-  showSession,
-} from './api.ts';
-import { parsed, readBytes, textIn } from './body.ts';
-import type { OperatorEvents } from './events.ts';
-import { type ExceptionOperations, exceptionRoute } from './exception-routes.ts';
-import { type PolicyOperations, policyRoute } from './policy-routes.ts';
-import { type QuarantineOperations, quarantineRoute } from './quarantine-routes.ts';
+import { GatewayError } from '../errors.ts';
+import type { IdentityChain } from '../identity/chain.ts';
+import type { Presented } from '../identity/types.ts';
+import { presentedBy } from '../ingress/presented.ts';
+import { objectIn, readBytes } from './body.ts';
+import type { Recognise } from './credentials.ts';
+import { type Answer, failure } from './failure.ts';
+import { type AnyRoute, mayUse, type Operator, PREFIX } from './route.ts';
+import { bodyFor, type Found, Router } from './router.ts';
+import { streamEvents } from './stream-events.ts';
 
-const STREAM_BYTES = 1_048_576;
-const PREFIX = '/operator/v1/';
-
-export interface OperatorListenerDeps extends OperatorDeps {
+export interface OperatorListenerDeps {
   /** Absolute path of the Unix socket. */
   socket: string;
-  operators: Authenticator;
+  operators: Recognise;
   /** Agents are recognised only to be refused by name (architecture rule 6). */
-  agents: Authenticator;
-  events: OperatorEvents;
-  ready: () => boolean;
-  /** What vouches for the sessions: operators see at a glance that it is `software`. */
-  trustLevel: string;
-  policy: PolicyOperations;
-  exceptions: ExceptionOperations;
-  quarantine: QuarantineOperations;
+  agents: Pick<IdentityChain, 'identify'>;
+  /** Enters in the gateway chain what is refused. */
+  enter: (action: string, by: Actor, detail: JsonObject) => Promise<void>;
+  /** Told of every error that no GatewayError explains. */
+  report: (error: unknown) => void;
+  /** All there is to ask. */
+  routes: readonly AnyRoute[];
 }
 
-interface Answer {
-  status: number;
-  body: JsonObject;
-}
+/** For routes that ask for no credential. */
+const NOBODY: Operator = { subject: '', source: 'bearer', roles: [] };
 
 /** The operator interface: its own listener, its own credential, never reachable with an agent's (contracts section 9). */
 export class OperatorListener {
   readonly #deps: OperatorListenerDeps;
+  readonly #router: Router;
   readonly #server: Server;
 
   constructor(deps: OperatorListenerDeps) {
     this.#deps = deps;
+    this.#router = new Router(deps.routes);
     this.#server = createServer((request, response) => {
       this.#serve(request, response).catch((error: unknown) => {
-        deps.events.publish({ event: 'operator.error', detail: String(error) });
+        deps.report(error);
         send(response, failure('INTERNAL_ERROR', ''));
       });
     });
@@ -84,108 +75,65 @@ export class OperatorListener {
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const path = request.url ?? '';
-    if (request.method === 'GET' && path === `${PREFIX}healthz`)
-      return send(response, { status: 200, body: { ok: true } });
-    const operator = await this.#authenticate(request, response);
-    if (operator === null) return;
-    if (request.method === 'GET' && path === `${PREFIX}events`) return this.#stream(response);
     try {
-      send(response, await this.#route(request, path, operator));
+      const { method = '', url = '' } = request;
+      const open = this.#openRoute(method, url);
+      const by = open === null ? await this.#authenticate(request) : NOBODY;
+      const found = open ?? this.#router.find(method, url);
+      if (open === null) await this.#requireRole(found.route, by, request);
+      const body = bodyFor(found.route, method === 'POST' ? objectIn(await readBytes(request)) : null);
+      const asked = { by, params: found.params, query: found.query, body };
+      if ('follow' in found.route) return streamEvents(found.route.follow, response);
+      const answer = await found.route.serve(asked);
+      send(response, { status: found.route.unavailable?.(answer) === true ? 503 : 200, body: answer });
     } catch (error) {
-      if (error instanceof GatewayError) return send(response, failure(error.code, error.detail));
+      if (!(error instanceof GatewayError)) throw error;
+      send(response, failure(error.code, error.detail));
+    }
+  }
+
+  /** The route, where it asks for no credential; whoever has none is told of no other. */
+  #openRoute(method: string, url: string): Found | null {
+    try {
+      const found = this.#router.find(method, url);
+      return 'open' in found.route ? found : null;
+    } catch (error) {
+      if (error instanceof GatewayError) return null;
       throw error;
     }
   }
 
-  async #authenticate(request: IncomingMessage, response: ServerResponse): Promise<string | null> {
-    const header = request.headers.authorization;
-    const operator = this.#deps.operators.authenticate(header);
+  /** @throws GatewayError UNAUTHENTICATED, FORBIDDEN */
+  async #authenticate(request: IncomingMessage): Promise<Operator> {
+    const presented = presentedBy(request);
+    const operator = this.#deps.operators(presented);
     if (operator !== null) return operator;
-    const agent = this.#deps.agents.authenticate(header);
-    if (agent !== null) {
-      const detail = { subject: agent, method: request.method ?? '', route: routeName(request.url ?? '') };
-      await this.#deps.enter('operator.refused', agent, detail);
-    }
-    send(response, failure(agent === null ? 'UNAUTHENTICATED' : 'FORBIDDEN', ''));
-    return null;
+    const agent = await this.#agent(presented);
+    if (agent === null) throw new GatewayError('UNAUTHENTICATED', '');
+    await this.#enterRefusal(request, agent, {});
+    throw new GatewayError('FORBIDDEN', '');
   }
 
-  async #route(request: IncomingMessage, path: string, operator: string): Promise<Answer> {
-    const { method } = request;
-    if (method === 'GET' && path === `${PREFIX}readyz`) {
-      const ready = this.#deps.ready();
-      return { status: ready ? 200 : 503, body: { ready, trust_level: this.#deps.trustLevel } };
+  async #agent(presented: Presented): Promise<Caller | null> {
+    try {
+      return await this.#deps.agents.identify(presented);
+    } catch (error) {
+      if (error instanceof GatewayError) return null;
+      throw error;
     }
-    if (method === 'GET' && path === `${PREFIX}sessions`) return ok(await listSessions(this.#deps));
-    const by: Caller = { subject: operator, source: 'bearer' };
-    const route = path.slice(PREFIX.length);
-    const about =
-      (await policyRoute(this.#deps.policy, request, route, by)) ??
-      (await exceptionRoute(this.#deps.exceptions, request, route, by)) ??
-      (await quarantineRoute(this.#deps.quarantine, request, route, by));
-    if (about !== null) return ok(about);
-    const match =
-      /^\/operator\/v1\/sessions\/([0-9a-f-]{36})(?:\/(close|reset|export))?(?:\?disclose=([0-9a-f-]{36}))?$/.exec(
-        path,
-      );
-    const sessionId = match?.[1];
-    if (sessionId === undefined) return failure('ROUTE_NOT_FOUND', path);
-    const action = `${method} ${match?.[2] ?? ''}`;
-    const callId = match?.[3];
-    if (callId !== undefined) {
-      if (action !== 'GET export') return failure('ROUTE_NOT_FOUND', path);
-      return ok(await discloseSalt(this.#deps, sessionId, operator, callId));
-    }
-    if (action === 'GET ') return ok(await showSession(this.#deps, sessionId));
-    if (action === 'GET export') return ok(await exportSession(this.#deps, sessionId, operator));
-    if (action === 'POST close') return ok(await closeSession(this.#deps, sessionId, operator));
-    if (action === 'POST reset')
-      return ok(await resetSession(this.#deps, sessionId, operator, await readReason(request)));
-    return failure('METHOD_NOT_ALLOWED', path);
   }
 
-  #stream(response: ServerResponse): void {
-    response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
-    response.write(': listening\n\n');
-    const stop = this.#deps.events.subscribe((event) => {
-      response.write(`data: ${stringifyJson(event)}\n\n`);
-      // Events are kept for nobody who does not read them.
-      if (response.writableLength > STREAM_BYTES) response.destroy();
-    });
-    response.on('close', stop);
+  /** @throws GatewayError FORBIDDEN */
+  async #requireRole(route: AnyRoute, by: Operator, request: IncomingMessage): Promise<void> {
+    if (by.roles.some((role) => mayUse(route, role))) return;
+    await this.#enterRefusal(request, by, { roles: by.roles.join(' ') });
+    const lacking = `${route.operationId} is for ${route.roles.join(', ')}; ${by.subject} is ${by.roles.join(', ')}`;
+    throw new GatewayError('FORBIDDEN', lacking);
   }
-}
 
-function ok(body: JsonObject): Answer {
-  return { status: 200, body };
-}
-
-/** Of codes that agents are told with HTTP 200. What is not here and has no status of its own is a fault of ours. */
-const STATUS: Partial<Record<ErrorCode, number>> = {
-  SESSION_UNKNOWN: 404,
-  INVALID_PARAMS: 400,
-  // What lies on the disk is not what may be put in force.
-  POLICY_INVALID: 409,
-  POLICY_HASH_MISMATCH: 409,
-  POLICY_SIGNATURE_INVALID: 409,
-  POLICY_VERSION_OLD: 409,
-  POLICY_KEY_REVOKED: 409,
-  POLICY_UNAPPROVED: 409,
-  CATALOG_INVALID: 409,
-  CATALOG_HASH_MISMATCH: 409,
-  CATALOG_UNAPPROVED: 409,
-  INSPECTION_INVALID: 409,
-  UPSTREAM_UNAVAILABLE: 502,
-};
-
-/** Operators, unlike agents, are told the detail. */
-function failure(code: ErrorCode, detail: string): Answer {
-  const { status } = ERRORS[code];
-  return {
-    status: STATUS[code] ?? (status < 400 ? 500 : status),
-    body: { error_code: code, message: ERRORS[code].message, detail },
-  };
+  async #enterRefusal({ method = '', url = '' }: IncomingMessage, by: Actor, more: JsonObject): Promise<void> {
+    await this.#deps.enter('operator.refused', by, { subject: by.subject, method, route: routeName(url), ...more });
+  }
 }
 
 function send(response: ServerResponse, answer: Answer): void {
@@ -194,14 +142,9 @@ function send(response: ServerResponse, answer: Answer): void {
   response.end(`${stringifyJson(answer.body)}\n`);
 }
 
-async function readReason(request: IncomingMessage): Promise<string> {
-  const value = parsed(await readBytes(request));
-  return textIn(isObject(value) ? value : {}, 'reason');
-}
-
 /** A refused attempt is entered with the route's name, not with whatever was put into the path. */
-function routeName(path: string): string {
-  return /^\/operator\/v1\/[a-z]+/.exec(path)?.[0] ?? 'other';
+function routeName(url: string): string {
+  return url.startsWith(PREFIX) ? (/^\/operator\/v1\/[a-z]+/.exec(url)?.[0] ?? 'other') : 'other';
 }
 
 function answers(socket: string): Promise<boolean> {

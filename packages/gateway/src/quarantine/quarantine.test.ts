@@ -7,7 +7,7 @@ import { releasable } from '../inspection/response.ts';
 import { Exposures } from '../session/exposure.ts';
 import { type Asking, Quarantine } from './quarantine.ts';
 
-const BY = { subject: 'op', source: 'bearer' } as const;
+const BY = { subject: 'op', source: 'bearer', roles: ['operator'] } as const;
 const ASKING: Asking = { subject: 'agent', generation: 0, request: 'one', governedBy: 'p c r' };
 const AUTHORITY = { policy: { bundleHash: 'p' }, catalog: { hash: 'c' }, inspection: { hash: 'r' } };
 const id = (n: number): string => `00000000-0000-4000-8000-00000000000${n}`;

@@ -1,10 +1,10 @@
 import type { JsonObject } from '@cmcp/evidence';
 import type { GatewayChain } from '../audit/gateway-chain.ts';
 import type { Authority } from '../authority.ts';
-import type { Caller } from '../caller.ts';
 import type { QuarantineConfig } from '../config/types.ts';
 import { GatewayError } from '../errors.ts';
 import type { QuarantineOperations } from '../operator/quarantine-routes.ts';
+import type { Operator } from '../operator/route.ts';
 import type { Exposures } from '../session/exposure.ts';
 import type { Monotonic } from '../session/freshness.ts';
 import { authorityKey, describe, type Held, shown } from './held.ts';
@@ -63,13 +63,13 @@ export class Quarantine implements QuarantineOperations {
     return { items: this.#present().map((held) => describe(held, this.#deps.monotonic())) };
   }
 
-  async show(by: Caller, id: string): Promise<JsonObject> {
+  async show(by: Operator, id: string): Promise<JsonObject> {
     this.#find(id);
     await this.#deps.chain.enter('operator.quarantine_show', by, { quarantine_id: id });
     return shown(this.#find(id), this.#deps.monotonic());
   }
 
-  release(by: Caller, id: string, reason: string): Promise<JsonObject> {
+  release(by: Operator, id: string, reason: string): Promise<JsonObject> {
     return this.#step(id, async (held) => {
       if (held.released !== null) throw new GatewayError('INVALID_PARAMS', `${id} was released already`);
       this.#requireUsable(held);
@@ -81,7 +81,7 @@ export class Quarantine implements QuarantineOperations {
     });
   }
 
-  discard(by: Caller, id: string, reason: string): Promise<JsonObject> {
+  discard(by: Operator, id: string, reason: string): Promise<JsonObject> {
     return this.#step(id, async () => {
       const entered = { quarantine_id: id, operator_reason: reason };
       await this.#deps.chain.enter('operator.quarantine_discard', by, entered);

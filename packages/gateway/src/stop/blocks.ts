@@ -1,5 +1,5 @@
 import type { JsonObject } from '@cmcp/evidence';
-import type { GatewayChain } from '../audit/gateway-chain.ts';
+import type { Actor, GatewayChain } from '../audit/gateway-chain.ts';
 import type { AuditLog } from '../audit/types.ts';
 import type { Caller } from '../caller.ts';
 import type { Clock } from '../clock.ts';
@@ -112,7 +112,7 @@ export class Blocks {
    *
    * @throws GatewayError INVALID_PARAMS when an operator asks for more than are held
    */
-  set(draft: Draft, by: Caller | null): { block: Block; entered: Promise<void> } {
+  set(draft: Draft, by: Actor | null): { block: Block; entered: Promise<void> } {
     if (this.#own.size >= MAX_BLOCKS && by !== null)
       throw new GatewayError('INVALID_PARAMS', `${MAX_BLOCKS} blocks are in force; lift some, or block all`);
     const { clock, newId, chain } = this.#deps;
@@ -137,7 +137,7 @@ export class Blocks {
   }
 
   /** Durable when it resolves, and in force no more. @throws GatewayError INVALID_PARAMS when there is none of this id */
-  async lift(id: string, by: Caller, reason: string): Promise<Block> {
+  async lift(id: string, by: Actor, reason: string): Promise<Block> {
     const block = this.list.find((each) => each.id === id);
     if (block === undefined || this.#lifting.has(id))
       throw new GatewayError('INVALID_PARAMS', `no block ${id} is in force`);
