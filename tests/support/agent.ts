@@ -48,6 +48,8 @@ export class Agent {
   readonly heard = new Inbox<{ method: string; params: Values }>();
   /** Every byte that the gateway sent it, as text. */
   readonly bodies: string[] = [];
+  /** Resolves when the gateway ends what the agent listens to. */
+  over: Promise<void> = Promise.resolve();
   answer: Answering;
   capabilities: Values;
   readonly #url: URL;
@@ -127,16 +129,22 @@ export class Agent {
         headers: { ...this.#headers(), accept: 'text/event-stream' },
         signal: abort.signal,
       });
-      void this.#events(response, -1).catch(() => undefined);
+      this.over = this.#events(response, -1).then(
+        () => undefined,
+        () => undefined,
+      );
       return {};
     }
     const method = 'subscriptions/listen';
     const id = ++this.#ids;
     const acknowledged = this.heard.first(({ method: name }) => name === 'notifications/subscriptions/acknowledged');
-    void this.#post(
+    this.over = this.#post(
       { jsonrpc: '2.0', id, method, params: this.#enveloped({ notifications: filter }, {}) },
       abort.signal,
-    ).catch(() => undefined);
+    ).then(
+      () => undefined,
+      () => undefined,
+    );
     return (await acknowledged).params;
   }
 

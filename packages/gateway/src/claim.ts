@@ -116,7 +116,7 @@ export function buildClaim(input: ClaimInput): GatewayClaim {
       attestation_validity_seconds: validitySeconds,
       attestation_stale: ageSeconds > validitySeconds,
       catalog_exceptions: input.commitment.exceptions.map((item) => ({ ...item })),
-      kill_switch_triggered: false,
+      kill_switch_triggered: input.tally.killSwitch,
       ...(input.evidence === null ? {} : { attestation_evidence: { ...input.evidence.evidence } }),
     },
     signature: '',

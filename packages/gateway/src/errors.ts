@@ -44,6 +44,8 @@ export const ERRORS = {
   RESPONSE_CONTENT_REFUSED: policy('The response holds what may not be passed on.', 4016),
   RESPONSE_QUARANTINED: policy('The response is held until an operator releases it.', 4017),
   APPROVAL_REFUSED: policy('Whoever was asked to approve this call refused it.', 4022),
+  BLOCKED: policy('This is stopped until an operator lifts it.', 4018),
+  LIMIT_EXCEEDED: policy('A limit on use is reached; try again later.', 4019),
   INSPECTION_FAILED: policy('The response could not be inspected, so it was withheld.', 5015),
   // Something failed on the way.
   UPSTREAM_UNAVAILABLE: policy('The tool server cannot be reached.', 5001),

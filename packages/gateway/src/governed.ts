@@ -3,12 +3,14 @@ import type { GatewayChain } from './audit/gateway-chain.ts';
 import type { Authority } from './authority.ts';
 import type { Caller } from './caller.ts';
 import { listPage } from './catalog/listing.ts';
+import { GatewayError } from './errors.ts';
 import type { ListChanges } from './list-changes.ts';
 import type { GovernedGateway } from './mcp/types.ts';
 import { mayUse, offerTo } from './offer.ts';
 import type { PathDeps } from './pipeline/deps.ts';
 import type { Subscriptions } from './pipeline/subscriptions.ts';
 import { refuseMethod, serve } from './pipeline.ts';
+import type { Blocks } from './stop/blocks.ts';
 
 interface GovernedDeps {
   path: PathDeps;
@@ -21,22 +23,31 @@ interface GovernedDeps {
 
 /** What the protocol rooms see of the gateway. All governed requests go down the one path of pipeline.ts. */
 export function governedGateway({ path, authority, chain, changes, subscriptions }: GovernedDeps): GovernedGateway {
+  const { blocks } = path.stop;
   return {
-    openSession: (caller) => {
+    openSession: async (caller) => {
       chain.count('initialized');
-      return path.sessions.openTransport(caller);
+      try {
+        return await path.sessions.openTransport(caller);
+      } catch (error) {
+        if (error instanceof GatewayError && error.code === 'BLOCKED')
+          await chain.enter('session.refused', caller, { error_code: error.code });
+        throw error;
+      }
     },
     request: (request) => serve(path, request),
     refuseMethod: (request) => refuseMethod(path, request),
     subscribe: (request) => subscriptions.subscribe(request),
-    offer: (caller) => offerTo(authority(), caller),
+    offer: (caller) => offerTo(authority(), blocks, caller),
     list: async (kind, caller, cursor) => {
       if (path.log.failure !== null) throw path.log.failure;
       chain.count('listed');
-      return listPage(authority().catalog, kind, mayUse(authority(), caller), cursor);
+      return listPage(authority().catalog, kind, mayUse(authority(), blocks, caller), cursor);
     },
-    inputSchema: (caller, name) => schemaOf(authority(), caller, name, 'inputSchema'),
-    outputSchema: (caller, name) => schemaOf(authority(), caller, name, 'outputSchema'),
+    inputSchema: (caller, name) => schemaOf(authority(), blocks, caller, name, 'inputSchema'),
+    outputSchema: (caller, name) => schemaOf(authority(), blocks, caller, name, 'outputSchema'),
+    isStopped: (caller) => blocks.stoppingAgent(caller) !== null,
+    onStopped: (listener) => blocks.onBlocked(listener),
     onListChanged: (listener) => changes.listen(listener),
     endSession: async (session, reason) => {
       await path.sessions.closeTransport(session, reason);
@@ -48,12 +59,13 @@ export function governedGateway({ path, authority, chain, changes, subscriptions
 
 function schemaOf(
   authority: Authority,
+  blocks: Blocks,
   caller: Caller,
   name: string,
   which: 'inputSchema' | 'outputSchema',
 ): JsonObject | null {
   const tool = authority.catalog.resolve(name);
-  if (tool === null || !mayUse(authority, caller)(tool)) return null;
+  if (tool === null || !mayUse(authority, blocks, caller)(tool)) return null;
   const schema = member(tool.definition, which);
   return isObject(schema) ? schema : null;
 }

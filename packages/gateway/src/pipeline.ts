@@ -16,6 +16,8 @@ import { release } from './pipeline/release.ts';
 import { resolve } from './pipeline/resolve.ts';
 import { type Arrival, arrival, type Returning } from './pipeline/returning.ts';
 import { liveSide, type Side } from './pipeline/side.ts';
+import { spend } from './pipeline/spend.ts';
+import { requireUnblocked } from './pipeline/unblocked.ts';
 
 /**
  * THE PATH of everything that an agent asks for (architecture rule 1): admit → resolve → decide → forward → inspect → release.
@@ -49,10 +51,14 @@ async function walk(
   admitted(record);
   try {
     if (arrived.kind === 'refused') throw arrived.failure;
+    requireUnblocked(deps, record, null);
     const plan = resolve(deps, record, request);
     await trace(deps, record, plan, carriedBy(request));
+    // In the turn of the decision.
+    requireUnblocked(deps, record, plan);
     const needed = decide(deps, record, plan, request);
     if (needed.length > 0) await escalate(deps, record, plan, request, side, needed);
+    spend(deps, record, plan);
     const released = arrived.kind === 'new' ? await releasedAnswer(deps, record, plan, request) : null;
     const answer = released ?? (await forward(deps, record, plan, request, side, returningOf(arrived)));
     const inspected = await inspect(deps, record, plan, request, answer);
@@ -62,6 +68,7 @@ async function walk(
   } catch (thrown) {
     return await refuse(deps, record, ACTIONS[request.method], failureOf(thrown));
   } finally {
+    record.spent?.end();
     deps.exposures.drop(record.session.caller.subject, record.callId);
     deps.sessions.leave(record.session);
   }

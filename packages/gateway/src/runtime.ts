@@ -54,6 +54,10 @@ import type { Freshness, Monotonic } from './session/freshness.ts';
 import { Renewal } from './session/renewal.ts';
 import { Sessions } from './session/sessions.ts';
 import { ShadowStage } from './shadow-stage.ts';
+import type { Elsewhere } from './stop/blocks.ts';
+import { type StopOperations, stopOperations } from './stop/operations.ts';
+import { SessionEntries } from './stop/session-entries.ts';
+import { openStop, type Stop } from './stop/stop.ts';
 import type { Timers } from './timers.ts';
 import type { EnterIdentity } from './upstream/identity-events.ts';
 import { judgeProvenance, type ProvenanceVerdict, provenanceDetail } from './upstream/provenance.ts';
@@ -75,6 +79,8 @@ export interface RuntimeDeps {
   exposures: readonly Exposure[];
   /** What other stores of the data folder remember of policy keys. */
   standings: readonly Standing[];
+  /** What they hold as stopped: null when that did not change since it was asked for last. */
+  stoppedElsewhere: () => Promise<Elsewhere | null>;
   /** Scans besides those of the rules. */
   scans: readonly Scan[];
   /** The operator's classifier, which the runtime closes; null: there is none. */
@@ -116,14 +122,20 @@ export async function createRuntime(deps: RuntimeDeps, approved: Serving): Promi
   const recorder = await openRecorder(deps, chain);
   const standing = await PolicyStanding.open(log, config.policy, deps.standings);
   const policyKey = await standing.admit(approved.bundle);
+  const unrecorded = (error: unknown): void => deps.report('AUDIT_UNAVAILABLE', String(error));
+  const stop = await openStop(
+    { ...deps, chain, newId: randomUUID, unrecorded },
+    (await deps.stoppedElsewhere()) ?? { root: null, others: [] },
+  );
   const shadow = new ShadowStage(chain, { soon: deps.soon, now: deps.monotonic });
-  const authority = connect(deps, { chain, changes, shadow }, { ...approved, policyKey }, approved);
+  const authority = connect(deps, { chain, changes, shadow, stop }, { ...approved, policyKey }, approved);
   const recalled = await recallDrift(log, authority.catalog.hash);
   authority.live.remember(recalled);
   const root = await openChain(deps, chain, authority, { standing, recalled });
   await enterRecovered(deps, chain);
   const lastSessions = await latestSessions(log);
-  return new Runtime(deps, { chain, changes, recorder, root, authority, standing, shadow, exposures, lastSessions });
+  const held = { standing, shadow, stop, exposures, lastSessions };
+  return new Runtime(deps, { chain, changes, recorder, root, authority, ...held });
 }
 
 /** What a runtime begins with. */
@@ -136,6 +148,7 @@ interface Beginning {
   authority: Authority;
   standing: PolicyStanding;
   shadow: ShadowStage;
+  stop: Stop;
   exposures: Exposures;
   lastSessions: Map<string, string>;
 }
@@ -154,12 +167,17 @@ export class Runtime {
   readonly quarantine: Quarantine;
   /** Calls that wait for somebody to approve them. */
   readonly desk: Desk;
+  /** What is stopped, and how much may be used. */
+  readonly stop: Stop;
+  /** What operators do about it. */
+  readonly stopping: StopOperations;
   readonly #deps: RuntimeDeps;
   readonly #stopTimers: (() => void)[];
   readonly #root: string;
   readonly #recorder: DecisionRecorder | null;
   readonly #changes: ListChanges;
   readonly #subscriptions: Subscriptions;
+  readonly #stopEntries: SessionEntries;
   readonly #standing: PolicyStanding;
   readonly #shadow: ShadowStage;
   #authority: Authority;
@@ -168,7 +186,7 @@ export class Runtime {
   #activation: Promise<unknown> = Promise.resolve();
 
   constructor(deps: RuntimeDeps, beginning: Beginning) {
-    const { chain, changes, recorder, root, authority, standing, shadow, exposures, lastSessions } = beginning;
+    const { chain, changes, recorder, root, authority, standing, shadow, stop, exposures, lastSessions } = beginning;
     const { log, config, attestation, clock, timers, freshness, monotonic, report } = deps;
     this.#deps = deps;
     this.#authority = authority;
@@ -179,6 +197,7 @@ export class Runtime {
     this.#standing = standing;
     this.#shadow = shadow;
     this.exposures = exposures;
+    this.stop = stop;
     this.sessions = new Sessions({
       log,
       exposures,
@@ -189,7 +208,13 @@ export class Runtime {
       monotonic,
       newId: randomUUID,
       authority: () => this.#authority,
+      isStopped: (caller) => stop.blocks.stoppingAgent(caller) !== null,
       lastSessions,
+    });
+    this.#stopEntries = new SessionEntries({
+      log,
+      sessions: this.sessions,
+      unrecorded: (error) => this.#unrecorded(error),
     });
     this.quarantine = new Quarantine({
       settings: config.inspection.quarantine,
@@ -210,6 +235,18 @@ export class Runtime {
       changes,
       subscriptions: this.#subscriptions,
     });
+    stop.blocks.onBlocked((block) => {
+      this.#stopEntries.began(block);
+      this.#subscriptions.endStopped();
+    });
+    this.stopping = stopOperations({
+      ...stop,
+      config,
+      authority: () => this.#authority,
+      sessions: this.sessions,
+    });
+    // What is stopped is not offered.
+    stop.blocks.onChanged(() => this.#announceLists());
     this.policy = policyOperations({
       config,
       chain,
@@ -235,6 +272,7 @@ export class Runtime {
       timers.every(SWEEP_MS, () => void this.exceptions.sweep().catch((error) => this.#unrecorded(error))),
       timers.every(SWEEP_MS, () => void this.quarantine.sweep().catch((error) => this.#unrecorded(error))),
       timers.every(SWEEP_MS, () => void this.desk.sweep().catch((error) => this.#unrecorded(error))),
+      timers.every(SWEEP_MS, () => void this.#lookElsewhere().catch((error) => this.#unrecorded(error))),
       timers.every(config.catalog.recheckMs, () => this.#authority.live.recheck()),
       timers.every(FLUSH_MS, () => void chain.flush().catch((error) => this.#unrecorded(error))),
     ];
@@ -309,7 +347,7 @@ export class Runtime {
     }
     const next = connect(
       this.#deps,
-      { chain: this.chain, changes: this.#changes, shadow: this.#shadow },
+      { chain: this.chain, changes: this.#changes, shadow: this.#shadow, stop: this.stop },
       loaded,
       loaded,
     );
@@ -332,7 +370,7 @@ export class Runtime {
     const catalog = withExceptions(base.catalog, excepted);
     const added = excepted.flatMap(({ tools }) => tools);
     const policy = createEngine(withTools(base.bundle, added), catalog, this.#deps.ranks);
-    const parts = { chain: this.chain, changes: this.#changes, shadow: this.#shadow };
+    const parts = { chain: this.chain, changes: this.#changes, shadow: this.#shadow, stop: this.stop };
     const next = connect(this.#deps, parts, { ...base, catalog, inspection, policy, policyKey, approvals }, base);
     try {
       await enter();
@@ -404,7 +442,17 @@ export class Runtime {
     await release(before);
     next.live.contact();
     // LIFE-08: what is offered may be other things than before.
+    this.#announceLists();
+  }
+
+  #announceLists(): void {
     for (const kind of ALL_LISTS) this.#changes.announce(kind);
+  }
+
+  /** What another gateway of the same data folder stopped is stopped here. */
+  async #lookElsewhere(): Promise<void> {
+    const elsewhere = await this.#deps.stoppedElsewhere();
+    if (elsewhere !== null) this.stop.blocks.learn(elsewhere);
   }
 
   #serving(): Promise<Serving> {
@@ -435,6 +483,8 @@ export class Runtime {
         quarantine: this.quarantine,
       },
       desk: this.desk,
+      stop: this.stop,
+      stopEntries: this.#stopEntries,
       ranks,
       platform: attestation.platform,
       trustLevel: attestation.trustLevel,
@@ -457,7 +507,7 @@ function told({ policy, policyKey }: Authority, activated: boolean): Activation 
 
 function connect(
   deps: RuntimeDeps,
-  { chain, changes, shadow }: Pick<Beginning, 'chain' | 'changes' | 'shadow'>,
+  { chain, changes, shadow, stop }: Pick<Beginning, 'chain' | 'changes' | 'shadow' | 'stop'>,
   { catalog, inspection, policy, policyKey, approvals, peers }: Omit<Loaded, 'bundle'>,
   base: Authority['base'],
 ): Authority {
@@ -474,6 +524,7 @@ function connect(
       }),
     onDrift: (drift) => {
       report('CATALOG_DRIFT', driftText(drift));
+      stop.thresholds.drifted(drift.server);
       chain
         .enterAs('catalog_drift', driftDetail(drift, 'upstream', pinnedBy(catalog, drift)))
         .catch((error: unknown) => report('AUDIT_UNAVAILABLE', String(error)));

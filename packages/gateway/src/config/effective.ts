@@ -123,7 +123,8 @@ export function withHashes(config: Unhashed, written: WrittenSecrets): Config {
 function placeless(config: Unhashed): JsonObject {
   const { dev, listen, allowedHosts, allowedOrigins, mode, policy, catalog, audit, sessions, limits, compat, tls } =
     config;
-  const { egress, recordDecisions, inspection } = config;
+  const { egress, recordDecisions, inspection, stop } = config;
+  const { rates, ...bounds } = limits;
   const { provider, tpm, roots, validityMs, staleness, launch } = config.attestation;
   const { seal, rollbackCounter } = tpm;
   return {
@@ -135,11 +136,13 @@ function placeless(config: Unhashed): JsonObject {
     recheck: { everyMs: catalog.recheckMs, above: catalog.recheckAbove },
     audit,
     sessions,
-    limits,
+    limits: bounds,
     compat,
     egress,
     // Added where it is on: the settings of gateways without it stay what they were.
     ...(recordDecisions === null ? {} : { recordDecisions: recordDecisions.key }),
+    ...(rates.length === 0 ? {} : { rates }),
+    ...(stop.denyRate === null && stop.injections === null && stop.drift === null ? {} : { stop }),
     requiredProvenance: catalog.requiredKind,
     quarantine: inspection.quarantine,
     policy_key: policy.key,

@@ -11,11 +11,13 @@ import { approvalsConfig } from './approvals.ts';
 import { type WrittenSecrets, withHashes } from './effective.ts';
 import type { Environment } from './environment.ts';
 import { type Secret, withStandIns } from './expand.ts';
+import { ratesConfig } from './limits.ts';
 import { operatorConfig } from './operator.ts';
 import { liesInside, socketProblem } from './paths.ts';
 import { problemsError } from './problems.ts';
 import type { Reader } from './readers.ts';
 import { CONFIG_SCHEMA, parsePin } from './schema.ts';
+import { stopConfig } from './stop.ts';
 import { type Position, type Problem, parseTree } from './tree.ts';
 import type { AttestationConfig, Config, Credential, ServerConfig, TlsConfig } from './types.ts';
 
@@ -176,7 +178,9 @@ function assemble(file: string, settings: Settings, environment: Environment, re
       upstreamTimeoutMs: settings.limits.upstream_timeout,
       upstreamConcurrency: settings.limits.upstream_concurrency,
       inputTimeoutMs: settings.limits.input_timeout,
+      rates: ratesConfig(settings.limits.rates, report),
     },
+    stop: stopConfig(settings.stop),
     vocabulary: settings.sensitivity.vocabulary,
     inspection: inspectionOf(folder, settings.inspection),
     upstreams: Object.fromEntries(

@@ -9,9 +9,11 @@ import { approvalReader } from './approval.ts';
 import { approvalsReader } from './approvals.ts';
 import { REFERENCE_FORM, secretText } from './expand.ts';
 import { subject, tokenDigest } from './identities.ts';
+import { ratesReader } from './limits.ts';
 import { operatorSection } from './operator.ts';
 import { duration, integer, list, named, nullable, oneOf, path, required, section, setting, text } from './readers.ts';
 import { serviceUrl } from './service-url.ts';
+import { stopSection } from './stop.ts';
 import { parseTpmAddress } from './tpm-address.ts';
 
 /** Labels that the reference defines; a configuration may add to them and not redefine them (wire-formats section 5). */
@@ -484,10 +486,12 @@ export const CONFIG_SCHEMA = section('the configuration', {
         '5m',
         'How long an agent has to answer what a server asks during a call: its user, its model, or for its roots.',
       ),
+      rates: setting(ratesReader, '[]', 'What each caller, tool, session or server may use in a while.'),
     }),
     '{}',
-    'Bounds on what is read.',
+    'Bounds on what is read, and on what is used.',
   ),
+  stop: setting(stopSection, '{}', 'What is stopped without an operator, until an operator lifts it.'),
   sensitivity: setting(
     section('sensitivity settings', {
       vocabulary: setting(

@@ -5,7 +5,9 @@ import type { Mode } from '../policy/types.ts';
 import type { CredentialSettings } from '../upstream/credential/types.ts';
 import type { ApprovalConfig } from './approval.ts';
 import type { ApprovalsConfig } from './approvals.ts';
+import type { RateConfig } from './limits.ts';
 import type { OperatorConfig } from './operator.ts';
+import type { StopConfig } from './stop.ts';
 
 /** The whole configuration with defaults applied, paths absolute, durations in milliseconds. */
 export interface Config {
@@ -62,7 +64,11 @@ export interface Config {
     upstreamConcurrency: number;
     /** Milliseconds that a client has to answer what a server asks. */
     inputTimeoutMs: number;
+    /** What each caller, tool, session or server may use. */
+    rates: RateConfig[];
   };
+  /** What is stopped without an operator. */
+  stop: StopConfig;
   /** Extra labels: label → rank ≥ 0. Built-ins win. */
   vocabulary: Record<string, number>;
   /** `path`: absolute path of the operator's rules and settings; null: the built-in ones. */

@@ -64,11 +64,15 @@ export async function admit(
     released: null,
     approval: null,
     pending: null,
+    block: null,
+    spent: null,
+    retryAfterSeconds: null,
   };
 }
 
 const NO_SESSION: readonly ErrorCode[] = [
   'SESSION_UNKNOWN',
+  'BLOCKED',
   'TOO_MANY_SESSIONS',
   'ATTESTATION_FAILED',
   'ATTESTATION_STALE',

@@ -13,6 +13,8 @@ import type { Quarantine } from '../quarantine/quarantine.ts';
 import type { DecisionRecorder } from '../recording/recorder.ts';
 import type { Exposures } from '../session/exposure.ts';
 import type { Sessions } from '../session/sessions.ts';
+import type { SessionEntries } from '../stop/session-entries.ts';
+import type { Stop } from '../stop/stop.ts';
 import type { Timers } from '../timers.ts';
 import type { ParkedCalls } from './parked.ts';
 import type { RequestStates } from './request-states.ts';
@@ -44,6 +46,9 @@ export interface PathDeps {
   recorder: DecisionRecorder | null;
   inspection: PathInspection;
   desk: Pick<ApprovalDesk, 'open' | 'answered' | 'use'>;
+  /** What is stopped, and how much may be used. */
+  stop: Stop;
+  stopEntries: Pick<SessionEntries, 'enter'>;
   ranks: Ranks;
   platform: string;
   trustLevel: string;

@@ -20,6 +20,7 @@ import { type CallRecord, entryOf, releasedAs } from './record.ts';
 import type { Returning } from './returning.ts';
 import type { Side } from './side.ts';
 import { governTaskAsks } from './task-asks.ts';
+import { requireUnblocked } from './unblocked.ts';
 
 /** How often a server may ask for more in one call before that counts as no answer. */
 const MAX_ROUNDS = 32;
@@ -84,7 +85,9 @@ async function exchange(
     // From this look at the server's definitions to the first byte of the call, nothing is awaited.
     const upstream = await comparedUpstream(deps, record, plan);
     requireUnchanged(record, plan);
+    requireUnblocked(deps, record, plan);
     if (side.signal.aborted) throw new GatewayError('CALL_CANCELLED', 'before it was sent');
+    record.spent?.left();
     const answered = upstream.send(upstreamRequest(deps, record, plan, request, side, { notices, asks, round }));
     // Batched durability syncs the intent while the server works; both must be done before a reply.
     const intended = strict ? null : intent();

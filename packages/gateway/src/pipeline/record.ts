@@ -12,6 +12,8 @@ import type { Decision, Mode } from '../policy/types.ts';
 import type { Sensitivity } from '../session/exposure.ts';
 import type { FlowView } from '../session/flow/types.ts';
 import type { Session } from '../session/sessions.ts';
+import type { Block } from '../stop/block.ts';
+import type { Spent } from '../stop/limits.ts';
 import { evidenceClassOf } from './evidence-class.ts';
 import type { TakenReceipt } from './external-receipt.ts';
 import { flowEntry } from './flow.ts';
@@ -72,6 +74,12 @@ export interface CallRecord {
   approval: Used | null;
   /** What is asked about it, and may be answered; null: nothing. */
   pending: { id: string; expiresAt: string } | null;
+  /** Why it is stopped, where it is. */
+  block: Block | null;
+  /** What it has taken of the limits. */
+  spent: Spent | null;
+  /** When it may be tried again, where it exceeded one. */
+  retryAfterSeconds: number | null;
 }
 
 /** How a call ended, in the words of an entry. */

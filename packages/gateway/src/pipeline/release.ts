@@ -8,10 +8,13 @@ import type { Mode } from '../policy/types.ts';
 import type { PathDeps } from './deps.ts';
 import { learn } from './flow.ts';
 import { requireGeneration } from './inspect.ts';
+import { noteEnd } from './note-end.ts';
 import type { Plan } from './plan.ts';
 import { type CallRecord, callMeta, type Ending, elapsed, entryOf, releasedAs, ruleOf } from './record.ts';
 import { refuse } from './refuse.ts';
+import { spendAnswer } from './spend.ts';
 import { withTaskId } from './task-handles.ts';
+import { requireUnblocked } from './unblocked.ts';
 
 /** Raises the exposure, enters the call, and only then answers. */
 export async function release(
@@ -24,6 +27,8 @@ export async function release(
   await learn(deps, record, contentOf(answer));
   // Looking through an answer, and remembering it, take their time.
   requireGeneration(deps, record);
+  requireUnblocked(deps, record, plan);
+  spendAnswer(deps, record, plan, answer.sizeBytes);
   const { subject } = record.session.caller;
   const exposure = deps.exposures.raise(subject, record.callId, record.effective ?? record.before);
   if (answer.kind === 'error') return refuse(deps, record, plan.asked.action, answer.failure, answer.upstream);
@@ -42,6 +47,7 @@ export async function release(
     exposure,
     ...(record.salt === null ? {} : { salt: record.salt }),
   });
+  noteEnd(deps, record, ending.decision, null);
   const receipt = deps.config.audit.durability === 'strict' ? await entered : unawaited(deps, record, entered);
   const result = withMeta(shown, 'io.cmcp/call', callMeta(deps.config.mode, record, receipt));
   const type = answer.kind === 'asks' ? 'input_required' : answer.type;

@@ -60,6 +60,8 @@ export interface SessionDeps {
   newId: () => string;
   /** What a session opened now is governed by. */
   authority: () => Authority;
+  /** Whether this caller is stopped: then no session is opened for it. */
+  isStopped: (caller: Caller) => boolean;
   /** The predecessor of a subject's first session in this process, from earlier runs. */
   lastSessions: Map<string, string>;
 }
@@ -135,6 +137,11 @@ export class Sessions {
     return this.#open.get(sessionId)?.closing === null;
   }
 
+  /** Those that calls may enter. */
+  openNow(): Session[] {
+    return [...this.#open.values()].filter(({ closing }) => closing === null);
+  }
+
   leave(session: Session): void {
     const live = this.#open.get(session.id);
     if (live === undefined) return;
@@ -186,7 +193,7 @@ export class Sessions {
 
   /** Opens the successor that an activation brings about: the caller did not ask for it, so it is not counted as a start. */
   async #succeed({ line, caller, workflow }: LiveSession): Promise<void> {
-    if (this.#current.has(line) || this.#opening.has(line)) return;
+    if (this.#current.has(line) || this.#opening.has(line) || this.#deps.isStopped(caller)) return;
     const opening = this.#openCurrent(line, caller, workflow);
     this.#opening.set(line, opening);
     await opening;
@@ -217,6 +224,7 @@ export class Sessions {
     if (current !== undefined) return current;
     let opening = this.#opening.get(line);
     if (opening === undefined) {
+      if (this.#deps.isStopped(caller)) throw new GatewayError('BLOCKED', `${caller.subject} is stopped`);
       this.#starts.take(caller.subject);
       opening = this.#openCurrent(line, caller, workflow);
       this.#opening.set(line, opening);

@@ -63,6 +63,7 @@ export class HandshakeEndpoint {
       deps.gateway.onListChanged((kind) => {
         for (const { session } of this.#sessions.all()) session.listChanged(kind);
       }),
+      deps.gateway.onStopped(() => this.#endStopped()),
     ];
   }
 
@@ -108,6 +109,7 @@ export class HandshakeEndpoint {
     const found = await this.#find(exchange, null);
     if ('status' in found) return found;
     const { headers, caller } = exchange;
+    if (this.#deps.gateway.isStopped(caller)) return this.#replies.refuse(null, 'BLOCKED', { status: 403 });
     if (headers('accept').length === 0 || !accepts(headers, 'text/event-stream')) {
       return this.#replies.refuse(null, 'NOT_ACCEPTABLE');
     }
@@ -138,6 +140,11 @@ export class HandshakeEndpoint {
   /** Streams that wait for nothing end now, so that a listener can close. */
   endStreams(): void {
     for (const { streams } of this.#sessions.all()) streams.disconnectStandalone();
+  }
+
+  #endStopped(): void {
+    for (const { session, streams } of this.#sessions.all())
+      if (this.#deps.gateway.isStopped(session.ref.caller)) streams.disconnectStandalone();
   }
 
   /** Ends every session and waits for those that were ending. */

@@ -1,0 +1,33 @@
+import type { GatewayChain } from '../audit/gateway-chain.ts';
+import type { AuditLog } from '../audit/types.ts';
+import type { Clock } from '../clock.ts';
+import type { Config } from '../config/types.ts';
+import type { Monotonic } from '../session/freshness.ts';
+import { Blocks, type Elsewhere } from './blocks.ts';
+import { Limits } from './limits.ts';
+import { Thresholds } from './thresholds.ts';
+
+export interface StopDeps {
+  log: Pick<AuditLog, 'standing'>;
+  config: Pick<Config, 'stop' | 'limits'>;
+  chain: Pick<GatewayChain, 'enter'>;
+  clock: Clock;
+  monotonic: Monotonic;
+  newId: () => string;
+  unrecorded: (error: unknown) => void;
+}
+
+/** What stops calls without asking what they are: blocks, the thresholds that set them, and limits. */
+export interface Stop {
+  readonly blocks: Blocks;
+  readonly thresholds: Thresholds;
+  readonly limits: Limits;
+}
+
+/** @throws GatewayError STORE_INVALID: what is stopped is then not known */
+export async function openStop(deps: StopDeps, elsewhere: Elsewhere): Promise<Stop> {
+  const { log, config, monotonic } = deps;
+  const blocks = await Blocks.open(log, elsewhere, deps);
+  const thresholds = new Thresholds(config.stop, blocks, monotonic);
+  return { blocks, thresholds, limits: new Limits(config.limits.rates, monotonic) };
+}
