@@ -31,7 +31,8 @@ import { knownKeysFile } from './config/known-keys.ts';
 import type { Config } from './config/types.ts';
 import { egressFor } from './egress.ts';
 import { GatewayError } from './errors.ts';
-import { openIdentity } from './identity/open.ts';
+import { type Identities, openIdentity } from './identity/open.ts';
+import type { IdentitySource } from './identity/types.ts';
 import { createAuthenticator } from './ingress/authenticate.ts';
 import { createHttpIngress, type HttpIngress, type Patience } from './ingress/http.ts';
 import { serveStdio } from './ingress/stdio.ts';
@@ -82,6 +83,8 @@ export interface GatewayDeps {
   turns?: Turns;
   /** How long clients may take to send. */
   patience?: Patience;
+  /** Kinds of credentials besides the configured ones, and asked before them. */
+  identity?: readonly IdentitySource[];
 }
 
 /** What a started gateway tells the person who started it. */
@@ -112,6 +115,7 @@ interface Running {
   log: AuditLog;
   runtime: Runtime;
   tls: ListenerTls | null;
+  identities: Identities | null;
   http: HttpIngress | null;
   operators: OperatorListener | null;
 }
@@ -154,7 +158,8 @@ export class Gateway {
     try {
       running.operators = this.#operatorListener(running);
       await running.operators.listen();
-      running.http = this.#httpIngress(running);
+      running.identities = await this.#openIdentity();
+      running.http = this.#httpIngress(running, running.identities);
       const { host, port } = await running.http.listen();
       const authority = `${host.includes(':') ? `[${host}]` : host}:${port}`;
       return await this.#announce(running, `${tls === null ? 'http' : 'https'}://${authority}/mcp`);
@@ -213,6 +218,7 @@ export class Gateway {
     this.#running = null;
     running.tls?.close();
     await running.http?.close();
+    for (const source of running.identities?.sources ?? []) source.close?.();
     await running.operators?.close();
     try {
       await running.runtime.close();
@@ -297,7 +303,7 @@ export class Gateway {
         approved,
       );
       tls?.onNewKey(() => void this.#recommit(runtime));
-      return { ...opened, runtime, http: null, operators: null };
+      return { ...opened, runtime, identities: null, http: null, operators: null };
     } catch (error) {
       await log.close();
       throw error;
@@ -410,7 +416,17 @@ export class Gateway {
     throw new GatewayError('STORE_IN_USE', `${STDIO_STORES} stdio gateways already run from ${this.#config.dataDir}`);
   }
 
-  #httpIngress({ runtime, log, platform: { provider }, tls }: Running): HttpIngress {
+  #openIdentity(): Promise<Identities> {
+    return openIdentity(this.#config, {
+      clock: this.#clock,
+      timers: this.#deps.timers ?? systemTimers,
+      monotonic: this.#deps.monotonic ?? (() => performance.now()),
+      lookup: this.#lookup,
+      report: (event, detail) => this.#report(event, detail),
+    });
+  }
+
+  #httpIngress({ runtime, log, platform: { provider }, tls }: Running, identities: Identities): HttpIngress {
     const { listen, allowedHosts, allowedOrigins, limits, sessions } = this.#config;
     const clock = this.#clock;
     return createHttpIngress({
@@ -419,7 +435,8 @@ export class Gateway {
       allowedOrigins,
       limits,
       sessions,
-      agents: openIdentity(this.#config),
+      agents: [...(this.#deps.identity ?? []), ...identities.sources],
+      metadata: identities.metadata,
       gateway: runtime.governed,
       tls,
       attest: liveAttestation({ provider, log, clock, self: () => runtime.statement }),
