@@ -221,6 +221,8 @@ export class Gateway {
     if (running === null) return;
     this.#running = null;
     running.tls?.close();
+    // Calls that wait for somebody would otherwise be waited for.
+    running.runtime.desk.end();
     await running.http?.close();
     await running.operators?.close();
     try {
