@@ -235,6 +235,8 @@ export class Gateway {
     this.#running = null;
     running.tls?.close();
     running.operatorTls?.close();
+    // Calls that wait for somebody would otherwise be waited for.
+    running.runtime.desk.end();
     await running.http?.close();
     for (const source of running.identities?.sources ?? []) source.close?.();
     await running.operators?.close();
