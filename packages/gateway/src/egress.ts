@@ -33,14 +33,21 @@ export class Egress {
  * configuration has a list of its own, only what is on both.
  */
 export function egressOf(
-  { egress, upstreams, inspection: { classifier }, approvals: { callback } }: Pick<
-    Config,
-    'egress' | 'upstreams' | 'inspection' | 'approvals'
-  >,
+  {
+    egress,
+    upstreams,
+    inspection: { classifier },
+    approvals: { callback },
+  }: Pick<Config, 'egress' | 'upstreams' | 'inspection' | 'approvals'>,
   catalog: Catalog,
 ): Egress {
   const credentials = Object.values(upstreams).map(({ credential }) => credential);
-  return egressFor(catalog.servers, credentials, egress.allow, [classifier, callback].flatMap((service) => service?.url ?? []));
+  return egressFor(
+    catalog.servers,
+    credentials,
+    egress.allow,
+    [classifier, callback].flatMap((service) => service?.url ?? []),
+  );
 }
 
 /** The same for servers and credentials by themselves; `more`: other URLs that are needed. */
