@@ -32,7 +32,10 @@ import { knownKeysFile } from './config/known-keys.ts';
 import type { Config } from './config/types.ts';
 import { egressFor } from './egress.ts';
 import { GatewayError } from './errors.ts';
-import { approvalOperations } from './escalation/operations.ts';
+import { ApprovalCallback } from './escalation/callback/callback.ts';
+import { callbackRoute } from './escalation/callback/route.ts';
+import { readWebhookSecret } from './escalation/callback/signature.ts';
+import { approvalOperations, approversOf } from './escalation/operations.ts';
 import { approvalRoutes } from './escalation/routes.ts';
 import { IdentityChain } from './identity/chain.ts';
 import { type Identities, openIdentity } from './identity/open.ts';
@@ -63,6 +66,7 @@ import { Freshness, type Monotonic } from './session/freshness.ts';
 import { resetExposure } from './session/reset.ts';
 import { stopRoutes } from './stop/routes.ts';
 import { systemTimers, type Timers } from './timers.ts';
+import { HttpEndpoint } from './upstream/http-endpoint.ts';
 import { pinnedPeer } from './upstream/pinned-peer.ts';
 import { publicOnly } from './upstream/public-address.ts';
 import { replicaLookups } from './upstream/replicas.ts';
@@ -322,6 +326,7 @@ export class Gateway {
           ...(this.#deps.createRecordFile && { createRecordFile: this.#deps.createRecordFile }),
           report: (event, detail) => this.#report(event, detail),
           publish: (event) => this.#events.publish(event),
+          callback: await this.#callback(),
           entered: (action, by, detail) => this.#events.publish({ event: action, operator: by.subject, ...detail }),
         },
         approved,
@@ -342,6 +347,24 @@ export class Gateway {
     const peer = pinnedPeer({ tlsFingerprint: null }, { authorities: null, client: null }, allowed, () => {});
     const timers = this.#deps.timers ?? systemTimers;
     return httpClassifier(classifier, peer, { timers, lookup: this.#lookup, isLabel: (label) => ranks.has(label) });
+  }
+
+  /** Made for the desk that the runtime builds; null: there is none. */
+  async #callback(): Promise<RuntimeDeps['callback']> {
+    const { approvals, egress } = this.#config;
+    const { callback, approvers } = approvals;
+    if (callback === null) return null;
+    const secret = await readWebhookSecret(callback.secretFile);
+    const allowed = egressFor([], [], egress.allow, [callback.url]);
+    const peer = pinnedPeer({ tlsFingerprint: null }, { authorities: null, client: null }, allowed, () => {});
+    const endpoint = new HttpEndpoint(callback.url, () => ({}), peer, { lookup: this.#lookup, connections: 16 });
+    return (desk) =>
+      new ApprovalCallback({
+        ...{ settings: callback, secret, endpoint, desk, clock: this.#clock, newId: randomUUID },
+        approversOf: (name) => approversOf(approvers, name),
+        timers: this.#deps.timers ?? systemTimers,
+        report: (event, detail) => this.#report(event, detail),
+      });
   }
 
   async #withTls(tls: Config['tls'], begin: (listener: ListenerTls | null) => Promise<Running>): Promise<Running> {
@@ -510,6 +533,7 @@ export class Gateway {
         ...policyRoutes(runtime.policy),
         ...exceptionRoutes(runtime.exceptions),
         ...quarantineRoutes(runtime.quarantine),
+        ...(runtime.callback === null ? [] : [callbackRoute(runtime.callback)]),
         ...approvalRoutes(approvalOperations({ ...runtime, approvers: this.#config.approvals.approvers })),
         ...stopRoutes(runtime.stopping),
       ],

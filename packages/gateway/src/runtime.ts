@@ -15,8 +15,10 @@ import type { Clock } from './clock.ts';
 import type { Config } from './config/types.ts';
 import { type Egress, egressOf } from './egress.ts';
 import { GatewayError } from './errors.ts';
+import type { ApprovalCallback } from './escalation/callback/callback.ts';
 import { Desk } from './escalation/desk.ts';
 import { requestedEvent } from './escalation/shown.ts';
+import type { ApprovalDesk } from './escalation/types.ts';
 import { unknownApprovers } from './escalation/unknown-approvers.ts';
 import { Exceptions } from './exceptions/exceptions.ts';
 import { governedGateway } from './governed.ts';
@@ -101,6 +103,8 @@ export interface RuntimeDeps {
   createRecordFile?: RecorderDeps['createFile'];
   /** For operators: a code or event name, and what happened. */
   report: (event: string, detail: string) => void;
+  /** The operator's machine that approves calls, which the runtime closes, for the desk that it is given; null: there is none. */
+  callback: ((desk: Pick<ApprovalDesk, 'answer'>) => ApprovalCallback) | null;
   /** Tells operators who listen. */
   publish: (event: OperatorEvent) => void;
   /** For operators: what somebody did, once it is entered. */
@@ -173,6 +177,8 @@ export class Runtime {
   readonly stop: Stop;
   /** What operators do about it. */
   readonly stopping: StopOperations;
+  /** Who answers for a machine; null: there is none. */
+  readonly callback: ApprovalCallback | null;
   readonly #deps: RuntimeDeps;
   readonly #stopTimers: (() => void)[];
   readonly #root: string;
@@ -228,6 +234,10 @@ export class Runtime {
       ...{ log, sessions: this.sessions, monotonic, clock, newId: randomUUID },
     });
     this.desk.onOpened((request) => deps.publish(requestedEvent(request)));
+    this.callback = deps.callback?.(this.desk) ?? null;
+    this.desk.onOpened((request) => {
+      if (request.escalations.some(({ via }) => via === 'callback')) this.callback?.deliver(request);
+    });
     const path = this.#path();
     this.#subscriptions = new Subscriptions(path);
     this.governed = governedGateway({
@@ -336,6 +346,7 @@ export class Runtime {
     const chainClosed = await Promise.allSettled([log.closeSession(this.chain.sessionId, 'shutdown')]);
     await release(this.#authority);
     await classifier?.close();
+    await this.callback?.close();
     for (const outcome of [...closed, ...recorded, ...chainClosed])
       if (outcome.status === 'rejected') throw outcome.reason;
   }
