@@ -1,6 +1,7 @@
 /** What operators stop, through both listeners. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { GatewayError } from '@cmcp/gateway';
 import type { Agent } from './support/agent.ts';
 import { GatedLog } from './support/gated-log.ts';
 import { AGENT_TOKEN, OTHER_TOKEN } from './support/gateway.ts';
@@ -243,7 +244,7 @@ test('what is stopped is stopped after a restart; its entry is in the chain of t
   }
 });
 
-test('a block is in force before it is durable, and where it cannot be stored nothing is served any more [G27]', async () => {
+test('a block is in force before it is durable, and stays so where it cannot be stored [G27]', async () => {
   const log = new GatedLog();
   await withPeers(setup({ deps: { openLog: log.openLog } }), async (bed) => {
     const agent = await bed.agent('modern');
@@ -255,5 +256,9 @@ test('a block is in force before it is durable, and where it cannot be stored no
     assert.equal(codeOf(await call(agent, 'echo')), 'BLOCKED');
     held.letGo();
     assert.equal((await asked).status, 200);
+    log.failNext('append', new GatewayError('AUDIT_UNAVAILABLE', 'the disk is full'));
+    const failed = await bed.bed.operator('POST', BLOCKS, { scope: 'tool', name: 'other', reason: 'x' });
+    assert.equal(failed.body.error_code, 'AUDIT_UNAVAILABLE');
+    assert.equal(codeOf(await call(agent, 'other')), 'BLOCKED', 'no lifting it by failing');
   });
 });
