@@ -1,9 +1,13 @@
 /** What operators stop, through both listeners. */
 import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { test } from 'node:test';
+import { GatewayError } from '@cmcp/gateway';
 import type { Agent } from './support/agent.ts';
+import { cmcpInProcess } from './support/cli-in-process.ts';
 import { GatedLog } from './support/gated-log.ts';
-import { AGENT_TOKEN, OTHER_TOKEN } from './support/gateway.ts';
+import { AGENT_TOKEN, OPERATOR_TOKEN, OTHER_TOKEN } from './support/gateway.ts';
 import { codeOf, PeerBed, type PeerSetup, receiptOf, withPeers } from './support/peer-bed.ts';
 import type { PeerServer } from './support/peer-server.ts';
 import { sessionFile } from './support/session-files.ts';
@@ -243,7 +247,7 @@ test('what is stopped is stopped after a restart; its entry is in the chain of t
   }
 });
 
-test('a block is in force before it is durable, and where it cannot be stored nothing is served any more [G27]', async () => {
+test('a block is in force before it is durable, and stays so where it cannot be stored [G27]', async () => {
   const log = new GatedLog();
   await withPeers(setup({ deps: { openLog: log.openLog } }), async (bed) => {
     const agent = await bed.agent('modern');
@@ -255,5 +259,53 @@ test('a block is in force before it is durable, and where it cannot be stored no
     assert.equal(codeOf(await call(agent, 'echo')), 'BLOCKED');
     held.letGo();
     assert.equal((await asked).status, 200);
+    log.failNext('append', new GatewayError('AUDIT_UNAVAILABLE', 'the disk is full'));
+    const failed = await bed.bed.operator('POST', BLOCKS, { scope: 'tool', name: 'other', reason: 'x' });
+    assert.equal(failed.body.error_code, 'AUDIT_UNAVAILABLE');
+    assert.equal(codeOf(await call(agent, 'other')), 'BLOCKED', 'no lifting it by failing');
   });
 });
+
+test('an operator stops, lists and lifts from the command line; what names nothing is said', () =>
+  withPeers(setup({ config: 'limits: { rates: [{ per: caller, calls: 9, window: 1m }] }' }), async (bed) => {
+    const tokenFile = join(bed.bed.folder, 'operator.token');
+    await writeFile(tokenFile, OPERATOR_TOKEN);
+    const run = (...args: string[]) =>
+      cmcpInProcess(['kill', ...args, '--config', bed.bed.configFile, '--token-file', tokenFile], bed.bed.folder, {
+        CMCP_DEV_MODE: '1',
+      });
+    const agent = await bed.agent('modern');
+    const session = receiptOf(await call(agent, 'echo')).session_id;
+    assert.equal((await run('list')).stdout, 'Nothing is stopped.\n');
+    for (const [scope, name, said] of [
+      ['tool', 'echo', 'The tool echo'],
+      ['server', 'main', 'The server main'],
+      ['session', session, `The session ${session}`],
+      ['agent', 'agent', 'The agent agent'],
+      ['all', '', 'Everything'],
+    ] as const) {
+      const { code, stdout } = await run(scope, ...(name === '' ? [] : [name]), '--reason', 'ticket 7');
+      const [, id = ''] = /: ([0-9a-f-]{36})\n$/.exec(stdout) ?? [];
+      assert.deepEqual([code, stdout], [0, `${said} is stopped: ${id}\n`]);
+      assert.equal(codeOf(await call(agent, 'echo')), 'BLOCKED');
+      assert.match((await run('list')).stdout, new RegExp(`^${id} +${scope} +\\S+ +op +- +\\S+ +ticket 7$`, 'm'));
+      assert.equal((await run('lift', id, '--reason', 'looked at')).stdout, `${said} goes on.\n`);
+      assert.equal((await call(agent, 'echo')).error, undefined);
+    }
+    assert.match((await run('agent', 'agnet', '--reason', 'x')).stdout, /is it spelled so\?/);
+    assert.match(
+      (await run('limits')).stdout,
+      /^per caller +9 calls within 60 s\nof +calls +bytes +cost\n.*\nagent +6 /s,
+    );
+    const { code, stdout } = await run('list', '--json');
+    assert.deepEqual([code, (JSON.parse(stdout) as { blocks: Values[] }).blocks[0]?.name], [0, 'agnet']);
+    for (const wrong of [
+      ['agent'],
+      ['agent', 'a', 'b', '--reason', 'x'],
+      ['all', 'x', '--reason', 'x'],
+      ['agent', 'a'],
+    ])
+      assert.equal((await run(...wrong)).code, 2, wrong.join(' '));
+    assert.equal((await run('lift', 'x', '--reason', 'x')).code, 2);
+    assert.equal((await run('lift', crypto.randomUUID(), '--reason', 'x')).code, 1);
+  }));
