@@ -4,7 +4,7 @@ import { connect } from 'node:net';
 import type { TestContext } from 'node:test';
 import { type JsonObject, type JsonValue, sha256Hex } from '@cmcp/evidence';
 import { GatewayError } from '@cmcp/gateway';
-import { createAuthenticator } from '../../packages/gateway/src/ingress/authenticate.ts';
+import { bearerSource } from '../../packages/gateway/src/identity/bearer.ts';
 import { createHttpIngress, type HttpIngress, type HttpIngressDeps } from '../../packages/gateway/src/ingress/http.ts';
 import { FakeGovernedGateway } from './fake-governed.ts';
 
@@ -37,10 +37,12 @@ export async function serve(t: TestContext, overrides: Partial<HttpIngressDeps> 
     allowedOrigins: ['https://app.example'],
     limits: { bodyBytes: 1_000_000, depth: 32 },
     sessions: { idleMs: 60_000, maxOpen: 100 },
-    agents: createAuthenticator([
-      { subject: 'alice', tokenSha256: sha256Hex('token-of-alice') },
-      { subject: 'bob', tokenSha256: sha256Hex('token-of-bob') },
-    ]),
+    agents: [
+      bearerSource([
+        { subject: 'alice', tokenSha256: sha256Hex('token-of-alice') },
+        { subject: 'bob', tokenSha256: sha256Hex('token-of-bob') },
+      ]),
+    ],
     gateway,
     tls: null,
     attest: () => Promise.reject(new GatewayError('ATTESTATION_FAILED', 'a test that asks says what is answered')),

@@ -31,6 +31,7 @@ import { knownKeysFile } from './config/known-keys.ts';
 import type { Config } from './config/types.ts';
 import { egressFor } from './egress.ts';
 import { GatewayError } from './errors.ts';
+import { openIdentity } from './identity/open.ts';
 import { createAuthenticator } from './ingress/authenticate.ts';
 import { createHttpIngress, type HttpIngress, type Patience } from './ingress/http.ts';
 import { serveStdio } from './ingress/stdio.ts';
@@ -410,7 +411,7 @@ export class Gateway {
   }
 
   #httpIngress({ runtime, log, platform: { provider }, tls }: Running): HttpIngress {
-    const { listen, allowedHosts, allowedOrigins, limits, sessions, agents } = this.#config;
+    const { listen, allowedHosts, allowedOrigins, limits, sessions } = this.#config;
     const clock = this.#clock;
     return createHttpIngress({
       listen,
@@ -418,7 +419,7 @@ export class Gateway {
       allowedOrigins,
       limits,
       sessions,
-      agents: createAuthenticator(agents),
+      agents: openIdentity(this.#config),
       gateway: runtime.governed,
       tls,
       attest: liveAttestation({ provider, log, clock, self: () => runtime.statement }),

@@ -1,0 +1,8 @@
+import type { Config } from '../config/types.ts';
+import { bearerSource } from './bearer.ts';
+import type { IdentitySource } from './types.ts';
+
+/** Every kind of credential that the configuration lets agents show, in the order in which they are asked. */
+export function openIdentity({ agents }: Pick<Config, 'agents'>): IdentitySource[] {
+  return [bearerSource(agents)];
+}
