@@ -32,6 +32,7 @@ import type { Config } from './config/types.ts';
 import { egressFor } from './egress.ts';
 import { GatewayError } from './errors.ts';
 import { openIdentity } from './identity/open.ts';
+import { openSpiffe, type Spiffe } from './identity/spiffe/open.ts';
 import { createAuthenticator } from './ingress/authenticate.ts';
 import { createHttpIngress, type HttpIngress, type Patience } from './ingress/http.ts';
 import { serveStdio } from './ingress/stdio.ts';
@@ -112,6 +113,7 @@ interface Running {
   log: AuditLog;
   runtime: Runtime;
   tls: ListenerTls | null;
+  spiffe: Spiffe | null;
   http: HttpIngress | null;
   operators: OperatorListener | null;
 }
@@ -193,8 +195,9 @@ export class Gateway {
    */
   async reload(): Promise<Activation> {
     if (this.#running === null) throw new GatewayError('SHUTTING_DOWN', 'the gateway is not running');
-    const { tls, runtime } = this.#running;
+    const { tls, spiffe, runtime } = this.#running;
     await tls?.reload();
+    await spiffe?.reload();
     return runtime.activate();
   }
 
@@ -212,6 +215,7 @@ export class Gateway {
     if (running === null) return;
     this.#running = null;
     running.tls?.close();
+    running.spiffe?.close();
     await running.http?.close();
     await running.operators?.close();
     try {
@@ -224,14 +228,16 @@ export class Gateway {
 
   async #boot(open: OpenStore, tls: Config['tls']): Promise<Running> {
     // In this turn: whoever stops the gateway from now on waits for what was begun, and ends it.
-    this.#booting = this.#withTls(tls, (listener) => this.#begin(open, listener));
+    this.#booting = this.#withTls(tls, (listener) =>
+      this.#withSpiffe(listener, (spiffe) => this.#begin(open, listener, spiffe)),
+    );
     const running = await this.#booting;
     if (this.#stopping !== null) throw new GatewayError('SHUTTING_DOWN', 'the gateway was stopped while it started');
     return running;
   }
 
   /** Everything but the listeners. Bundle and catalog are read before the store is opened: a bad one leaves no trace. */
-  async #begin(open: OpenStore, tls: ListenerTls | null): Promise<Running> {
+  async #begin(open: OpenStore, tls: ListenerTls | null, spiffe: Spiffe | null): Promise<Running> {
     const facts = this.#deps.process ?? ownProcess(this.#deps.environment.variables);
     if (!this.#config.dev) for (const warning of await guardProcess(facts)) this.#report('process', warning);
     const ranks = sensitivityRanks(this.#config.vocabulary);
@@ -244,7 +250,7 @@ export class Gateway {
       const attest = platform.provider && new Attestor(platform.provider, this.#clock, settings.validityMs).attest;
       const { dataDir, log, rollbackProtection } = await open({ ranks, attest });
       const attestation = this.#attestation(platform, tls, measurement.digest, rollbackProtection);
-      const opened = { dataDir, log, platform, tls, components: measurement.components };
+      const opened = { dataDir, log, platform, tls, spiffe, components: measurement.components };
       this.#running = await this.#run(opened, attestation, approved, ranks);
       return this.#running;
     } catch (error) {
@@ -257,7 +263,7 @@ export class Gateway {
     {
       components,
       ...opened
-    }: Pick<Running, 'dataDir' | 'log' | 'platform' | 'tls'> & Pick<GatewayMeasurement, 'components'>,
+    }: Pick<Running, 'dataDir' | 'log' | 'platform' | 'tls' | 'spiffe'> & Pick<GatewayMeasurement, 'components'>,
     attestation: Attestation,
     approved: Serving,
     ranks: Ranks,
@@ -323,6 +329,21 @@ export class Gateway {
       return await begin(listener);
     } catch (error) {
       listener.close();
+      throw error;
+    }
+  }
+
+  /** Over stdio nobody shows a certificate or a token. */
+  async #withSpiffe(tls: ListenerTls | null, begin: (spiffe: Spiffe | null) => Promise<Running>): Promise<Running> {
+    const { spiffe: settings } = this.#config.identity;
+    if (tls === null || settings === null) return begin(null);
+    const report = (event: string, detail: string): void => this.#report(event, detail);
+    const timers = this.#deps.timers ?? systemTimers;
+    const spiffe = await openSpiffe(settings, { clock: this.#clock, timers, report, otherIssuers: [] });
+    try {
+      return await begin(spiffe);
+    } catch (error) {
+      spiffe.close();
       throw error;
     }
   }
@@ -410,7 +431,7 @@ export class Gateway {
     throw new GatewayError('STORE_IN_USE', `${STDIO_STORES} stdio gateways already run from ${this.#config.dataDir}`);
   }
 
-  #httpIngress({ runtime, log, platform: { provider }, tls }: Running): HttpIngress {
+  #httpIngress({ runtime, log, platform: { provider }, tls, spiffe }: Running): HttpIngress {
     const { listen, allowedHosts, allowedOrigins, limits, sessions } = this.#config;
     const clock = this.#clock;
     return createHttpIngress({
@@ -419,7 +440,7 @@ export class Gateway {
       allowedOrigins,
       limits,
       sessions,
-      agents: openIdentity(this.#config),
+      agents: openIdentity(this.#config, spiffe),
       gateway: runtime.governed,
       tls,
       attest: liveAttestation({ provider, log, clock, self: () => runtime.statement }),

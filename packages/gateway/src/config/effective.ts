@@ -1,6 +1,7 @@
 import { canonicalSorted, digest, type JsonObject, type JsonValue } from '@cmcp/evidence';
 import type { CredentialSettings } from '../upstream/credential/types.ts';
 import { approvalSettings } from './approval.ts';
+import { spiffeSettings } from './spiffe.ts';
 import type { Config, Credential, SandboxConfig } from './types.ts';
 
 type Unhashed = Omit<Config, 'hash' | 'portableHash' | 'agentsHash' | 'operatorsHash'>;
@@ -21,9 +22,14 @@ function sealed(secrets: Record<string, string>): JsonValue {
 }
 
 /** Order in the file has no meaning, so it does not change the digest. */
-function credentialsDigest(credentials: Credential[]): string {
+function credentialsDigest(credentials: Credential[], others: JsonObject[] = []): string {
   const rows = credentials.map(({ subject, tokenSha256 }) => [tokenSha256, subject]);
-  return digest(canonicalSorted(rows.sort(([a = ''], [b = '']) => (a < b ? -1 : 1))));
+  return digest(canonicalSorted([...rows.sort(([a = ''], [b = '']) => (a < b ? -1 : 1)), ...others]));
+}
+
+/** Who may call, by whatever credential. */
+function agentsDigest({ agents, identity: { spiffe } }: Unhashed): string {
+  return credentialsDigest(agents, spiffe === null ? [] : [{ spiffe: spiffeSettings(spiffe) }]);
 }
 
 /**
@@ -31,13 +37,14 @@ function credentialsDigest(credentials: Credential[]): string {
  * secrets replaced by their digests. Mappings with chosen keys are hashed as sorted pairs.
  */
 export function withHashes(config: Unhashed, written: WrittenSecrets): Config {
-  const agentsHash = credentialsDigest(config.agents);
+  const agentsHash = agentsDigest(config);
   const operatorsHash = credentialsDigest(config.operator.credentials);
   const {
     file: _file,
     vocabulary,
     upstreams,
     agents: _agents,
+    identity: { spiffe },
     operator,
     stdioSubject,
     policy,
@@ -59,6 +66,8 @@ export function withHashes(config: Unhashed, written: WrittenSecrets): Config {
     catalog: [catalog.path, catalog.pin],
     inspection: { ...inspection, classifier: classifierSettings(config, sealed) },
     operator_socket: operator.socket,
+    // Added where it is on; what is no path is in the digest of agents.
+    ...(spiffe === null ? {} : { spiffe: { bundles: spiffe.trustDomains, workload_api: spiffe.workloadApi } }),
     upstreams: Object.entries(upstreams)
       .sort(byName)
       .map(([id, { env, headers, credential, ...settings }]) => {

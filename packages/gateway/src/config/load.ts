@@ -14,6 +14,7 @@ import { liesInside, socketProblem } from './paths.ts';
 import { problemsError } from './problems.ts';
 import type { Reader } from './readers.ts';
 import { CONFIG_SCHEMA, parsePin } from './schema.ts';
+import { spiffeConfig } from './spiffe.ts';
 import { type Position, type Problem, parseTree } from './tree.ts';
 import type { AttestationConfig, Config, ServerConfig, TlsConfig } from './types.ts';
 
@@ -36,7 +37,7 @@ export async function loadConfig(path: string, environment: Environment): Promis
   if (!config.dev && config.catalog.pin === null && config.catalog.approval === null) {
     throw new GatewayError('CATALOG_PIN_REQUIRED', pinAdvice(config, 'catalog', 'CMCP_CATALOG_HASH'));
   }
-  if (config.agents.length === 0 && config.stdioSubject === null) {
+  if (config.agents.length === 0 && config.stdioSubject === null && config.identity.spiffe === null) {
     throw new GatewayError(
       'CREDENTIAL_REQUIRED',
       `${config.file} names nobody who may call. Add an agent under \`agents\`, or set \`stdio.subject\` for a gateway that a client spawns.`,
@@ -154,6 +155,7 @@ function assemble(file: string, settings: Settings, environment: Environment, re
       requiredKind: settings.catalog.required_provenance_kind,
     },
     agents: credentials(settings.agents),
+    identity: { spiffe: spiffeConfig(folder, settings.identity.spiffe, settings.tls !== null, report) },
     stdioSubject: settings.stdio.subject,
     operator: {
       socket: resolve(folder, settings.operator.socket ?? resolve(dataDir, 'operator.sock')),

@@ -20,6 +20,7 @@ import {
   setting,
   text,
 } from './readers.ts';
+import { spiffeReader } from './spiffe.ts';
 import { parseTpmAddress } from './tpm-address.ts';
 
 /** Labels that the reference defines; a configuration may add to them and not redefine them (wire-formats section 5). */
@@ -359,6 +360,17 @@ export const CONFIG_SCHEMA = section('the configuration', {
     'The approved servers and tools. `catalog: ./catalog.json` is short for its path.',
   ),
   agents: setting(list(credential), '[]', 'Who may call, by bearer token.'),
+  identity: setting(
+    section('how agents show who they are besides bearer tokens', {
+      spiffe: setting(
+        spiffeReader,
+        'null',
+        'Workloads by their X509-SVID or JWT-SVID (docs/spiffe.md). Needs `tls`. Null: none.',
+      ),
+    }),
+    '{}',
+    'Who may call, by other credentials.',
+  ),
   stdio: setting(
     section(
       'the caller over stdio',

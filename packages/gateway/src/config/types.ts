@@ -4,6 +4,7 @@ import type { LaunchLevel, ProviderKind } from '../attestation/types.ts';
 import type { Mode } from '../policy/types.ts';
 import type { CredentialSettings } from '../upstream/credential/types.ts';
 import type { ApprovalConfig } from './approval.ts';
+import type { SpiffeConfig } from './spiffe.ts';
 
 /** The whole configuration with defaults applied, paths absolute, durations in milliseconds. */
 export interface Config {
@@ -41,6 +42,8 @@ export interface Config {
     requiredKind: ProvenanceKind | null;
   };
   agents: Credential[];
+  /** Other credentials of agents. */
+  identity: { spiffe: SpiffeConfig | null };
   /** Subject of the one caller of `cmcp start --stdio`. */
   stdioSubject: string | null;
   operator: { socket: string; credentials: Credential[] };

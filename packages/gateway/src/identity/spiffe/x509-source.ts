@@ -1,11 +1,22 @@
-import { buildChain, type Certificate, FormatError, parseCertificate, type TrustAnchor, uriNames } from '@cmcp/evidence';
+import {
+  buildChain,
+  type Certificate,
+  FormatError,
+  parseCertificate,
+  type TrustAnchor,
+  uriNames,
+} from '@cmcp/evidence';
 import type { Caller } from '../../caller.ts';
 import type { Clock } from '../../clock.ts';
 import { GatewayError } from '../../errors.ts';
 import type { IdentitySource, Presented } from '../types.ts';
 import type { TrustBundle } from './bundle.ts';
+import type { SpiffeId } from './id.ts';
 import { chainProblem, svidProblem } from './svid.ts';
 import { refused, type Workloads } from './workloads.ts';
+
+/** What a connection showed; null: no SVID at all. */
+type Shown = { id: SpiffeId; leaf: Certificate; pool: Certificate[] } | null;
 
 /** What was found out about the chain of a connection: it holds for this bundle, and while every certificate is valid. */
 interface Verdict {
@@ -13,8 +24,12 @@ interface Verdict {
   /** Seconds since the epoch. */
   from: number;
   until: number;
-  outcome: Caller | GatewayError;
+  /** Why it is refused; null: it is not. */
+  problem: string | null;
 }
+
+/** The longest chain that is looked at. */
+const MAX_SHOWN = 8;
 
 /**
  * The workload whose X509-SVID this connection's handshake showed. It is decided anew for each request, against the bundle of its trust
@@ -25,7 +40,8 @@ export class X509SvidSource implements IdentitySource {
   readonly #workloads: Workloads;
   readonly #bundleOf: (trustDomain: string) => TrustBundle;
   readonly #clock: Clock;
-  /** By the certificates of a connection, which are the same object for all of its requests. */
+  /** By the certificates of a connection, which are one object for all of its requests. */
+  readonly #shown = new WeakMap<readonly Uint8Array[], Shown | GatewayError>();
   readonly #verdicts = new WeakMap<readonly Uint8Array[], Verdict>();
 
   constructor(workloads: Workloads, bundleOf: (trustDomain: string) => TrustBundle, clock: Clock) {
@@ -36,68 +52,74 @@ export class X509SvidSource implements IdentitySource {
 
   async identify({ certificates }: Presented): Promise<Caller | null> {
     if (certificates === null) return null;
-    const [leaf, ...pool] = readShown(certificates);
-    if (leaf === undefined) return null;
-    const uris = namesOf(leaf);
-    // Another kind of certificate: who connects may show one only because `tls.client_ca` asks for it.
-    if (!uris.some((uri) => /^spiffe:/i.test(uri))) return null;
-    const problem = svidProblem(leaf);
+    const shown = this.#shownBy(certificates);
+    if (shown === null) return null;
+    const { problem } = await this.#verdictOf(certificates, shown);
     if (problem !== null) throw refused(problem);
-    const id = this.#workloads.admit(uris[0] ?? '');
-    const bundle = this.#bundleOf(id.trustDomain);
-    const at = this.#clock.nowMicros() / 1e6;
-    const known = this.#verdicts.get(certificates);
-    const holds = known !== undefined && known.bundle === bundle && known.from <= at && at <= known.until;
-    const verdict = holds ? known : await decide(leaf, pool, bundle, at, () => this.#workloads.callerOf(id, 'svid'));
-    this.#verdicts.set(certificates, verdict);
-    if (verdict.outcome instanceof GatewayError) throw verdict.outcome;
-    return verdict.outcome;
+    return this.#workloads.callerOf(shown.id, 'svid');
   }
 
   /** A certificate is asked for by the handshake, and by no header. */
   challenge(): null {
     return null;
   }
+
+  #shownBy(certificates: readonly Uint8Array[]): Shown {
+    const before = this.#shown.get(certificates);
+    const shown = before === undefined ? attempted(() => readShown(certificates, this.#workloads)) : before;
+    this.#shown.set(certificates, shown);
+    if (shown instanceof GatewayError) throw shown;
+    return shown;
+  }
+
+  async #verdictOf(certificates: readonly Uint8Array[], shown: NonNullable<Shown>): Promise<Verdict> {
+    const bundle = this.#bundleOf(shown.id.trustDomain);
+    const at = this.#clock.nowMicros() / 1e6;
+    if (!bundle.authorities.some(({ notBefore, notAfter }) => notBefore <= at && at <= notAfter))
+      throw new GatewayError('IDENTITY_UNAVAILABLE', `no authority of ${shown.id.trustDomain} is in force`);
+    const before = this.#verdicts.get(certificates);
+    if (before?.bundle === bundle && before.from <= at && at <= before.until) return before;
+    const verdict = await decide(shown, bundle, at);
+    this.#verdicts.set(certificates, verdict);
+    return verdict;
+  }
 }
 
-async function decide(
-  leaf: Certificate,
-  pool: readonly Certificate[],
-  bundle: TrustBundle,
-  at: number,
-  caller: () => Caller,
-): Promise<Verdict> {
-  const anchors = bundle.authorities.map(anchorOf);
-  if (!bundle.authorities.some(({ notBefore, notAfter }) => notBefore <= at && at <= notAfter))
-    throw new GatewayError('IDENTITY_UNAVAILABLE', 'no authority of the trust bundle is in force');
-  const chain = await buildChain(leaf, pool, { anchors, purpose: 'spiffe', at });
+async function decide({ leaf, pool }: NonNullable<Shown>, bundle: TrustBundle, at: number): Promise<Verdict> {
+  const chain = await buildChain(leaf, pool, { anchors: bundle.authorities.map(anchorOf), purpose: 'spiffe', at });
   const problem = chain.ok ? chainProblem(chain.path, chain.weak) : chain.problem;
-  // Whoever was refused may connect again: what could change in their favour is not waited for on this connection.
-  if (!chain.ok || problem !== null)
-    return { bundle, from: Number.NEGATIVE_INFINITY, until: Number.POSITIVE_INFINITY, outcome: refused(problem ?? '') };
-  const from = Math.max(...chain.path.map(({ notBefore }) => notBefore));
-  const until = Math.min(...chain.path.map(({ notAfter }) => notAfter));
-  return { bundle, from, until, outcome: caller() };
+  const path = chain.ok && problem === null ? chain.path : [];
+  // Without a path, for as long as the bundle stays: whoever was refused may connect again.
+  const from = Math.max(...path.map(({ notBefore }) => notBefore));
+  const until = Math.min(...path.map(({ notAfter }) => notAfter));
+  return { bundle, from, until, problem };
 }
 
 function anchorOf({ der, fingerprint, subject }: Certificate): TrustAnchor {
-  return { name: subject.short, fingerprint, source: 'operator', purposes: ['spiffe'], assurance: 'unknown', certificate: der };
+  const name = subject.short;
+  return { name, fingerprint, source: 'operator', purposes: ['spiffe'], assurance: 'unknown', certificate: der };
 }
 
-/** @throws GatewayError UNAUTHENTICATED: what cannot be read may be anything */
-function readShown(certificates: readonly Uint8Array[]): Certificate[] {
-  return readable(() => certificates.map((der) => parseCertificate(new Uint8Array(der))));
-}
-
-function namesOf(leaf: Certificate): string[] {
-  return readable(() => uriNames(leaf));
-}
-
-function readable<T>(read: () => T): T {
+function attempted(read: () => Shown): Shown | GatewayError {
   try {
     return read();
   } catch (error) {
-    if (error instanceof FormatError) throw refused(`a certificate cannot be read: ${error.message}`);
+    // What cannot be read may be anything.
+    if (error instanceof FormatError) return refused(`a certificate cannot be read: ${error.message}`);
+    if (error instanceof GatewayError) return error;
     throw error;
   }
+}
+
+/** @throws GatewayError UNAUTHENTICATED @throws FormatError */
+function readShown(certificates: readonly Uint8Array[], workloads: Workloads): Shown {
+  if (certificates.length > MAX_SHOWN) throw refused(`the chain is longer than ${MAX_SHOWN}`);
+  const [leaf, ...pool] = certificates.map((der) => parseCertificate(new Uint8Array(der)));
+  if (leaf === undefined) return null;
+  const uris = uriNames(leaf);
+  // Another kind of certificate, such as `tls.client_ca` asks for.
+  if (!uris.some((uri) => /^spiffe:/i.test(uri))) return null;
+  const problem = svidProblem(leaf);
+  if (problem !== null) throw refused(problem);
+  return { id: workloads.admit(uris[0] ?? ''), leaf, pool };
 }
