@@ -1,19 +1,27 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
-import { Agent, type AgentOptions, request } from 'node:https';
+import { Agent } from 'node:https';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { type ConnectionOptions, connect } from 'node:tls';
 import type { GatewayDeps } from '@cmcp/gateway';
-import { certificate, selfSigned } from './support/certificate.ts';
+import { certificate } from './support/certificate.ts';
 import { AGENT_TOKEN, type TestBed, withBed } from './support/gateway.ts';
-import { modern } from './support/ingress.ts';
 import { ManualTime } from './support/manual-time.ts';
-import { authority, GOOD, ISSUES, SIGNS, type Svid, TrustDomain } from './support/workloads.ts';
+import {
+  type Answered,
+  authority,
+  call,
+  GOOD,
+  ISSUES,
+  SERVER,
+  SIGNS,
+  type Svid,
+  TrustDomain,
+} from './support/workloads.ts';
 
 const LIMITS = { timeout: 60_000 };
-const SERVER = selfSigned('gateway');
 const OURS = new TrustDomain('example.org');
 const THEIRS = new TrustDomain('partner.example');
 const RESEARCH = OURS.svid('/agents/research');
@@ -26,50 +34,6 @@ const POLICY = {
 const IDENTITY =
   'identity: { spiffe: { trust_domains: { example.org: ./ours.pem, partner.example: ./theirs.pem }, allowed: ["spiffe://example.org/agents/*", "spiffe://partner.example/job"] } }';
 const TLS = 'tls: { certificate: ./server.pem, key: ./server.key }';
-
-interface Answered {
-  status: number;
-  /** The tool answered. */
-  allowed: boolean;
-  code: string | null;
-  reused: boolean;
-}
-
-interface Asked {
-  token?: string;
-  agent?: Agent;
-  /** Address that the client connects from: failed attempts are counted by it. */
-  from?: string;
-  options?: AgentOptions;
-}
-
-/** One call of the tool by whoever shows `svid`. */
-async function call(
-  url: URL,
-  svid: Svid | null,
-  { token, agent, from = '127.0.0.1', options = {} }: Asked = {},
-): Promise<Answered> {
-  const sent = modern('tools/call', { name: 'echo', arguments: {} });
-  const own = new Agent({ ca: SERVER.cert, localAddress: from, ...svid, ...options });
-  const posted = request(url, {
-    method: 'POST',
-    agent: agent ?? own,
-    headers: {
-      'Content-Type': 'application/json',
-      Accept: 'application/json, text/event-stream',
-      ...sent.headers,
-      ...(token === undefined ? {} : { Authorization: `Bearer ${token}` }),
-    },
-  });
-  posted.end(JSON.stringify(sent.body));
-  const [response] = await once(posted, 'response');
-  let text = '';
-  for await (const chunk of response) text += chunk;
-  own.destroy();
-  const body = JSON.parse(text);
-  const code = body.error?.data?.error_code ?? null;
-  return { status: response.statusCode, allowed: body.result !== undefined, code, reused: posted.reusedSocket };
-}
 
 /** A gateway that takes workloads of two trust domains. */
 async function withGateway(

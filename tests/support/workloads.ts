@@ -1,4 +1,10 @@
-import { type CertificateTerms, certificate, type TestCertificate } from './certificate.ts';
+import { once } from 'node:events';
+import { Agent, type AgentOptions, request } from 'node:https';
+import { type CertificateTerms, certificate, selfSigned, type TestCertificate } from './certificate.ts';
+import { modern } from './ingress.ts';
+
+/** Of the gateway. */
+export const SERVER = selfSigned('gateway');
 
 /** What a workload shows: its chain, leaf first, and its key. */
 export interface Svid {
@@ -43,4 +49,48 @@ export class TrustDomain {
 /** DER of a certificate in PEM. */
 export function derOf(pem: string): Buffer {
   return Buffer.from(pem.replace(/-----[A-Z ]+-----|\s/g, ''), 'base64');
+}
+
+export interface Answered {
+  status: number;
+  /** The tool answered. */
+  allowed: boolean;
+  code: string | null;
+  reused: boolean;
+}
+
+export interface Asked {
+  token?: string;
+  agent?: Agent;
+  /** Address that the client connects from: failed attempts are counted by it. */
+  from?: string;
+  options?: AgentOptions;
+}
+
+/** One call of the tool by whoever shows `svid`. */
+export async function call(
+  url: URL,
+  svid: Svid | null,
+  { token, agent, from = '127.0.0.1', options = {} }: Asked = {},
+): Promise<Answered> {
+  const sent = modern('tools/call', { name: 'echo', arguments: {} });
+  const own = new Agent({ ca: SERVER.cert, localAddress: from, ...svid, ...options });
+  const posted = request(url, {
+    method: 'POST',
+    agent: agent ?? own,
+    headers: {
+      'Content-Type': 'application/json',
+      Accept: 'application/json, text/event-stream',
+      ...sent.headers,
+      ...(token === undefined ? {} : { Authorization: `Bearer ${token}` }),
+    },
+  });
+  posted.end(JSON.stringify(sent.body));
+  const [response] = await once(posted, 'response');
+  let text = '';
+  for await (const chunk of response) text += chunk;
+  own.destroy();
+  const body = JSON.parse(text);
+  const code = body.error?.data?.error_code ?? null;
+  return { status: response.statusCode, allowed: body.result !== undefined, code, reused: posted.reusedSocket };
 }

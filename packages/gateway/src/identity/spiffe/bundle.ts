@@ -12,14 +12,15 @@ import {
   parseCertificate,
   parseJson,
   readCertificates,
+  TAG,
 } from '@cmcp/evidence';
 
 /** What credentials of one trust domain are verified with (SPIFFE Trust Domain and Bundle). Nothing is changed in it: another one takes its place. */
 export interface TrustBundle {
   /** Of X509-SVIDs. */
   readonly authorities: readonly Certificate[];
-  /** Of JWT-SVIDs, by key id. */
-  readonly jwtKeys: ReadonlyMap<string, KeyObject>;
+  /** Of JWT-SVIDs, by key id; null: they are not known yet. */
+  readonly jwtKeys: ReadonlyMap<string, KeyObject> | null;
 }
 
 const LIMITS = { bytes: 1_048_576, depth: 16, items: 10_000 };
@@ -33,33 +34,53 @@ const CURVES = new Set(['prime256v1', 'secp384r1', 'secp521r1']);
 /** A bundle file: a SPIFFE bundle in JSON, or PEM certificates, which verify X509-SVIDs alone. @throws FormatError */
 export function readBundle(bytes: Uint8Array<ArrayBuffer>): TrustBundle {
   const first = bytes.find((byte) => byte > 0x20);
-  if (first === 0x7b) return readJwks(bytes);
+  if (first === 0x7b) return readJson(bytes);
   return { authorities: authoritiesOf(readCertificates(bytes)), jwtKeys: new Map() };
 }
 
-/** Authorities as the Workload API gives them: DER, one after the other. @throws FormatError */
+/** Authorities as the Workload API gives them: DER, one after the other. @throws FormatError, also when there is none */
 export function readDerBundle(bytes: Uint8Array<ArrayBuffer>): readonly Certificate[] {
-  if (bytes[0] !== 0x30) throw new FormatError('bundle: it is not DER');
+  if (bytes[0] !== TAG.sequence) throw new FormatError('bundle: it is not DER');
   return authoritiesOf(readCertificates(bytes));
 }
 
-/** A SPIFFE bundle in JSON (SPIFFE Trust Domain and Bundle section 4). @throws FormatError */
-export function readJwks(bytes: Uint8Array<ArrayBuffer>): TrustBundle {
+/**
+ * A SPIFFE bundle in JSON (SPIFFE Trust Domain and Bundle section 4). Keys without a use, or for one that is not known, are ignored, and
+ * so is an authority without its certificate (X509-SVID section 6.2).
+ *
+ * @throws FormatError
+ */
+function readJson(bytes: Uint8Array<ArrayBuffer>): TrustBundle {
+  const authorities: Certificate[] = [];
+  const jwtKeys = new Map<string, KeyObject>();
+  for (const [where, key] of keysOf(bytes)) {
+    const use = member(key, 'use');
+    if (use === 'x509-svid') authorities.push(...certificateOf(key, where));
+    if (use === 'jwt-svid') addJwtKey(jwtKeys, key, where);
+  }
+  return { authorities: authoritiesOf(authorities), jwtKeys };
+}
+
+/** Keys of JWT-SVIDs as the Workload API gives them: a JWK set, whose keys need not say what they are for. @throws FormatError */
+export function readJwtKeys(bytes: Uint8Array<ArrayBuffer>): ReadonlyMap<string, KeyObject> {
+  const jwtKeys = new Map<string, KeyObject>();
+  for (const [where, key] of keysOf(bytes)) {
+    const use = member(key, 'use');
+    if (use === undefined || use === 'jwt-svid') addJwtKey(jwtKeys, key, where);
+  }
+  return jwtKeys;
+}
+
+function keysOf(bytes: Uint8Array): [where: string, key: JsonObject][] {
   const document = parsed(bytes);
   const keys = isObject(document) ? member(document, 'keys') : undefined;
   if (!Array.isArray(keys)) throw new FormatError('bundle: it has no list `keys`');
   if (keys.length > MAX_KEYS) throw new FormatError(`bundle: it has more than ${MAX_KEYS} keys`);
-  const authorities: Certificate[] = [];
-  const jwtKeys = new Map<string, KeyObject>();
-  for (const [index, key] of keys.entries()) {
+  return keys.map((key, index) => {
     const where = `bundle: keys[${index}]`;
     if (!isObject(key)) throw new FormatError(`${where} is not an object`);
-    // Keys for uses that are not known are ignored (section 4.2.2).
-    const use = member(key, 'use');
-    if (use === 'x509-svid') authorities.push(certificateOf(key, where));
-    if (use === 'jwt-svid') addJwtKey(jwtKeys, key, where);
-  }
-  return { authorities: authoritiesOf(authorities), jwtKeys };
+    return [where, key];
+  });
 }
 
 /** Whether two bundles hold the same. */
@@ -70,7 +91,7 @@ export function sameBundle(a: TrustBundle, b: TrustBundle): boolean {
 function contentOf({ authorities, jwtKeys }: TrustBundle): string {
   return JSON.stringify([
     authorities.map(({ fingerprint }) => fingerprint),
-    [...jwtKeys].map(([id, key]) => [id, key.export({ format: 'jwk' })]),
+    jwtKeys && [...jwtKeys].map(([id, key]) => [id, key.export({ format: 'jwk' })]),
   ]);
 }
 
@@ -91,30 +112,29 @@ function authoritiesOf(certificates: Certificate[]): Certificate[] {
   return certificates;
 }
 
-function certificateOf(key: JsonObject, where: string): Certificate {
+function certificateOf(key: JsonObject, where: string): Certificate[] {
   const chain = member(key, 'x5c');
-  const [only] = Array.isArray(chain) ? chain : [];
-  if (!Array.isArray(chain) || chain.length !== 1 || typeof only !== 'string')
-    throw new FormatError(`${where}: an authority has one certificate in \`x5c\``);
+  const [first] = Array.isArray(chain) ? chain : [];
+  if (first === undefined) return [];
+  if (typeof first !== 'string') throw new FormatError(`${where}: \`x5c\` holds something else than certificates`);
   try {
-    return parseCertificate(decodeBase64(only));
+    return [parseCertificate(decodeBase64(first))];
   } catch (error) {
     if (error instanceof EncodingError) throw new FormatError(`${where}: ${error.message}`);
     throw error;
   }
 }
 
+/** A key without an id is never named by a token, and one of a type that JWT-SVIDs do not use verifies none. */
 function addJwtKey(keys: Map<string, KeyObject>, key: JsonObject, where: string): void {
-  const kid = textOf(key, 'kid', where);
-  const kty = textOf(key, 'kty', where);
-  const members = Object.hasOwn(PUBLIC, kty) ? PUBLIC[kty] : undefined;
-  if (members === undefined) throw new FormatError(`${where}: keys of type ${JSON.stringify(kty)} are not accepted`);
-  if (kid === '' || kid.length > MAX_KEY_ID) throw new FormatError(`${where}: the key id is empty or too long`);
+  const kid = member(key, 'kid');
+  const kty = member(key, 'kty');
+  const members = typeof kty === 'string' && Object.hasOwn(PUBLIC, kty) ? PUBLIC[kty] : undefined;
+  if (typeof kid !== 'string' || kid === '' || typeof kty !== 'string' || members === undefined) return;
+  if (kid.length > MAX_KEY_ID) throw new FormatError(`${where}: the key id is too long`);
   if (keys.has(kid)) throw new FormatError(`${where}: two keys have the id ${JSON.stringify(kid)}`);
-  keys.set(
-    kid,
-    publicKeyOf({ kty, ...Object.fromEntries(members.map((name) => [name, textOf(key, name, where)])) }, where),
-  );
+  const given = members.map((name) => [name, textOf(key, name, where)] as const);
+  keys.set(kid, publicKeyOf({ kty, ...Object.fromEntries(given) }, where));
 }
 
 function publicKeyOf(jwk: JsonWebKey, where: string): KeyObject {

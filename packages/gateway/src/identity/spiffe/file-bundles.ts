@@ -91,7 +91,7 @@ async function readBundleFile(file: string): Promise<TrustBundle> {
     const { size } = await handle.stat();
     if (size > MAX_BYTES) throw invalid(`${file} is larger than ${MAX_BYTES} bytes`);
     const bundle = readBundle(new Uint8Array(await handle.readFile()));
-    if (bundle.authorities.length + bundle.jwtKeys.size === 0)
+    if (bundle.authorities.length === 0 && !bundle.jwtKeys?.size)
       throw invalid(`${file} holds no key that verifies anything`);
     return bundle;
   } catch (error) {

@@ -2,6 +2,7 @@ import { isObject, JsonError, member, parseJson } from '@cmcp/evidence';
 import { errors, jwtVerify } from 'jose';
 import type { Caller } from '../../caller.ts';
 import type { Clock } from '../../clock.ts';
+import { GatewayError } from '../../errors.ts';
 import type { IdentitySource, Presented, Refused } from '../types.ts';
 import type { TrustBundle } from './bundle.ts';
 import { parseSpiffeId, type SpiffeId } from './id.ts';
@@ -74,6 +75,7 @@ export class JwtSvidSource implements IdentitySource {
       !TYPES.has(member(header, 'typ'))
     )
       throw refused('the header of the JWT-SVID has members besides alg, kid and typ, or another typ');
+    if (jwtKeys === null) throw new GatewayError('IDENTITY_UNAVAILABLE', 'the keys of JWT-SVIDs are not known yet');
     const kid = member(header, 'kid');
     const key = typeof kid === 'string' ? jwtKeys.get(kid) : undefined;
     if (key === undefined) throw refused('the JWT-SVID names no key of the trust bundle');

@@ -1,10 +1,13 @@
 import type { Clock } from '../../clock.ts';
 import type { SpiffeConfig } from '../../config/spiffe.ts';
 import type { Timers } from '../../timers.ts';
+import { monotonicTimers } from '../../upstream/monotonic.ts';
 import type { IdentitySource } from '../types.ts';
 import { type BundleSource, bundleOf } from './bundles.ts';
 import { FileBundles } from './file-bundles.ts';
 import { JwtSvidSource } from './jwt-source.ts';
+import { WorkloadApi } from './workload-api.ts';
+import { workloadClient } from './workload-client.ts';
 import { Workloads } from './workloads.ts';
 import { X509SvidSource } from './x509-source.ts';
 
@@ -27,10 +30,7 @@ export interface Spiffe {
 
 /** @throws GatewayError TLS_INVALID when a bundle file is no good */
 export async function openSpiffe(config: SpiffeConfig, deps: SpiffeDeps): Promise<Spiffe> {
-  const files = Object.entries(config.trustDomains).flatMap(([domain, { bundle }]) =>
-    bundle === null ? [] : [[domain, bundle] as const],
-  );
-  const bundles: BundleSource[] = [await FileBundles.open(new Map(files), deps)];
+  const bundles = await openBundles(config, deps);
   const workloads = new Workloads(config);
   const bundle = (trustDomain: string) => bundleOf(bundles, trustDomain);
   const { audience } = config;
@@ -44,4 +44,15 @@ export async function openSpiffe(config: SpiffeConfig, deps: SpiffeDeps): Promis
       for (const each of bundles) each.close();
     },
   };
+}
+
+/** Each trust domain has one source: a file that is wrong is not made up for by an agent. */
+async function openBundles(config: SpiffeConfig, deps: SpiffeDeps): Promise<BundleSource[]> {
+  const domains = Object.entries(config.trustDomains);
+  const files = domains.flatMap(([domain, { bundle }]) => (bundle === null ? [] : [[domain, bundle] as const]));
+  const asked = domains.flatMap(([domain, { bundle }]) => (bundle === null ? [domain] : []));
+  const ofFiles = await FileBundles.open(new Map(files), deps);
+  if (config.workloadApi === null) return [ofFiles];
+  const open = await workloadClient(config.workloadApi);
+  return [ofFiles, new WorkloadApi(asked, config.audience !== null, { ...deps, open, timers: monotonicTimers })];
 }
