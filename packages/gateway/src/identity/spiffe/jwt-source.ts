@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto';
 import { isObject, JsonError, member, parseJson } from '@cmcp/evidence';
 import { errors, jwtVerify } from 'jose';
 import type { Caller } from '../../caller.ts';
@@ -8,8 +9,13 @@ import type { TrustBundle } from './bundle.ts';
 import { parseSpiffeId, type SpiffeId } from './id.ts';
 import { refused, type Workloads } from './workloads.ts';
 
-/** JWT-SVID section 2.2: asymmetric, and none of its list left out. */
-const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'ES256', 'ES384', 'ES512', 'PS256', 'PS384', 'PS512'];
+/** JWT-SVID section 2.1, by kind of key: the token does not choose among kinds (AUTHZ-06). */
+const ALGORITHMS: Readonly<Record<string, readonly string[]>> = {
+  rsa: ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'],
+  prime256v1: ['ES256'],
+  secp384r1: ['ES384'],
+  secp521r1: ['ES512'],
+};
 /** JWT-SVID section 2: no other header means anything, and those that name a key elsewhere (AUTHZ-06) least of all. */
 const HEADERS = new Set(['alg', 'kid', 'typ']);
 const TYPES = new Set<unknown>([undefined, 'JWT', 'JOSE']);
@@ -81,16 +87,20 @@ export class JwtSvidSource implements IdentitySource {
     if (key === undefined) throw refused('the JWT-SVID names no key of the trust bundle');
     try {
       await jwtVerify(token, key, {
-        algorithms: ALGORITHMS,
+        algorithms: algorithmsOf(key),
         audience,
         requiredClaims: ['sub', 'aud', 'exp'],
         currentDate: new Date(clock.nowMicros() / 1000),
       });
     } catch (error) {
-      if (error instanceof errors.JOSEError || error instanceof TypeError) throw refused(`JWT-SVID: ${error.message}`);
+      if (error instanceof errors.JOSEError) throw refused(`JWT-SVID: ${error.message}`);
       throw error;
     }
   }
+}
+
+function algorithmsOf({ asymmetricKeyType = '', asymmetricKeyDetails }: KeyObject): string[] {
+  return [...(ALGORITHMS[asymmetricKeyDetails?.namedCurve ?? asymmetricKeyType] ?? [])];
 }
 
 /** A part of a token as JSON without repeated members; null for anything else, which is no JWT. */
