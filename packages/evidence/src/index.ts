@@ -48,6 +48,8 @@ export { type CatalogException, committedExceptions } from './claim/exceptions.t
 export { claimDigest, claimPreimage } from './claim/hash.ts';
 export { jwkThumbprint, keyId, keySubject } from './claim/key.ts';
 export type { AgentIdentity } from './claim/wire.ts';
+export { uriNames } from './crypto/alternative-names.ts';
+export { buildChain, type Chain, type ChainRequest } from './crypto/chain.ts';
 export { readCrl } from './crypto/crl.ts';
 export { TAG, writeDer } from './crypto/der.ts';
 export type { SignatureResult } from './crypto/ed25519.ts';

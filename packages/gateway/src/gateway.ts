@@ -218,9 +218,10 @@ export class Gateway {
    */
   async reload(): Promise<Activation> {
     if (this.#running === null) throw new GatewayError('SHUTTING_DOWN', 'the gateway is not running');
-    const { tls, operatorTls, runtime } = this.#running;
+    const { tls, operatorTls, identities, runtime } = this.#running;
     await tls?.reload();
     await operatorTls?.reload();
+    await identities?.reload();
     return runtime.activate();
   }
 
@@ -242,7 +243,7 @@ export class Gateway {
     // Calls that wait for somebody would otherwise be waited for.
     running.runtime.desk.end();
     await running.http?.close();
-    for (const source of running.identities?.sources ?? []) source.close?.();
+    running.identities?.close();
     await running.operators?.close();
     try {
       await running.runtime.close();

@@ -4,6 +4,7 @@ import type { CredentialSettings } from '../upstream/credential/types.ts';
 import { approvalSettings } from './approval.ts';
 import { approvalsSettings, approversHash } from './approvals.ts';
 import type { OperatorListenConfig } from './operator.ts';
+import { spiffeSettings } from './spiffe.ts';
 import type { Config, SandboxConfig } from './types.ts';
 
 type Unhashed = Omit<Config, 'hash' | 'portableHash' | 'agentsHash' | 'operatorsHash' | 'approversHash'>;
@@ -62,9 +63,13 @@ function agentsDigest({ agents, identity }: Pick<Config, 'agents' | 'identity'>)
 }
 
 /** Without paths; null: nobody else may call. */
-function identitySettings({ resource, oauth }: Config['identity']): JsonValue {
-  if (resource === null && oauth.length === 0) return null;
-  return { resource, oauth: oauth.map(({ ca, ...settings }) => ({ ...settings, ca: ca !== null })) };
+function identitySettings({ resource, oauth, spiffe }: Config['identity']): JsonValue {
+  if (resource === null && oauth.length === 0 && spiffe === null) return null;
+  return {
+    resource,
+    oauth: oauth.map(({ ca, ...settings }) => ({ ...settings, ca: ca !== null })),
+    ...(spiffe === null ? {} : { spiffe: spiffeSettings(spiffe) }),
+  };
 }
 
 /**
@@ -79,7 +84,7 @@ export function withHashes(config: Unhashed, written: WrittenSecrets): Config {
     vocabulary,
     upstreams,
     agents: _agents,
-    identity: _identity,
+    identity: { spiffe },
     operator,
     approvals,
     stdioSubject,
@@ -104,6 +109,8 @@ export function withHashes(config: Unhashed, written: WrittenSecrets): Config {
     inspection: { ...inspection, classifier: classifierSettings(config, sealed) },
     operator_socket: operator.socket,
     ...(operator.listener === null ? {} : { operator_listener: wholeListener(operator.listener) }),
+    // Added where it is on; what is no path is in the digest of agents.
+    ...(spiffe === null ? {} : { spiffe: { bundles: spiffe.trustDomains, workload_api: spiffe.workloadApi } }),
     upstreams: Object.entries(upstreams)
       .sort(byName)
       .map(([id, { env, headers, credential, ...settings }]) => {

@@ -123,6 +123,13 @@ function everyKey() {
           outage: '1h',
         },
       ],
+      spiffe: {
+        trust_domains: { ours: { bundle: './spiffe/ours.json' }, theirs: { bundle: null } },
+        workload_api: 'unix:///run/spire/agent.sock',
+        allowed: ['spiffe://ours/agents/*', 'spiffe://theirs/job'],
+        groups: { research: ['spiffe://ours/agents/research'] },
+        audience: 'https://gateway.example/mcp',
+      },
     },
     stdio: { subject: 'desktop' },
     operator: {
@@ -237,11 +244,16 @@ function paths(value: unknown, prefix = ''): string[] {
 
 test('every documented key can be set, and no other is documented [D-04]', async () => {
   // A credential has one source: no one server can have every key.
-  const ofAny = paths(everyKey()).map((path) => path.replace(/^upstreams\.(?:erp|hr|tax)/, 'upstreams.crm'));
-  const set = new Set(ofAny.filter((path) => path !== 'upstreams.crm' && path !== 'approvals.approvers.finance'));
+  const ofAny = paths(everyKey()).map((path) =>
+    path.replace(/^upstreams\.(?:erp|hr|tax)/, 'upstreams.crm').replace('.trust_domains.theirs', '.trust_domains.ours'),
+  );
+  const named = ['upstreams.crm', 'identity.spiffe.trust_domains.ours', 'approvals.approvers.finance'];
+  const set = new Set(ofAny.filter((path) => !named.includes(path)));
   const documented = CONFIG_SCHEMA.rows('').map(({ key }) =>
     key
       .replace('<a server id>', 'crm')
+      .replace('<a trust domain>', 'ours')
+      .replace('<a group name>', 'research')
       .replace('<an environment variable name>', 'CRM')
       .replace('<a header name that the gateway does not set itself>', 'Authorization')
       .replace('<a label that is not built in>', 'board_minutes')
@@ -302,6 +314,13 @@ test('every documented key can be set, and no other is documented [D-04]', async
           outageMs: 3_600_000,
         },
       ],
+      spiffe: {
+        trustDomains: { ours: { bundle: join(folder, 'spiffe/ours.json') }, theirs: { bundle: null } },
+        workloadApi: '/run/spire/agent.sock',
+        allowed: ['spiffe://ours/agents/*', 'spiffe://theirs/job'],
+        groups: { research: ['spiffe://ours/agents/research'] },
+        audience: 'https://gateway.example/mcp',
+      },
     },
     stdioSubject: 'desktop',
     operator: {
@@ -450,7 +469,7 @@ test('every misspelt key, at any depth, is refused with its place and the neares
     (key: string) => key.replace('_', '-').concat('_'),
   ];
   const chosen =
-    /^(upstreams\.\w+$|upstreams\.crm|inspection\.classifier\.headers\.|sensitivity\.vocabulary\.|upstreams\.crm\.(env|headers)\.)/;
+    /^(upstreams\.\w+$|upstreams\.crm|identity\.spiffe\.(trust_domains\.\w+$|groups\.)|inspection\.classifier\.headers\.|sensitivity\.vocabulary\.|upstreams\.crm\.(env|headers)\.)/;
   const keys = paths(everyKey()).filter((path) => !chosen.test(path) || /^upstreams\.crm\.\w+$/.test(path));
   assert.ok(keys.length > 40);
   for (const key of keys) {
@@ -818,8 +837,9 @@ test('the configuration hash covers every setting and no order, and shows no sec
   const seen = new Set([original.hash]);
   const without = Object.keys(base).filter((key) => key !== 'cmcp');
   for (const key of without) {
-    const { [key]: _dropped, ...rest } = base as Record<string, unknown>;
-    seen.add((await hashes(rest)).hash);
+    const { [key]: _dropped, identity, ...rest } = base as Record<string, unknown>;
+    // Workloads need TLS.
+    seen.add((await hashes(key === 'tls' || key === 'identity' ? rest : { ...rest, identity })).hash);
   }
   seen.add((await hashes(base, readEnvironment({ CMCP_DEV_MODE: '1', CRM_TOKEN: 'other' }))).hash);
   seen.add((await hashes(base, readEnvironment({ CRM_TOKEN: 'tok$en' }))).hash);
@@ -828,6 +848,15 @@ test('the configuration hash covers every setting and no order, and shows no sec
   const other = await hashes(withoutAgents);
   assert.notEqual(other.agentsHash, original.agentsHash);
   assert.equal(other.operatorsHash, original.operatorsHash);
+  const { identity: _identity, ...withoutWorkloads } = base;
+  assert.notEqual((await hashes(withoutWorkloads)).agentsHash, original.agentsHash);
+  const elsewhere = structuredClone(base);
+  elsewhere.identity.spiffe.trust_domains.ours.bundle = './another/place.json';
+  const moved = await hashes(elsewhere);
+  assert.notEqual(moved.hash, original.hash);
+  assert.deepEqual([moved.agentsHash, moved.portableHash], [original.agentsHash, original.portableHash]);
+  elsewhere.identity.spiffe.allowed.push('spiffe://ours/another');
+  assert.notEqual((await hashes(elsewhere)).portableHash, original.portableHash);
 });
 
 test('whatever the file holds, the answer is a configuration or CONFIG_INVALID', async () => {

@@ -53,7 +53,7 @@ export async function loadConfig(path: string, environment: Environment): Promis
 
 /** Whether there is anybody who could call over HTTP. */
 export function namesCallers({ agents, identity }: Pick<Config, 'agents' | 'identity'>): boolean {
-  return agents.length > 0 || identity.oauth.length > 0;
+  return agents.length > 0 || identity.oauth.length > 0 || identity.spiffe !== null;
 }
 
 function pinAdvice(config: Config, what: string, variable: string): string {
@@ -164,7 +164,7 @@ function assemble(file: string, settings: Settings, environment: Environment, re
       requiredKind: settings.catalog.required_provenance_kind,
     },
     agents: settings.agents.map(agentOf),
-    identity: identityOf(folder, settings.identity),
+    identity: identityOf(folder, settings.identity, settings.tls !== null, report),
     stdioSubject: settings.stdio.subject,
     operator: operatorConfig(folder, dataDir, settings.operator, report),
     approvals: approvalsConfig(folder, settings.approvals, report),
