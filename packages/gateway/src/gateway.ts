@@ -44,12 +44,8 @@ import { SERVER_INFO } from './mcp/server-info.ts';
 import type { OperatorDeps } from './operator/api.ts';
 import { recogniser } from './operator/credentials.ts';
 import { OperatorEvents } from './operator/events.ts';
-import { exceptionRoutes } from './operator/exception-routes.ts';
 import { OperatorListener, type OperatorListenerDeps } from './operator/listener.ts';
-import { ownRoutes } from './operator/own-routes.ts';
-import { policyRoutes } from './operator/policy-routes.ts';
-import { quarantineRoutes } from './operator/quarantine-routes.ts';
-import { sessionRoutes } from './operator/session-routes.ts';
+import { operatorRoutes } from './operator/routes.ts';
 import { type Ranks, sensitivityRanks } from './policy/sensitivity.ts';
 import { standingElsewhere } from './policy/standing.ts';
 import type { Mode } from './policy/types.ts';
@@ -466,17 +462,13 @@ export class Gateway {
       operators: recogniser(operator),
       agents: new IdentityChain(openIdentity(this.#config)),
       report: (error) => this.#events.publish({ event: 'operator.error', detail: String(error) }),
-      routes: [
-        ...ownRoutes({
-          events: this.#events,
-          ready: () => this.#running !== null && log.failure === null,
-          trustLevel,
-        }),
-        ...sessionRoutes({ log, sessions: runtime.sessions, reset, enter }),
-        ...policyRoutes(runtime.policy),
-        ...exceptionRoutes(runtime.exceptions),
-        ...quarantineRoutes(runtime.quarantine),
-      ],
+      routes: operatorRoutes({
+        own: { events: this.#events, ready: () => this.#running !== null && log.failure === null, trustLevel },
+        sessions: { log, reset, enter, sessions: runtime.sessions, gatewaySession: runtime.chain.sessionId },
+        policy: runtime.policy,
+        exceptions: runtime.exceptions,
+        quarantine: runtime.quarantine,
+      }),
     });
   }
 
