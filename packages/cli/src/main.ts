@@ -13,6 +13,7 @@ import { helpCommand } from './commands/help.ts';
 import { initCommand } from './commands/init.ts';
 import { inspectionCommand } from './commands/inspection.ts';
 import { killCommand } from './commands/kill.ts';
+import { operatorCommand } from './commands/operator.ts';
 import { policyCommand } from './commands/policy.ts';
 import { quarantineCommand } from './commands/quarantine.ts';
 import { sessionCommand } from './commands/session.ts';
@@ -34,6 +35,7 @@ const COMMANDS: readonly Command[] = [
   sessionCommand,
   quarantineCommand,
   killCommand,
+  operatorCommand,
   verifyCommand,
   evidenceCommand,
   attestCommand,
