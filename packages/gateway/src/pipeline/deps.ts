@@ -43,7 +43,7 @@ export interface PathDeps {
   /** Where decisions are recorded; null: nowhere. */
   recorder: DecisionRecorder | null;
   inspection: PathInspection;
-  desk: Pick<ApprovalDesk, 'open' | 'answered' | 'use'>;
+  desk: Pick<ApprovalDesk, 'open' | 'answer' | 'answered' | 'use'>;
   ranks: Ranks;
   platform: string;
   trustLevel: string;
