@@ -231,6 +231,8 @@ export class Gateway {
     this.#running = null;
     running.tls?.close();
     running.operatorTls?.close();
+    // Calls that wait for somebody would otherwise be waited for.
+    running.runtime.desk.end();
     await running.http?.close();
     await running.operators?.close();
     try {

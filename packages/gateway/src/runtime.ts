@@ -19,6 +19,7 @@ import type { ApprovalCallback } from './escalation/callback/callback.ts';
 import { Desk } from './escalation/desk.ts';
 import { requestedEvent } from './escalation/shown.ts';
 import type { ApprovalDesk } from './escalation/types.ts';
+import { unknownApprovers } from './escalation/unknown-approvers.ts';
 import { Exceptions } from './exceptions/exceptions.ts';
 import { governedGateway } from './governed.ts';
 import type { Classifier } from './inspection/classifier/classifier.ts';
@@ -126,6 +127,7 @@ export async function createRuntime(deps: RuntimeDeps, approved: Serving): Promi
   authority.live.remember(recalled);
   const root = await openChain(deps, chain, authority, { standing, recalled });
   await enterRecovered(deps, chain);
+  reportApprovers(deps, approved);
   const lastSessions = await latestSessions(log);
   return new Runtime(deps, { chain, changes, recorder, root, authority, standing, shadow, exposures, lastSessions });
 }
@@ -331,6 +333,7 @@ export class Runtime {
       throw error;
     }
     await this.#shadow.end('activated', by).catch((error) => this.#unrecorded(error));
+    reportApprovers(this.#deps, loaded);
     await this.#switch(next);
     await this.exceptions.dropped();
     await this.quarantine.activated();
@@ -615,6 +618,11 @@ async function enterRecovered({ log, report }: RuntimeDeps, chain: GatewayChain)
       damaged: damage === null ? 0 : 1,
     });
   }
+}
+
+function reportApprovers({ config, report }: RuntimeDeps, { bundle }: Pick<Serving, 'bundle'>): void {
+  for (const problem of unknownApprovers(bundle, config.approvals.approvers))
+    report('approval.unknown_approver', problem);
 }
 
 /** Each subject's latest session of earlier runs, so that a successor names its predecessor. */

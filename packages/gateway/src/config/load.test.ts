@@ -104,6 +104,19 @@ function everyKey() {
         { certificate: `sha256:${B}`, subject: 'ben' },
       ],
     },
+    approvals: {
+      approvers: { finance: { operators: ['ops'], keys: [KEY], required_signature: true } },
+      max_open: 9,
+      max_open_per_caller: 3,
+      ttl: '2h',
+      callback: {
+        url: 'https://risk.example/approvals',
+        secret_file: './secrets/callback',
+        name: 'risk-engine',
+        timeout: '2s',
+        send_arguments: true,
+      },
+    },
     tls: { source: 'files', certificate: './tls/server.pem', key: './tls/server.key', client_ca: './tls/clients.pem' },
     attestation: {
       provider: 'tpm',
@@ -200,20 +213,22 @@ function paths(value: unknown, prefix = ''): string[] {
 test('every documented key can be set, and no other is documented [D-04]', async () => {
   // A credential has one source: no one server can have every key.
   const ofAny = paths(everyKey()).map((path) => path.replace(/^upstreams\.(?:erp|hr|tax)/, 'upstreams.crm'));
-  const set = new Set(ofAny.filter((path) => path !== 'upstreams.crm'));
+  const set = new Set(ofAny.filter((path) => path !== 'upstreams.crm' && path !== 'approvals.approvers.finance'));
   const documented = CONFIG_SCHEMA.rows('').map(({ key }) =>
     key
       .replace('<a server id>', 'crm')
       .replace('<an environment variable name>', 'CRM')
       .replace('<a header name that the gateway does not set itself>', 'Authorization')
-      .replace('<a label that is not built in>', 'board_minutes'),
+      .replace('<a label that is not built in>', 'board_minutes')
+      .replace('<the name of an approver>', 'finance'),
   );
   assert.deepEqual(new Set(documented), set);
   const config = await read(JSON.stringify(everyKey(), null, 2));
-  const { hash, portableHash, agentsHash, operatorsHash, file, ...rest } = config;
+  const { hash, portableHash, agentsHash, operatorsHash, approversHash, file, ...rest } = config;
   assert.notEqual(portableHash, hash);
   assert.match(hash, /^sha256:[0-9a-f]{64}$/);
   assert.notEqual(agentsHash, operatorsHash);
+  assert.match(approversHash, /^sha256:[0-9a-f]{64}$/);
   assert.equal(file, join(folder, `cmcp-${files}.yaml`));
   assert.deepEqual(rest, {
     dev: true,
@@ -254,6 +269,19 @@ test('every documented key can be set, and no other is documented [D-04]', async
           roles: ['viewer', 'approver', 'operator', 'auditor'],
         },
       ],
+    },
+    approvals: {
+      approvers: { finance: { operators: ['ops'], keys: [KEY], requiredSignature: true } },
+      maxOpen: 9,
+      maxOpenPerCaller: 3,
+      ttlMs: 7_200_000,
+      callback: {
+        url: 'https://risk.example/approvals',
+        secretFile: join(folder, 'secrets/callback'),
+        name: 'risk-engine',
+        timeoutMs: 2000,
+        sendArguments: true,
+      },
     },
     tls: {
       kind: 'files',
@@ -441,6 +469,13 @@ const wrongValues: [string, RegExp][] = [
     /an https URL/,
   ],
   ['egress: {allow: [crm.example]}', /a host with a port/],
+  ['approvals: {callback: {url: "http://far.example/x", secret_file: x}}', /callback\.url: expected an https URL/],
+  ['approvals: {callback: {url: "https://a.example"}}', /approvals\.callback\.secret_file: missing/],
+  ['approvals: {callback: {url: "https://a.example", secret_file: x, name: "a b"}}', /callback\.name: expected a name/],
+  [
+    'egress: {allow: ["b.example:443"]}\napprovals: {callback: {url: "https://a.example", secret_file: x}}',
+    /approvals\.callback\.url: a\.example:443 is not on the list of `egress\.allow`/,
+  ],
   ['inspection: {classifier: {url: "http://far.example/x"}}', /https URL without credentials, or http on this machine/],
   ['inspection: {classifier: {url: "https://me:word@far.example"}}', /https URL without credentials/],
   ['inspection: {classifier: {url: "ftp://127.0.0.1/x"}}', /https URL without credentials/],
@@ -842,4 +877,16 @@ test('outside dev mode reviewers stand in for a pin: one of both has to say what
   assert.equal((await loadConfig(await write(JSON.stringify(both)), readEnvironment({}))).catalog.pin, null);
   const one = { ...both, catalog: {} };
   assert.match(await refusal(JSON.stringify(one), readEnvironment({}), 'CATALOG_PIN_REQUIRED'), /catalog\.approval/);
+});
+
+test('an approver is somebody, has a key where a signature is required, and is committed to whatever the order in the file', async () => {
+  const approvers = (said: object): string => JSON.stringify({ approvals: { approvers: { finance: said } } });
+  assert.match(await refusal(approvers({ operators: [] })), /approvals\.approvers\.finance\.operators: names nobody/);
+  const unsigned = { operators: ['ops'], required_signature: true };
+  assert.match(await refusal(approvers(unsigned)), /approvals\.approvers\.finance\.keys: needs a key/);
+  const hash = async (said: object): Promise<string> => (await read(approvers(said))).approversHash;
+  const one = await hash({ operators: ['ops', 'anna'] });
+  assert.equal(await hash({ operators: ['anna', 'ops'] }), one);
+  assert.notEqual(await hash({ operators: ['anna'] }), one);
+  assert.notEqual(await hash({ operators: ['anna', 'ops'], keys: [KEY] }), one);
 });

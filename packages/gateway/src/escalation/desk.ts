@@ -52,6 +52,7 @@ export class Desk implements ApprovalDesk {
   readonly #deps: DeskDeps;
   /** From the oldest to the newest. */
   readonly #kept = new Map<string, Kept>();
+  #ended = false;
   readonly #listeners = new Set<(request: ApprovalRequest) => void>();
 
   constructor(deps: DeskDeps) {
@@ -96,7 +97,7 @@ export class Desk implements ApprovalDesk {
     const kept = this.#present().find(({ request }) => request.id === id);
     if (kept === undefined) return null;
     if (kept.state === 'approved' || kept.state === 'refused') return kept.verdicts.at(-1) ?? null;
-    if (signal.aborted || !this.#mayHold(kept)) return null;
+    if (this.#ended || signal.aborted || !this.#mayHold(kept)) return null;
     return await new Promise((resolve) => {
       const end = (verdict: Verdict | null): void => {
         kept.waiting.delete(end);
@@ -155,6 +156,12 @@ export class Desk implements ApprovalDesk {
       for (const end of [...kept.waiting]) end(null);
       if (kept.state !== 'refused') await this.#enter(kept.request, expiredEntry(kept.request, kept.state));
     }
+  }
+
+  /** Nobody waits any more: the gateway stops, and what is asked is asked again of its successor. */
+  end(): void {
+    this.#ended = true;
+    for (const { waiting } of this.#kept.values()) for (const end of [...waiting]) end(null);
   }
 
   #begin(draft: ApprovalDraft, call: string): Kept {

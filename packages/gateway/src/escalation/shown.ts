@@ -1,9 +1,12 @@
-import { canonicalSorted, encodeBase64Url, type JsonObject } from '@cmcp/evidence';
+import { canonicalSorted, encodeBase64Url, type JsonObject, parseJson, stringifyJson } from '@cmcp/evidence';
 import { formatTimestamp } from '../audit/timestamp.ts';
 import { plainly } from '../plainly.ts';
 import type { Kept } from './desk.ts';
 import { outstanding } from './entitled.ts';
 import type { ApprovalRequest, Escalation } from './types.ts';
+
+/** It was within the bounds of requests, which are the operator's to set. */
+const UNBOUNDED = { depth: 1024, bytes: Number.MAX_SAFE_INTEGER, items: Number.MAX_SAFE_INTEGER };
 
 /** What operators are told of each new request: names, never arguments. */
 export function requestedEvent({ id, binding, escalations }: ApprovalRequest): JsonObject & { event: string } {
@@ -50,10 +53,15 @@ export function shown(kept: Kept, leftMs: number): JsonObject {
   return {
     ...described(kept, leftMs),
     binding,
-    arguments: plainly(canonical),
+    arguments: legible(canonical),
     arguments_base64url: encodeBase64Url(new TextEncoder().encode(canonical)),
     salt,
   };
+}
+
+/** JSON in canonical form as people read it: in the order of that form, and without what hides. */
+export function legible(canonical: string): string {
+  return plainly(stringifyJson(parseJson(canonical, UNBOUNDED)));
 }
 
 const distinct = (names: readonly string[]): string[] => [...new Set(names)].sort();
