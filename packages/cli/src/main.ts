@@ -12,6 +12,7 @@ import { evidenceCommand } from './commands/evidence.ts';
 import { helpCommand } from './commands/help.ts';
 import { initCommand } from './commands/init.ts';
 import { inspectionCommand } from './commands/inspection.ts';
+import { operatorCommand } from './commands/operator.ts';
 import { policyCommand } from './commands/policy.ts';
 import { quarantineCommand } from './commands/quarantine.ts';
 import { sessionCommand } from './commands/session.ts';
@@ -32,6 +33,7 @@ const COMMANDS: readonly Command[] = [
   connectCommand,
   sessionCommand,
   quarantineCommand,
+  operatorCommand,
   verifyCommand,
   evidenceCommand,
   attestCommand,

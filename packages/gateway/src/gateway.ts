@@ -32,10 +32,8 @@ import type { Config } from './config/types.ts';
 import { egressFor } from './egress.ts';
 import { GatewayError } from './errors.ts';
 import { ApprovalCallback } from './escalation/callback/callback.ts';
-import { callbackRoute } from './escalation/callback/route.ts';
 import { readWebhookSecret } from './escalation/callback/signature.ts';
 import { approvalOperations, approversOf } from './escalation/operations.ts';
-import { approvalRoutes } from './escalation/routes.ts';
 import { IdentityChain } from './identity/chain.ts';
 import { openIdentity } from './identity/open.ts';
 import { createHttpIngress, type HttpIngress, type Patience } from './ingress/http.ts';
@@ -49,12 +47,8 @@ import { SERVER_INFO } from './mcp/server-info.ts';
 import type { OperatorDeps } from './operator/api.ts';
 import { recogniser } from './operator/credentials.ts';
 import { OperatorEvents } from './operator/events.ts';
-import { exceptionRoutes } from './operator/exception-routes.ts';
 import { OperatorListener, type OperatorListenerDeps } from './operator/listener.ts';
-import { ownRoutes } from './operator/own-routes.ts';
-import { policyRoutes } from './operator/policy-routes.ts';
-import { quarantineRoutes } from './operator/quarantine-routes.ts';
-import { sessionRoutes } from './operator/session-routes.ts';
+import { operatorRoutes } from './operator/routes.ts';
 import { type Ranks, sensitivityRanks } from './policy/sensitivity.ts';
 import { standingElsewhere } from './policy/standing.ts';
 import type { Mode } from './policy/types.ts';
@@ -494,19 +488,15 @@ export class Gateway {
       operators: recogniser(operator),
       agents: new IdentityChain(openIdentity(this.#config)),
       report: (error) => this.#events.publish({ event: 'operator.error', detail: String(error) }),
-      routes: [
-        ...ownRoutes({
-          events: this.#events,
-          ready: () => this.#running !== null && log.failure === null,
-          trustLevel,
-        }),
-        ...sessionRoutes({ log, sessions: runtime.sessions, reset, enter }),
-        ...policyRoutes(runtime.policy),
-        ...exceptionRoutes(runtime.exceptions),
-        ...quarantineRoutes(runtime.quarantine),
-        ...(runtime.callback === null ? [] : [callbackRoute(runtime.callback)]),
-        ...approvalRoutes(approvalOperations({ ...runtime, approvers: this.#config.approvals.approvers })),
-      ],
+      routes: operatorRoutes({
+        own: { events: this.#events, ready: () => this.#running !== null && log.failure === null, trustLevel },
+        sessions: { log, reset, enter, sessions: runtime.sessions, gatewaySession: runtime.chain.sessionId },
+        policy: runtime.policy,
+        exceptions: runtime.exceptions,
+        quarantine: runtime.quarantine,
+        approvals: approvalOperations({ ...runtime, approvers: this.#config.approvals.approvers }),
+        callback: runtime.callback,
+      }),
     });
   }
 

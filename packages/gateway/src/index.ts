@@ -67,6 +67,7 @@ export type { Config } from './config/types.ts';
 export { ERRORS, type ErrorCode, GatewayError } from './errors.ts';
 export { Gateway, type GatewayDeps, type StartedGateway } from './gateway.ts';
 export { readTlsFiles } from './ingress/tls-files.ts';
+export { operatorOpenApi } from './operator/routes.ts';
 export { loadBundle } from './policy/bundle.ts';
 export { intentOf, type PolicyIntent } from './policy/intent.ts';
 export { sensitivityRanks } from './policy/sensitivity.ts';

@@ -1,5 +1,6 @@
 import type { JsonObject } from '@cmcp/evidence';
 import type { RefusalKind } from '../mcp/types.ts';
+import { ROLES } from '../operator/route.ts';
 import { blankEntry } from './blank.ts';
 import type { AuditLog, StandingText } from './types.ts';
 
@@ -8,6 +9,8 @@ export interface Actor {
   readonly subject: string;
   /** As whatever recognised them calls it: `bearer`, `mtls`. */
   readonly source: string;
+  /** Of an operator: what they may. Entered where that is not everything. */
+  readonly roles?: readonly string[];
 }
 
 export type Entered = (action: string, by: Actor, detail: JsonObject) => void;
@@ -39,7 +42,7 @@ export class GatewayChain {
       ...blankEntry('gateway_event', action),
       caller: by?.subject ?? null,
       caller_source: by?.source ?? null,
-      detail,
+      detail: { ...detail, ...rolesOf(by) },
     };
     await this.#log.append(this.sessionId, entry, standing && { standing });
     if (by !== null) this.#entered(action, by, detail);
@@ -61,4 +64,9 @@ export class GatewayChain {
     this.#counts = new Map();
     await this.enter('counted', null, counted);
   }
+}
+
+function rolesOf(by: Actor | null): JsonObject {
+  const roles = by?.roles ?? ROLES;
+  return roles.length === ROLES.length ? {} : { operator_roles: roles.join(',') };
 }

@@ -110,7 +110,7 @@ function everyKey() {
       max_open_per_caller: 3,
       ttl: '2h',
       callback: {
-        url: 'https://risk.example/approvals',
+        url: 'https://crm.example/approvals',
         secret_file: './secrets/callback',
         name: 'risk-engine',
         timeout: '2s',
@@ -276,7 +276,7 @@ test('every documented key can be set, and no other is documented [D-04]', async
       maxOpenPerCaller: 3,
       ttlMs: 7_200_000,
       callback: {
-        url: 'https://risk.example/approvals',
+        url: 'https://crm.example/approvals',
         secretFile: join(folder, 'secrets/callback'),
         name: 'risk-engine',
         timeoutMs: 2000,
@@ -401,7 +401,7 @@ test('every misspelt key, at any depth, is refused with its place and the neares
     (key: string) => key.replace('_', '-').concat('_'),
   ];
   const chosen =
-    /^(upstreams\.\w+$|upstreams\.crm|inspection\.classifier\.headers\.|sensitivity\.vocabulary\.|upstreams\.crm\.(env|headers)\.)/;
+    /^(approvals\.approvers\.\w+$|upstreams\.\w+$|upstreams\.crm|inspection\.classifier\.headers\.|sensitivity\.vocabulary\.|upstreams\.crm\.(env|headers)\.)/;
   const keys = paths(everyKey()).filter((path) => !chosen.test(path) || /^upstreams\.crm\.\w+$/.test(path));
   assert.ok(keys.length > 40);
   for (const key of keys) {

@@ -8,6 +8,8 @@ import type { Operator } from './route.ts';
 export interface OperatorDeps {
   log: AuditLog;
   sessions: Sessions;
+  /** Id of the gateway's own chain, which is the operators' too. */
+  gatewaySession: string;
   /** Lowers a subject's exposure, with an entry in the session's chain. */
   reset: (sessionId: string, subject: string, by: Operator, reason: string) => Promise<Exposure>;
   /** Enters an operator's action in the gateway chain before it takes effect. */

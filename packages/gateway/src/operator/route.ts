@@ -1,4 +1,5 @@
 import type { JsonObject } from '@cmcp/evidence';
+import type { ErrorCode } from '../errors.ts';
 import type { OperatorEvents } from './events.ts';
 
 /**
@@ -53,6 +54,8 @@ export interface RouteHead {
   readonly query?: Readonly<Record<string, Schema>>;
   readonly body?: Schema;
   readonly answer: Schema;
+  /** Codes that it may refuse with, besides those of the listener: for the document. */
+  readonly refusals?: readonly ErrorCode[];
   /** Changes something: it takes an idempotency key, and enters itself in the gateway chain before it takes effect. */
   readonly mutates: boolean;
 }
