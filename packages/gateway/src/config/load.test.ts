@@ -148,6 +148,13 @@ function everyKey() {
       max_open: 9,
       max_open_per_caller: 3,
       ttl: '2h',
+      callback: {
+        url: 'https://crm.example/approvals',
+        secret_file: './secrets/callback',
+        name: 'risk-engine',
+        timeout: '2s',
+        send_arguments: true,
+      },
     },
     tls: { source: 'files', certificate: './tls/server.pem', key: './tls/server.key', client_ca: './tls/clients.pem' },
     attestation: {
@@ -350,6 +357,13 @@ test('every documented key can be set, and no other is documented [D-04]', async
       maxOpen: 9,
       maxOpenPerCaller: 3,
       ttlMs: 7_200_000,
+      callback: {
+        url: 'https://crm.example/approvals',
+        secretFile: join(folder, 'secrets/callback'),
+        name: 'risk-engine',
+        timeoutMs: 2000,
+        sendArguments: true,
+      },
     },
     tls: {
       kind: 'files',
@@ -469,7 +483,7 @@ test('every misspelt key, at any depth, is refused with its place and the neares
     (key: string) => key.replace('_', '-').concat('_'),
   ];
   const chosen =
-    /^(upstreams\.\w+$|upstreams\.crm|identity\.spiffe\.(trust_domains\.\w+$|groups\.)|inspection\.classifier\.headers\.|sensitivity\.vocabulary\.|upstreams\.crm\.(env|headers)\.)/;
+    /^(approvals\.approvers\.\w+$|upstreams\.\w+$|upstreams\.crm|identity\.spiffe\.(trust_domains\.\w+$|groups\.)|inspection\.classifier\.headers\.|sensitivity\.vocabulary\.|upstreams\.crm\.(env|headers)\.)/;
   const keys = paths(everyKey()).filter((path) => !chosen.test(path) || /^upstreams\.crm\.\w+$/.test(path));
   assert.ok(keys.length > 40);
   for (const key of keys) {
@@ -537,6 +551,13 @@ const wrongValues: [string, RegExp][] = [
     /an https URL/,
   ],
   ['egress: {allow: [crm.example]}', /a host with a port/],
+  ['approvals: {callback: {url: "http://far.example/x", secret_file: x}}', /callback\.url: expected an https URL/],
+  ['approvals: {callback: {url: "https://a.example"}}', /approvals\.callback\.secret_file: missing/],
+  ['approvals: {callback: {url: "https://a.example", secret_file: x, name: "a b"}}', /callback\.name: expected a name/],
+  [
+    'egress: {allow: ["b.example:443"]}\napprovals: {callback: {url: "https://a.example", secret_file: x}}',
+    /approvals\.callback\.url: a\.example:443 is not on the list of `egress\.allow`/,
+  ],
   ['inspection: {classifier: {url: "http://far.example/x"}}', /https URL without credentials, or http on this machine/],
   ['inspection: {classifier: {url: "https://me:word@far.example"}}', /https URL without credentials/],
   ['inspection: {classifier: {url: "ftp://127.0.0.1/x"}}', /https URL without credentials/],

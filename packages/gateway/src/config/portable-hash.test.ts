@@ -101,6 +101,8 @@ test('every setting that decides what the gateway does enters it', async () => {
     'inspection: { quarantine: { max_items: 7 } }\n',
     'inspection: { classifier: { url: "https://a/c" } }\n',
     'inspection: { classifier: { url: "https://a/c", headers: { A: "${CRM}" } } }\n',
+    'approvals: { callback: { url: "https://a/c", secret_file: ./a } }\n',
+    'approvals: { callback: { url: "https://a/c", secret_file: ./a, send_arguments: true } }\n',
     'egress: { allow: ["a:443"] }\n',
     'compat: cmcp-0.4\n',
   ];

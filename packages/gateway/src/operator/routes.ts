@@ -21,7 +21,7 @@ export interface Rooms {
   exceptions: ExceptionOperations;
   quarantine: QuarantineOperations;
   approvals: ApprovalOperations;
-  /** Null: no machine answers. */
+  /** Null: none is configured. */
   callback: Pick<ApprovalCallback, 'receive'> | null;
   stop: StopOperations;
 }
@@ -35,7 +35,7 @@ export function operatorRoutes(rooms: Rooms): AnyRoute[] {
     ...exceptionRoutes(rooms.exceptions),
     ...quarantineRoutes(rooms.quarantine),
     ...approvalRoutes(rooms.approvals),
-    ...(rooms.callback === null ? [] : [callbackRoute(rooms.callback)]),
+    callbackRoute(rooms.callback),
     ...stopRoutes(rooms.stop),
     {
       ...{ method: 'GET', path: 'openapi.json', operationId: 'describeInterface', mutates: false, roles: ROLES },

@@ -45,7 +45,7 @@ export interface PathDeps {
   /** Where decisions are recorded; null: nowhere. */
   recorder: DecisionRecorder | null;
   inspection: PathInspection;
-  desk: Pick<ApprovalDesk, 'open' | 'answered' | 'use'>;
+  desk: Pick<ApprovalDesk, 'open' | 'answer' | 'answered' | 'use'>;
   /** What is stopped, and how much may be used. */
   stop: Stop;
   stopEntries: Pick<SessionEntries, 'enter'>;

@@ -5,6 +5,7 @@ import { asciiName } from '../claim.ts';
 import { GatewayError } from '../errors.ts';
 import type { ApprovalDraft, ApprovalRequest, Escalation, Used, Verdict } from '../escalation/types.ts';
 import type { GovernedRequest } from '../mcp/types.ts';
+import { askUser, mayAskUser } from './ask-user.ts';
 import { decide } from './decide.ts';
 import type { PathDeps } from './deps.ts';
 import { requireUnchanged } from './drift.ts';
@@ -50,10 +51,13 @@ async function asked(
   side: Side,
   draft: ApprovalDraft,
 ): Promise<Used | null> {
-  const { id } = await open(deps, record, draft);
+  const opened = await open(deps, record, draft);
+  const { id } = opened;
   const holdMs = Math.max(...draft.escalations.map((each) => each.holdMs));
   // Who names another approval gets that one, or none.
-  if (holdMs === 0 || (request.approval !== null && request.approval !== id)) return null;
+  if (request.approval !== null && request.approval !== id) return null;
+  if (mayAskUser(draft, side)) await askUser(deps, record, side, opened);
+  else if (holdMs === 0) return null;
   const verdict = await held(deps, record, side, id, holdMs);
   if (side.signal.aborted) throw new GatewayError('CALL_CANCELLED', 'while it waited for an approval');
   if (verdict === null) return null;
@@ -83,6 +87,7 @@ async function held(
   holdMs: number,
 ): Promise<Verdict | null> {
   const over = new AbortController();
+  if (holdMs === 0) over.abort();
   const cancel = deps.timers.after(holdMs, () => over.abort());
   const stop = deps.sessions.onClosing(record.session, () => over.abort());
   try {
