@@ -286,6 +286,7 @@ export class Runtime {
       timers.every(SWEEP_MS, () => void this.desk.sweep().catch((error) => this.#unrecorded(error))),
       timers.every(SWEEP_MS, () => void this.#lookElsewhere().catch((error) => this.#unrecorded(error))),
       timers.every(config.catalog.recheckMs, () => this.#authority.live.recheck()),
+      timers.every(FLUSH_MS, () => void stop.storedLimits.store(chain).catch((error) => this.#unrecorded(error))),
       timers.every(FLUSH_MS, () => void chain.flush().catch((error) => this.#unrecorded(error))),
     ];
     authority.live.contact();
@@ -340,6 +341,7 @@ export class Runtime {
     const closed = await Promise.allSettled([
       this.sessions.closeAll('shutdown'),
       this.quarantine.end(),
+      this.stop.storedLimits.store(this.chain),
       this.chain.flush(),
     ]);
     const recorded = await Promise.allSettled([this.#recorder?.close()]);

@@ -42,7 +42,7 @@ export interface Exposure {
 }
 
 /** What a store remembers of who may put something in force, and how far that has come: by the name of what it is about. */
-export type StandingName = 'policy' | 'blocks' | 'approvals';
+export type StandingName = 'policy' | 'blocks' | 'approvals' | 'limits';
 
 /** A text that takes the place of what the store remembers under this name. */
 export interface StandingText {

@@ -34,6 +34,14 @@ export interface Spent {
 
 const NOTHING_SPENT: Spent = { left: () => {}, end: () => {} };
 
+/** What one of something has used of a limit, to be kept over a restart. */
+export interface Used {
+  key: string;
+  amounts: Amounts;
+  /** Milliseconds since it used some of it last. */
+  ageMs: number;
+}
+
 interface Limit {
   rate: RateConfig;
   windows: Windows;
@@ -80,15 +88,27 @@ export class Limits {
   }
 
   /** What is in the windows now: of each limit as many as `most`, those that used most of it first. */
-  present(most: number): { rate: RateConfig; used: { key: string; amounts: Amounts }[] }[] {
+  present(most: number): { rate: RateConfig; used: Used[] }[] {
     return this.#limits.map(({ rate, windows }) => {
       const { now } = windows;
       const used = windows.entries.map(([key, window]) => {
         const [calls, bytes, cost] = UNITS.map((_, column) => window.total(now, column));
-        return { key, amounts: { calls: calls ?? 0, bytes: bytes ?? 0, cost: cost ?? 0 } };
+        const amounts = { calls: calls ?? 0, bytes: bytes ?? 0, cost: cost ?? 0 };
+        return { key, amounts, ageMs: (now - window.last) * windows.stepMs };
       });
       return { rate, used: used.sort((a, b) => b.amounts.calls - a.amounts.calls).slice(0, most) };
     });
+  }
+
+  /** Counts what was used before this process began: all of it as if it had been used last. */
+  restore(rate: RateConfig, used: readonly Used[]): void {
+    const limit = this.#limits.find((each) => each.rate === rate);
+    if (limit === undefined) return;
+    const { windows } = limit;
+    for (const { key, amounts, ageMs } of used) {
+      const at = windows.now - Math.floor(ageMs / windows.stepMs);
+      for (const [column, unit] of UNITS.entries()) windows.of(key).add(at, column, amounts[unit]);
+    }
   }
 
   #parts(spender: Spender, amounts: Amounts): Part[] {

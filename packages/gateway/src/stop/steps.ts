@@ -32,6 +32,11 @@ export class SlidingWindow {
     this.#totals[column] = (this.#totals[column] ?? 0) + amount;
   }
 
+  /** The step in which something was added last. */
+  get last(): number {
+    return this.#steps.at(-1)?.at ?? 0;
+  }
+
   /** Takes back what was added in that step, unless it is past. */
   takeBack(at: number, column: number, amount: number): void {
     const step = this.#steps.find((each) => each.at === at);

@@ -5,6 +5,7 @@ import type { Config } from '../config/types.ts';
 import type { Monotonic } from '../session/freshness.ts';
 import { Blocks, type Elsewhere } from './blocks.ts';
 import { Limits } from './limits.ts';
+import { StoredLimits } from './stored-limits.ts';
 import { Thresholds } from './thresholds.ts';
 
 export interface StopDeps {
@@ -22,6 +23,7 @@ export interface Stop {
   readonly blocks: Blocks;
   readonly thresholds: Thresholds;
   readonly limits: Limits;
+  readonly storedLimits: StoredLimits;
 }
 
 /** @throws GatewayError STORE_INVALID: what is stopped is then not known */
@@ -29,5 +31,9 @@ export async function openStop(deps: StopDeps, elsewhere: Elsewhere): Promise<St
   const { log, config, monotonic } = deps;
   const blocks = await Blocks.open(log, elsewhere, deps);
   const thresholds = new Thresholds(config.stop, blocks, monotonic);
-  return { blocks, thresholds, limits: new Limits(config.limits.rates, monotonic) };
+  const { rates } = config.limits;
+  const limits = new Limits(rates, monotonic);
+  const storedLimits = new StoredLimits(limits, rates, deps.clock);
+  await storedLimits.restore(log);
+  return { blocks, thresholds, limits, storedLimits };
 }
