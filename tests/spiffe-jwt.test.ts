@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { createHmac, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { after, before, test } from 'node:test';
 import { SignJWT } from 'jose';
-import { AGENT_TOKEN, withBed } from './support/gateway.ts';
+import { AGENT_TOKEN, TestBed } from './support/gateway.ts';
 import { call, derOf, SERVER, type Svid, TrustDomain } from './support/workloads.ts';
 
 const LIMITS = { timeout: 60_000 };
@@ -102,54 +102,53 @@ const HOSTILE: Record<string, () => Promise<string> | string> = {
   'of no SPIFFE ID': () => token({ claims: { sub: 'research' } }),
 };
 
-async function withGateway(run: (url: URL, reports: string[]) => Promise<void>): Promise<void> {
+let bed: TestBed;
+let url: URL;
+
+before(async () => {
   const identity = `identity: { spiffe: { trust_domains: { example.org: ./ours.json, partner.example: ./theirs.json }, allowed: ["spiffe://example.org/agents/*", "spiffe://partner.example/*"], audience: "${AUDIENCE}" } }`;
   const config = `tls: { certificate: ./server.pem, key: ./server.key }\n${identity}`;
-  await withBed({ tools: [{ name: 'echo' }], policies: POLICY, config }, async (bed) => {
-    const files = {
-      'server.pem': SERVER.cert,
-      'server.key': SERVER.key,
-      'ours.json': JSON.stringify(OUR_BUNDLE),
-      'theirs.json': JSON.stringify(THEIR_BUNDLE),
-    };
-    for (const [name, text] of Object.entries(files)) await writeFile(join(bed.folder, name), text);
-    const { url } = await bed.start();
-    await run(url, bed.reports);
-  });
-}
+  bed = await TestBed.create({ tools: [{ name: 'echo' }], policies: POLICY, config });
+  const files = {
+    'server.pem': SERVER.cert,
+    'server.key': SERVER.key,
+    'ours.json': JSON.stringify(OUR_BUNDLE),
+    'theirs.json': JSON.stringify(THEIR_BUNDLE),
+  };
+  for (const [name, text] of Object.entries(files)) await writeFile(join(bed.folder, name), text);
+  url = (await bed.start()).url;
+});
+
+after(() => bed.close());
 
 test(
   'a JWT-SVID names the workload that the keys of its trust domain vouch for, and nobody else [AUTHZ-12] [AUTHZ-06]',
   LIMITS,
   async () => {
-    await withGateway(async (url) => {
-      for (const [which, parts] of Object.entries(GOOD))
-        assert.equal((await call(url, null, { token: await token(parts) })).allowed, true, which);
-      const cases = Object.entries(HOSTILE);
-      const outcomes = await Promise.all(
-        cases.map(async ([which, make], index) => {
-          const answer = await call(url, null, { token: await make(), from: `127.0.2.${index + 1}` });
-          return [which, answer.status];
-        }),
-      );
-      assert.deepEqual(Object.fromEntries(outcomes), Object.fromEntries(cases.map(([which]) => [which, 401])));
-      assert.equal((await call(url, null, { token: AGENT_TOKEN })).allowed, true, 'tokens of the configuration go on');
-    });
+    for (const [which, parts] of Object.entries(GOOD))
+      assert.equal((await call(url, null, { token: await token(parts) })).allowed, true, which);
+    const cases = Object.entries(HOSTILE);
+    const outcomes = await Promise.all(
+      cases.map(async ([which, make], index) => {
+        const answer = await call(url, null, { token: await make(), from: `127.0.2.${index + 1}` });
+        return [which, answer.status];
+      }),
+    );
+    assert.deepEqual(Object.fromEntries(outcomes), Object.fromEntries(cases.map(([which]) => [which, 401])));
+    assert.equal((await call(url, null, { token: AGENT_TOKEN })).allowed, true, 'tokens of the configuration go on');
   },
 );
 
 test('a certificate and a token of one request have to name the same workload [AUTHZ-12]', LIMITS, async () => {
-  await withGateway(async (url) => {
-    const ask = async (svid: Svid | null, shown: string): Promise<number> =>
-      (await call(url, svid, { token: shown })).status;
-    const research = OURS.svid('/agents/research');
-    assert.equal(await ask(research, await token()), 200);
-    assert.equal(await ask(OURS.svid('/agents/other'), await token()), 401);
-    assert.equal(await ask(research, await token({ key: OTHER.privateKey })), 401, 'a bad token is not made up for');
-    assert.equal(
-      (await call(url, THEIRS.svid('/job'))).status,
-      503,
-      'a bundle without authorities verifies no certificate',
-    );
-  });
+  const ask = async (svid: Svid | null, shown: string): Promise<number> =>
+    (await call(url, svid, { token: shown })).status;
+  const research = OURS.svid('/agents/research');
+  assert.equal(await ask(research, await token()), 200);
+  assert.equal(await ask(OURS.svid('/agents/other'), await token()), 401);
+  assert.equal(await ask(research, await token({ key: OTHER.privateKey })), 401, 'a bad token is not made up for');
+  assert.equal(
+    (await call(url, THEIRS.svid('/job'))).status,
+    503,
+    'a bundle without authorities verifies no certificate',
+  );
 });

@@ -90,24 +90,6 @@ test(
   },
 );
 
-test('keys of JWT-SVIDs come from the Workload API and are replaced live [AUTHZ-12]', LIMITS, async () => {
-  await withAgent(async (url, agent, bed) => {
-    const ask = async (kid: string): Promise<number> => (await call(url, null, { token: await token(kid) })).status;
-    const changed = async (message: Buffer, what: string): Promise<void> => {
-      bed.reports.length = 0;
-      agent.say('FetchJWTBundles', message);
-      await bed.reported(`identity.bundle_changed the trust bundle of example.org ${what}`);
-    };
-    agent.say('FetchX509Bundles', authorities(OURS));
-    await bed.reported('identity.bundle_changed the trust bundle of example.org is there');
-    assert.equal(await ask('one'), 503, 'the authorities alone verify no token');
-    await changed(jwtKeys('one', KEYS.publicKey), 'was replaced');
-    assert.deepEqual([await ask('one'), await ask('two')], [200, 401]);
-    await changed(jwtKeys('two', KEYS.publicKey), 'was replaced');
-    assert.deepEqual([await ask('one'), await ask('two')], [401, 200]);
-  });
-});
-
 /** Messages that an agent must not send. */
 const MALFORMED: Record<string, Buffer> = {
   'cut short': authorities(OURS).subarray(0, -1),
@@ -126,19 +108,34 @@ const MALFORMED: Record<string, Buffer> = {
   'twice of one': Buffer.concat([authorities(OURS), authorities(OURS)]),
 };
 
-test('a message of the agent that is no good changes nothing, and is told [AUTHZ-12]', LIMITS, async () => {
-  await withAgent(async (url, agent, bed) => {
-    agent.say('FetchX509Bundles', authorities(OURS));
-    await bed.reported('identity.bundle_changed');
-    for (const [which, message] of Object.entries(MALFORMED)) {
-      bed.reports.length = 0;
-      agent.say('FetchX509Bundles', message);
-      await bed.reported('IDENTITY_UNAVAILABLE the Workload API (FetchX509Bundles)');
-      assert.equal((await call(url, OURS.svid('/agents/research'))).allowed, true, which);
-      // One state is told once: between two of the same kind something good is said.
+test(
+  'keys of JWT-SVIDs are replaced live; a message that is no good changes nothing and is told [AUTHZ-12]',
+  LIMITS,
+  async () => {
+    await withAgent(async (url, agent, bed) => {
+      const ask = async (kid: string): Promise<number> => (await call(url, null, { token: await token(kid) })).status;
+      const changed = async (message: Buffer, what: string): Promise<void> => {
+        bed.reports.length = 0;
+        agent.say('FetchJWTBundles', message);
+        await bed.reported(`identity.bundle_changed the trust bundle of example.org ${what}`);
+      };
       agent.say('FetchX509Bundles', authorities(OURS));
-    }
-    agent.say('FetchX509Bundles', authorities(OURS, THEIRS));
-    await bed.reported('identity.bundle_changed the trust bundle of partner.example is there');
-  });
-});
+      await bed.reported('identity.bundle_changed the trust bundle of example.org is there');
+      assert.equal(await ask('one'), 503, 'the authorities alone verify no token');
+      await changed(jwtKeys('one', KEYS.publicKey), 'was replaced');
+      assert.deepEqual([await ask('one'), await ask('two')], [200, 401]);
+      await changed(jwtKeys('two', KEYS.publicKey), 'was replaced');
+      assert.deepEqual([await ask('one'), await ask('two')], [401, 200]);
+      for (const [which, message] of Object.entries(MALFORMED)) {
+        bed.reports.length = 0;
+        agent.say('FetchX509Bundles', message);
+        await bed.reported('IDENTITY_UNAVAILABLE the Workload API (FetchX509Bundles)');
+        assert.equal((await call(url, OURS.svid('/agents/research'))).allowed, true, which);
+        // One state is told once: between two of the same kind something good is said.
+        agent.say('FetchX509Bundles', authorities(OURS));
+      }
+      agent.say('FetchX509Bundles', authorities(OURS, THEIRS));
+      await bed.reported('identity.bundle_changed the trust bundle of partner.example is there');
+    });
+  },
+);

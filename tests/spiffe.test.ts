@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { generateKeyPairSync } from 'node:crypto';
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { Agent } from 'node:https';
@@ -6,7 +7,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { type ConnectionOptions, connect } from 'node:tls';
 import type { GatewayDeps } from '@cmcp/gateway';
-import { certificate } from './support/certificate.ts';
+import { type CertificateTerms, certificate } from './support/certificate.ts';
 import { AGENT_TOKEN, type TestBed, withBed } from './support/gateway.ts';
 import { ManualTime } from './support/manual-time.ts';
 import {
@@ -73,6 +74,9 @@ test(
   },
 );
 
+/** So that the client does not refuse to show what it has. */
+const ANY_CERTIFICATE = { ciphers: 'DEFAULT@SECLEVEL=0' };
+
 /** Each is good but for one thing. */
 const HOSTILE: Record<string, () => Svid> = {
   'signed by itself': () => certificate('self', { ...GOOD, uris: ['spiffe://example.org/agents/research'] }),
@@ -134,6 +138,19 @@ const HOSTILE: Record<string, () => Svid> = {
     const last = authority('last', { issuer: OURS.root, pathLength: 0 });
     return below(authority('one more', { issuer: last }), last);
   },
+  'behind more certificates than a chain has': () => {
+    const { cert, key } = certificate('workload', {
+      ...GOOD,
+      uris: ['spiffe://example.org/agents/research'],
+      issuer: OURS.issuing,
+    });
+    return { cert: cert + THEIRS.root.cert.repeat(16) + OURS.issuing.cert, key };
+  },
+  'whose issuer signed over SHA-1': () => {
+    const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+    const key = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+    return below(authority('old', { issuer: OURS.root, key }), undefined, { sha1: true });
+  },
   'without its intermediate': () => {
     const { cert, key } = OURS.svid('/agents/research');
     return { cert: cert.slice(0, cert.indexOf('-----END CERTIFICATE-----\n') + 26), key };
@@ -141,11 +158,16 @@ const HOSTILE: Record<string, () => Svid> = {
 };
 
 /** A research agent of ours under another authority. */
-function below(issuer: { cert: string; key: string; name: string }, above?: { cert: string }): Svid {
+function below(
+  issuer: { cert: string; key: string; name: string },
+  above?: { cert: string },
+  more: CertificateTerms = {},
+): Svid {
   const terms = {
     ...GOOD,
     uris: ['spiffe://example.org/agents/research'],
     issuer: { pin: '', spki: '', digest: '', ...issuer },
+    ...more,
   };
   const leaf = certificate('workload', terms);
   return { cert: leaf.cert + issuer.cert + (above?.cert ?? ''), key: leaf.key };
@@ -157,7 +179,7 @@ test('a certificate that is not the X509-SVID of who may call names nobody [AUTH
     const outcomes = await Promise.all(
       cases.map(async ([which, make], index) => [
         which,
-        (await call(url, make(), { from: `127.0.1.${index + 1}` })).status,
+        (await call(url, make(), { from: `127.0.1.${index + 1}`, options: ANY_CERTIFICATE })).status,
       ]),
     );
     assert.deepEqual(Object.fromEntries(outcomes), Object.fromEntries(cases.map(([which]) => [which, 401])));
@@ -274,6 +296,7 @@ test('a configuration of SPIFFE that cannot work refuses to start [AUTHZ-12]', L
       `${TLS}\n${IDENTITY.replace('./theirs.pem', './nowhere.pem')}`,
       /TLS_INVALID.*nowhere\.pem cannot be read \(ENOENT\)/,
     ],
+    [`${TLS}\n${IDENTITY.replace('./theirs.pem', './large.pem')}`, /TLS_INVALID.*large\.pem is larger than/],
     [`${TLS}\n${IDENTITY.replace('./theirs.pem', './plain.pem')}`, /TLS_INVALID.*not that of an authority/],
     [
       `${TLS}\n${IDENTITY.replace('./theirs.pem', 'null')}`,
@@ -296,6 +319,7 @@ test('a configuration of SPIFFE that cannot work refuses to start [AUTHZ-12]', L
     await writeFile(join(bed.folder, 'server.key'), SERVER.key);
     await writeFile(join(bed.folder, 'ours.pem'), OURS.root.cert);
     await writeFile(join(bed.folder, 'plain.pem'), RESEARCH.cert);
+    await writeFile(join(bed.folder, 'large.pem'), OURS.root.cert.padEnd(1_048_577));
     for (const [config, problem] of refusals) {
       await bed.writeConfig(config);
       await assert.rejects(bed.start(), problem, config);

@@ -40,6 +40,8 @@ export interface CertificateTerms {
   constrained?: boolean;
   /** Certificates between it and the last one. */
   pathLength?: number;
+  /** Signed over SHA-1, by the RSA key of its issuer. */
+  sha1?: boolean;
 }
 
 const der = (tag: number, ...contents: Uint8Array[]): Buffer => {
@@ -52,6 +54,7 @@ const sequence = (...items: Uint8Array[]): Buffer => der(0x30, ...items);
 const oid = (hex: string): Buffer => der(0x06, Buffer.from(hex, 'hex'));
 const time = (text: string): Buffer => der(0x18, Buffer.from(text));
 const ECDSA_SHA256 = oid('2a8648ce3d040302');
+const RSA_SHA1 = sequence(oid('2a864886f70d010105'), der(0x05));
 const COMMON_NAME = oid('550403');
 const ALT_NAME = oid('551d11');
 const BASIC_CONSTRAINTS = oid('551d13');
@@ -74,21 +77,21 @@ export function selfSigned(name: string, key?: string): TestCertificate {
 
 /** As {@link selfSigned}, on other terms. */
 export function certificate(name: string, terms: CertificateTerms = {}): TestCertificate {
-  const { key, issuer, from = '20200101000000Z', until = '21000101000000Z' } = terms;
+  const { key, issuer, sha1, from = '20200101000000Z', until = '21000101000000Z' } = terms;
   const privateKey =
     key === undefined ? generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey : createPrivateKey(key);
   const spki = createPublicKey(privateKey).export({ type: 'spki', format: 'der' });
   const body = sequence(
     der(0xa0, der(0x02, Buffer.from([2]))),
     der(0x02, Buffer.from([1])),
-    sequence(ECDSA_SHA256),
+    sha1 ? RSA_SHA1 : sequence(ECDSA_SHA256),
     named(issuer?.name ?? name),
     sequence(time(from), time(until)),
     named(name),
     spki,
     der(0xa3, extensions(terms)),
   );
-  const signed = signedBy(body, issuer === undefined ? privateKey : createPrivateKey(issuer.key));
+  const signed = signedBy(body, issuer === undefined ? privateKey : createPrivateKey(issuer.key), sha1);
   return {
     cert: `-----BEGIN CERTIFICATE-----\n${signed.toString('base64')}\n-----END CERTIFICATE-----\n`,
     key: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
@@ -128,7 +131,9 @@ function usageBits(usage: number): Buffer {
   return Buffer.from([unused, usage]);
 }
 
-function signedBy(body: Buffer, key: KeyObject): Buffer {
-  const signature = createSign('sha256').update(body).sign(key);
-  return sequence(body, sequence(ECDSA_SHA256), der(0x03, Buffer.from([0]), signature));
+function signedBy(body: Buffer, key: KeyObject, sha1 = false): Buffer {
+  const signature = createSign(sha1 ? 'sha1' : 'sha256')
+    .update(body)
+    .sign(key);
+  return sequence(body, sha1 ? RSA_SHA1 : sequence(ECDSA_SHA256), der(0x03, Buffer.from([0]), signature));
 }

@@ -12,11 +12,11 @@ export class PeerCertificates {
   /** One object for all requests of a connection: what is found out about it is then found out once. */
   readonly #shown = new WeakMap<Socket, readonly Uint8Array[] | null>();
 
-  /** Null: nothing was shown in this connection's own handshake. A resumed one brings the leaf alone, from a ticket. */
+  /** Null: nothing was shown. A resumed connection has the leaf alone, from a ticket; where certificates identify, none is resumed. */
   of(socket: Socket): readonly Uint8Array[] | null {
     const before = this.#shown.get(socket);
     if (before !== undefined) return before;
-    const shown = socket instanceof TLSSocket && !socket.isSessionReused() ? chainOf(socket) : [];
+    const shown = socket instanceof TLSSocket ? chainOf(socket) : [];
     const certificates = shown.length === 0 ? null : shown;
     this.#shown.set(socket, certificates);
     return certificates;

@@ -16,11 +16,14 @@ export class Workloads {
     return Object.hasOwn(this.#config.trustDomains, trustDomain);
   }
 
-  /** The workload that a credential names, if it may call. @throws GatewayError UNAUTHENTICATED */
+  /**
+   * The workload that a credential names, if it may call. Patterns are of configured trust domains, and of IDs with a path.
+   *
+   * @throws GatewayError UNAUTHENTICATED
+   */
   admit(text: string): SpiffeId {
     const id = parseSpiffeId(text);
-    if (id === null || id.path === '') throw refused('it does not name a workload by a SPIFFE ID');
-    if (!this.knows(id.trustDomain)) throw refused(`${id.text} is of a trust domain that is not configured`);
+    if (id === null) throw refused('it does not name a workload by a SPIFFE ID');
     if (!this.#config.allowed.some((pattern) => isAbout(pattern, id)))
       throw refused(`${id.text} is not among the allowed IDs`);
     return id;

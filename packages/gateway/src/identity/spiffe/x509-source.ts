@@ -28,9 +28,6 @@ interface Verdict {
   problem: string | null;
 }
 
-/** The longest chain that is looked at. */
-const MAX_SHOWN = 8;
-
 /**
  * The workload whose X509-SVID this connection's handshake showed. It is decided anew for each request, against the bundle of its trust
  * domain as it is then: an authority that left the bundle, or a certificate that expired, ends the identity of connections that
@@ -113,7 +110,6 @@ function attempted(read: () => Shown): Shown | GatewayError {
 
 /** @throws GatewayError UNAUTHENTICATED @throws FormatError */
 function readShown(certificates: readonly Uint8Array[], workloads: Workloads): Shown {
-  if (certificates.length > MAX_SHOWN) throw refused(`the chain is longer than ${MAX_SHOWN}`);
   const [leaf, ...pool] = certificates.map((der) => parseCertificate(new Uint8Array(der)));
   if (leaf === undefined) return null;
   const uris = uriNames(leaf);
