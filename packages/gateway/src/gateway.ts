@@ -31,6 +31,7 @@ import { knownKeysFile } from './config/known-keys.ts';
 import type { Config } from './config/types.ts';
 import { egressFor } from './egress.ts';
 import { GatewayError } from './errors.ts';
+import type { IdentitySource } from './identity/types.ts';
 import { createAuthenticator } from './ingress/authenticate.ts';
 import { createHttpIngress, type HttpIngress, type Patience } from './ingress/http.ts';
 import { serveStdio } from './ingress/stdio.ts';
@@ -71,6 +72,8 @@ export interface GatewayDeps {
   /** Measures the code that this process can load. */
   measureCode?: (launch: Launch) => CodeMeasurement;
   openLog?: (options: AuditLogOptions, attest: Attest | null) => Promise<AuditLog>;
+  /** Who agents are by other credentials than those of the configuration, which are asked after these. */
+  identity?: readonly IdentitySource[];
   /** Finds the addresses of a server's name. */
   lookup?: LookupFunction;
   /** Makes the file that decisions are recorded in. */
@@ -425,6 +428,7 @@ export class Gateway {
       onFault: (error) => this.#report('INTERNAL_ERROR', String(error)),
       clock,
       timers: this.#deps.timers ?? systemTimers,
+      ...(this.#deps.identity && { identity: this.#deps.identity }),
       ...(this.#deps.patience && { patience: this.#deps.patience }),
     });
   }
@@ -434,7 +438,7 @@ export class Gateway {
     return new OperatorListener({
       log,
       sessions: runtime.sessions,
-      reset: (sessionId, subject, by, reason) => resetExposure(log, runtime.exposures, sessionId, subject, by, reason),
+      reset: (sessionId, exposed, by, reason) => resetExposure(log, runtime.exposures, sessionId, exposed, by, reason),
       enter: (action, by, detail) => {
         this.#events.publish({ event: action, operator: by, ...detail });
         return runtime.chain.enter(action, { subject: by, source: 'bearer' }, detail);

@@ -60,7 +60,7 @@ async function walk(
   } catch (thrown) {
     return await refuse(deps, record, ACTIONS[request.method], failureOf(thrown));
   } finally {
-    deps.exposures.drop(record.session.caller.subject, record.callId);
+    deps.exposures.drop(record.exposed, record.callId);
     deps.sessions.leave(record.session);
   }
 }

@@ -590,9 +590,9 @@ async function enterRecovered({ log, report }: RuntimeDeps, chain: GatewayChain)
   }
 }
 
-/** Each subject's latest session of earlier runs, so that a successor names its predecessor. */
+/** The latest session of earlier runs of each whose exposure goes on, so that a successor names its predecessor. */
 async function latestSessions(log: AuditLog): Promise<Map<string, string>> {
   const rows = (await log.sessions()).filter((row) => row.kind === 'session');
   rows.sort((a, b) => a.openedMicros - b.openedMicros);
-  return new Map(rows.map((row) => [row.subject, row.sessionId]));
+  return new Map(rows.map((row) => [row.exposedAs, row.sessionId]));
 }

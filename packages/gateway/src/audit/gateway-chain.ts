@@ -28,6 +28,7 @@ export class GatewayChain {
       ...blankEntry('gateway_event', action),
       caller: caller?.subject ?? null,
       caller_source: caller?.source ?? null,
+      on_behalf_of: caller?.onBehalfOf ?? null,
       detail,
     };
     await this.#log.append(this.sessionId, entry, standing && { standing });

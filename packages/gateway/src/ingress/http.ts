@@ -7,6 +7,7 @@ import type { Caller } from '../caller.ts';
 import { type Clock, systemClock } from '../clock.ts';
 import type { Config } from '../config/types.ts';
 import { type ErrorCode, GatewayError } from '../errors.ts';
+import type { IdentitySource } from '../identity/types.ts';
 import { accepts, type HeaderValues, type HttpAnswer, type HttpExchange } from '../mcp/exchange.ts';
 import { McpEndpoint } from '../mcp/http.ts';
 import { PerSubject } from '../mcp/per-subject.ts';
@@ -28,6 +29,8 @@ export interface HttpIngressDeps extends Pick<Config, 'listen' | 'allowedHosts' 
   sessions: Pick<Config['sessions'], 'idleMs' | 'maxOpen'>;
   agents: Authenticator;
   gateway: GovernedGateway;
+  /** Asked in this order who is calling, before the agents of the configuration. */
+  identity?: readonly IdentitySource[];
   /** What the listener shows; null: plain HTTP. */
   tls: ListenerTls | null;
   /** Answers challenges of whoever may connect. */
@@ -207,7 +210,7 @@ class Ingress implements HttpIngress {
     if (path === '/healthz' && request.method === 'GET') return { mediaType: 'text/plain', text: 'ok' };
     if (path === ATTESTATION_PATH && request.method === 'GET') return this.#challenge(request, query);
     if (path !== '/mcp') throw new GatewayError('ROUTE_NOT_FOUND', 'the path is not served');
-    const caller = this.#authenticate(request);
+    const caller = await this.#authenticate(request);
     // AUTHZ-04: a query carries nothing here, least of all a token.
     if (query !== null) throw new GatewayError('INVALID_REQUEST', 'the endpoint takes no query string');
     if (this.#closing !== null) throw new GatewayError('SHUTTING_DOWN', 'the listener is closing');
@@ -230,7 +233,12 @@ class Ingress implements HttpIngress {
     return this.#attestation.answer({ address: addressOf(request), query, headers: headersOf(request) });
   }
 
-  #authenticate(request: IncomingMessage): Caller {
+  async #authenticate(request: IncomingMessage): Promise<Caller> {
+    const presented = { method: request.method ?? '', target: request.url ?? '', headers: headersOf(request) };
+    for (const source of this.#deps.identity ?? []) {
+      const caller = await source.identify({ ...presented, certificates: null });
+      if (caller !== null) return caller;
+    }
     const values = request.headersDistinct.authorization ?? [];
     const subject = values.length === 1 ? this.#deps.agents.authenticate(values[0]) : null;
     if (subject !== null) return { subject, source: 'bearer' };

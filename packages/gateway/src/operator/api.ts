@@ -1,5 +1,6 @@
 import { encodeBase64Url, type JsonObject } from '@cmcp/evidence';
 import type { AuditLog, ClosedSession, Exposure, SessionRow } from '../audit/types.ts';
+import { exposedAs } from '../caller.ts';
 import { GatewayError } from '../errors.ts';
 import type { Sessions } from '../session/sessions.ts';
 
@@ -7,8 +8,8 @@ import type { Sessions } from '../session/sessions.ts';
 export interface OperatorDeps {
   log: AuditLog;
   sessions: Sessions;
-  /** Lowers a subject's exposure, with an entry in the session's chain. */
-  reset: (sessionId: string, subject: string, operator: string, reason: string) => Promise<Exposure>;
+  /** Lowers the exposure of whoever has this key (`exposedAs`), with an entry in the session's chain. */
+  reset: (sessionId: string, exposed: string, operator: string, reason: string) => Promise<Exposure>;
   /** Enters an operator's action in the gateway chain before it takes effect. */
   enter: (action: string, operator: string, detail: JsonObject) => Promise<void>;
 }
@@ -49,7 +50,7 @@ export async function resetSession(
   try {
     const { subject } = session.caller;
     await deps.enter('operator.reset', operator, { session_id: sessionId, subject, reason });
-    const exposure = await deps.reset(sessionId, subject, operator, reason);
+    const exposure = await deps.reset(sessionId, exposedAs(session.caller), operator, reason);
     return { session_id: sessionId, subject, exposure: exposure.class, generation: exposure.generation };
   } finally {
     deps.sessions.leave(session);

@@ -25,7 +25,7 @@ export async function refuse(
   await recordDrift(deps, record);
   const exit = exitOf(code);
   const entryType = record.entryType === 'mcp_request' ? 'mcp_request' : exit.entryType;
-  const exposure = deps.exposures.row(record.session.caller.subject);
+  const exposure = deps.exposures.row(record.exposed);
   const draft = entryOf(record, action, {
     ...exit,
     inspection: record.inspected.result ?? exit.inspection,

@@ -112,7 +112,7 @@ async function subscribeTo(deps: PathDeps, request: SubscribeRequest, uri: strin
 }
 
 async function enter(deps: PathDeps, record: CallRecord): Promise<void> {
-  const exposure = deps.exposures.row(record.session.caller.subject);
+  const exposure = deps.exposures.row(record.exposed);
   const draft = entryOf(record, 'subscribe', {
     entryType: 'mcp_request',
     decision: releasedAs(record),

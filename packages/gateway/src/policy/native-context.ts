@@ -1,4 +1,5 @@
 import type { CedarValueJson } from '@cedar-policy/cedar-wasm/nodejs';
+import { workflowOf } from '../caller.ts';
 import type { FlowView } from '../session/flow/types.ts';
 import { cedarLong, cedarRecord, cedarText } from './cedar-value.ts';
 import type { Asked, DecisionInput } from './types.ts';
@@ -22,7 +23,8 @@ export function nativeContext({ asked, session, flow, caller, workflow, response
     platform: input.platform,
     trust_level: input.trustLevel,
   };
-  if (workflow !== null) context.workflow = { id: cedarText(workflow), source: 'asserted' };
+  const { id, source } = workflowOf(caller, workflow) ?? {};
+  if (id !== undefined && source !== undefined) context.workflow = { id: cedarText(id), source };
   if (response !== undefined) {
     const { sizeBytes, findings, kinds, injection, classRank } = response;
     context.response = {
