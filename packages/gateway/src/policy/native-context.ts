@@ -1,5 +1,5 @@
 import type { CedarValueJson } from '@cedar-policy/cedar-wasm/nodejs';
-import { workflowOf } from '../caller.ts';
+import { type Caller, workflowOf } from '../caller.ts';
 import type { FlowView } from '../session/flow/types.ts';
 import { cedarLong, cedarRecord, cedarText } from './cedar-value.ts';
 import type { Asked, DecisionInput } from './types.ts';
@@ -19,7 +19,7 @@ export function nativeContext({ asked, session, flow, caller, workflow, response
       generation: session.generation,
     },
     flow: flowContext(flow),
-    caller: { subject: caller.subject, source: caller.source },
+    caller: callerContext(caller),
     platform: input.platform,
     trust_level: input.trustLevel,
   };
@@ -37,6 +37,16 @@ export function nativeContext({ asked, session, flow, caller, workflow, response
     };
   }
   return context;
+}
+
+function callerContext({ subject, source, scopes, groups, onBehalfOf }: Caller): Context {
+  return {
+    subject,
+    source,
+    scopes: [...(scopes ?? [])],
+    groups: [...(groups ?? [])],
+    ...(onBehalfOf === undefined ? {} : { on_behalf_of: onBehalfOf }),
+  };
 }
 
 function flowContext({ tools, servers, classes, max, complete }: FlowView): Context {

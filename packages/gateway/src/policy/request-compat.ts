@@ -23,6 +23,7 @@ export function compatRequests(catalog: Catalog): RequestBuilder {
   return {
     build: (input) => (input.asked.action === 'call_tool' ? build(input, input.asked) : null),
     scope: (_caller, asked) => (asked.action === 'call_tool' ? scopeOf(asked.tool) : null),
+    principalKey: () => '',
     // Nothing says beforehand what Cedar reads of it.
     fits: () => false,
     groupsOf: () => [],

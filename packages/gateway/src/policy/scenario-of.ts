@@ -1,11 +1,12 @@
 import type { JsonObject } from '@cmcp/evidence';
+import type { Caller } from '../caller.ts';
 import type { CatalogServer } from '../catalog/types.ts';
 import type { Asked, DecisionInput } from './types.ts';
 
 /** The described request that reads back, under the same catalog and vocabulary, to an equal decision input. */
 export function scenarioOf({ caller, asked, session, flow, workflow, response, ...input }: DecisionInput): JsonObject {
   const described: JsonObject = {
-    caller: { subject: caller.subject, source: caller.source },
+    caller: callerMembers(caller),
     ...askedMembers(asked),
     session: {
       class: session.class,
@@ -27,6 +28,17 @@ export function scenarioOf({ caller, asked, session, flow, workflow, response, .
   if (response === undefined) return described;
   const { sizeBytes: size, findings, kinds, injection } = response;
   return { ...described, response: { size, findings, kinds: [...kinds], injection, class: response.class } };
+}
+
+function callerMembers({ subject, source, scopes, groups, onBehalfOf, workflow }: Caller): JsonObject {
+  return {
+    subject,
+    source,
+    ...(scopes === undefined ? {} : { scopes: [...scopes] }),
+    ...(groups === undefined ? {} : { groups: [...groups] }),
+    ...(onBehalfOf === undefined ? {} : { on_behalf_of: onBehalfOf }),
+    ...(workflow === undefined ? {} : { workflow }),
+  };
 }
 
 /** The members that say `asked`. */

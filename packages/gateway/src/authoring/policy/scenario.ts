@@ -1,6 +1,5 @@
 import type { JsonValue } from '@cmcp/evidence';
 import { TRUST_LEVELS } from '../../attestation/types.ts';
-import { CALLER_SOURCES, type Caller } from '../../caller.ts';
 import { Fields, type Where } from '../../catalog/fields.ts';
 import type { Catalog, Labels } from '../../catalog/types.ts';
 import { nearest } from '../../config/nearest.ts';
@@ -12,6 +11,7 @@ import { higher, type Sensitivity, UNEXPOSED } from '../../session/exposure.ts';
 import type { FlowView } from '../../session/flow/types.ts';
 import { itemsOf } from './items-of.ts';
 import { ASKED_MEMBERS, readAsked } from './scenario-asked.ts';
+import { readCaller } from './scenario-caller.ts';
 
 export { scenarioOf } from '../../policy/scenario-of.ts';
 
@@ -37,8 +37,6 @@ type Response = NonNullable<DecisionInput['response']>;
 
 const MAX_NAMES = 10_000;
 
-const SUBJECT = { pattern: /^[ -~]+$/, expected: 'printable ASCII text' };
-
 /**
  * Reads a described request, closed and with defaults filled in: an agent that has seen nothing, on a gateway without
  * hardware. What may be shown (`session.max_class`, `response.class`) is what the path would compute for a lone call.
@@ -62,16 +60,6 @@ export function readScenario(value: JsonValue, place: Where, vocabulary: Vocabul
     trustLevel: fields.get('trust_level') === undefined ? 'software' : fields.oneOf('trust_level', TRUST_LEVELS),
     ...(response === null ? {} : { response }),
   };
-}
-
-function readCaller(fields: Fields<Where>): Caller {
-  const given = fields.get('caller');
-  if (given === undefined || typeof given === 'string') {
-    return { subject: fields.text('caller', SUBJECT), source: 'bearer' };
-  }
-  const caller = new Fields(given, fields.place.at('caller'), ['subject', 'source']);
-  const source = caller.get('source') === undefined ? 'bearer' : caller.oneOf('source', CALLER_SOURCES);
-  return { subject: caller.text('subject', SUBJECT), source };
 }
 
 function readSession(fields: Fields<Where>, items: readonly Labels[], ranks: Ranks): DecisionInput['session'] {
