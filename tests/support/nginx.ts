@@ -34,12 +34,20 @@ export interface Nginx {
   stop(): Promise<void>;
 }
 
-/** Starts `program` in front of the port of a gateway. */
-export async function startNginx(program: string, port: number): Promise<Nginx> {
+/** Where a proxy serves a gateway as a part of a larger site. */
+export interface Site {
+  /** On loopback. */
+  port: number;
+  /** Such as `/tools`: the proxy takes it off. */
+  prefix: string;
+}
+
+/** Starts `program` in front of the port of a gateway, which it also serves as a part of `site`. */
+export async function startNginx(program: string, port: number, site: Site | null = null): Promise<Nginx> {
   const folder = await mkdtemp(join(tmpdir(), 'cmcp-nginx-'));
   const sockets = { buffering: join(folder, 'buffering.sock'), streaming: join(folder, 'streaming.sock') };
   const file = join(folder, 'nginx.conf');
-  await writeFile(file, configuration(folder, sockets, port));
+  await writeFile(file, configuration(folder, sockets, port, site));
   await chmod(folder, 0o755);
   const root = process.getuid?.() === 0;
   if (root) chownSync(folder, NOBODY, NOBODY);
@@ -79,7 +87,12 @@ function answers(path: string): Promise<boolean> {
 }
 
 /** As an operator would write it, but for patience: who leaves a message unfinished is not waited for. */
-function configuration(folder: string, sockets: Pick<Nginx, 'buffering' | 'streaming'>, port: number): string {
+function configuration(
+  folder: string,
+  sockets: Pick<Nginx, 'buffering' | 'streaming'>,
+  port: number,
+  site: Site | null,
+): string {
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
     (what) => `  ${what}_temp_path ${join(folder, what)};`,
   );
@@ -110,6 +123,25 @@ ${temporary.join('\n')}
   }
 ${proxy(sockets.buffering, '')}
 ${proxy(sockets.streaming, 'proxy_request_buffering off;')}
+${site === null ? '' : siteOf(site)}
 }
 `;
+}
+
+/** RFC 9728 section 3.1: the metadata of a resource with a path is beside the resource, not below it. */
+function siteOf({ port, prefix }: Site): string {
+  const headers = `
+      proxy_http_version 1.1;
+      proxy_set_header Host $http_host;
+      proxy_set_header Connection "";`;
+  return `
+  server {
+    listen 127.0.0.1:${port};
+    location ${prefix}/ {
+      proxy_pass http://gateway/;${headers}
+    }
+    location /.well-known/oauth-protected-resource${prefix}/ {
+      proxy_pass http://gateway;${headers}
+    }
+  }`;
 }

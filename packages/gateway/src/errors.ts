@@ -79,6 +79,8 @@ export const ERRORS = {
   ROUTE_NOT_FOUND: { message: 'No such route.', rpc: -32600, status: 404 },
   UNAUTHENTICATED: { message: 'A valid credential is required.', rpc: -32600, status: 401 },
   FORBIDDEN: { message: 'This credential may not do that.', rpc: -32600, status: 403 },
+  INSUFFICIENT_SCOPE: { message: 'The credential was not issued for this.', rpc: -32600, status: 403 },
+  IDENTITY_UNAVAILABLE: { message: 'Nobody can say who this caller is at present.', rpc: 5016, status: 503 },
   RATE_LIMITED: { message: 'Too many attempts; wait before trying again.', rpc: -32600, status: 429 },
   OVERLOADED: { message: 'The gateway is at its limit; try again later.', rpc: 5011, status: 503 },
   HOST_REFUSED: { message: 'Host is not on the allow-list.', rpc: -32600, status: 403 },

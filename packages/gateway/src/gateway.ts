@@ -31,6 +31,7 @@ import { knownKeysFile } from './config/known-keys.ts';
 import type { Config } from './config/types.ts';
 import { egressFor } from './egress.ts';
 import { GatewayError } from './errors.ts';
+import { type Identities, openIdentity } from './identity/open.ts';
 import type { IdentitySource } from './identity/types.ts';
 import { createAuthenticator } from './ingress/authenticate.ts';
 import { createHttpIngress, type HttpIngress, type Patience } from './ingress/http.ts';
@@ -72,8 +73,6 @@ export interface GatewayDeps {
   /** Measures the code that this process can load. */
   measureCode?: (launch: Launch) => CodeMeasurement;
   openLog?: (options: AuditLogOptions, attest: Attest | null) => Promise<AuditLog>;
-  /** Who agents are by other credentials than those of the configuration, which are asked after these. */
-  identity?: readonly IdentitySource[];
   /** Finds the addresses of a server's name. */
   lookup?: LookupFunction;
   /** Makes the file that decisions are recorded in. */
@@ -84,6 +83,8 @@ export interface GatewayDeps {
   turns?: Turns;
   /** How long clients may take to send. */
   patience?: Patience;
+  /** Kinds of credentials besides the configured ones, and asked before them. */
+  identity?: readonly IdentitySource[];
 }
 
 /** What a started gateway tells the person who started it. */
@@ -114,6 +115,7 @@ interface Running {
   log: AuditLog;
   runtime: Runtime;
   tls: ListenerTls | null;
+  identities: Identities | null;
   http: HttpIngress | null;
   operators: OperatorListener | null;
 }
@@ -156,7 +158,8 @@ export class Gateway {
     try {
       running.operators = this.#operatorListener(running);
       await running.operators.listen();
-      running.http = this.#httpIngress(running);
+      running.identities = await this.#openIdentity();
+      running.http = this.#httpIngress(running, running.identities);
       const { host, port } = await running.http.listen();
       const authority = `${host.includes(':') ? `[${host}]` : host}:${port}`;
       return await this.#announce(running, `${tls === null ? 'http' : 'https'}://${authority}/mcp`);
@@ -215,6 +218,7 @@ export class Gateway {
     this.#running = null;
     running.tls?.close();
     await running.http?.close();
+    for (const source of running.identities?.sources ?? []) source.close?.();
     await running.operators?.close();
     try {
       await running.runtime.close();
@@ -299,7 +303,7 @@ export class Gateway {
         approved,
       );
       tls?.onNewKey(() => void this.#recommit(runtime));
-      return { ...opened, runtime, http: null, operators: null };
+      return { ...opened, runtime, identities: null, http: null, operators: null };
     } catch (error) {
       await log.close();
       throw error;
@@ -412,8 +416,18 @@ export class Gateway {
     throw new GatewayError('STORE_IN_USE', `${STDIO_STORES} stdio gateways already run from ${this.#config.dataDir}`);
   }
 
-  #httpIngress({ runtime, log, platform: { provider }, tls }: Running): HttpIngress {
-    const { listen, allowedHosts, allowedOrigins, limits, sessions, agents } = this.#config;
+  #openIdentity(): Promise<Identities> {
+    return openIdentity(this.#config, {
+      clock: this.#clock,
+      timers: this.#deps.timers ?? systemTimers,
+      monotonic: this.#deps.monotonic ?? (() => performance.now()),
+      lookup: this.#lookup,
+      report: (event, detail) => this.#report(event, detail),
+    });
+  }
+
+  #httpIngress({ runtime, log, platform: { provider }, tls }: Running, identities: Identities): HttpIngress {
+    const { listen, allowedHosts, allowedOrigins, limits, sessions } = this.#config;
     const clock = this.#clock;
     return createHttpIngress({
       listen,
@@ -421,14 +435,14 @@ export class Gateway {
       allowedOrigins,
       limits,
       sessions,
-      agents: createAuthenticator(agents),
+      agents: [...(this.#deps.identity ?? []), ...identities.sources],
+      metadata: identities.metadata,
       gateway: runtime.governed,
       tls,
       attest: liveAttestation({ provider, log, clock, self: () => runtime.statement }),
       onFault: (error) => this.#report('INTERNAL_ERROR', String(error)),
       clock,
       timers: this.#deps.timers ?? systemTimers,
-      ...(this.#deps.identity && { identity: this.#deps.identity }),
       ...(this.#deps.patience && { patience: this.#deps.patience }),
     });
   }

@@ -21,6 +21,13 @@ interface GovernedDeps {
 
 /** What the protocol rooms see of the gateway. All governed requests go down the one path of pipeline.ts. */
 export function governedGateway({ path, authority, chain, changes, subscriptions }: GovernedDeps): GovernedGateway {
+  const usable = (caller: Caller) => mayUse(authority(), path.scopes, caller);
+  const schemaOf = (caller: Caller, name: string, which: 'inputSchema' | 'outputSchema'): JsonObject | null => {
+    const tool = authority().catalog.resolve(name);
+    if (tool === null || !usable(caller)(tool)) return null;
+    const schema = member(tool.definition, which);
+    return isObject(schema) ? schema : null;
+  };
   return {
     openSession: (caller) => {
       chain.count('initialized');
@@ -29,14 +36,14 @@ export function governedGateway({ path, authority, chain, changes, subscriptions
     request: (request) => serve(path, request),
     refuseMethod: (request) => refuseMethod(path, request),
     subscribe: (request) => subscriptions.subscribe(request),
-    offer: (caller) => offerTo(authority(), caller),
+    offer: (caller) => offerTo(authority(), path.scopes, caller),
     list: async (kind, caller, cursor) => {
       if (path.log.failure !== null) throw path.log.failure;
       chain.count('listed');
-      return listPage(authority().catalog, kind, mayUse(authority(), caller), cursor);
+      return listPage(authority().catalog, kind, usable(caller), cursor);
     },
-    inputSchema: (caller, name) => schemaOf(authority(), caller, name, 'inputSchema'),
-    outputSchema: (caller, name) => schemaOf(authority(), caller, name, 'outputSchema'),
+    inputSchema: (caller, name) => schemaOf(caller, name, 'inputSchema'),
+    outputSchema: (caller, name) => schemaOf(caller, name, 'outputSchema'),
     onListChanged: (listener) => changes.listen(listener),
     endSession: async (session, reason) => {
       await path.sessions.closeTransport(session, reason);
@@ -44,16 +51,4 @@ export function governedGateway({ path, authority, chain, changes, subscriptions
     count: (kind) => chain.count(kind),
     gatewayEvent: (action, caller, detail) => chain.enter(action, caller, detail),
   };
-}
-
-function schemaOf(
-  authority: Authority,
-  caller: Caller,
-  name: string,
-  which: 'inputSchema' | 'outputSchema',
-): JsonObject | null {
-  const tool = authority.catalog.resolve(name);
-  if (tool === null || !mayUse(authority, caller)(tool)) return null;
-  const schema = member(tool.definition, which);
-  return isObject(schema) ? schema : null;
 }

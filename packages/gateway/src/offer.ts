@@ -1,14 +1,14 @@
 import type { Authority } from './authority.ts';
 import type { Caller } from './caller.ts';
 import type { LiveCatalog } from './catalog/live.ts';
-import type { CatalogPrompt, CatalogResource, CatalogServer, CatalogTool } from './catalog/types.ts';
+import type { CatalogServer } from './catalog/types.ts';
 import type { Offer } from './mcp/types.ts';
+import type { ScopedItem as Item, Scopes } from './scopes.ts';
 
-type Item = CatalogTool | CatalogResource | CatalogPrompt;
-
-/** Whether a caller could ever be allowed something: what it could not is not shown to it (LIFE-10). */
-export function mayUse({ policy }: Authority, caller: Caller): (item: Item) => boolean {
+/** Whether a caller could ever be allowed something, with the credential that it has: what it could not is not shown to it (LIFE-10). */
+export function mayUse({ policy }: Authority, scopes: Scopes, caller: Caller): (item: Item) => boolean {
   return (item) => {
+    if (!scopes.allow(caller, item)) return false;
     if ('pattern' in item) return policy.couldAllow(caller, { action: 'read_resource', resource: item });
     if ('inputSchema' in item) return policy.couldAllow(caller, { action: 'call_tool', tool: item });
     return policy.couldAllow(caller, { action: 'get_prompt', prompt: item });
@@ -16,9 +16,9 @@ export function mayUse({ policy }: Authority, caller: Caller): (item: Item) => b
 }
 
 /** What a caller is told at the start. Tools are what a gateway is for, so they are offered even while there are none. */
-export function offerTo(authority: Authority, caller: Caller): Offer {
+export function offerTo(authority: Authority, scopes: Scopes, caller: Caller): Offer {
   const { catalog, live } = authority;
-  const usable = mayUse(authority, caller);
+  const usable = mayUse(authority, scopes, caller);
   const resources = catalog.resources.filter(usable);
   const prompts = catalog.prompts.filter(usable);
   const templates = resources.some(({ pattern }) => pattern.kind === 'template');

@@ -14,6 +14,7 @@ import { refuse } from './pipeline/refuse.ts';
 import { release } from './pipeline/release.ts';
 import { resolve } from './pipeline/resolve.ts';
 import { type Arrival, arrival, type Returning } from './pipeline/returning.ts';
+import { requireScope } from './pipeline/scope.ts';
 import { liveSide, type Side } from './pipeline/side.ts';
 
 /**
@@ -49,6 +50,7 @@ async function walk(
   try {
     if (arrived.kind === 'refused') throw arrived.failure;
     const plan = resolve(deps, record, request);
+    requireScope(deps, record, plan);
     await trace(deps, record, plan, carriedBy(request));
     decide(deps, record, plan, request);
     const released = arrived.kind === 'new' ? await releasedAnswer(deps, record, plan, request) : null;

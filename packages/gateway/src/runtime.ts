@@ -43,6 +43,7 @@ import { type Activation, policyOperations } from './policy-operations.ts';
 import { PolicyStanding } from './policy-standing.ts';
 import { Quarantine } from './quarantine/quarantine.ts';
 import { DecisionRecorder, type RecorderDeps } from './recording/recorder.ts';
+import { Scopes } from './scopes.ts';
 import { SealedBox } from './sealed-box.ts';
 import { commitment, ownStatement } from './session/commitment.ts';
 import { Exposures } from './session/exposure.ts';
@@ -409,6 +410,7 @@ export class Runtime {
       states,
       parked: new ParkedCalls(states, randomUUID),
       tasks: new TaskHandles(box),
+      scopes: new Scopes(config.identity.scopes),
       clock,
       timers,
       config,

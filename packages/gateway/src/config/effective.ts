@@ -27,17 +27,51 @@ function credentialsDigest(credentials: Credential[]): string {
 }
 
 /**
+ * The same of agents, and of whoever else may call. What a setting adds is added where it is set: the digest of agents who have a token
+ * and nothing else stays what it was.
+ */
+function agentsDigest({ agents, identity }: Pick<Config, 'agents' | 'identity'>): string {
+  const rows = agents.flatMap(({ subject, tokenSha256, expiresMicros, scopes, groups }) => {
+    const plain = expiresMicros === null && scopes === null && groups.length === 0;
+    const more = plain ? [] : [{ expires: expiresMicros, scopes, groups }];
+    return tokenSha256.map((digest) => [digest, subject, ...more]);
+  });
+  const sorted = rows.sort(([a = ''], [b = '']) => (String(a) < String(b) ? -1 : 1));
+  const others = identitySettings(identity);
+  return digest(canonicalSorted(others === null ? sorted : [sorted, others]));
+}
+
+/** Without paths; null: nobody else may call, and scopes mean what they do where nothing is set. */
+function identitySettings({ resource, oauth, scopes }: Config['identity']): JsonValue {
+  const table = Object.entries(scopes)
+    .sort(byName)
+    .map(([name, grants]) => [name, grants.map((grant) => Object.values(grant).join(':')).sort()]);
+  const usual = canonicalSorted(table) === USUAL_SCOPES;
+  if (resource === null && oauth.length === 0 && usual) return null;
+  const issuers = oauth.map(({ ca, ...settings }) => ({ ...settings, ca: ca !== null }));
+  return { resource, oauth: issuers, ...(usual ? {} : { scopes: table }) };
+}
+
+const USUAL_SCOPES = canonicalSorted([
+  ['mcp:prompts', ['prompts']],
+  ['mcp:resources', ['resources']],
+  ['mcp:tools', ['tools']],
+  ['mcp:tools:read', ['tools:read']],
+]);
+
+/**
  * The digests that a session commits to (contracts section 3): over every effective setting, with defaults filled in and
  * secrets replaced by their digests. Mappings with chosen keys are hashed as sorted pairs.
  */
 export function withHashes(config: Unhashed, written: WrittenSecrets): Config {
-  const agentsHash = credentialsDigest(config.agents);
+  const agentsHash = agentsDigest(config);
   const operatorsHash = credentialsDigest(config.operator.credentials);
   const {
     file: _file,
     vocabulary,
     upstreams,
     agents: _agents,
+    identity: _identity,
     operator,
     stdioSubject,
     policy,

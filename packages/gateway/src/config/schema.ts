@@ -6,7 +6,9 @@ import { sensitivityRanks } from '../policy/sensitivity.ts';
 import { isRecordingKey } from '../recording/key.ts';
 import { isLoopback, parseListen } from './address.ts';
 import { approvalReader } from './approval.ts';
+import { agentCredential, operatorCredential, subject } from './credentials.ts';
 import { REFERENCE_FORM, secretText } from './expand.ts';
+import { identitySection } from './identity.ts';
 import {
   duration,
   integer,
@@ -33,12 +35,6 @@ export const REFUSED_PROVIDERS = ['opaque', 'gpu'] as const;
 /** Headers that the gateway itself builds from the decided call; a fixed value would contradict them (MCP26-13). */
 const OWN_HEADERS = /^(?:host|connection|content-.*|transfer-encoding|te|trailer|upgrade|expect|accept|mcp-.*)$/i;
 
-const SUBJECT = /^[\x21-\x7e](?:[\x20-\x7e]{0,126}[\x21-\x7e])?$/;
-
-const subject = text('a name of 1 to 128 printable ASCII characters, such as research-agent', (given) =>
-  SUBJECT.test(given) ? given : undefined,
-);
-
 /** A pin with or without its prefix; the value always has it. */
 export function parsePin(given: string): string | undefined {
   const [, hex] = /^(?:sha256:)?([0-9a-f]{64})$/.exec(given) ?? [];
@@ -49,13 +45,6 @@ const pin = text('a digest: sha256: and 64 lower-case hexadecimal digits', parse
 
 const signingKey = text('an Ed25519 public key, as `cmcp policy signing-key` prints it', (given) =>
   /^[\w-]{43}$/.test(given) ? (readKeyText(given) ?? undefined) : undefined,
-);
-
-const tokenDigest = text(
-  'the SHA-256 of the token as 64 lower-case hexadecimal digits (printf %s "$TOKEN" | sha256sum)',
-  (given) => (/^[0-9a-f]{64}$/.test(given) ? given : undefined),
-  // Somebody will paste the token itself.
-  true,
 );
 
 /** A path without `..` or NUL (D-04). Whether it may leave the configuration's folder is decided in paths.ts. */
@@ -85,14 +74,6 @@ const origin = text('an origin such as https://app.example', (given) =>
 const destination = text('a host with a port, such as crm.example:443', (given) => {
   const url = URL.parse(`https://${given}`);
   return url !== null && /^[^/@?#]+:\d{1,5}$/.test(given) ? destinationOf(url) : undefined;
-});
-
-const credential = section('a credential', {
-  subject: required(
-    subject,
-    'Who the bearer of the token is: the Cedar principal of an agent, the name of an operator.',
-  ),
-  token_sha256: required(tokenDigest, 'Digest of the bearer token; the token itself is never written here.'),
 });
 
 const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/;
@@ -358,7 +339,8 @@ export const CONFIG_SCHEMA = section('the configuration', {
     '{}',
     'The approved servers and tools. `catalog: ./catalog.json` is short for its path.',
   ),
-  agents: setting(list(credential), '[]', 'Who may call, by bearer token.'),
+  agents: setting(list(agentCredential), '[]', 'Who may call, by bearer token.'),
+  identity: setting(identitySection, '{}', 'Who may call by what another system says of them (docs/identity.md).'),
   stdio: setting(
     section(
       'the caller over stdio',
@@ -381,7 +363,11 @@ export const CONFIG_SCHEMA = section('the configuration', {
         'null',
         'Unix socket of the operator API. Null: `operator.sock` in the folder named by `data`.',
       ),
-      credentials: setting(list(credential), '[]', 'Who may operate, by bearer token. Never the token of an agent.'),
+      credentials: setting(
+        list(operatorCredential),
+        '[]',
+        'Who may operate, by bearer token. Never the token of an agent.',
+      ),
     }),
     '{}',
     'The operator interface.',

@@ -11,6 +11,14 @@ export interface Presented {
   certificates: readonly Uint8Array[] | null;
 }
 
+/** What a challenge answers. */
+export interface Refused {
+  /** The request showed something: what was shown is no good, instead of missing. */
+  shown: boolean;
+  /** The scopes that what was asked for needs; null: those of the listener. */
+  scopes: readonly string[] | null;
+}
+
 /** One kind of credential. */
 export interface IdentitySource {
   /**
@@ -21,6 +29,6 @@ export interface IdentitySource {
    */
   identify(presented: Presented): Promise<Caller | null>;
   /** What a `WWW-Authenticate` header says of this kind, after a refusal with this code. */
-  challenge(code: 'UNAUTHENTICATED' | 'INSUFFICIENT_SCOPE'): string | null;
+  challenge(code: 'UNAUTHENTICATED' | 'INSUFFICIENT_SCOPE', refused: Refused): string | null;
   close?(): void;
 }

@@ -19,7 +19,6 @@ import {
 } from '../../../../tests/support/ingress.ts';
 import { ManualTime } from '../../../../tests/support/manual-time.ts';
 import { GatewayError } from '../errors.ts';
-import { createAuthenticator } from './authenticate.ts';
 
 const PING = { jsonrpc: '2.0', id: 1, method: 'ping' };
 const START = `POST /mcp HTTP/1.1\r\nHost: localhost\r\nAuthorization: ${ALICE}\r\nContent-Type: application/json\r\n`;
@@ -483,7 +482,7 @@ test('a listener on another loopback address answers to that address and its por
 });
 
 test('a listener without credentials lets nobody in [D-01] [G1]', async (t) => {
-  const { port } = await serve(t, { agents: createAuthenticator([]) });
+  const { port } = await serve(t, { agents: [] });
   assert.equal((await send(port, { body: PING })).status, 401);
   assert.equal((await send(port, initialize())).status, 401);
 });

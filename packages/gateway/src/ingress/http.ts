@@ -2,13 +2,16 @@ import { randomBytes } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 import type { Socket } from 'node:net';
+import { stringifyJson } from '@cmcp/evidence';
 import type { AttestLive } from '../attestation/live.ts';
 import type { Caller } from '../caller.ts';
 import { type Clock, systemClock } from '../clock.ts';
 import type { Config } from '../config/types.ts';
 import { type ErrorCode, GatewayError } from '../errors.ts';
+import { IdentityChain } from '../identity/chain.ts';
+import type { ResourceMetadata } from '../identity/oauth/metadata.ts';
 import type { IdentitySource } from '../identity/types.ts';
-import { accepts, type HeaderValues, type HttpAnswer, type HttpExchange } from '../mcp/exchange.ts';
+import { accepts, type HttpAnswer, type HttpExchange } from '../mcp/exchange.ts';
 import { McpEndpoint } from '../mcp/http.ts';
 import { PerSubject } from '../mcp/per-subject.ts';
 import { Replies, type Reply, registryStyle } from '../mcp/reply.ts';
@@ -16,21 +19,23 @@ import type { GovernedGateway } from '../mcp/types.ts';
 import { systemTimers, type Timers } from '../timers.ts';
 import { AttemptLimit, RETRY_AFTER_SECONDS } from './attempts.ts';
 import { ATTESTATION_PATH, type AttestationAnswer, AttestationEndpoint } from './attestation-endpoint.ts';
-import type { Authenticator } from './authenticate.ts';
 import { BodyAborted, readBody } from './body.ts';
 import { Connection } from './connection.ts';
 import { hostGuard, originGuard, requireJsonBody } from './guards.ts';
 import { type BodyLimits, type BodyParser, createBodyParser } from './parse.ts';
+import { headersOf, presentedBy } from './presented.ts';
+import { refusalIn } from './refusal.ts';
 import type { ListenerTls } from './tls.ts';
 import { AnswerWriter } from './write-answer.ts';
 
 export interface HttpIngressDeps extends Pick<Config, 'listen' | 'allowedHosts' | 'allowedOrigins'> {
   limits: BodyLimits;
   sessions: Pick<Config['sessions'], 'idleMs' | 'maxOpen'>;
-  agents: Authenticator;
+  /** Kinds of credentials, in the order in which they are asked. */
+  agents: readonly IdentitySource[];
+  /** What whoever has no token is told of how to get one; null or left out: nothing. */
+  metadata?: ResourceMetadata | null;
   gateway: GovernedGateway;
-  /** Asked in this order who is calling, before the agents of the configuration. */
-  identity?: readonly IdentitySource[];
   /** What the listener shows; null: plain HTTP. */
   tls: ListenerTls | null;
   /** Answers challenges of whoever may connect. */
@@ -80,7 +85,6 @@ const MAX_ACTIVE = 1_024;
 const MAX_FAILURES = 20;
 
 const REFUSAL_HEADERS: Partial<Record<ErrorCode, Record<string, string>>> = {
-  UNAUTHENTICATED: { 'WWW-Authenticate': 'Bearer realm="cmcp"' },
   RATE_LIMITED: { 'Retry-After': String(RETRY_AFTER_SECONDS) },
   METHOD_NOT_ALLOWED: { Allow: 'GET, POST, DELETE' },
   BODY_TOO_LARGE: { Connection: 'close' },
@@ -102,6 +106,7 @@ class Ingress implements HttpIngress {
    * failures may lock somebody else out.
    */
   readonly #failures: AttemptLimit;
+  readonly #identities: IdentityChain;
   readonly #requests = new PerSubject(MAX_ACTIVE, 'requests in flight');
   readonly #connections = new WeakMap<Socket, Connection>();
   readonly #guardOrigin: (request: IncomingMessage) => void;
@@ -129,6 +134,7 @@ class Ingress implements HttpIngress {
     this.#writer = new AnswerWriter({ timers: this.#timers, onFault: deps.onFault, isLast, whenOver, onLast });
     this.#attestation = new AttestationEndpoint(deps.attest, clock);
     this.#failures = new AttemptLimit(MAX_FAILURES, clock);
+    this.#identities = new IdentityChain(deps.agents);
     this.#guardHost = hostGuard(deps.allowedHosts, deps.listen);
     this.#guardOrigin = originGuard(deps.allowedOrigins);
     this.server = serverFor(deps, (request, response) => this.#accept(request, response));
@@ -194,10 +200,10 @@ class Ingress implements HttpIngress {
       const answer = await this.#answer(request, response, closed);
       if ('stream' in answer) await this.#writer.stream(request, response, answer.stream);
       else if ('text' in answer) this.#writer.text(request, response, answer.mediaType, answer.text);
-      else this.#writer.reply(request, response, answer);
+      else this.#writer.reply(request, response, this.#withChallenges(request, answer));
     } catch (error) {
       if (error instanceof BodyAborted) response.destroy();
-      else this.#writer.reply(request, response, this.#refusal(error));
+      else this.#writer.reply(request, response, this.#withChallenges(request, this.#refusal(error)));
     }
   }
 
@@ -209,6 +215,7 @@ class Ingress implements HttpIngress {
     const [path, query] = splitTarget(request.url ?? '');
     if (path === '/healthz' && request.method === 'GET') return { mediaType: 'text/plain', text: 'ok' };
     if (path === ATTESTATION_PATH && request.method === 'GET') return this.#challenge(request, query);
+    if (request.method === 'GET' && this.#deps.metadata?.paths.has(path)) return documentOf(this.#deps.metadata);
     if (path !== '/mcp') throw new GatewayError('ROUTE_NOT_FOUND', 'the path is not served');
     const caller = await this.#authenticate(request);
     // AUTHZ-04: a query carries nothing here, least of all a token.
@@ -234,16 +241,13 @@ class Ingress implements HttpIngress {
   }
 
   async #authenticate(request: IncomingMessage): Promise<Caller> {
-    const presented = { method: request.method ?? '', target: request.url ?? '', headers: headersOf(request) };
-    for (const source of this.#deps.identity ?? []) {
-      const caller = await source.identify({ ...presented, certificates: null });
-      if (caller !== null) return caller;
+    try {
+      return await this.#identities.identify(presentedBy(request));
+    } catch (error) {
+      const failed = error instanceof GatewayError && error.code === 'UNAUTHENTICATED';
+      if (failed && this.#failures.exceeded(addressOf(request))) throw new GatewayError('RATE_LIMITED', error.detail);
+      throw error;
     }
-    const values = request.headersDistinct.authorization ?? [];
-    const subject = values.length === 1 ? this.#deps.agents.authenticate(values[0]) : null;
-    if (subject !== null) return { subject, source: 'bearer' };
-    const tooMany = this.#failures.exceeded(addressOf(request));
-    throw new GatewayError(tooMany ? 'RATE_LIMITED' : 'UNAUTHENTICATED', 'no valid credential');
   }
 
   async #post(request: IncomingMessage, exchange: HttpExchange): Promise<HttpAnswer> {
@@ -284,6 +288,16 @@ class Ingress implements HttpIngress {
     return this.#replies.thrown(null, error, headers === undefined ? {} : { headers });
   }
 
+  /** AUTHZ-02: whoever is refused for what the credential is, or lacks, is told which one would do. */
+  #withChallenges(request: IncomingMessage, reply: Reply): Reply {
+    const refused = refusalIn(reply);
+    if (refused === null) return reply;
+    const about = { shown: request.headers.authorization !== undefined, scopes: refused.scopes };
+    const challenges = this.#identities.challenges(refused.code, about);
+    if (challenges.length === 0) return reply;
+    return { ...reply, headers: { ...reply.headers, 'WWW-Authenticate': challenges.join(', ') } };
+  }
+
   async #within(ms: number, work: Promise<unknown>): Promise<void> {
     let cancel = (): void => {};
     const late = new Promise<void>((resolve) => {
@@ -321,8 +335,8 @@ function addressOf({ socket }: IncomingMessage): string {
   return socket.remoteAddress ?? '';
 }
 
-function headersOf({ headersDistinct }: IncomingMessage): HeaderValues {
-  return (name) => headersDistinct[name] ?? [];
+function documentOf({ document }: ResourceMetadata): AttestationAnswer {
+  return { mediaType: 'application/json', text: stringifyJson(document) };
 }
 
 /** Path and query of an origin-form target; any other form has no path that is served. */

@@ -36,6 +36,8 @@ const COUNTED: Partial<Record<ErrorCode, RefusalKind>> = {
   ORIGIN_REFUSED: 'origin_refused',
   UNAUTHENTICATED: 'unauthenticated',
   RATE_LIMITED: 'unauthenticated',
+  INSUFFICIENT_SCOPE: 'unauthenticated',
+  IDENTITY_UNAVAILABLE: 'unauthenticated',
   PARSE_ERROR: 'parse_error',
   BODY_TOO_LARGE: 'too_large',
   HEADER_MISMATCH: 'header_mismatch',

@@ -89,7 +89,12 @@ function ruleFor(record: CallRecord, failure: GatewayError, entryType: Ending['e
 }
 
 /** What a refused caller learns (contracts section 10): the code, the ids, and the policy's advice; no rule text. */
-function errorData({ config }: PathDeps, record: CallRecord, failure: GatewayError, receipt: EntryReceipt): JsonObject {
+function errorData(
+  { config, scopes }: PathDeps,
+  record: CallRecord,
+  failure: GatewayError,
+  receipt: EntryReceipt,
+): JsonObject {
   const data: JsonObject = {
     error_code: failure.code,
     call_id: record.callId,
@@ -100,6 +105,10 @@ function errorData({ config }: PathDeps, record: CallRecord, failure: GatewayErr
   const advice =
     record.decision === null ? {} : adviceToAgent(record.decision, record.session.authority.policy.request);
   if (Object.keys(advice).length > 0) data.advice = advice;
+  if (failure.code === 'INSUFFICIENT_SCOPE' && record.plan !== null) {
+    const scope = scopes.needed(record.session.authority.catalog, record.plan.item);
+    if (scope !== null) data.scope = scope;
+  }
   // What whoever asks an operator to release it has to name.
   if (failure.code === 'RESPONSE_QUARANTINED') data.quarantine_id = record.callId;
   return data;

@@ -9,6 +9,7 @@ import { trace } from './flow.ts';
 import { type CallRecord, elapsed, entryOf, releasedAs, ruleOf } from './record.ts';
 import { refuse } from './refuse.ts';
 import { resourcePlan } from './resolve.ts';
+import { requireScope } from './scope.ts';
 
 /** One resource that one agent listens to. */
 interface Held {
@@ -90,6 +91,7 @@ async function subscribeTo(deps: PathDeps, request: SubscribeRequest, uri: strin
   try {
     const plan = resourcePlan(record.session.authority.catalog, uri, 'subscribe');
     record.plan = plan;
+    requireScope(deps, record, plan);
     await trace(deps, record, plan, uri);
     decide(deps, record, plan, request);
     const upstream = await comparedUpstream(deps, record, plan);
