@@ -506,8 +506,8 @@ export class Gateway {
   ): OperatorListener {
     const { operator } = this.#config;
     const enter: OperatorListenerDeps['enter'] = (action, by, detail) => runtime.chain.enter(action, by, detail);
-    const reset: OperatorDeps['reset'] = (sessionId, subject, by, reason) =>
-      resetExposure(log, runtime.exposures, sessionId, subject, by.subject, reason);
+    const reset: OperatorDeps['reset'] = (sessionId, exposed, by, reason) =>
+      resetExposure(log, runtime.exposures, sessionId, exposed, by.subject, reason);
     return new OperatorListener({
       enter,
       socket: operator.socket,

@@ -15,6 +15,7 @@ import { refuse } from './pipeline/refuse.ts';
 import { release } from './pipeline/release.ts';
 import { resolve } from './pipeline/resolve.ts';
 import { type Arrival, arrival, type Returning } from './pipeline/returning.ts';
+import { requireScope } from './pipeline/scope.ts';
 import { liveSide, type Side } from './pipeline/side.ts';
 import { spend } from './pipeline/spend.ts';
 import { requireUnblocked } from './pipeline/unblocked.ts';
@@ -53,6 +54,7 @@ async function walk(
     if (arrived.kind === 'refused') throw arrived.failure;
     requireUnblocked(deps, record, null);
     const plan = resolve(deps, record, request);
+    requireScope(deps, record, plan);
     await trace(deps, record, plan, carriedBy(request));
     // In the turn of the decision.
     requireUnblocked(deps, record, plan);
@@ -69,7 +71,7 @@ async function walk(
     return await refuse(deps, record, ACTIONS[request.method], failureOf(thrown));
   } finally {
     record.spent?.end();
-    deps.exposures.drop(record.session.caller.subject, record.callId);
+    deps.exposures.drop(record.exposed, record.callId);
     deps.sessions.leave(record.session);
   }
 }

@@ -49,6 +49,7 @@ import { type Activation, policyOperations } from './policy-operations.ts';
 import { PolicyStanding } from './policy-standing.ts';
 import { Quarantine } from './quarantine/quarantine.ts';
 import { DecisionRecorder, type RecorderDeps } from './recording/recorder.ts';
+import { Scopes } from './scopes.ts';
 import { SealedBox } from './sealed-box.ts';
 import { commitment, ownStatement } from './session/commitment.ts';
 import { Exposures } from './session/exposure.ts';
@@ -488,6 +489,7 @@ export class Runtime {
       states,
       parked: new ParkedCalls(states, randomUUID),
       tasks: new TaskHandles(box),
+      scopes: new Scopes(config.identity.scopes),
       clock,
       timers,
       config,
@@ -678,9 +680,9 @@ function reportApprovers({ config, report }: RuntimeDeps, { bundle }: Pick<Servi
     report('approval.unknown_approver', problem);
 }
 
-/** Each subject's latest session of earlier runs, so that a successor names its predecessor. */
+/** The latest session of earlier runs of each whose exposure goes on, so that a successor names its predecessor. */
 async function latestSessions(log: AuditLog): Promise<Map<string, string>> {
   const rows = (await log.sessions()).filter((row) => row.kind === 'session');
   rows.sort((a, b) => a.openedMicros - b.openedMicros);
-  return new Map(rows.map((row) => [row.subject, row.sessionId]));
+  return new Map(rows.map((row) => [row.exposedAs, row.sessionId]));
 }

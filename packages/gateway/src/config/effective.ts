@@ -62,15 +62,27 @@ function agentsDigest({ agents, identity }: Pick<Config, 'agents' | 'identity'>)
   return digest(canonicalSorted(others === null ? sorted : [sorted, others]));
 }
 
-/** Without paths; null: nobody else may call. */
-function identitySettings({ resource, oauth, spiffe }: Config['identity']): JsonValue {
-  if (resource === null && oauth.length === 0 && spiffe === null) return null;
+/** Without paths; null: nobody else may call, and scopes mean what they do where nothing is set. */
+function identitySettings({ resource, oauth, spiffe, scopes }: Config['identity']): JsonValue {
+  const table = Object.entries(scopes)
+    .sort(byName)
+    .map(([name, grants]) => [name, grants.map((grant) => Object.values(grant).join(':')).sort()]);
+  const usual = canonicalSorted(table) === USUAL_SCOPES;
+  if (resource === null && oauth.length === 0 && spiffe === null && usual) return null;
   return {
     resource,
     oauth: oauth.map(({ ca, ...settings }) => ({ ...settings, ca: ca !== null })),
     ...(spiffe === null ? {} : { spiffe: spiffeSettings(spiffe) }),
+    ...(usual ? {} : { scopes: table }),
   };
 }
+
+const USUAL_SCOPES = canonicalSorted([
+  ['mcp:prompts', ['prompts']],
+  ['mcp:resources', ['resources']],
+  ['mcp:tools', ['tools']],
+  ['mcp:tools:read', ['tools:read']],
+]);
 
 /**
  * The digests that a session commits to (contracts section 3): over every effective setting, with defaults filled in and

@@ -1,5 +1,6 @@
 import { isLoopback } from './address.ts';
 import { type OAuthIssuer, oauthIssuer, oauthIssuerOf } from './identity-oauth.ts';
+import { DEFAULT_SCOPES, type ScopeTable, scopesSection } from './identity-scopes.ts';
 import { list, nullable, section, setting, text } from './readers.ts';
 import { type SpiffeConfig, spiffeConfig, spiffeReader } from './spiffe.ts';
 
@@ -10,6 +11,8 @@ export interface IdentityConfig {
   oauth: OAuthIssuer[];
   /** Workloads of trust domains; null: none. */
   spiffe: SpiffeConfig | null;
+  /** What a credential with scopes may be used for. */
+  scopes: ScopeTable;
 }
 
 const resource = text('a URL without query and fragment, such as https://gateway.example/mcp', (given) => {
@@ -31,6 +34,11 @@ export const identitySection = section('who may call, besides `agents`', {
     'null',
     'Workloads by their X509-SVID or JWT-SVID (docs/spiffe.md). Needs `tls`. Null: none.',
   ),
+  scopes: setting(
+    scopesSection,
+    DEFAULT_SCOPES,
+    'What each scope lets be used: `tools`, `tools:read` (those that only read), `resources`, `prompts`, `tool:<name>`, `server:<id>`. It is for credentials that have scopes: what none of theirs lets be used is refused and not listed, before any policy is asked. What is set takes the place of the whole table.',
+  ),
 });
 
 type Given = NonNullable<ReturnType<(typeof identitySection)['read']>>;
@@ -38,9 +46,10 @@ type Report = (key: string, message: string) => void;
 
 /** The section that was read; what is wrong with it goes to `report`. `tls`: the listener has it. */
 export function identityOf(folder: string, given: Given, tls: boolean, report: Report): IdentityConfig {
-  const { resource, oauth, spiffe } = given;
+  const { resource, oauth, spiffe, scopes } = given;
   return {
     resource,
+    scopes,
     oauth: oauth.map((each) => oauthIssuerOf(folder, resource, each)),
     spiffe: spiffeConfig(folder, spiffe, tls, report),
   };

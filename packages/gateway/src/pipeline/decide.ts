@@ -25,13 +25,12 @@ export function decide(
   plan: Plan,
   { workflow }: Pick<GovernedRequest, 'workflow'>,
 ): readonly Escalation[] {
-  const { subject } = record.session.caller;
   const decision = decided(deps, record, decisionInput(deps, record, plan.asked, workflow));
   record.decision = decision;
   const approvable = enforces(deps.config.mode) && APPROVABLE.includes(plan.asked.action);
   if (approvable && decision.escalations.length > 0) return decision.escalations;
   enforce(deps, record, decision, 'ingress');
-  if (record.effective !== null) deps.exposures.reserve(subject, record.callId, record.effective);
+  if (record.effective !== null) deps.exposures.reserve(record.exposed, record.callId, record.effective);
   return [];
 }
 
@@ -42,11 +41,11 @@ export function decisionInput(
   asked: Asked,
   workflow: string | null,
 ): DecisionInput {
-  const { seen, reserved, inFlight, generation } = deps.exposures.current(record.session.caller.subject, record.callId);
+  const { seen, reserved, inFlight, generation } = deps.exposures.current(record.exposed, record.callId);
   const max = higher(reserved, record.effective ?? seen);
   return {
     callId: record.callId,
-    caller: record.session.caller,
+    caller: record.caller,
     asked,
     session: {
       class: seen.class,

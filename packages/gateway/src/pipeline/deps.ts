@@ -11,6 +11,7 @@ import type { InspectionRules, InspectionSettings } from '../inspection/types.ts
 import type { Ranks } from '../policy/sensitivity.ts';
 import type { Quarantine } from '../quarantine/quarantine.ts';
 import type { DecisionRecorder } from '../recording/recorder.ts';
+import type { Scopes } from '../scopes.ts';
 import type { Exposures } from '../session/exposure.ts';
 import type { Sessions } from '../session/sessions.ts';
 import type { SessionEntries } from '../stop/session-entries.ts';
@@ -39,6 +40,8 @@ export interface PathDeps {
   states: RequestStates;
   parked: ParkedCalls;
   tasks: TaskHandles;
+  /** What credentials were issued for. */
+  scopes: Scopes;
   clock: Clock;
   timers: Timers;
   config: Config;

@@ -14,6 +14,7 @@ import { carriedBy, trace } from './flow.ts';
 import type { Plan } from './plan.ts';
 import { type CallRecord, requestPayload } from './record.ts';
 import type { Side } from './side.ts';
+import { requireUnblocked } from './unblocked.ts';
 
 /**
  * Returns when a call that policy asks somebody about may go on: an approval of exactly this call was used up, and policy decided again.
@@ -73,6 +74,7 @@ async function requireStanding(
   plan: Plan,
   request: GovernedRequest,
 ): Promise<void> {
+  requireUnblocked(deps, record, plan);
   requireNotOver(plan);
   requireUnchanged(record, plan);
   await trace(deps, record, plan, carriedBy(request));
@@ -136,7 +138,7 @@ function draftOf(
     action: plan.asked.action,
     serverIdentity: plan.item.server.identity,
     callId: record.callId,
-    generation: deps.exposures.row(caller.subject).generation,
+    generation: deps.exposures.row(record.exposed).generation,
     requestedMicros,
     expiresMicros,
     binding: {

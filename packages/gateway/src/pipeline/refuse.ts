@@ -28,7 +28,7 @@ export async function refuse(
   await recordBlock(deps, record);
   const exit = exitOf(code, record.responseHash !== null);
   const entryType = record.entryType === 'mcp_request' ? 'mcp_request' : exit.entryType;
-  const exposure = deps.exposures.row(record.session.caller.subject);
+  const exposure = deps.exposures.row(record.exposed);
   const draft = entryOf(record, action, {
     ...exit,
     inspection: record.inspected.result ?? exit.inspection,
@@ -106,7 +106,12 @@ function ruleFor(record: CallRecord, failure: GatewayError, entryType: Ending['e
 }
 
 /** What a refused caller learns (contracts section 10): the code, the ids, and the policy's advice; no rule text. */
-function errorData({ config }: PathDeps, record: CallRecord, failure: GatewayError, receipt: EntryReceipt): JsonObject {
+function errorData(
+  { config, scopes }: PathDeps,
+  record: CallRecord,
+  failure: GatewayError,
+  receipt: EntryReceipt,
+): JsonObject {
   const data: JsonObject = {
     error_code: failure.code,
     call_id: record.callId,
@@ -120,6 +125,10 @@ function errorData({ config }: PathDeps, record: CallRecord, failure: GatewayErr
   if (record.pending !== null && ['STEP_UP_REQUIRED', 'DEFERRED'].includes(failure.code)) {
     data.approval_id = record.pending.id;
     data.expires_at = record.pending.expiresAt;
+  }
+  if (failure.code === 'INSUFFICIENT_SCOPE' && record.plan !== null) {
+    const scope = scopes.needed(record.session.authority.catalog, record.plan.item);
+    if (scope !== null) data.scope = scope;
   }
   // What whoever asks an operator to release it has to name.
   if (failure.code === 'RESPONSE_QUARANTINED') data.quarantine_id = record.callId;

@@ -10,6 +10,7 @@ import { noteEnd } from './note-end.ts';
 import { type CallRecord, elapsed, entryOf, releasedAs, ruleOf } from './record.ts';
 import { refuse } from './refuse.ts';
 import { resourcePlan } from './resolve.ts';
+import { requireScope } from './scope.ts';
 import { spend } from './spend.ts';
 import { requireUnblocked } from './unblocked.ts';
 
@@ -115,6 +116,7 @@ async function subscribeTo(
     requireUnblocked(deps, record, null);
     const plan = resourcePlan(record.session.authority.catalog, uri, 'subscribe');
     record.plan = plan;
+    requireScope(deps, record, plan);
     await trace(deps, record, plan, uri);
     requireUnblocked(deps, record, plan);
     decide(deps, record, plan, request);
@@ -142,7 +144,7 @@ async function subscribeTo(
 }
 
 async function enter(deps: PathDeps, record: CallRecord): Promise<void> {
-  const exposure = deps.exposures.row(record.session.caller.subject);
+  const exposure = deps.exposures.row(record.exposed);
   const draft = entryOf(record, 'subscribe', {
     entryType: 'mcp_request',
     decision: releasedAs(record),

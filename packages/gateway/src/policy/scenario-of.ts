@@ -1,4 +1,5 @@
 import type { JsonObject } from '@cmcp/evidence';
+import type { Caller } from '../caller.ts';
 import type { CatalogServer } from '../catalog/types.ts';
 import type { Approved, Asked, DecisionInput } from './types.ts';
 
@@ -14,7 +15,7 @@ export function scenarioOf({
   ...input
 }: DecisionInput): JsonObject {
   const described: JsonObject = {
-    caller: { subject: caller.subject, source: caller.source },
+    caller: callerMembers(caller),
     ...askedMembers(asked),
     session: {
       class: session.class,
@@ -41,6 +42,17 @@ export function scenarioOf({
 
 function approvalMembers({ policies, approvers, channel, signed }: Approved): JsonObject {
   return { policies: [...policies], approvers: [...approvers], channel, signed };
+}
+
+function callerMembers({ subject, source, scopes, groups, onBehalfOf, workflow }: Caller): JsonObject {
+  return {
+    subject,
+    source,
+    ...(scopes === undefined ? {} : { scopes: [...scopes] }),
+    ...(groups === undefined ? {} : { groups: [...groups] }),
+    ...(onBehalfOf === undefined ? {} : { on_behalf_of: onBehalfOf }),
+    ...(workflow === undefined ? {} : { workflow }),
+  };
 }
 
 /** The members that say `asked`. */

@@ -84,7 +84,7 @@ export interface DecisionInput {
   };
   /** Where values that this request carries came from; of what a server asks, what the call carried that it asks in. */
   flow: FlowView;
-  /** Named by the caller only: asserted. */
+  /** What the request says that it is part of: asserted, and without weight where the caller's credential names one. */
   workflow: string | null;
   platform: string;
   trustLevel: string;

@@ -1,7 +1,7 @@
 import type { Attestation } from '../attestation/types.ts';
 import type { AuditLog, ClosedSession, CloseReason } from '../audit/types.ts';
 import type { Authority } from '../authority.ts';
-import type { Caller } from '../caller.ts';
+import { type Caller, exposedAs, ownerOf, workflowOf } from '../caller.ts';
 import type { Clock } from '../clock.ts';
 import type { Config } from '../config/types.ts';
 import { GatewayError } from '../errors.ts';
@@ -15,7 +15,7 @@ import { StartRate } from './start-rate.ts';
 export interface Session {
   readonly id: string;
   readonly caller: Caller;
-  /** Names the session together with the subject in the stateless revision; asserted by the caller. */
+  /** Names the session together with its owner in the stateless revision, as the caller asserts. */
   readonly workflow: string | null;
   readonly authority: Authority;
   readonly openedMicros: number;
@@ -34,7 +34,7 @@ export interface SessionRequest {
 }
 
 interface LiveSession extends Session {
-  /** What it serves: one transport, or one subject and workflow of the stateless revision. Successors have the same. */
+  /** What it serves: one transport, or one owner and workflow of the stateless revision. Successors have the same. */
   readonly line: string;
   lastUsedMicros: number;
   activeCalls: number;
@@ -62,7 +62,7 @@ export interface SessionDeps {
   authority: () => Authority;
   /** Whether this caller is stopped: then no session is opened for it. */
   isStopped: (caller: Caller) => boolean;
-  /** The predecessor of a subject's first session in this process, from earlier runs. */
+  /** By `exposedAs`: the predecessor of its first session in this process, from earlier runs. */
   lastSessions: Map<string, string>;
 }
 
@@ -104,7 +104,7 @@ export class Sessions {
 
   /**
    * The session that a request belongs to, entered: pair with {@link leave}. A transport whose session was closed by time
-   * or activation gets a successor. Rejects with SESSION_UNKNOWN for a handle that is not this subject's open session,
+   * or activation gets a successor. Rejects with SESSION_UNKNOWN for a handle that is not this owner's open session,
    * with TOO_MANY_SESSIONS when none can make room or this caller opens them too fast, with ATTESTATION_FAILED when a new one
    * gets no evidence, with ATTESTATION_STALE when that of an open one is too old, with SHUTTING_DOWN at the end.
    */
@@ -212,8 +212,8 @@ export class Sessions {
 
   #byHandle(caller: Caller, handle: string): LiveSession {
     const live = this.#open.get(handle);
-    // AUTHZ-11: possession of a handle is not authentication; another subject's is as unknown as an invented one.
-    if (live === undefined || live.closing !== null || live.caller.subject !== caller.subject) {
+    // AUTHZ-11: possession of a handle is not authentication; another owner's is as unknown as an invented one.
+    if (live === undefined || live.closing !== null || ownerOf(live.caller) !== ownerOf(caller)) {
       throw new GatewayError('SESSION_UNKNOWN', 'no open session of this caller has this handle');
     }
     return live;
@@ -225,7 +225,7 @@ export class Sessions {
     let opening = this.#opening.get(line);
     if (opening === undefined) {
       if (this.#deps.isStopped(caller)) throw new GatewayError('BLOCKED', `${caller.subject} is stopped`);
-      this.#starts.take(caller.subject);
+      this.#starts.take(exposedAs(caller));
       opening = this.#openCurrent(line, caller, workflow);
       this.#opening.set(line, opening);
     }
@@ -278,10 +278,10 @@ export class Sessions {
   /** Begins the chain; it commits to what governs the session, and to what its subject has seen before. */
   async #start({ id, caller, authority, openedMicros }: LiveSession): Promise<void> {
     const { log, exposures, config, attestation, freshness, lastSessions } = this.#deps;
-    const inherited = exposures.inherit(caller.subject, openedMicros);
+    const inherited = exposures.inherit(exposedAs(caller), openedMicros);
     const opening = {
       exposure: inherited.class,
-      previousSession: lastSessions.get(caller.subject) ?? null,
+      previousSession: lastSessions.get(exposedAs(caller)) ?? null,
       prevClaimHash: await log.lastClaimHash(),
     };
     const asked = freshness?.now();
@@ -290,11 +290,13 @@ export class Sessions {
       kind: 'session',
       subject: caller.subject,
       callerSource: caller.source,
+      onBehalfOf: caller.onBehalfOf ?? null,
+      exposedAs: exposedAs(caller),
       exposureClass: inherited.class,
       detail: commitment(config, authority, attestation, opening),
     });
     if (asked !== undefined) freshness?.begun(id, asked);
-    lastSessions.set(caller.subject, id);
+    lastSessions.set(exposedAs(caller), id);
   }
 
   /** LIFE-02: the number of open sessions is bounded; the longest idle one makes room. */
@@ -334,7 +336,7 @@ export class Sessions {
   }
 }
 
-/** Contracts section 1: in the stateless revision, one open session per subject and workflow. */
+/** Contracts section 1: in the stateless revision, one open session per owner and workflow. A signed one is part of the owner. */
 function lineOf({ caller, workflow }: SessionRequest): string {
-  return JSON.stringify([caller.subject, workflow]);
+  return JSON.stringify([ownerOf(caller), workflowOf(caller, workflow)?.id ?? null]);
 }

@@ -1,6 +1,5 @@
 import type { JsonValue } from '@cmcp/evidence';
 import { TRUST_LEVELS } from '../../attestation/types.ts';
-import { CALLER_SOURCES, type Caller } from '../../caller.ts';
 import { Fields, type Where } from '../../catalog/fields.ts';
 import type { Catalog, Labels } from '../../catalog/types.ts';
 import { nearest } from '../../config/nearest.ts';
@@ -13,6 +12,7 @@ import { higher, type Sensitivity, UNEXPOSED } from '../../session/exposure.ts';
 import type { FlowView } from '../../session/flow/types.ts';
 import { itemsOf } from './items-of.ts';
 import { ASKED_MEMBERS, readAsked } from './scenario-asked.ts';
+import { readCaller } from './scenario-caller.ts';
 
 export { scenarioOf } from '../../policy/scenario-of.ts';
 
@@ -38,8 +38,6 @@ export const SCENARIO_MEMBERS: readonly string[] = [
 type Response = NonNullable<DecisionInput['response']>;
 
 const MAX_NAMES = 10_000;
-
-const SUBJECT = { pattern: /^[ -~]+$/, expected: 'printable ASCII text' };
 
 /**
  * Reads a described request, closed and with defaults filled in: an agent that has seen nothing, on a gateway without
@@ -90,16 +88,6 @@ function readTexts(fields: Fields<Where>, key: string): string[] {
     throw fields.place.at(key).at(index).refuse('must be text');
   });
   return distinct(read);
-}
-
-function readCaller(fields: Fields<Where>): Caller {
-  const given = fields.get('caller');
-  if (given === undefined || typeof given === 'string') {
-    return { subject: fields.text('caller', SUBJECT), source: 'bearer' };
-  }
-  const caller = new Fields(given, fields.place.at('caller'), ['subject', 'source']);
-  const source = caller.get('source') === undefined ? 'bearer' : caller.oneOf('source', CALLER_SOURCES);
-  return { subject: caller.text('subject', SUBJECT), source };
 }
 
 function readSession(fields: Fields<Where>, items: readonly Labels[], ranks: Ranks): DecisionInput['session'] {

@@ -1,4 +1,4 @@
-import { isObject, type JsonObject, member } from '@cmcp/evidence';
+import { isObject, type JsonObject, type JsonValue, member } from '@cmcp/evidence';
 import { TRUST_LEVELS } from '../../../attestation/types.ts';
 import type { CatalogPrompt, CatalogResource, CatalogServer, CatalogTool } from '../../../catalog/types.ts';
 import { isInjection } from '../../../inspection/judge.ts';
@@ -52,9 +52,17 @@ export class Requests {
     return readScenario(scenario, placeIn('a generated request', 'INTERNAL_ERROR'), this.#vocabulary);
   }
 
-  #caller(): string {
+  /** More than a subject only where the rules look at more. */
+  #caller(): JsonValue {
     const { choose, ideas } = this.#making;
-    return choose.pick(['somebody', ...ideas.subjects]) ?? '';
+    const subject = choose.pick(['somebody', ...ideas.subjects]) ?? '';
+    const described: JsonObject = { subject };
+    const [groups, scopes, users] = [ideas.groups, ideas.texts('scopes'), ideas.texts('on_behalf_of')];
+    if (groups.length > 0) described.groups = groups.filter(() => choose.chance(0.4));
+    if (scopes.length > 0) described.scopes = scopes.filter((scope) => scope !== '' && choose.chance(0.4));
+    if (users.length > 0 && choose.chance(0.5))
+      described.on_behalf_of = choose.pick(['someone', ...users]) || 'someone';
+    return Object.keys(described).length === 1 ? subject : described;
   }
 
   #circumstances(): JsonObject {

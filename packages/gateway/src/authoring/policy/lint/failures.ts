@@ -41,7 +41,7 @@ function failed(policy: BundlePolicy, { asked, workflow, response }: Case): Find
     'can-fail',
     placeOf(policy),
     `${policy.id}: reads what is not there for ${nameOf(asked)} when ${when.join(' and ')}, and the request is then denied whatever permits it`,
-    'test for the attribute first (context has x && context.x == …); agents and servers have no attributes',
+    'test for the attribute first (context has x && context.x == …); servers and groups have no attributes',
   );
 }
 
