@@ -7,8 +7,10 @@ import type { Offer } from './mcp/types.ts';
 type Item = CatalogTool | CatalogResource | CatalogPrompt;
 
 /** Whether a caller could ever be allowed something: what it could not is not shown to it (LIFE-10). */
-export function mayUse({ policy }: Authority, caller: Caller): (item: Item) => boolean {
+export function mayUse({ policy, manifests, catalog }: Authority, caller: Caller): (item: Item) => boolean {
+  const isNamed = manifests.scopeOf(caller, catalog);
   return (item) => {
+    if (!isNamed(item)) return false;
     if ('pattern' in item) return policy.couldAllow(caller, { action: 'read_resource', resource: item });
     if ('inputSchema' in item) return policy.couldAllow(caller, { action: 'call_tool', tool: item });
     return policy.couldAllow(caller, { action: 'get_prompt', prompt: item });

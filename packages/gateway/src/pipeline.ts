@@ -8,6 +8,7 @@ import { takeReceipt } from './pipeline/external-receipt.ts';
 import { carriedBy, trace } from './pipeline/flow.ts';
 import { forward } from './pipeline/forward.ts';
 import { inspect } from './pipeline/inspect.ts';
+import { requireIntent, requireManifest } from './pipeline/manifest.ts';
 import { releasedAnswer } from './pipeline/quarantine.ts';
 import { type CallRecord, callMeta, requestName, requestPayload } from './pipeline/record.ts';
 import { refuse } from './pipeline/refuse.ts';
@@ -48,7 +49,9 @@ async function walk(
   admitted(record);
   try {
     if (arrived.kind === 'refused') throw arrived.failure;
+    await requireManifest(deps, record);
     const plan = resolve(deps, record, request);
+    requireIntent(record, plan);
     await trace(deps, record, plan, carriedBy(request));
     decide(deps, record, plan, request);
     const released = arrived.kind === 'new' ? await releasedAnswer(deps, record, plan, request) : null;

@@ -1,5 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { JsonObject } from '@cmcp/evidence';
+import { type Binding, bindManifest } from './agent-manifest/bind.ts';
 import { approvalEntry } from './approval/entry.ts';
 import type { OwnStatement } from './attestation/live.ts';
 import type { Attestation } from './attestation/types.ts';
@@ -181,6 +182,7 @@ export class Runtime {
       newId: randomUUID,
       authority: () => this.#authority,
       lastSessions,
+      bind: (caller, authority) => bindManifest(this.#binding(authority), caller),
     });
     this.quarantine = new Quarantine({
       settings: config.inspection.quarantine,
@@ -366,15 +368,16 @@ export class Runtime {
   }
 
   /** Asked of signed bundles only: without a key an activation is also how one connects to the servers anew. */
-  #isInForce({ bundle, catalog, inspection, policyKey }: Loaded): boolean {
-    const { policy, catalog: current, inspection: rules, policyKey: key } = this.#authority;
+  #isInForce({ bundle, catalog, inspection, policyKey, manifests }: Loaded): boolean {
+    const { policy, catalog: current, inspection: rules, policyKey: key, manifests: bound } = this.#authority;
     return (
       !this.exceptions.any &&
       policyKey !== null &&
       policyKey === key &&
       bundle.hash === policy.bundleHash &&
       catalog.hash === current.hash &&
-      inspection.hash === rules.hash
+      inspection.hash === rules.hash &&
+      manifests.isSameAs(bound)
     );
   }
 
@@ -390,6 +393,19 @@ export class Runtime {
     next.live.contact();
     // LIFE-08: what is offered may be other things than before.
     for (const kind of ALL_LISTS) this.#changes.announce(kind);
+  }
+
+  #binding(authority: Authority): Binding {
+    const { clock, config, report } = this.#deps;
+    return {
+      authority,
+      mode: config.mode,
+      nowMicros: clock.nowMicros(),
+      refused: async (caller, detail, why) => {
+        report('manifest.refused', `${caller.subject}: ${why}`);
+        await this.chain.enter('manifest.refused', caller, detail);
+      },
+    };
   }
 
   #serving(): Promise<Serving> {
@@ -442,7 +458,7 @@ function told({ policy, policyKey }: Authority, activated: boolean): Activation 
 function connect(
   deps: RuntimeDeps,
   { chain, changes, shadow }: Pick<Beginning, 'chain' | 'changes' | 'shadow'>,
-  { catalog, inspection, policy, policyKey, approvals, peers }: Omit<Loaded, 'bundle'>,
+  { catalog, inspection, policy, policyKey, approvals, peers, manifests }: Omit<Loaded, 'bundle'>,
   base: Authority['base'],
 ): Authority {
   const { clock, config, report } = deps;
@@ -465,7 +481,10 @@ function connect(
     announced: (kind) => changes.announce(kind),
     onUnanswered: (server, error) => report('UPSTREAM_UNAVAILABLE', `${server.displayName}: ${String(error)}`),
   });
-  return { catalog, inspection, policy: observed(policy, shadow.saw), policyKey, live, egress, approvals, base };
+  return {
+    ...{ catalog, inspection, policyKey, live, egress, approvals, manifests, base },
+    policy: observed(policy, shadow.saw),
+  };
 }
 
 /** The catalog that a drift is remembered for; an exception is remembered by none. */
@@ -518,7 +537,8 @@ async function openChain(
 ): Promise<string> {
   const { config, log, attestation, freshness } = deps;
   const asked = freshness?.now();
-  const opening = { exposure: 'public', previousSession: null, prevClaimHash: await log.lastClaimHash() };
+  const prevClaimHash = await log.lastClaimHash();
+  const opening = { exposure: 'public', previousSession: null, prevClaimHash, manifest: null };
   const { entryHash } = await log.openSession({
     sessionId: chain.sessionId,
     kind: 'gateway',

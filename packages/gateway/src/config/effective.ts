@@ -1,5 +1,6 @@
 import { canonicalSorted, digest, type JsonObject, type JsonValue } from '@cmcp/evidence';
 import type { CredentialSettings } from '../upstream/credential/types.ts';
+import { placelessManifests } from './agent-manifest.ts';
 import { approvalSettings } from './approval.ts';
 import type { Config, Credential, SandboxConfig } from './types.ts';
 
@@ -103,6 +104,7 @@ function placeless(config: Unhashed): JsonObject {
     egress,
     // Added where it is on: the settings of gateways without it stay what they were.
     ...(recordDecisions === null ? {} : { recordDecisions: recordDecisions.key }),
+    ...placelessManifests(config),
     requiredProvenance: catalog.requiredKind,
     quarantine: inspection.quarantine,
     policy_key: policy.key,

@@ -6,6 +6,7 @@ import { GatewayError } from '../errors.ts';
 import { sensitivityRanks } from '../policy/sensitivity.ts';
 import type { CredentialSettings, CredentialSource } from '../upstream/credential/types.ts';
 import { isLoopback } from './address.ts';
+import { agentManifestConfig, checkProfile } from './agent-manifest.ts';
 import { approvalConfig } from './approval.ts';
 import { type WrittenSecrets, withHashes } from './effective.ts';
 import type { Environment } from './environment.ts';
@@ -95,6 +96,7 @@ async function readConfigText(
   checkSocket(config, report);
   checkLabel(config, report);
   checkClassifier(config, report);
+  checkProfile(config, report);
   await checkInside(config, report);
   if (problems.length > 0) throw invalid(file, problems);
   return withHashes(config, writtenSecrets(settings));
@@ -184,6 +186,8 @@ function assemble(file: string, settings: Settings, environment: Environment, re
     ),
     egress: settings.egress,
     recordDecisions: recordDecisionsOf(folder, settings.record.decisions),
+    agentManifest: agentManifestConfig(folder, settings.agent_manifest),
+    profile: settings.conformance_profile,
     compat: settings.compat,
   };
 }

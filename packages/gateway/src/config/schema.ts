@@ -5,21 +5,10 @@ import { MODES } from '../policy/mode.ts';
 import { sensitivityRanks } from '../policy/sensitivity.ts';
 import { isRecordingKey } from '../recording/key.ts';
 import { isLoopback, parseListen } from './address.ts';
+import { agentManifestReader, CONFORMANCE_PROFILES } from './agent-manifest.ts';
 import { approvalReader } from './approval.ts';
 import { REFERENCE_FORM, secretText } from './expand.ts';
-import {
-  duration,
-  integer,
-  list,
-  named,
-  nullable,
-  oneOf,
-  type Reader,
-  required,
-  section,
-  setting,
-  text,
-} from './readers.ts';
+import { duration, integer, list, named, nullable, oneOf, path, required, section, setting, text } from './readers.ts';
 import { parseTpmAddress } from './tpm-address.ts';
 
 /** Labels that the reference defines; a configuration may add to them and not redefine them (wire-formats section 5). */
@@ -57,14 +46,6 @@ const tokenDigest = text(
   // Somebody will paste the token itself.
   true,
 );
-
-/** A path without `..` or NUL (D-04). Whether it may leave the configuration's folder is decided in paths.ts. */
-function path(example: string): Reader<string> {
-  return text(`a path without \`..\`, such as ${example}`, (given) => {
-    if (given === '' || given.includes('\0') || given.split(/[/\\]/).includes('..')) return undefined;
-    return given;
-  });
-}
 
 const recordingKey = text('an X25519 public key: 32 bytes in base64url', (given) =>
   isRecordingKey(given) ? given : undefined,
@@ -627,6 +608,16 @@ export const CONFIG_SCHEMA = section('the configuration', {
     }),
     '{}',
     'What is recorded besides the audit log.',
+  ),
+  agent_manifest: setting(
+    agentManifestReader,
+    'null',
+    'Agent Manifests that sessions are bound to (docs/agent-manifest.md). Null: to none.',
+  ),
+  conformance_profile: setting(
+    oneOf(...CONFORMANCE_PROFILES),
+    'none',
+    '`aarm`: aligned with AARM v1.0. The gateway starts in mode `enforcing` and with `agent_manifest` only, and opens no session for an agent without a manifest.',
   ),
   compat: setting(
     oneOf('none', 'cmcp-0.4'),

@@ -6,6 +6,7 @@ import type { PathDeps } from './deps.ts';
 import { comparedUpstream } from './drift.ts';
 import { failureOf } from './exits.ts';
 import { trace } from './flow.ts';
+import { requireIntent, requireManifest } from './manifest.ts';
 import { type CallRecord, elapsed, entryOf, releasedAs, ruleOf } from './record.ts';
 import { refuse } from './refuse.ts';
 import { resourcePlan } from './resolve.ts';
@@ -88,8 +89,10 @@ type Refusal = Extract<Outcome, { kind: 'error' }>;
 async function subscribeTo(deps: PathDeps, request: SubscribeRequest, uri: string): Promise<(() => void) | Refusal> {
   const record = await admit(deps, request, { entryType: 'mcp_request', name: uri, payload: { uri } });
   try {
+    await requireManifest(deps, record);
     const plan = resourcePlan(record.session.authority.catalog, uri, 'subscribe');
     record.plan = plan;
+    requireIntent(record, plan);
     await trace(deps, record, plan, uri);
     decide(deps, record, plan, request);
     const upstream = await comparedUpstream(deps, record, plan);
