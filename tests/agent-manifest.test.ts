@@ -287,8 +287,9 @@ test('a catalog may be bound by the Merkle root of its tools, whose ids are the 
       description_hash: digest(description),
     }));
     const rooted = { tools: listed, catalog_hash: catalogTree(listed) };
-    const [{ description_hash: _, ...rest } = listed[0]] = [listed[0] as (typeof listed)[0]];
-    const reworded = [{ ...rest, description_hash: digest('Says it.') }, listed[1] as (typeof listed)[0]];
+    const reworded = listed.map((tool) =>
+      tool.tool_name === 'echo' ? { ...tool, description_hash: digest('Says it.') } : tool,
+    );
     const stale = { tools: reworded, catalog_hash: catalogTree(reworded) };
     const { bytes } = await issue(folder, 'rooted', await fitting(folder, 'rooted', { tools: rooted }), issuer, 'cose');
     await issue(folder, 'stale', await fitting(folder, 'stale', { tools: stale }), issuer);

@@ -1,7 +1,7 @@
 import type { CedarValueJson } from '@cedar-policy/cedar-wasm/nodejs';
 import type { FlowView } from '../session/flow/types.ts';
 import { cedarLong, cedarRecord, cedarText } from './cedar-value.ts';
-import type { Asked, DecisionInput } from './types.ts';
+import type { Asked, DecisionInput, ManifestView } from './types.ts';
 
 type Context = Record<string, CedarValueJson>;
 
@@ -23,6 +23,7 @@ export function nativeContext({ asked, session, flow, caller, workflow, response
     trust_level: input.trustLevel,
   };
   if (workflow !== null) context.workflow = { id: cedarText(workflow), source: 'asserted' };
+  if (input.manifest !== undefined) context.manifest = manifestContext(input.manifest);
   if (response !== undefined) {
     const { sizeBytes, findings, kinds, injection, classRank } = response;
     context.response = {
@@ -35,6 +36,10 @@ export function nativeContext({ asked, session, flow, caller, workflow, response
     };
   }
   return context;
+}
+
+function manifestContext({ id, issuer, intentHash }: ManifestView): Context {
+  return { id, issuer, ...(intentHash === null ? {} : { intent_hash: intentHash }) };
 }
 
 function flowContext({ tools, servers, classes, max, complete }: FlowView): Context {

@@ -1,6 +1,6 @@
 import type { JsonObject } from '@cmcp/evidence';
 import type { CatalogServer } from '../catalog/types.ts';
-import type { Asked, DecisionInput } from './types.ts';
+import type { Asked, DecisionInput, ManifestView } from './types.ts';
 
 /** The described request that reads back, under the same catalog and vocabulary, to an equal decision input. */
 export function scenarioOf({ caller, asked, session, flow, workflow, response, ...input }: DecisionInput): JsonObject {
@@ -23,10 +23,15 @@ export function scenarioOf({ caller, asked, session, flow, workflow, response, .
     workflow,
     platform: input.platform,
     trust_level: input.trustLevel,
+    ...(input.manifest === undefined ? {} : { manifest: manifestMembers(input.manifest) }),
   };
   if (response === undefined) return described;
   const { sizeBytes: size, findings, kinds, injection } = response;
   return { ...described, response: { size, findings, kinds: [...kinds], injection, class: response.class } };
+}
+
+function manifestMembers({ id, issuer, intentHash }: ManifestView): JsonObject {
+  return { id, issuer, ...(intentHash === null ? {} : { intent_hash: intentHash }) };
 }
 
 /** The members that say `asked`. */

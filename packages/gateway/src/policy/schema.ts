@@ -29,6 +29,7 @@ const TYPES: Readonly<Record<string, string>> = {
 }`,
   Caller: '{ "subject": String, "source": String }',
   Workflow: '{ "id": String, "source": String }',
+  Manifest: '{ "id": String, "issuer": String, "intent_hash"?: String }',
   Response: `{
   "size": Long,
   "findings": Long,
@@ -68,6 +69,8 @@ type Session = ${TYPES.Session};
 type Flow = ${TYPES.Flow};
 type Caller = ${TYPES.Caller};
 type Workflow = ${TYPES.Workflow};
+// Present where the session is bound to an Agent Manifest.
+type Manifest = ${TYPES.Manifest};
 // Present when the answer is decided: what inspection found in it, and the class of what stays.
 type Response = ${TYPES.Response};
 type Argument = { "name": String, "value": String };

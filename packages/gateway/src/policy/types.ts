@@ -85,9 +85,19 @@ export interface DecisionInput {
   flow: FlowView;
   /** Named by the caller only: asserted. */
   workflow: string | null;
+  /** The manifest that the session is bound to. */
+  manifest?: ManifestView;
   platform: string;
   trustLevel: string;
   response?: ResponseView;
+}
+
+/** An Agent Manifest as policies see it. */
+export interface ManifestView {
+  id: string;
+  issuer: string;
+  /** null: the issuer declared no intent. */
+  intentHash: string | null;
 }
 
 /** An answer as policies see it. */

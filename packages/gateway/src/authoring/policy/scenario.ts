@@ -29,6 +29,7 @@ export const SCENARIO_MEMBERS: readonly string[] = [
   'flow',
   'platform',
   'trust_level',
+  'manifest',
   'response',
   ...ASKED_MEMBERS,
 ];
@@ -60,8 +61,17 @@ export function readScenario(value: JsonValue, place: Where, vocabulary: Vocabul
     workflow: fields.optionalText('workflow'),
     platform: fields.optionalText('platform') ?? 'software-only',
     trustLevel: fields.get('trust_level') === undefined ? 'software' : fields.oneOf('trust_level', TRUST_LEVELS),
+    ...readManifestView(fields),
     ...(response === null ? {} : { response }),
   };
+}
+
+function readManifestView(fields: Fields<Where>): Pick<DecisionInput, 'manifest'> {
+  const given = fields.get('manifest');
+  if (given === undefined) return {};
+  const manifest = new Fields(given, fields.place.at('manifest'), ['id', 'issuer', 'intent_hash']);
+  const intentHash = manifest.optionalText('intent_hash');
+  return { manifest: { id: manifest.text('id', SUBJECT), issuer: manifest.text('issuer', SUBJECT), intentHash } };
 }
 
 function readCaller(fields: Fields<Where>): Caller {

@@ -33,6 +33,8 @@ export interface Kind {
   /** `null`: an agent that the policies do not name. */
   principal: string | null;
   workflow: boolean;
+  /** The session is bound to an Agent Manifest. */
+  manifest: boolean;
   response: boolean;
 }
 
@@ -48,6 +50,7 @@ type Known = Readonly<Record<string, CedarValueJson>>;
 /** Members of a request that the catalog settles; the others may be anything. */
 const SETTLED = new Set(['server_identity', 'compliance_domain', 'baa_covered', 'destination_class', 'egress', 'mode']);
 const READ_WITH_WORKFLOW = ['workflow', 'workflow_id'];
+const READ_WITH_MANIFEST = ['manifest'];
 const READ_WITH_RESPONSE = [
   'response',
   'egress',
@@ -109,18 +112,21 @@ export class Survey {
     const reads = (names: readonly string[]) => (names.some((name) => this.#texts.has(name)) ? [false, true] : [false]);
     return [null, ...named].flatMap((principal) =>
       reads(READ_WITH_WORKFLOW).flatMap((workflow) =>
-        reads(READ_WITH_RESPONSE).map((response) => ({ asked, principal, workflow, response })),
+        reads(READ_WITH_MANIFEST).flatMap((manifest) =>
+          reads(READ_WITH_RESPONSE).map((response) => ({ asked, principal, workflow, manifest, response })),
+        ),
       ),
     );
   }
 
-  #input({ asked, principal, workflow, response }: Kind): DecisionInput {
+  #input({ asked, principal, workflow, manifest, response }: Kind): DecisionInput {
     return {
       asked,
       caller: { subject: principal ?? this.#anyone, source: 'bearer' },
       session: { class: '', classRank: 0, maxClass: '', maxClassRank: 0, inFlight: 0, generation: 0 },
       flow: NO_FLOW,
       workflow: workflow ? 'any' : null,
+      ...(manifest ? { manifest: { id: '', issuer: '', intentHash: null } } : {}),
       platform: '',
       trustLevel: '',
       ...(response
