@@ -6,6 +6,7 @@ import {
   type ManifestKey,
   type ManifestScope,
   manifestScope,
+  parseTimestamp,
   readManifest,
   readManifestKeys,
   verifyManifest,
@@ -73,10 +74,11 @@ async function filesAt(path: string): Promise<string[]> {
 
 async function readOne(file: string): Promise<AgentManifest> {
   const bytes = await readRegularFile(file, MAX_BYTES, (problem) => invalid(file, problem));
-  // Without keys and at no particular time: what it is, not whether it holds.
-  const { result, facts, summary } = await verifyManifest(bytes, { at: 0, keys: [] });
-  if (facts === null || result === 'SIGNATURE_MISSING' || result === 'INCOMPATIBLE_VERSION')
-    throw invalid(file, summary);
+  // Without keys: what it is, not whether it holds.
+  const { facts, summary } = await verifyManifest(bytes, { at: 0, keys: [] });
+  if (facts === null) throw invalid(file, summary);
+  const issued = await verifyManifest(bytes, { at: (parseTimestamp(facts.issued_at) ?? 0) / 1e6, keys: [] });
+  if (issued.result === 'SIGNATURE_MISSING') throw invalid(file, issued.summary);
   const scope = scopeIn(file, bytes);
   return { file, bytes, facts, scope };
 }

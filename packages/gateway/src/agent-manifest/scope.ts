@@ -1,8 +1,8 @@
 import type { ManifestScope } from '@cmcp/evidence';
-import type { Labels } from '../catalog/types.ts';
+import type { CatalogResource, Labels } from '../catalog/types.ts';
 
 /** Whether an item of the catalog is one that the issuer named. */
-export type IntentScope = (item: Pick<Labels, 'name'>) => boolean;
+export type IntentScope = (item: Labels) => boolean;
 
 export const UNSCOPED: IntentScope = () => true;
 export const NOTHING: IntentScope = () => false;
@@ -17,5 +17,16 @@ export function intentScope({ tools, grants }: ManifestScope, whole: boolean): I
   const isListed = (name: string): boolean => (whole && tools.length === 0) || ids.has(name);
   const limits = grants.filter((granted) => granted.length > 0).map((granted) => new Set(granted));
   const isGranted = (name: string): boolean => limits.every((few) => few.has(name) || few.has(ids.get(name) ?? name));
-  return ({ name }) => isListed(name) && isGranted(name);
+  return (item) => isListed(nameOf(item)) && isGranted(nameOf(item));
+}
+
+/** A URI is the name of no tool, so that naming one kind of thing never names another. */
+function nameOf(item: Labels): string {
+  if (!isResource(item)) return item.name;
+  const { pattern } = item;
+  return pattern.kind === 'uri' ? pattern.uri : pattern.template.text;
+}
+
+function isResource(item: Labels): item is CatalogResource {
+  return 'pattern' in item;
 }
