@@ -164,6 +164,14 @@ function everyKey() {
     },
     egress: { allow: ['CRM.example:443', '[::1]:8080'] },
     record: { decisions: { to: './recordings', key: RECORDING_KEY } },
+    agent_manifest: {
+      manifests: ['./manifests'],
+      trust_anchors: './issuers.json',
+      revocations: './revoked.jsonl',
+      authenticated_subjects: { desktop: 'spiffe://acme.example/agent/desktop' },
+      delegation_keys: { ada: OTHER_KEY },
+    },
+    conformance_profile: 'none',
     compat: 'cmcp-0.4',
   };
 }
@@ -196,7 +204,9 @@ test('every documented key can be set, and no other is documented [D-04]', async
       .replace('<a server id>', 'crm')
       .replace('<an environment variable name>', 'CRM')
       .replace('<a header name that the gateway does not set itself>', 'Authorization')
-      .replace('<a label that is not built in>', 'board_minutes'),
+      .replace('<a label that is not built in>', 'board_minutes')
+      .replace('<the subject of a caller>', 'desktop')
+      .replace('<the name of a principal>', 'ada'),
   );
   assert.deepEqual(new Set(documented), set);
   const config = await read(JSON.stringify(everyKey(), null, 2));
@@ -301,6 +311,14 @@ test('every documented key can be set, and no other is documented [D-04]', async
     },
     egress: { allow: ['crm.example:443', '[::1]:8080'] },
     recordDecisions: { folder: join(folder, 'recordings'), key: RECORDING_KEY },
+    agentManifest: {
+      manifests: [join(folder, 'manifests')],
+      trustAnchors: join(folder, 'issuers.json'),
+      revocations: join(folder, 'revoked.jsonl'),
+      subjects: { desktop: 'spiffe://acme.example/agent/desktop' },
+      delegationKeys: { ada: OTHER_KEY },
+    },
+    profile: 'none',
     compat: 'cmcp-0.4',
   });
 });
@@ -342,7 +360,7 @@ test('every misspelt key, at any depth, is refused with its place and the neares
     (key: string) => key.replace('_', '-').concat('_'),
   ];
   const chosen =
-    /^(upstreams\.\w+$|upstreams\.crm|inspection\.classifier\.headers\.|sensitivity\.vocabulary\.|upstreams\.crm\.(env|headers)\.)/;
+    /^(upstreams\.\w+$|upstreams\.crm|inspection\.classifier\.headers\.|sensitivity\.vocabulary\.|upstreams\.crm\.(env|headers)\.|agent_manifest\.(authenticated_subjects|delegation_keys)\.)/;
   const keys = paths(everyKey()).filter((path) => !chosen.test(path) || /^upstreams\.crm\.\w+$/.test(path));
   assert.ok(keys.length > 40);
   for (const key of keys) {
@@ -676,7 +694,8 @@ test('the configuration hash covers every setting and no order, and shows no sec
   const original = await hashes(base);
   assert.equal((await hashes(Object.fromEntries(Object.entries(base).reverse()))).hash, original.hash);
   const seen = new Set([original.hash]);
-  const without = Object.keys(base).filter((key) => key !== 'cmcp');
+  // The profile that goes with this mode is the default one.
+  const without = Object.keys(base).filter((key) => key !== 'cmcp' && key !== 'conformance_profile');
   for (const key of without) {
     const { [key]: _dropped, ...rest } = base as Record<string, unknown>;
     seen.add((await hashes(rest)).hash);
@@ -688,6 +707,29 @@ test('the configuration hash covers every setting and no order, and shows no sec
   const other = await hashes(withoutAgents);
   assert.notEqual(other.agentsHash, original.agentsHash);
   assert.equal(other.operatorsHash, original.operatorsHash);
+});
+
+test('an agent is mapped to a whole SPIFFE ID, and a manifest has a path and keys [D-45]', async () => {
+  const section = (members: string): Promise<string> =>
+    refusal(`agents: [{ subject: a, token_sha256: ${A} }]\nagent_manifest: { ${members} }\n`);
+  assert.match(await section('manifests: [./m]'), /agent_manifest\.trust_anchors: missing/);
+  assert.match(await section('manifests: [], trust_anchors: ./k'), /agent_manifest\.manifests: names no manifest/);
+  assert.match(await section('manifests: [../m], trust_anchors: ./k'), /manifests\[0\]: expected a path without/);
+  for (const id of [
+    'spiffe://acme',
+    'spiffe://acme/../b',
+    'spiffe://acme//b',
+    'spiffe://Acme/b',
+    'https://acme/b',
+    'spiffe://acme/b/',
+  ])
+    assert.match(
+      await section(`manifests: [./m], trust_anchors: ./k, authenticated_subjects: { a: '${id}' }`),
+      /authenticated_subjects\.a: expected a SPIFFE ID/,
+      id,
+    );
+  const key = await section('manifests: [./m], trust_anchors: ./k, delegation_keys: { ada: short }');
+  assert.match(key, /delegation_keys\.ada: expected an Ed25519 public key/);
 });
 
 test('whatever the file holds, the answer is a configuration or CONFIG_INVALID', async () => {
