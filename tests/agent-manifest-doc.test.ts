@@ -44,8 +44,13 @@ test('the command of the page verifies a session against its manifest, and refus
   withBed({ tools: [{ name: 'echo' }], config: manifestConfig(['research']) }, async (bed) => {
     const { folder } = bed;
     const signer = await ed25519Signer();
-    await issue(folder, 'research.json', await fitting(folder, 'research'), signer);
-    await writeAnchors(folder, [[signer]]);
+    const [issuer = ''] = /spiffe:\/\/example\.org\/security/.exec(block('cedar')) ?? [];
+    await bed.writePolicies({ 'page.cedar': block('cedar') });
+    const schema = join(folder, 'policy/schema.cedarschema');
+    const declared = 'manifest?: { id: String, issuer: String, "intent_hash"?: String }, platform:';
+    await writeFile(schema, (await readFile(schema, 'utf8')).replaceAll('platform:', declared));
+    await issue(folder, 'research.json', await fitting(folder, 'research', { more: { issuer } }), signer);
+    await writeAnchors(folder, [[signer, [issuer]]]);
     const { gateway, started, url } = await bed.start(timed(new ManualTime()));
     const id = sessionOf(await callTool(agentOf(url, 'research')));
     await gateway.stop();

@@ -41,6 +41,9 @@ import { timed } from './support/timed-gateway.ts';
 
 const TOOLS = [{ name: 'echo' }, { name: 'other' }];
 const [issuer, stranger, delegate] = await Promise.all([ed25519Signer(), ed25519Signer(), ed25519Signer()]);
+/** No entry could hold it. */
+const FOREIGN = 'spiffe://trust.example/\u00e9';
+const DAY = 86_400_000;
 const LIST = ', revocations: ./revoked.jsonl';
 const PLAIN = agentLine('plain');
 /** The same kind of text, and another. */
@@ -63,6 +66,7 @@ test('only a manifest that holds in every respect opens a session; any other is 
     catalog: { change: { tools: { catalog_hash: OTHER_HASH } }, check: 'manifest.tool_manifest' },
     unbound: { change: { tools: { catalog_hash: `shake256:${'0'.repeat(64)}` } }, check: 'manifest.tool_manifest' },
     advisory: { change: { policy: { enforcement_mode: 'advisory' } }, check: 'manifest.binding.mode' },
+    foreign: { change: { more: { issuer: FOREIGN } }, check: 'manifest.issuer' },
     quantum: { change: { more: { crypto_profile: 'post-quantum' } }, check: 'manifest.profile' },
     toolless: { check: 'manifest.binding.catalog' },
     delegated: { check: null },
@@ -77,7 +81,10 @@ test('only a manifest that holds in every respect opens a session; any other is 
   const section = `, revocations: ./revoked.jsonl, delegation_keys: { '${ISSUER}': ${key}, 'did:example:bob': ${key} }`;
   await withBed({ tools: TOOLS, config: manifestConfig(names, { section }) }, async (bed) => {
     const { folder } = bed;
-    await writeAnchors(folder, [[issuer], [delegate, ['spiffe://trust.example/other-authority']]]);
+    await writeAnchors(folder, [
+      [issuer, [ISSUER, FOREIGN]],
+      [delegate, ['spiffe://trust.example/other-authority']],
+    ]);
     const grants: Record<string, [string, JsonObject][]> = {
       delegated: [
         [ISSUER, { tools: ['echo', 'other'], ttl_seconds: 1e8 }],
@@ -132,7 +139,7 @@ test('only a manifest that holds in every respect opens a session; any other is 
     assert.deepEqual(found, Object.fromEntries(names.map((name) => [name, cases[name]?.check ?? null])));
     assert.ok(bed.reports.some((line) => line.startsWith('manifest.refused expired: ') && line.includes('expired at')));
     const refusals = await eventsOf(bed, started.gatewaySession, 'call.refused');
-    assert.equal(refusals.filter(({ error_code }) => error_code === 'MANIFEST_REFUSED').length, 16);
+    assert.equal(refusals.filter(({ error_code }) => error_code === 'MANIFEST_REFUSED').length, 17);
   });
 });
 
@@ -226,7 +233,9 @@ test('a manifest that expires or is revoked while a session is open refuses its 
     const [lasting, brief] = [agentOf(url, 'lasting'), agentOf(url, 'brief')];
     const session = sessionOf(await callTool(brief));
     assert.equal(codeOf(await callTool(lasting)), 'ok');
-    time.advance(10 * 60_000 - 1);
+    time.advance(-40 * DAY);
+    assert.equal(codeOf(await callTool(lasting)), 'MANIFEST_REFUSED', 'the clock says that it was not issued yet');
+    time.advance(40 * DAY + 10 * 60_000 - 1);
     assert.equal(codeOf(await callTool(brief)), 'ok');
     time.advance(1);
     assert.equal(codeOf(await callTool(brief)), 'MANIFEST_REFUSED');

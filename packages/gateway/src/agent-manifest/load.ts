@@ -28,7 +28,6 @@ export interface AgentManifest {
 }
 
 const MAX_BYTES = 1024 * 1024;
-const MAX_FILES = 10_000;
 
 /**
  * Reads the manifests, keys and revocations that the configuration names.
@@ -64,7 +63,6 @@ async function filesAt(path: string): Promise<string[]> {
     const names = entries
       .filter((entry) => !entry.name.startsWith('.') && !entry.isDirectory())
       .map(({ name }) => name);
-    if (names.length > MAX_FILES) throw invalid(path, `holds more than ${MAX_FILES} files`);
     return names.sort().map((name) => join(path, name));
   } catch (error) {
     if (error instanceof GatewayError || !(error instanceof Error && 'code' in error)) throw error;
