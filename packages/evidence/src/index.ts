@@ -43,6 +43,7 @@ export { equalBytes } from './bytes/equal.ts';
 export { decodeHex, encodeHex } from './bytes/hex.ts';
 export { ByteReader } from './bytes/reader.ts';
 export { decodeUtf8, EncodingError, encodeUtf8 } from './bytes/utf8.ts';
+export { agentCommitment, committedAgent } from './claim/agent.ts';
 export type { GatewayClaim } from './claim/claim.ts';
 export { type CatalogException, committedExceptions } from './claim/exceptions.ts';
 export { claimDigest, claimPreimage } from './claim/hash.ts';
@@ -152,6 +153,7 @@ export { type ManifestAlgorithm, type ManifestKey, manifestKey, readManifestKeys
 export { type Manifest, readManifest } from './manifest/read.ts';
 export type { ManifestFacts, ManifestReport } from './manifest/report.ts';
 export { type RevocationRecord, readRevocations } from './manifest/revocation.ts';
+export { type ManifestScope, manifestScope } from './manifest/scope.ts';
 export type { ManifestResult } from './manifest/stage.ts';
 export { verifyManifest } from './manifest/verify.ts';
 export { printable } from './printable.ts';

@@ -18,6 +18,8 @@ export interface Caller {
   readonly scopes?: readonly string[];
   /** Parents of the principal in Cedar. */
   readonly groups?: readonly string[];
+  /** `sha256:` and the hex of the SHA-256 over the SPKI of the key that a live handshake showed. Of source `svid` only. */
+  readonly keyThumbprint?: string;
   /** Named by a signed credential. It beats whatever a request says. */
   readonly workflow?: string;
   /** When the credential ends, microseconds since the epoch: whatever is held open with it ends then too. Left out: it does not say. */

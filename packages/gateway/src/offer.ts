@@ -14,14 +14,19 @@ export interface Bounds {
 }
 
 /**
- * Whether a caller could ever be allowed something, with the credential that it has: what it could not, or what is stopped, is not shown to
- * it (LIFE-10).
+ * Whether a caller could ever be allowed something, with the credential and the manifest that it has: what it could not, or what is stopped,
+ * is not shown to it (LIFE-10).
  */
-export function mayUse({ policy }: Authority, bounds: Bounds, caller: Caller): (item: Item) => boolean {
+export function mayUse(
+  { policy, manifests, catalog }: Authority,
+  bounds: Bounds,
+  caller: Caller,
+): (item: Item) => boolean {
+  const isNamed = manifests.scopeOf(caller, catalog);
   return (item) => {
     const tool = 'inputSchema' in item ? asciiName(item.name) : null;
     const target = { agent: caller.subject, session: null, tool, server: item.server.id };
-    if (bounds.stop.blocks.stopping(target) !== null || !bounds.scopes.allow(caller, item)) return false;
+    if (bounds.stop.blocks.stopping(target) !== null || !bounds.scopes.allow(caller, item) || !isNamed(item)) return false;
     if ('pattern' in item) return policy.couldAllow(caller, { action: 'read_resource', resource: item });
     if ('inputSchema' in item) return policy.couldAllow(caller, { action: 'call_tool', tool: item });
     return policy.couldAllow(caller, { action: 'get_prompt', prompt: item });

@@ -9,6 +9,7 @@ import { takeReceipt } from './pipeline/external-receipt.ts';
 import { carriedBy, trace } from './pipeline/flow.ts';
 import { forward } from './pipeline/forward.ts';
 import { inspect } from './pipeline/inspect.ts';
+import { requireIntent, requireManifest } from './pipeline/manifest.ts';
 import { releasedAnswer } from './pipeline/quarantine.ts';
 import { type CallRecord, callMeta, requestName, requestPayload } from './pipeline/record.ts';
 import { refuse } from './pipeline/refuse.ts';
@@ -53,8 +54,10 @@ async function walk(
   try {
     if (arrived.kind === 'refused') throw arrived.failure;
     requireUnblocked(deps, record, null);
+    await requireManifest(deps, record);
     const plan = resolve(deps, record, request);
     requireScope(deps, record, plan);
+    requireIntent(record, plan);
     await trace(deps, record, plan, carriedBy(request));
     // In the turn of the decision.
     requireUnblocked(deps, record, plan);

@@ -1,5 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { JsonObject } from '@cmcp/evidence';
+import { type Binding, bindManifest } from './agent-manifest/bind.ts';
 import { approvalEntry } from './approval/entry.ts';
 import type { OwnStatement } from './attestation/live.ts';
 import type { Attestation } from './attestation/types.ts';
@@ -219,6 +220,7 @@ export class Runtime {
       authority: () => this.#authority,
       isStopped: (caller) => stop.blocks.stoppingAgent(caller) !== null,
       lastSessions,
+      bind: (caller, authority) => bindManifest(this.#binding(authority), caller),
     });
     this.#stopEntries = new SessionEntries({
       log,
@@ -436,15 +438,16 @@ export class Runtime {
   }
 
   /** Asked of signed bundles only: without a key an activation is also how one connects to the servers anew. */
-  #isInForce({ bundle, catalog, inspection, policyKey }: Loaded): boolean {
-    const { policy, catalog: current, inspection: rules, policyKey: key } = this.#authority;
+  #isInForce({ bundle, catalog, inspection, policyKey, manifests }: Loaded): boolean {
+    const { policy, catalog: current, inspection: rules, policyKey: key, manifests: bound } = this.#authority;
     return (
       !this.exceptions.any &&
       policyKey !== null &&
       policyKey === key &&
       bundle.hash === policy.bundleHash &&
       catalog.hash === current.hash &&
-      inspection.hash === rules.hash
+      inspection.hash === rules.hash &&
+      manifests.isSameAs(bound)
     );
   }
 
@@ -470,6 +473,19 @@ export class Runtime {
   async #lookElsewhere(): Promise<void> {
     const elsewhere = await this.#deps.stoppedElsewhere();
     if (elsewhere !== null) this.stop.blocks.learn(elsewhere);
+  }
+
+  #binding(authority: Authority): Binding {
+    const { clock, config, report } = this.#deps;
+    return {
+      authority,
+      mode: config.mode,
+      nowMicros: clock.nowMicros(),
+      refused: async (caller, detail, why) => {
+        report('manifest.refused', `${caller.subject}: ${why}`);
+        await this.chain.enter('manifest.refused', caller, detail);
+      },
+    };
   }
 
   #serving(): Promise<Serving> {
@@ -526,7 +542,7 @@ function told({ policy, policyKey }: Authority, activated: boolean): Activation 
 function connect(
   deps: RuntimeDeps,
   { chain, changes, shadow, stop }: Pick<Beginning, 'chain' | 'changes' | 'shadow' | 'stop'>,
-  { catalog, inspection, policy, policyKey, approvals, peers }: Omit<Loaded, 'bundle'>,
+  { catalog, inspection, policy, policyKey, approvals, peers, manifests }: Omit<Loaded, 'bundle'>,
   base: Authority['base'],
 ): Authority {
   const { clock, config, report } = deps;
@@ -550,7 +566,10 @@ function connect(
     announced: (kind) => changes.announce(kind),
     onUnanswered: (server, error) => report('UPSTREAM_UNAVAILABLE', `${server.displayName}: ${String(error)}`),
   });
-  return { catalog, inspection, policy: observed(policy, shadow.saw), policyKey, live, egress, approvals, base };
+  return {
+    ...{ catalog, inspection, policyKey, live, egress, approvals, manifests, base },
+    policy: observed(policy, shadow.saw),
+  };
 }
 
 /** The catalog that a drift is remembered for; an exception is remembered by none. */
@@ -603,7 +622,8 @@ async function openChain(
 ): Promise<string> {
   const { config, log, attestation, freshness } = deps;
   const asked = freshness?.now();
-  const opening = { exposure: 'public', previousSession: null, prevClaimHash: await log.lastClaimHash() };
+  const prevClaimHash = await log.lastClaimHash();
+  const opening = { exposure: 'public', previousSession: null, prevClaimHash, manifest: null };
   const { entryHash } = await log.openSession({
     sessionId: chain.sessionId,
     kind: 'gateway',

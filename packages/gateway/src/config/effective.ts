@@ -1,6 +1,7 @@
 import { canonicalSorted, digest, type JsonObject, type JsonValue } from '@cmcp/evidence';
 import { ROLES, type Role } from '../operator/route.ts';
 import type { CredentialSettings } from '../upstream/credential/types.ts';
+import { placelessManifests } from './agent-manifest.ts';
 import { approvalSettings } from './approval.ts';
 import { approvalsSettings, approversHash } from './approvals.ts';
 import type { OperatorListenConfig } from './operator.ts';
@@ -178,6 +179,7 @@ function placeless(config: Unhashed): JsonObject {
     ...(recordDecisions === null ? {} : { recordDecisions: recordDecisions.key }),
     ...(rates.length === 0 ? {} : { rates }),
     ...(stop.denyRate === null && stop.injections === null && stop.drift === null ? {} : { stop }),
+    ...placelessManifests(config),
     requiredProvenance: catalog.requiredKind,
     quarantine: inspection.quarantine,
     policy_key: policy.key,

@@ -226,6 +226,14 @@ function everyKey() {
     },
     egress: { allow: ['CRM.example:443', '[::1]:8080'] },
     record: { decisions: { to: './recordings', key: RECORDING_KEY } },
+    agent_manifest: {
+      manifests: ['./manifests'],
+      trust_anchors: './issuers.json',
+      revocations: './revoked.jsonl',
+      authenticated_subjects: { desktop: 'spiffe://acme.example/agent/desktop' },
+      delegation_keys: { ada: OTHER_KEY },
+    },
+    conformance_profile: 'none',
     compat: 'cmcp-0.4',
   };
 }
@@ -264,6 +272,8 @@ test('every documented key can be set, and no other is documented [D-04]', async
       .replace('<an environment variable name>', 'CRM')
       .replace('<a header name that the gateway does not set itself>', 'Authorization')
       .replace('<a label that is not built in>', 'board_minutes')
+      .replace('<the subject of a caller>', 'desktop')
+      .replace('<the name of a principal>', 'ada')
       .replace('<the name of an approver>', 'finance'),
   );
   assert.deepEqual(new Set(documented), set);
@@ -442,6 +452,14 @@ test('every documented key can be set, and no other is documented [D-04]', async
     },
     egress: { allow: ['crm.example:443', '[::1]:8080'] },
     recordDecisions: { folder: join(folder, 'recordings'), key: RECORDING_KEY },
+    agentManifest: {
+      manifests: [join(folder, 'manifests')],
+      trustAnchors: join(folder, 'issuers.json'),
+      revocations: join(folder, 'revoked.jsonl'),
+      subjects: { desktop: 'spiffe://acme.example/agent/desktop' },
+      delegationKeys: { ada: OTHER_KEY },
+    },
+    profile: 'none',
     compat: 'cmcp-0.4',
   });
 });
@@ -483,7 +501,7 @@ test('every misspelt key, at any depth, is refused with its place and the neares
     (key: string) => key.replace('_', '-').concat('_'),
   ];
   const chosen =
-    /^(approvals\.approvers\.\w+$|upstreams\.\w+$|upstreams\.crm|identity\.spiffe\.(trust_domains\.\w+$|groups\.)|inspection\.classifier\.headers\.|sensitivity\.vocabulary\.|upstreams\.crm\.(env|headers)\.)/;
+    /^(approvals\.approvers\.\w+$|upstreams\.\w+$|upstreams\.crm|identity\.spiffe\.(trust_domains\.\w+$|groups\.)|inspection\.classifier\.headers\.|sensitivity\.vocabulary\.|upstreams\.crm\.(env|headers)\.|agent_manifest\.(authenticated_subjects|delegation_keys)\.)/;
   const keys = paths(everyKey()).filter((path) => !chosen.test(path) || /^upstreams\.crm\.\w+$/.test(path));
   assert.ok(keys.length > 40);
   for (const key of keys) {
@@ -856,7 +874,8 @@ test('the configuration hash covers every setting and no order, and shows no sec
   const original = await hashes(base);
   assert.equal((await hashes(Object.fromEntries(Object.entries(base).reverse()))).hash, original.hash);
   const seen = new Set([original.hash]);
-  const without = Object.keys(base).filter((key) => key !== 'cmcp');
+  // The profile that goes with this mode is the default one.
+  const without = Object.keys(base).filter((key) => key !== 'cmcp' && key !== 'conformance_profile');
   for (const key of without) {
     const { [key]: _dropped, identity, ...rest } = base as Record<string, unknown>;
     // Workloads need TLS.
@@ -878,6 +897,29 @@ test('the configuration hash covers every setting and no order, and shows no sec
   assert.deepEqual([moved.agentsHash, moved.portableHash], [original.agentsHash, original.portableHash]);
   elsewhere.identity.spiffe.allowed.push('spiffe://ours/another');
   assert.notEqual((await hashes(elsewhere)).portableHash, original.portableHash);
+});
+
+test('an agent is mapped to a whole SPIFFE ID, and a manifest has a path and keys [D-45]', async () => {
+  const section = (members: string): Promise<string> =>
+    refusal(`agents: [{ subject: a, token_sha256: ${A} }]\nagent_manifest: { ${members} }\n`);
+  assert.match(await section('manifests: [./m]'), /agent_manifest\.trust_anchors: missing/);
+  assert.match(await section('manifests: [], trust_anchors: ./k'), /agent_manifest\.manifests: names no manifest/);
+  assert.match(await section('manifests: [../m], trust_anchors: ./k'), /manifests\[0\]: expected a path without/);
+  for (const id of [
+    'spiffe://acme',
+    'spiffe://acme/../b',
+    'spiffe://acme//b',
+    'spiffe://Acme/b',
+    'https://acme/b',
+    'spiffe://acme/b/',
+  ])
+    assert.match(
+      await section(`manifests: [./m], trust_anchors: ./k, authenticated_subjects: { a: '${id}' }`),
+      /authenticated_subjects\.a: expected a SPIFFE ID/,
+      id,
+    );
+  const key = await section('manifests: [./m], trust_anchors: ./k, delegation_keys: { ada: short }');
+  assert.match(key, /delegation_keys\.ada: expected an Ed25519 public key/);
 });
 
 test('whatever the file holds, the answer is a configuration or CONFIG_INVALID', async () => {

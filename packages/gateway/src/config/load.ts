@@ -6,6 +6,7 @@ import { GatewayError } from '../errors.ts';
 import { sensitivityRanks } from '../policy/sensitivity.ts';
 import type { CredentialSettings, CredentialSource } from '../upstream/credential/types.ts';
 import { isLoopback } from './address.ts';
+import { agentManifestConfig, checkProfile } from './agent-manifest.ts';
 import { approvalConfig } from './approval.ts';
 import { approvalsConfig } from './approvals.ts';
 import { agentOf, checkCredentials } from './credentials.ts';
@@ -107,6 +108,7 @@ async function readConfigText(
   checkSocket(config, report);
   checkLabel(config, report);
   checkServices(config, report);
+  checkProfile(config, report);
   await checkInside(config, report);
   if (problems.length > 0) throw invalid(file, problems);
   return withHashes(config, writtenSecrets(settings));
@@ -195,6 +197,8 @@ function assemble(file: string, settings: Settings, environment: Environment, re
     ),
     egress: settings.egress,
     recordDecisions: recordDecisionsOf(folder, settings.record.decisions),
+    agentManifest: agentManifestConfig(folder, settings.agent_manifest),
+    profile: settings.conformance_profile,
     compat: settings.compat,
   };
 }

@@ -104,6 +104,10 @@ test('every setting that decides what the gateway does enters it', async () => {
     'approvals: { callback: { url: "https://a/c", secret_file: ./a } }\n',
     'approvals: { callback: { url: "https://a/c", secret_file: ./a, send_arguments: true } }\n',
     'egress: { allow: ["a:443"] }\n',
+    'agent_manifest: { manifests: [./m], trust_anchors: ./k }\n',
+    'agent_manifest: { manifests: [./m], trust_anchors: ./k, revocations: ./r }\n',
+    'agent_manifest: { manifests: [./m], trust_anchors: ./k, authenticated_subjects: { a: "spiffe://b/c" } }\n',
+    'agent_manifest: { manifests: [./m], trust_anchors: ./k }\nconformance_profile: aarm\n',
     'compat: cmcp-0.4\n',
   ];
   const environment = readEnvironment({ CRM: 'one' });

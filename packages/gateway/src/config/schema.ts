@@ -5,6 +5,7 @@ import { MODES } from '../policy/mode.ts';
 import { sensitivityRanks } from '../policy/sensitivity.ts';
 import { isRecordingKey } from '../recording/key.ts';
 import { parseListen } from './address.ts';
+import { agentManifestReader, CONFORMANCE_PROFILES } from './agent-manifest.ts';
 import { approvalReader } from './approval.ts';
 import { approvalsReader } from './approvals.ts';
 import { agentCredential } from './credentials.ts';
@@ -577,6 +578,16 @@ export const CONFIG_SCHEMA = section('the configuration', {
     }),
     '{}',
     'What is recorded besides the audit log.',
+  ),
+  agent_manifest: setting(
+    agentManifestReader,
+    'null',
+    'Agent Manifests that sessions are bound to (docs/agent-manifest.md). Null: to none.',
+  ),
+  conformance_profile: setting(
+    oneOf(...CONFORMANCE_PROFILES),
+    'none',
+    '`aarm`: aligned with AARM v1.0. The gateway starts in mode `enforcing` and with `agent_manifest` only, and opens no session for an agent without a manifest.',
   ),
   compat: setting(
     oneOf('none', 'cmcp-0.4'),

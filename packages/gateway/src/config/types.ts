@@ -3,6 +3,7 @@ import type { TpmAddress } from '../attestation/tpm/api.ts';
 import type { LaunchLevel, ProviderKind } from '../attestation/types.ts';
 import type { Mode } from '../policy/types.ts';
 import type { CredentialSettings } from '../upstream/credential/types.ts';
+import type { AgentManifestConfig } from './agent-manifest.ts';
 import type { ApprovalConfig } from './approval.ts';
 import type { ApprovalsConfig } from './approvals.ts';
 import type { RateConfig } from './limits.ts';
@@ -82,6 +83,10 @@ export interface Config {
   egress: { allow: string[] | null };
   /** Where decisions are recorded, sealed to an X25519 public key (base64url); null: they are not. */
   recordDecisions: { folder: string; key: string } | null;
+  /** What sessions are bound to; null: to no manifest. */
+  agentManifest: AgentManifestConfig | null;
+  /** `aarm`: aligned with AARM v1.0, so that no agent without a manifest has a session. */
+  profile: 'none' | 'aarm';
   /** Emits the reference's `_cmcp` object and status codes. */
   compat: 'none' | 'cmcp-0.4';
 }

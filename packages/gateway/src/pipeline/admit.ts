@@ -80,6 +80,7 @@ const NO_SESSION: readonly ErrorCode[] = [
   'TOO_MANY_SESSIONS',
   'ATTESTATION_FAILED',
   'ATTESTATION_STALE',
+  'MANIFEST_REFUSED',
 ];
 
 /** A request that is given no session is an event of the gateway chain: no session's chain could hold it. */

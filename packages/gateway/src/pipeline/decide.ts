@@ -57,11 +57,19 @@ export function decisionInput(
     },
     flow: record.flow ?? viewOf([], false, seen),
     workflow,
+    ...manifestView(record),
     platform: deps.platform,
     trustLevel: deps.trustLevel,
     // What was approved is the call, and nothing that its server asks meanwhile.
     ...(record.approval !== null && asked === record.plan?.asked ? { approval: record.approval } : {}),
   };
+}
+
+/** As policies see it: what was signed, never what a caller says of its intent (AARM-R2). */
+function manifestView({ session: { manifest } }: CallRecord): Pick<DecisionInput, 'manifest'> {
+  if (manifest === null) return {};
+  const { manifest_id: id, issuer, intent_hash: intentHash = null } = manifest.identity;
+  return { manifest: { id, issuer, intentHash } };
 }
 
 /** Notes what is to be redacted, and turns a denial into a refusal, except where the mode does not enforce: then the call is marked. */

@@ -102,6 +102,8 @@ function ruleFor(record: CallRecord, failure: GatewayError, entryType: Ending['e
   const egress = failure.code === 'EGRESS_DENIED' && record.decision !== null && !allows(record.decision);
   if (byPolicy || egress) return ruleOf(record.decision);
   if (failure.code === 'BLOCKED') return 'kill_switch';
+  // Never more than names compared with names (AARM-R3).
+  if (failure.code === 'INTENT_SCOPE') return 'intent_scope:structural';
   return failure.code === 'TOOL_NOT_IN_CATALOG' ? 'catalog_miss' : failure.code.toLowerCase();
 }
 

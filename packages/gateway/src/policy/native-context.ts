@@ -2,7 +2,7 @@ import type { CedarValueJson } from '@cedar-policy/cedar-wasm/nodejs';
 import { type Caller, workflowOf } from '../caller.ts';
 import type { FlowView } from '../session/flow/types.ts';
 import { cedarLong, cedarRecord, cedarText } from './cedar-value.ts';
-import type { Asked, DecisionInput } from './types.ts';
+import type { Asked, DecisionInput, ManifestView } from './types.ts';
 
 type Context = Record<string, CedarValueJson>;
 
@@ -34,6 +34,7 @@ export function nativeContext({
   };
   const { id, source } = workflowOf(caller, workflow) ?? {};
   if (id !== undefined && source !== undefined) context.workflow = { id: cedarText(id), source };
+  if (input.manifest !== undefined) context.manifest = manifestContext(input.manifest);
   if (approval !== undefined) {
     const { approvers, channel, signed } = approval;
     context.approval = { approvers: [...approvers], channel, signed };
@@ -60,6 +61,10 @@ function callerContext({ subject, source, scopes, groups, onBehalfOf }: Caller):
     groups: [...(groups ?? [])],
     ...(onBehalfOf === undefined ? {} : { on_behalf_of: onBehalfOf }),
   };
+}
+
+function manifestContext({ id, issuer, intentHash }: ManifestView): Context {
+  return { id, issuer, ...(intentHash === null ? {} : { intent_hash: intentHash }) };
 }
 
 function flowContext({ tools, servers, classes, max, complete }: FlowView): Context {

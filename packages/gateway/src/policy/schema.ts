@@ -36,6 +36,7 @@ const TYPES: Readonly<Record<string, string>> = {
 }`,
   Workflow: '{ "id": String, "source": String }',
   Approval: '{ "approvers": Set<String>, "channel": String, "signed": Bool }',
+  Manifest: '{ "id": String, "issuer": String, "intent_hash"?: String }',
   Response: `{
   "size": Long,
   "findings": Long,
@@ -83,6 +84,8 @@ type Caller = ${TYPES.Caller};
 type Workflow = ${TYPES.Workflow};
 // Present when the request was approved, and is decided again.
 type Approval = ${TYPES.Approval};
+// Present where the session is bound to an Agent Manifest.
+type Manifest = ${TYPES.Manifest};
 // Present when the answer is decided: what inspection found in it, and the class of what stays.
 type Response = ${TYPES.Response};
 type Argument = { "name": String, "value": String };

@@ -1,3 +1,4 @@
+import type { BoundManifest } from '../agent-manifest/bind.ts';
 import type { Attestation } from '../attestation/types.ts';
 import type { AuditLog, ClosedSession, CloseReason } from '../audit/types.ts';
 import type { Authority } from '../authority.ts';
@@ -18,6 +19,8 @@ export interface Session {
   /** Names the session together with its owner in the stateless revision, as the caller asserts. */
   readonly workflow: string | null;
   readonly authority: Authority;
+  /** The manifest that it is bound to; null: its caller has none. */
+  readonly manifest: BoundManifest | null;
   readonly openedMicros: number;
   /** What this chain already records the drift of. */
   readonly driftRecorded: Set<string>;
@@ -34,6 +37,8 @@ export interface SessionRequest {
 }
 
 interface LiveSession extends Session {
+  /** Known before it begins. */
+  manifest: BoundManifest | null;
   /** What it serves: one transport, or one owner and workflow of the stateless revision. Successors have the same. */
   readonly line: string;
   lastUsedMicros: number;
@@ -64,6 +69,8 @@ export interface SessionDeps {
   isStopped: (caller: Caller) => boolean;
   /** By `exposedAs`: the predecessor of its first session in this process, from earlier runs. */
   lastSessions: Map<string, string>;
+  /** The manifest that binds a session of this caller; rejects with MANIFEST_REFUSED. */
+  bind: (caller: Caller, authority: Authority) => Promise<BoundManifest | null>;
 }
 
 const NO_WORKFLOW = null;
@@ -105,7 +112,7 @@ export class Sessions {
   /**
    * The session that a request belongs to, entered: pair with {@link leave}. A transport whose session was closed by time
    * or activation gets a successor. Rejects with SESSION_UNKNOWN for a handle that is not this owner's open session,
-   * with TOO_MANY_SESSIONS when none can make room or this caller opens them too fast, with ATTESTATION_FAILED when a new one
+   * with TOO_MANY_SESSIONS when none can make room or this caller opens them too fast, with MANIFEST_REFUSED, with ATTESTATION_FAILED when a new one
    * gets no evidence, with ATTESTATION_STALE when that of an open one is too old, with SHUTTING_DOWN at the end.
    */
   async enter(request: SessionRequest): Promise<Session> {
@@ -196,7 +203,12 @@ export class Sessions {
     if (this.#current.has(line) || this.#opening.has(line) || this.#deps.isStopped(caller)) return;
     const opening = this.#openCurrent(line, caller, workflow);
     this.#opening.set(line, opening);
-    await opening;
+    try {
+      await opening;
+    } catch (error) {
+      // Entered and told already; the caller learns of it with its next request.
+      if (!(error instanceof GatewayError) || error.code !== 'MANIFEST_REFUSED') throw error;
+    }
   }
 
   async #find(request: SessionRequest): Promise<LiveSession> {
@@ -252,6 +264,7 @@ export class Sessions {
       caller,
       workflow,
       authority: this.#deps.authority(),
+      manifest: null,
       openedMicros: now,
       driftRecorded: new Set(),
       provenanceRecorded: new Set(),
@@ -276,13 +289,17 @@ export class Sessions {
   }
 
   /** Begins the chain; it commits to what governs the session, and to what its subject has seen before. */
-  async #start({ id, caller, authority, openedMicros }: LiveSession): Promise<void> {
+  async #start(session: LiveSession): Promise<void> {
+    const { id, caller, authority, openedMicros } = session;
     const { log, exposures, config, attestation, freshness, lastSessions } = this.#deps;
+    const manifest = await this.#deps.bind(caller, authority);
+    session.manifest = manifest;
     const inherited = exposures.inherit(exposedAs(caller), openedMicros);
     const opening = {
       exposure: inherited.class,
       previousSession: lastSessions.get(exposedAs(caller)) ?? null,
       prevClaimHash: await log.lastClaimHash(),
+      manifest,
     };
     const asked = freshness?.now();
     await log.openSession({

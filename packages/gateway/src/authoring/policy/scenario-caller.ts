@@ -1,7 +1,7 @@
 import { CALLER_SOURCES, type Caller } from '../../caller.ts';
 import { Fields, type Where } from '../../catalog/fields.ts';
 
-const PRINTABLE = { pattern: /^[ -~]+$/, expected: 'printable ASCII text' };
+export const PRINTABLE = { pattern: /^[ -~]+$/, expected: 'printable ASCII text' };
 const MAX_NAMES = 10_000;
 const MEMBERS = ['subject', 'source', 'scopes', 'groups', 'on_behalf_of', 'workflow'];
 

@@ -12,7 +12,7 @@ import { higher, type Sensitivity, UNEXPOSED } from '../../session/exposure.ts';
 import type { FlowView } from '../../session/flow/types.ts';
 import { itemsOf } from './items-of.ts';
 import { ASKED_MEMBERS, readAsked } from './scenario-asked.ts';
-import { readCaller } from './scenario-caller.ts';
+import { PRINTABLE, readCaller } from './scenario-caller.ts';
 
 export { scenarioOf } from '../../policy/scenario-of.ts';
 
@@ -30,6 +30,7 @@ export const SCENARIO_MEMBERS: readonly string[] = [
   'flow',
   'platform',
   'trust_level',
+  'manifest',
   'response',
   'approval',
   ...ASKED_MEMBERS,
@@ -60,9 +61,18 @@ export function readScenario(value: JsonValue, place: Where, vocabulary: Vocabul
     workflow: fields.optionalText('workflow'),
     platform: fields.optionalText('platform') ?? 'software-only',
     trustLevel: fields.get('trust_level') === undefined ? 'software' : fields.oneOf('trust_level', TRUST_LEVELS),
+    ...readManifestView(fields),
     ...(response === null ? {} : { response }),
     ...readApproval(fields),
   };
+}
+
+function readManifestView(fields: Fields<Where>): Pick<DecisionInput, 'manifest'> {
+  const given = fields.get('manifest');
+  if (given === undefined) return {};
+  const manifest = new Fields(given, fields.place.at('manifest'), ['id', 'issuer', 'intent_hash']);
+  const intentHash = manifest.optionalText('intent_hash');
+  return { manifest: { id: manifest.text('id', PRINTABLE), issuer: manifest.text('issuer', PRINTABLE), intentHash } };
 }
 
 /** What was approved of it: by an operator, without a signature, where nothing else is said. */

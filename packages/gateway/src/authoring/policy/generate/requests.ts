@@ -77,7 +77,14 @@ export class Requests {
     if (choose.chance(0.3)) described.workflow = choose.pick(['w', ...ideas.texts('id')]) ?? 'w';
     if (choose.chance(0.3)) described.platform = choose.pick(['tpm2', ...ideas.texts('platform')]) ?? 'tpm2';
     if (choose.chance(0.5)) described.trust_level = choose.pick(TRUST_LEVELS) ?? 'software';
+    if (choose.chance(0.3)) described.manifest = this.#manifest();
     return described;
+  }
+
+  #manifest(): JsonObject {
+    const { choose, ideas } = this.#making;
+    const one = (name: string): string => choose.pick(['m', ...ideas.texts(name)]) ?? 'm';
+    return { id: one('id'), issuer: one('issuer'), ...(choose.chance(0.7) ? { intent_hash: one('intent_hash') } : {}) };
   }
 
   /** Values of what was given before: of no higher class than what was seen. */

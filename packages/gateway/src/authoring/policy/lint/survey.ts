@@ -37,6 +37,8 @@ export interface Kind {
   /** Whether a credential names a user. */
   delegated: boolean;
   workflow: boolean;
+  /** The session is bound to an Agent Manifest. */
+  manifest: boolean;
   response: boolean;
 }
 
@@ -53,6 +55,7 @@ type Known = Readonly<Record<string, CedarValueJson>>;
 const SETTLED = new Set(['server_identity', 'compliance_domain', 'baa_covered', 'destination_class', 'egress', 'mode']);
 const READ_WITH_WORKFLOW = ['workflow', 'workflow_id'];
 const READ_WHEN_DELEGATED = ['on_behalf_of'];
+const READ_WITH_MANIFEST = ['manifest'];
 /** Groups that are taken one by one; beyond these, all together and none. */
 const MAX_GROUPS = 8;
 const READ_WITH_RESPONSE = [
@@ -125,12 +128,14 @@ export class Survey {
     );
     return callers.flatMap((caller) =>
       reads(READ_WITH_WORKFLOW).flatMap((workflow) =>
-        reads(READ_WITH_RESPONSE).map((response) => ({ asked, ...caller, workflow, response })),
+        reads(READ_WITH_MANIFEST).flatMap((manifest) =>
+          reads(READ_WITH_RESPONSE).map((response) => ({ asked, ...caller, workflow, manifest, response })),
+        ),
       ),
     );
   }
 
-  #input({ asked, principal, groups, delegated, workflow, response }: Kind): DecisionInput {
+  #input({ asked, principal, groups, delegated, workflow, manifest, response }: Kind): DecisionInput {
     return {
       asked,
       caller: {
@@ -142,6 +147,7 @@ export class Survey {
       session: { class: '', classRank: 0, maxClass: '', maxClassRank: 0, inFlight: 0, generation: 0 },
       flow: NO_FLOW,
       workflow: workflow ? 'any' : null,
+      ...(manifest ? { manifest: { id: '', issuer: '', intentHash: null } } : {}),
       platform: '',
       trustLevel: '',
       ...(response
