@@ -510,6 +510,7 @@ export class Gateway {
       resetExposure(log, runtime.exposures, sessionId, exposed, by.subject, reason);
     return new OperatorListener({
       enter,
+      countUnknown: () => runtime.chain.count('operator_unauthenticated'),
       socket: operator.socket,
       network: operator.listener && operatorTls && { ...operator.listener, tls: operatorTls, clock: this.#clock },
       timers: this.#deps.timers ?? systemTimers,

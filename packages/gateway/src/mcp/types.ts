@@ -50,6 +50,7 @@ export interface GovernedGateway {
 
 export type RefusalKind =
   | 'unauthenticated'
+  | 'operator_unauthenticated'
   | 'host_refused'
   | 'origin_refused'
   | 'parse_error'

@@ -23,6 +23,8 @@ export interface EndpointDeps {
   agents: Pick<IdentityChain, 'identify'>;
   /** Enters in the gateway chain what is refused. */
   enter: (action: string, by: Actor, detail: JsonObject) => Promise<void>;
+  /** Counts a request whose credential is nobody's. */
+  countUnknown: () => void;
   /** Told of every error that no GatewayError explains. */
   report: (error: unknown) => void;
   timers: Timers;
@@ -122,6 +124,7 @@ export class OperatorEndpoint {
     const operator = await this.#deps.operators(presented);
     if (operator !== null) return operator;
     const agent = await this.#agent(presented);
+    if (agent === null) this.#deps.countUnknown();
     failed?.(request);
     if (agent === null) throw new GatewayError('UNAUTHENTICATED', '');
     await this.#enterRefusal(request, agent, {});
