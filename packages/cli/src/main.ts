@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import type { Action } from './action.ts';
 import { suggestion, takeApart } from './arguments.ts';
 import type { Command } from './command.ts';
+import { approveCommand } from './commands/approve.ts';
 import { attestCommand } from './commands/attest.ts';
 import { catalogCommand } from './commands/catalog.ts';
 import { checkCommand } from './commands/check.ts';
@@ -32,6 +33,7 @@ const COMMANDS: readonly Command[] = [
   startCommand,
   connectCommand,
   sessionCommand,
+  approveCommand,
   quarantineCommand,
   operatorCommand,
   verifyCommand,

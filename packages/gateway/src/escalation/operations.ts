@@ -29,7 +29,7 @@ export function approvalOperations({ desk, chain, approvers }: ApprovalOperation
       desk.find(id);
       await chain.enter('operator.approval_show', by, { approval_id: id });
       const kept = desk.find(id);
-      return shown(kept, desk.left(kept));
+      return shown(kept, desk.left(kept), by.subject);
     },
     async answer(by, id, answer) {
       const kept = desk.find(id);

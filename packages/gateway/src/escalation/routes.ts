@@ -37,9 +37,10 @@ const WHOLE: Schema = {
     binding: { type: 'object', description: 'What the approval is bound to, and what its approver signs.' },
     arguments: { type: 'string', description: 'All of them, in canonical form; what cannot be seen is spelt out.' },
     arguments_base64url: { type: 'string', description: 'The exact bytes of the canonical form.' },
+    answering_as: { type: 'string', description: 'Who asks: the name that is signed.' },
     salt: { type: ['string', 'null'], description: 'Bytes before those in the digest of the arguments, base64url.' },
   },
-  required: [...Object.keys(DESCRIBED), 'binding', 'arguments', 'arguments_base64url', 'salt'],
+  required: [...Object.keys(DESCRIBED), 'binding', 'arguments', 'arguments_base64url', 'salt', 'answering_as'],
 };
 const SIGNATURE: Schema = {
   ...object({ alg: { type: 'string' }, key_id: { type: 'string' }, value: { type: 'string' } }, ['alg', 'value']),

@@ -45,9 +45,9 @@ export function described(kept: Kept, leftMs: number): JsonObject {
 
 /**
  * All of it. `arguments` is safe to look at; `arguments_base64url` are the exact bytes that `arguments_digest` of the binding covers, after
- * those of the salt.
+ * those of the salt. `by`: who is shown it, and would sign under this name.
  */
-export function shown(kept: Kept, leftMs: number): JsonObject {
+export function shown(kept: Kept, leftMs: number, by: string): JsonObject {
   const { binding, arguments: args, salt } = kept.request;
   const canonical = canonicalSorted(args);
   return {
@@ -56,6 +56,7 @@ export function shown(kept: Kept, leftMs: number): JsonObject {
     arguments: legible(canonical),
     arguments_base64url: encodeBase64Url(new TextEncoder().encode(canonical)),
     salt,
+    answering_as: by,
   };
 }
 
