@@ -26,7 +26,8 @@ export function mayUse(
   return (item) => {
     const tool = 'inputSchema' in item ? asciiName(item.name) : null;
     const target = { agent: caller.subject, session: null, tool, server: item.server.id };
-    if (bounds.stop.blocks.stopping(target) !== null || !bounds.scopes.allow(caller, item) || !isNamed(item)) return false;
+    if (bounds.stop.blocks.stopping(target) !== null || !bounds.scopes.allow(caller, item) || !isNamed(item))
+      return false;
     if ('pattern' in item) return policy.couldAllow(caller, { action: 'read_resource', resource: item });
     if ('inputSchema' in item) return policy.couldAllow(caller, { action: 'call_tool', tool: item });
     return policy.couldAllow(caller, { action: 'get_prompt', prompt: item });

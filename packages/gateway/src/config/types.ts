@@ -6,10 +6,10 @@ import type { CredentialSettings } from '../upstream/credential/types.ts';
 import type { AgentManifestConfig } from './agent-manifest.ts';
 import type { ApprovalConfig } from './approval.ts';
 import type { ApprovalsConfig } from './approvals.ts';
+import type { IdentityConfig } from './identity.ts';
 import type { RateConfig } from './limits.ts';
 import type { OperatorConfig } from './operator.ts';
 import type { StopConfig } from './stop.ts';
-import type { IdentityConfig } from './identity.ts';
 
 /** The whole configuration with defaults applied, paths absolute, durations in milliseconds. */
 export interface Config {

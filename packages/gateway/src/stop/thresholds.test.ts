@@ -24,8 +24,8 @@ const ended = (decision: string, changes: Partial<Ended> = {}): Ended => ({
   ...changes,
 });
 
-/** Whether a decision counts as a denial; undefined: it does not count. */
-const COUNTED: Readonly<Record<string, boolean>> = { allow: false, redact: false, deny: true, advisory_deny: true };
+/** Whether what counts is a denial. */
+const DENIED: Record<string, boolean> = { allow: false, redact: false, deny: true, advisory_deny: true };
 
 const outcome = fc.record({
   decision: fc.constantFrom('allow', 'redact', 'deny', 'advisory_deny', 'step_up', 'defer', 'fault', 'n/a'),
@@ -45,7 +45,7 @@ test('each rule stops at exactly the call that crosses it, whatever came before 
       for (const { later, ...call } of outcomes) {
         time.ms += later * 1000;
         thresholds.ended(ended(call.decision, call));
-        const counted = COUNTED[call.decision] ?? null;
+        const counted = DENIED[call.decision] ?? null;
         seen.push({ agent: call.agent, at: time.ms, denied: counted, injection: call.injection });
         const recent = seen.filter(({ agent, at }) => agent === call.agent && at >= time.ms - MINUTE);
         const rated = counted === null ? [] : recent.filter(({ denied }) => denied !== null);
