@@ -31,6 +31,7 @@ import { knownKeysFile } from './config/known-keys.ts';
 import type { Config } from './config/types.ts';
 import { egressFor } from './egress.ts';
 import { GatewayError } from './errors.ts';
+import { KnownAgents } from './identity/known-agents.ts';
 import { type Identities, openIdentity } from './identity/open.ts';
 import type { IdentitySource } from './identity/types.ts';
 import { createAuthenticator } from './ingress/authenticate.ts';
@@ -115,6 +116,7 @@ interface Running {
   log: AuditLog;
   runtime: Runtime;
   tls: ListenerTls | null;
+  agents: KnownAgents;
   identities: Identities | null;
   http: HttpIngress | null;
   operators: OperatorListener | null;
@@ -158,7 +160,7 @@ export class Gateway {
     try {
       running.operators = this.#operatorListener(running);
       await running.operators.listen();
-      running.identities = await this.#openIdentity();
+      running.identities = await this.#openIdentity(running.agents);
       running.http = this.#httpIngress(running, running.identities);
       const { host, port } = await running.http.listen();
       const authority = `${host.includes(':') ? `[${host}]` : host}:${port}`;
@@ -193,13 +195,14 @@ export class Gateway {
   }
 
   /**
-   * Activates what TLS files, bundle and catalog now hold on disk. A set that does not load, or is not the pinned one,
+   * Activates what TLS files, the file of agents, bundle and catalog now hold on disk. A set that does not load, or is not the pinned one,
    * changes nothing. Each live session closes and its successor opens under the new authority (contracts section 1).
    */
   async reload(): Promise<Activation> {
     if (this.#running === null) throw new GatewayError('SHUTTING_DOWN', 'the gateway is not running');
-    const { tls, runtime } = this.#running;
+    const { tls, agents, runtime } = this.#running;
     await tls?.reload();
+    await agents.reload();
     return runtime.activate();
   }
 
@@ -217,6 +220,7 @@ export class Gateway {
     if (running === null) return;
     this.#running = null;
     running.tls?.close();
+    running.agents.close();
     await running.http?.close();
     for (const source of running.identities?.sources ?? []) source.close?.();
     await running.operators?.close();
@@ -269,8 +273,9 @@ export class Gateway {
     ranks: Ranks,
   ): Promise<Running> {
     const { dataDir, log, platform, tls } = opened;
-    const config = this.#config;
     const clock = this.#clock;
+    const agents = this.#knownAgents();
+    const config = committed(this.#config, agents);
     const monotonic = this.#deps.monotonic ?? (() => performance.now());
     try {
       await platform.provider?.recordGateway?.(components, jwkThumbprint(log.publicKey));
@@ -302,9 +307,11 @@ export class Gateway {
         },
         approved,
       );
-      tls?.onNewKey(() => void this.#recommit(runtime));
-      return { ...opened, runtime, identities: null, http: null, operators: null };
+      tls?.onNewKey(() => void this.#recommit(() => runtime.tlsKeyChanged()));
+      agents.onChange((hash) => void this.#recommit(() => runtime.agentsChanged(hash)));
+      return { ...opened, agents, runtime, identities: null, http: null, operators: null };
     } catch (error) {
+      agents.close();
       await log.close();
       throw error;
     }
@@ -333,9 +340,9 @@ export class Gateway {
     }
   }
 
-  async #recommit(runtime: Runtime): Promise<void> {
+  async #recommit(change: () => Promise<void>): Promise<void> {
     try {
-      await runtime.tlsKeyChanged();
+      await change();
     } catch (error) {
       this.#report('AUDIT_UNAVAILABLE', String(error));
     }
@@ -416,8 +423,13 @@ export class Gateway {
     throw new GatewayError('STORE_IN_USE', `${STDIO_STORES} stdio gateways already run from ${this.#config.dataDir}`);
   }
 
-  #openIdentity(): Promise<Identities> {
-    return openIdentity(this.#config, {
+  #knownAgents(): KnownAgents {
+    const report = (event: string, detail: string): void => this.#report(event, detail);
+    return new KnownAgents(this.#config, { timers: this.#deps.timers ?? systemTimers, report });
+  }
+
+  #openIdentity(agents: KnownAgents): Promise<Identities> {
+    return openIdentity(this.#config, agents, {
       clock: this.#clock,
       timers: this.#deps.timers ?? systemTimers,
       monotonic: this.#deps.monotonic ?? (() => performance.now()),
@@ -502,4 +514,14 @@ export class Gateway {
   get #clock(): Clock {
     return this.#deps.clock ?? systemClock;
   }
+}
+
+/** The configuration as sessions commit to it: with the agents of now. */
+function committed(config: Config, agents: KnownAgents): Config {
+  return {
+    ...config,
+    get agentsHash() {
+      return agents.hash;
+    },
+  };
 }
