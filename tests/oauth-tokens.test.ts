@@ -30,10 +30,10 @@ before(async () => {
     issuerKey('one'),
   ]);
   issuer = await new TokenIssuer([key, rsa]).listen();
-  other = await new TokenIssuer([stranger]).listen();
+  other = await new TokenIssuer([stranger, rsa]).listen();
   const rows = [
     `{ issuer: "${issuer.url}", subject_prefix: "a/", scopes: ignored, groups_claim: groups, workflow_claim: wf, required_scopes: [mcp:tools] }`,
-    `{ issuer: "${other.url}", subject_prefix: "b/", scopes: ignored, token_type: any, dpop: required }`,
+    `{ issuer: "${other.url}", subject_prefix: "b/", scopes: ignored, token_type: any, dpop: required, algorithms: [ES256] }`,
   ];
   bed = await TestBed.create({
     tools: [{ name: 'echo' }],
@@ -121,7 +121,6 @@ test('a token that is forged, of another time, place or kind is refused, and not
     'a certificate in its header': await good({}, { header: { x5c: ['AAAA'] } }),
     'something that must be understood': await good({}, { header: { crit: ['x'], x: 1 } }),
     'an ID token': await good({ nonce: 'n' }, { header: { typ: 'JWT' } }),
-    'an ID token of an issuer that marks none': await other.token(RESOURCE, now(), { nonce: 'n' }),
     'without a kind': await good({}, { header: { typ: undefined } }),
     'a proof instead of a token': await good({}, { header: { typ: 'dpop+jwt' } }),
     'a logout token': await good({}, { header: { typ: 'logout+jwt' } }),
@@ -253,7 +252,13 @@ test('a bound token needs a proof of its key, of this request and of now, which 
 
 test('an issuer whose tokens all have to be bound is served with bound ones [AISVS-10.3.5]', async () => {
   time.advance(60_000);
-  const token = await other.token(RESOURCE, now(), { cnf: { jkt: await calculateJwkThumbprint(holder.jwk) } });
-  const answer = await callWith(`DPoP ${token}`, { DPoP: await dpopProof(holder, token, RESOURCE, now()) });
-  assert.equal(answer.status, 200, answer.text);
+  const cnf = { jkt: await calculateJwkThumbprint(holder.jwk) };
+  const statusOf = async (...[claims, how]: [Record<string, unknown>?, Parameters<TokenIssuer['token']>[3]?]) => {
+    const token = await other.token(RESOURCE, now(), { cnf, ...claims }, how);
+    return (await callWith(`DPoP ${token}`, { DPoP: await dpopProof(holder, token, RESOURCE, now()) })).status;
+  };
+  assert.equal(await statusOf(), 200);
+  assert.equal(await statusOf({}, { header: { typ: 'JWT' } }), 200, 'this issuer does not mark its access tokens');
+  assert.equal(await statusOf({ nonce: 'n' }), 401, 'an ID token');
+  assert.equal(await statusOf({}, { key: rsa }), 401, 'a published key of an algorithm that is not accepted');
 });

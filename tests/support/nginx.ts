@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { accessSync, chownSync, constants } from 'node:fs';
+import { accessSync, chownSync, constants, readFileSync } from 'node:fs';
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -128,20 +128,10 @@ ${site === null ? '' : siteOf(site)}
 `;
 }
 
-/** RFC 9728 section 3.1: the metadata of a resource with a path is beside the resource, not below it. */
+/** As docs/identity.md says it is done. */
 function siteOf({ port, prefix }: Site): string {
-  const headers = `
-      proxy_http_version 1.1;
-      proxy_set_header Host $http_host;
-      proxy_set_header Connection "";`;
-  return `
-  server {
-    listen 127.0.0.1:${port};
-    location ${prefix}/ {
-      proxy_pass http://gateway/;${headers}
-    }
-    location /.well-known/oauth-protected-resource${prefix}/ {
-      proxy_pass http://gateway;${headers}
-    }
-  }`;
+  const page = readFileSync(new URL('../../docs/identity.md', import.meta.url), 'utf8');
+  const [, written = ''] = /^```nginx\n(.*?)^```/ms.exec(page) ?? [];
+  const locations = written.replaceAll('/tools/', `${prefix}/`).replaceAll('127.0.0.1:8443', 'gateway');
+  return `server { listen 127.0.0.1:${port};\n${locations} }`;
 }

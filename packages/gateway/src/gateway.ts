@@ -36,6 +36,7 @@ import { ApprovalCallback } from './escalation/callback/callback.ts';
 import { readWebhookSecret } from './escalation/callback/signature.ts';
 import { approvalOperations, approversOf } from './escalation/operations.ts';
 import { IdentityChain } from './identity/chain.ts';
+import { KnownAgents } from './identity/known-agents.ts';
 import { type Identities, openIdentity } from './identity/open.ts';
 import type { IdentitySource } from './identity/types.ts';
 import { createHttpIngress, type HttpIngress, type Patience } from './ingress/http.ts';
@@ -125,6 +126,7 @@ interface Running {
   log: AuditLog;
   runtime: Runtime;
   tls: ListenerTls | null;
+  agents: KnownAgents;
   identities: Identities | null;
   http: HttpIngress | null;
   operators: OperatorListener | null;
@@ -167,7 +169,7 @@ export class Gateway {
     const running = await this.#boot((opening) => this.#openLog(this.#config.dataDir, opening), this.#config.tls);
     const { tls } = running;
     try {
-      running.identities = await this.#openIdentity();
+      running.identities = await this.#openIdentity(running.agents);
       running.operatorTls = await this.#operatorTls();
       const agents = [...(this.#deps.identity ?? []), ...running.identities.sources];
       running.operators = this.#operatorListener(running, agents);
@@ -206,15 +208,16 @@ export class Gateway {
   }
 
   /**
-   * Activates what TLS files, bundle and catalog now hold on disk. A set that does not load, or is not the pinned one,
+   * Activates what TLS files, the file of agents, bundle and catalog now hold on disk. A set that does not load, or is not the pinned one,
    * changes nothing. Each live session closes and its successor opens under the new authority (contracts section 1).
    */
   async reload(): Promise<Activation> {
     if (this.#running === null) throw new GatewayError('SHUTTING_DOWN', 'the gateway is not running');
-    const { tls, operatorTls, identities, runtime } = this.#running;
+    const { tls, operatorTls, identities, agents, runtime } = this.#running;
     await tls?.reload();
     await operatorTls?.reload();
     await identities?.reload();
+    await agents.reload();
     return runtime.activate();
   }
 
@@ -235,6 +238,7 @@ export class Gateway {
     running.operatorTls?.close();
     // Calls that wait for somebody would otherwise be waited for.
     running.runtime.desk.end();
+    running.agents.close();
     await running.http?.close();
     running.identities?.close();
     await running.operators?.close();
@@ -287,8 +291,9 @@ export class Gateway {
     ranks: Ranks,
   ): Promise<Running> {
     const { dataDir, log, platform, tls } = opened;
-    const config = this.#config;
     const clock = this.#clock;
+    const agents = this.#knownAgents();
+    const config = committed(this.#config, agents);
     const monotonic = this.#monotonic;
     try {
       await platform.provider?.recordGateway?.(components, jwkThumbprint(log.publicKey));
@@ -325,9 +330,11 @@ export class Gateway {
         },
         approved,
       );
-      tls?.onNewKey(() => void this.#recommit(runtime));
-      return { ...opened, runtime, identities: null, http: null, operators: null, operatorTls: null };
+      tls?.onNewKey(() => void this.#recommit(() => runtime.tlsKeyChanged()));
+      agents.onChange((hash) => void this.#recommit(() => runtime.agentsChanged(hash)));
+      return { ...opened, agents, runtime, identities: null, http: null, operators: null, operatorTls: null };
     } catch (error) {
+      agents.close();
       await log.close();
       throw error;
     }
@@ -382,9 +389,9 @@ export class Gateway {
     return ListenerTls.open(listener, { clock: this.#clock, timers, report, clients: 'operators' });
   }
 
-  async #recommit(runtime: Runtime): Promise<void> {
+  async #recommit(change: () => Promise<void>): Promise<void> {
     try {
-      await runtime.tlsKeyChanged();
+      await change();
     } catch (error) {
       this.#report('AUDIT_UNAVAILABLE', String(error));
     }
@@ -465,8 +472,13 @@ export class Gateway {
     throw new GatewayError('STORE_IN_USE', `${STDIO_STORES} stdio gateways already run from ${this.#config.dataDir}`);
   }
 
-  #openIdentity(): Promise<Identities> {
-    return openIdentity(this.#config, {
+  #knownAgents(): KnownAgents {
+    const report = (event: string, detail: string): void => this.#report(event, detail);
+    return new KnownAgents(this.#config, { timers: this.#deps.timers ?? systemTimers, report });
+  }
+
+  #openIdentity(agents: KnownAgents): Promise<Identities> {
+    return openIdentity(this.#config, agents, {
       clock: this.#clock,
       timers: this.#deps.timers ?? systemTimers,
       monotonic: this.#deps.monotonic ?? (() => performance.now()),
@@ -569,4 +581,14 @@ export class Gateway {
   get #clock(): Clock {
     return this.#deps.clock ?? systemClock;
   }
+}
+
+/** The configuration as sessions commit to it: with the agents of now. */
+function committed(config: Config, agents: KnownAgents): Config {
+  return {
+    ...config,
+    get agentsHash() {
+      return agents.hash;
+    },
+  };
 }

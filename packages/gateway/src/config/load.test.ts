@@ -101,6 +101,7 @@ function everyKey() {
         groups: ['research'],
       },
     ],
+    agents_file: './agents.yaml',
     identity: {
       resource: 'https://gateway.example/mcp',
       oauth: [
@@ -284,6 +285,7 @@ test('every documented key can be set, and no other is documented [D-04]', async
       .replace('<the name of an approver>', 'finance'),
   );
   assert.deepEqual(new Set(documented), set);
+  await writeFile(join(folder, 'agents.yaml'), `- { subject: filed, token_sha256: ${B} }\n`);
   const config = await read(JSON.stringify(everyKey(), null, 2));
   const { hash, portableHash, agentsHash, operatorsHash, approversHash, file, ...rest } = config;
   assert.notEqual(portableHash, hash);
@@ -315,7 +317,9 @@ test('every documented key can be set, and no other is documented [D-04]', async
         scopes: ['mcp:tools:read'],
         groups: ['research'],
       },
+      { subject: 'filed', tokenSha256: [B], expiresMicros: null, scopes: null, groups: [] },
     ],
+    agentsFile: { path: join(folder, 'agents.yaml'), beside: config.agents.slice(0, 1) },
     identity: {
       resource: 'https://gateway.example/mcp',
       oauth: [

@@ -3,6 +3,7 @@ import type { Clock } from '../clock.ts';
 import type { Config } from '../config/types.ts';
 import type { Timers } from '../timers.ts';
 import { bearerSource } from './bearer.ts';
+import type { KnownAgents } from './known-agents.ts';
 import type { ResourceMetadata } from './oauth/metadata.ts';
 import { openIssuers } from './oauth/open.ts';
 import { openSpiffe } from './spiffe/open.ts';
@@ -31,7 +32,7 @@ export interface Identities {
 }
 
 /** @throws GatewayError CONFIG_INVALID, TLS_INVALID */
-export async function openIdentity(config: Config, deps: IdentityDeps): Promise<Identities> {
+export async function openIdentity(config: Config, agents: KnownAgents, deps: IdentityDeps): Promise<Identities> {
   const { spiffe: settings, oauth: issuers } = config.identity;
   const oauth = await openIssuers(config, deps);
   const otherIssuers = issuers.map(({ issuer }) => issuer);
@@ -39,7 +40,7 @@ export async function openIdentity(config: Config, deps: IdentityDeps): Promise<
   const sources = [
     ...(spiffe?.sources ?? []),
     ...(oauth === null ? [] : [oauth]),
-    bearerSource(config.agents, deps.clock),
+    bearerSource(agents, deps.clock),
   ];
   return {
     sources,

@@ -59,10 +59,8 @@ export class IssuerKeys {
     if (age > this.#settings.outageMs) await this.#ask();
     // Nobody waits for keys that are only not fresh.
     else if (age > REFRESH_MS) void this.#ask().catch(ignoreUnavailable);
-    if (this.#known !== null && this.#deps.monotonic() - this.#known.atMs <= this.#settings.outageMs) {
-      return this.#known.keys;
-    }
-    throw this.#failed ?? unavailable(this.#settings.issuer, 'its keys are not known');
+    if (this.#known === null) throw unavailable(this.#settings.issuer, 'its keys are not known');
+    return this.#known.keys;
   }
 
   /** Whether the keys are those of now. */

@@ -31,7 +31,7 @@ export function readKeySet(document: JsonObject): KeySet | null {
 
 /** A key that could also make tokens is nobody's proof: a set that shows one is used without it. */
 function isPublic(key: JsonObject): boolean {
-  return typeof member(key, 'kty') === 'string' && member(key, 'kty') !== 'oct' && !Object.hasOwn(key, 'd');
+  return typeof member(key, 'kty') === 'string' && !Object.hasOwn(key, 'd');
 }
 
 function copied(key: JsonObject): JWK {

@@ -38,10 +38,7 @@ export class OAuthSource implements IdentitySource {
     const scheme: Scheme = written.toLowerCase() === 'dpop' ? 'DPoP' : 'Bearer';
     const token = readJwt(text);
     const issuer = token === null ? undefined : this.#issuerOf(token);
-    if (token !== null && issuer !== undefined) return await this.#holderOf(scheme, token, issuer, presented);
-    // Nobody else takes this scheme.
-    if (scheme === 'DPoP') throw new GatewayError('UNAUTHENTICATED', 'the token is of no known issuer');
-    return null;
+    return token === null || issuer === undefined ? null : await this.#holderOf(scheme, token, issuer, presented);
   }
 
   challenge(code: 'UNAUTHENTICATED' | 'INSUFFICIENT_SCOPE', { shown, scopes }: Refused): string {
