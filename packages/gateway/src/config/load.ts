@@ -37,13 +37,18 @@ export async function loadConfig(path: string, environment: Environment): Promis
   if (!config.dev && config.catalog.pin === null && config.catalog.approval === null) {
     throw new GatewayError('CATALOG_PIN_REQUIRED', pinAdvice(config, 'catalog', 'CMCP_CATALOG_HASH'));
   }
-  if (config.agents.length === 0 && config.stdioSubject === null && config.identity.spiffe === null) {
+  if (!namesCallers(config) && config.stdioSubject === null) {
     throw new GatewayError(
       'CREDENTIAL_REQUIRED',
-      `${config.file} names nobody who may call. Add an agent under \`agents\`, or set \`stdio.subject\` for a gateway that a client spawns.`,
+      `${config.file} names nobody who may call. Add an agent under \`agents\` or workloads under \`identity\`, or set \`stdio.subject\` for a gateway that a client spawns.`,
     );
   }
   return config;
+}
+
+/** Whether there is anybody who could call over HTTP. */
+export function namesCallers({ agents, identity }: Pick<Config, 'agents' | 'identity'>): boolean {
+  return agents.length > 0 || identity.spiffe !== null;
 }
 
 function pinAdvice(config: Config, what: string, variable: string): string {
