@@ -113,7 +113,8 @@ test(
   LIMITS,
   async () => {
     await withAgent(async (url, agent, bed) => {
-      const ask = async (kid: string): Promise<number> => (await call(url, null, { token: await token(kid) })).status;
+      const ask = async (kid: string): Promise<string | null> =>
+        (await call(url, null, { token: await token(kid) })).code;
       const changed = async (message: Buffer, what: string): Promise<void> => {
         bed.reports.length = 0;
         agent.say('FetchJWTBundles', message);
@@ -121,11 +122,11 @@ test(
       };
       agent.say('FetchX509Bundles', authorities(OURS));
       await bed.reported('identity.bundle_changed the trust bundle of example.org is there');
-      assert.equal(await ask('one'), 503, 'the authorities alone verify no token');
+      assert.equal(await ask('one'), 'IDENTITY_UNAVAILABLE', 'the authorities alone verify no token');
       await changed(jwtKeys('one', KEYS.publicKey), 'was replaced');
-      assert.deepEqual([await ask('one'), await ask('two')], [200, 401]);
+      assert.deepEqual([await ask('one'), await ask('two')], [null, 'UNAUTHENTICATED']);
       await changed(jwtKeys('two', KEYS.publicKey), 'was replaced');
-      assert.deepEqual([await ask('one'), await ask('two')], [401, 200]);
+      assert.deepEqual([await ask('one'), await ask('two')], ['UNAUTHENTICATED', null]);
       for (const [which, message] of Object.entries(MALFORMED)) {
         bed.reports.length = 0;
         agent.say('FetchX509Bundles', message);

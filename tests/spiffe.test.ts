@@ -324,5 +324,9 @@ test('a configuration of SPIFFE that cannot work refuses to start [AUTHZ-12]', L
       await bed.writeConfig(config);
       await assert.rejects(bed.start(), problem, config);
     }
+    await writeFile(join(bed.folder, 'theirs.pem'), THEIRS.root.cert);
+    await bed.writeConfig(`${TLS}\n${IDENTITY}\nagents: []\nstdio: {}`);
+    const { url } = await bed.start();
+    assert.equal((await call(url, RESEARCH)).allowed, true, 'workloads alone are somebody who may call');
   });
 });

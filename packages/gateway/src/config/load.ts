@@ -47,7 +47,7 @@ export async function loadConfig(path: string, environment: Environment): Promis
   if (!namesCallers(config) && config.stdioSubject === null) {
     throw new GatewayError(
       'CREDENTIAL_REQUIRED',
-      `${config.file} names nobody who may call. Add an agent under \`agents\` or an issuer under \`identity\`, or set \`stdio.subject\` for a gateway that a client spawns.`,
+      `${config.file} names nobody who may call. Add an agent under \`agents\`, or an issuer or workloads under \`identity\`, or set \`stdio.subject\` for a gateway that a client spawns.`,
     );
   }
   return config;
