@@ -1,6 +1,7 @@
 import { canonicalSorted, digest, type JsonObject, type JsonValue } from '@cmcp/evidence';
 import type { CredentialSettings } from '../upstream/credential/types.ts';
 import { approvalSettings } from './approval.ts';
+import { type ScopeTable, USUAL_SCOPES } from './identity-scopes.ts';
 import type { Config, Credential, SandboxConfig } from './types.ts';
 
 type Unhashed = Omit<Config, 'hash' | 'portableHash' | 'agentsHash' | 'operatorsHash'>;
@@ -43,21 +44,16 @@ function agentsDigest({ agents, identity }: Pick<Config, 'agents' | 'identity'>)
 
 /** Without paths; null: nobody else may call, and scopes mean what they do where nothing is set. */
 function identitySettings({ resource, oauth, scopes }: Config['identity']): JsonValue {
-  const table = Object.entries(scopes)
-    .sort(byName)
-    .map(([name, grants]) => [name, grants.map((grant) => Object.values(grant).join(':')).sort()]);
-  const usual = canonicalSorted(table) === USUAL_SCOPES;
+  const usual = scopes === USUAL_SCOPES;
   if (resource === null && oauth.length === 0 && usual) return null;
   const issuers = oauth.map(({ ca, ...settings }) => ({ ...settings, ca: ca !== null }));
-  return { resource, oauth: issuers, ...(usual ? {} : { scopes: table }) };
+  return { resource, oauth: issuers, ...(usual ? {} : { scopes: tableRows(scopes) }) };
 }
 
-const USUAL_SCOPES = canonicalSorted([
-  ['mcp:prompts', ['prompts']],
-  ['mcp:resources', ['resources']],
-  ['mcp:tools', ['tools']],
-  ['mcp:tools:read', ['tools:read']],
-]);
+function tableRows(scopes: ScopeTable): JsonValue {
+  const rows = Object.entries(scopes).sort(byName);
+  return rows.map(([name, grants]) => [name, grants.map((grant) => Object.values(grant).join(':')).sort()]);
+}
 
 /**
  * The digests that a session commits to (contracts section 3): over every effective setting, with defaults filled in and

@@ -1,6 +1,6 @@
 import { isLoopback } from './address.ts';
 import { type OAuthIssuer, oauthIssuer, oauthIssuerOf } from './identity-oauth.ts';
-import { DEFAULT_SCOPES, type ScopeTable, scopesSection } from './identity-scopes.ts';
+import { type ScopeTable, scopesSection, USUAL_SCOPES } from './identity-scopes.ts';
 import { list, nullable, section, setting, text } from './readers.ts';
 
 /** Who may call besides those of `agents`. */
@@ -28,8 +28,8 @@ export const identitySection = section('who may call, besides `agents`', {
   oauth: setting(list(oauthIssuer), '[]', 'Authorization servers whose access tokens are accepted (docs/identity.md).'),
   scopes: setting(
     scopesSection,
-    DEFAULT_SCOPES,
-    'What each scope lets be used: `tools`, `tools:read` (those that only read), `resources`, `prompts`, `tool:<name>`, `server:<id>`. It is for credentials that have scopes: what none of theirs lets be used is refused and not listed, before any policy is asked. What is set takes the place of the whole table.',
+    '{}',
+    'What each scope lets be used: `tools`, `tools:read` (those that only read), `resources`, `prompts`, `tool:<name>`, `server:<id>`. It is for credentials that have scopes: what none of theirs lets be used is refused and not listed, before any policy is asked. Where nothing is set, these are `mcp:tools`, `mcp:tools:read`, `mcp:resources` and `mcp:prompts`.',
   ),
 });
 
@@ -37,7 +37,8 @@ type Given = NonNullable<ReturnType<(typeof identitySection)['read']>>;
 type Report = (key: string, message: string) => void;
 
 export function identityOf(folder: string, { resource, oauth, scopes }: Given): IdentityConfig {
-  return { resource, scopes, oauth: oauth.map((each) => oauthIssuerOf(folder, resource, each)) };
+  const table = Object.keys(scopes).length === 0 ? USUAL_SCOPES : scopes;
+  return { resource, scopes: table, oauth: oauth.map((each) => oauthIssuerOf(folder, resource, each)) };
 }
 
 /** What no single setting shows: whether issuers can be told apart, and may be asked. */
