@@ -76,12 +76,11 @@ for (const family of FAMILIES) {
       }
       // Links lead nowhere that the credential is not for.
       const linked = async (scopes: string[]) => {
-        const { result } = await (await agentOf(bed, family, withScopes(scopes))).request(
-          ...(REQUESTS.look ?? ['', {}]),
-        );
-        return (result?.content as unknown[] | undefined)?.length;
+        const agent = await agentOf(bed, family, withScopes(scopes));
+        const { result } = await agent.request('tools/call', { name: 'look', arguments: {} });
+        return JSON.stringify(result).includes('note:///guide');
       };
-      assert.deepEqual([await linked(['mcp:tools', 'mcp:resources']), await linked(['mcp:tools'])], [1, 0]);
+      assert.deepEqual([await linked(['mcp:tools', 'mcp:resources']), await linked(['mcp:tools'])], [true, false]);
     }));
 }
 
