@@ -4,6 +4,7 @@ import type { CredentialSettings } from '../upstream/credential/types.ts';
 import { placelessManifests } from './agent-manifest.ts';
 import { approvalSettings } from './approval.ts';
 import { approvalsSettings, approversHash } from './approvals.ts';
+import { type ScopeTable, USUAL_SCOPES } from './identity-scopes.ts';
 import type { OperatorListenConfig } from './operator.ts';
 import { spiffeSettings } from './spiffe.ts';
 import type { Config, SandboxConfig } from './types.ts';
@@ -65,25 +66,20 @@ export function agentsDigest({ agents, identity }: Pick<Config, 'agents' | 'iden
 
 /** Without paths; null: nobody else may call, and scopes mean what they do where nothing is set. */
 function identitySettings({ resource, oauth, spiffe, scopes }: Config['identity']): JsonValue {
-  const table = Object.entries(scopes)
-    .sort(byName)
-    .map(([name, grants]) => [name, grants.map((grant) => Object.values(grant).join(':')).sort()]);
-  const usual = canonicalSorted(table) === USUAL_SCOPES;
+  const usual = scopes === USUAL_SCOPES;
   if (resource === null && oauth.length === 0 && spiffe === null && usual) return null;
   return {
     resource,
     oauth: oauth.map(({ ca, ...settings }) => ({ ...settings, ca: ca !== null })),
     ...(spiffe === null ? {} : { spiffe: spiffeSettings(spiffe) }),
-    ...(usual ? {} : { scopes: table }),
+    ...(usual ? {} : { scopes: tableRows(scopes) }),
   };
 }
 
-const USUAL_SCOPES = canonicalSorted([
-  ['mcp:prompts', ['prompts']],
-  ['mcp:resources', ['resources']],
-  ['mcp:tools', ['tools']],
-  ['mcp:tools:read', ['tools:read']],
-]);
+function tableRows(scopes: ScopeTable): JsonValue {
+  const rows = Object.entries(scopes).sort(byName);
+  return rows.map(([name, grants]) => [name, grants.map((grant) => Object.values(grant).join(':')).sort()]);
+}
 
 /**
  * The digests that a session commits to (contracts section 3): over every effective setting, with defaults filled in and

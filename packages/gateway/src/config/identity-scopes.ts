@@ -11,8 +11,13 @@ export type Grant =
 /** By the names of scopes. */
 export type ScopeTable = Readonly<Record<string, readonly Grant[]>>;
 
-export const DEFAULT_SCOPES =
-  '{ "mcp:tools": [tools], "mcp:tools:read": ["tools:read"], "mcp:resources": [resources], "mcp:prompts": [prompts] }';
+/** Where the configuration has no table of its own. */
+export const USUAL_SCOPES: ScopeTable = {
+  'mcp:tools': [{ kind: 'tools' }],
+  'mcp:tools:read': [{ kind: 'tools:read' }],
+  'mcp:resources': [{ kind: 'resources' }],
+  'mcp:prompts': [{ kind: 'prompts' }],
+};
 
 /** RFC 6749 section 3.3, without what would need quoting in a challenge. */
 const SCOPE_NAME = /^[\x21\x23-\x5b\x5d-\x7e]{1,128}$/;

@@ -1,6 +1,6 @@
 import { isLoopback } from './address.ts';
 import { type OAuthIssuer, oauthIssuer, oauthIssuerOf } from './identity-oauth.ts';
-import { DEFAULT_SCOPES, type ScopeTable, scopesSection } from './identity-scopes.ts';
+import { type ScopeTable, scopesSection, USUAL_SCOPES } from './identity-scopes.ts';
 import { list, nullable, section, setting, text } from './readers.ts';
 import { type SpiffeConfig, spiffeConfig, spiffeReader } from './spiffe.ts';
 
@@ -36,8 +36,8 @@ export const identitySection = section('who may call, besides `agents`', {
   ),
   scopes: setting(
     scopesSection,
-    DEFAULT_SCOPES,
-    'What each scope lets be used: `tools`, `tools:read` (those that only read), `resources`, `prompts`, `tool:<name>`, `server:<id>`. It is for credentials that have scopes: what none of theirs lets be used is refused and not listed, before any policy is asked. What is set takes the place of the whole table.',
+    '{}',
+    'What each scope lets be used: `tools`, `tools:read` (those that only read), `resources`, `prompts`, `tool:<name>`, `server:<id>`. It is for credentials that have scopes: what none of theirs lets be used is refused and not listed, before any policy is asked. Where nothing is set, these are `mcp:tools`, `mcp:tools:read`, `mcp:resources` and `mcp:prompts`.',
   ),
 });
 
@@ -49,7 +49,7 @@ export function identityOf(folder: string, given: Given, tls: boolean, report: R
   const { resource, oauth, spiffe, scopes } = given;
   return {
     resource,
-    scopes,
+    scopes: Object.keys(scopes).length === 0 ? USUAL_SCOPES : scopes,
     oauth: oauth.map((each) => oauthIssuerOf(folder, resource, each)),
     spiffe: spiffeConfig(folder, spiffe, tls, report),
   };
