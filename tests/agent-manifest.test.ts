@@ -37,6 +37,7 @@ import {
 import { ALLOW_ALL, withBed } from './support/gateway.ts';
 import { ManualTime } from './support/manual-time.ts';
 import { callEntries, sessionFile } from './support/session-files.ts';
+import { pinned, signer as policySigner, putBundle } from './support/signed-policy.ts';
 import { timed } from './support/timed-gateway.ts';
 
 const TOOLS = [{ name: 'echo' }, { name: 'other' }];
@@ -278,6 +279,20 @@ test('activating what the manifest does not bind refuses the successor; a manife
     const [old, renewed] = await Promise.all([before, after].map((id) => sessionFile(started, id)));
     assert.equal(old?.claim.gateway.agent_identity?.manifest_id, first.document.manifest_id);
     assert.notEqual(renewed?.claim.gateway.agent_identity?.manifest_id, first.document.manifest_id);
+  }));
+
+test('a renewed manifest is something to activate, also where the signed policy is the one in force', () =>
+  withBed({ tools: TOOLS, config: manifestConfig(['agent']) }, async (bed) => {
+    const { folder } = bed;
+    const key = await policySigner(bed);
+    await putBundle(bed, { version: '1', by: key });
+    await bed.writeConfig(`${pinned({ key })}\n${manifestConfig(['agent'])}`);
+    await issue(folder, 'agent', await fitting(folder, 'agent'), issuer);
+    await writeAnchors(folder, [[issuer]]);
+    const { gateway } = await bed.start(timed(new ManualTime()));
+    assert.equal((await gateway.reload()).activated, false);
+    await issue(folder, 'agent', await fitting(folder, 'agent'), issuer);
+    assert.equal((await gateway.reload()).activated, true);
   }));
 
 test('a catalog may be bound by the Merkle root of its tools, whose ids are the issuer\u2019s; one changed word is another root [C-08]', () => {
