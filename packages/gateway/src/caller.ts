@@ -18,6 +18,8 @@ export interface Caller {
   readonly groups?: readonly string[];
   /** Named by a signed credential. It beats whatever a request says. */
   readonly workflow?: string;
+  /** When the credential ends, microseconds since the epoch: whatever is held open with it ends then too. Left out: it does not say. */
+  readonly expiresMicros?: number;
 }
 
 /** Whoever has the same key owns the same sessions: AUTHZ-11, possession of a handle is not authentication. */

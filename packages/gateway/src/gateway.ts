@@ -32,7 +32,8 @@ import type { Config } from './config/types.ts';
 import { egressFor } from './egress.ts';
 import { GatewayError } from './errors.ts';
 import { IdentityChain } from './identity/chain.ts';
-import { openIdentity } from './identity/open.ts';
+import { type Identities, openIdentity } from './identity/open.ts';
+import type { IdentitySource } from './identity/types.ts';
 import { createHttpIngress, type HttpIngress, type Patience } from './ingress/http.ts';
 import { serveStdio } from './ingress/stdio.ts';
 import { ListenerTls } from './ingress/tls.ts';
@@ -85,6 +86,8 @@ export interface GatewayDeps {
   turns?: Turns;
   /** How long clients may take to send. */
   patience?: Patience;
+  /** Kinds of credentials besides the configured ones, and asked before them. */
+  identity?: readonly IdentitySource[];
 }
 
 /** What a started gateway tells the person who started it. */
@@ -117,6 +120,7 @@ interface Running {
   log: AuditLog;
   runtime: Runtime;
   tls: ListenerTls | null;
+  identities: Identities | null;
   http: HttpIngress | null;
   operators: OperatorListener | null;
   operatorTls: ListenerTls | null;
@@ -158,10 +162,12 @@ export class Gateway {
     const running = await this.#boot((opening) => this.#openLog(this.#config.dataDir, opening), this.#config.tls);
     const { tls } = running;
     try {
+      running.identities = await this.#openIdentity();
       running.operatorTls = await this.#operatorTls();
-      running.operators = this.#operatorListener(running);
+      const agents = [...(this.#deps.identity ?? []), ...running.identities.sources];
+      running.operators = this.#operatorListener(running, new IdentityChain(agents));
       const operated = await running.operators.listen();
-      running.http = this.#httpIngress(running);
+      running.http = this.#httpIngress(running, agents, running.identities.metadata);
       const { host, port } = await running.http.listen();
       const authority = `${host.includes(':') ? `[${host}]` : host}:${port}`;
       return await this.#announce(running, `${tls === null ? 'http' : 'https'}://${authority}/mcp`, operated);
@@ -222,6 +228,7 @@ export class Gateway {
     running.tls?.close();
     running.operatorTls?.close();
     await running.http?.close();
+    for (const source of running.identities?.sources ?? []) source.close?.();
     await running.operators?.close();
     try {
       await running.runtime.close();
@@ -307,7 +314,7 @@ export class Gateway {
         approved,
       );
       tls?.onNewKey(() => void this.#recommit(runtime));
-      return { ...opened, runtime, http: null, operators: null, operatorTls: null };
+      return { ...opened, runtime, identities: null, http: null, operators: null, operatorTls: null };
     } catch (error) {
       await log.close();
       throw error;
@@ -428,7 +435,21 @@ export class Gateway {
     throw new GatewayError('STORE_IN_USE', `${STDIO_STORES} stdio gateways already run from ${this.#config.dataDir}`);
   }
 
-  #httpIngress({ runtime, log, platform: { provider }, tls }: Running): HttpIngress {
+  #openIdentity(): Promise<Identities> {
+    return openIdentity(this.#config, {
+      clock: this.#clock,
+      timers: this.#deps.timers ?? systemTimers,
+      monotonic: this.#monotonic,
+      lookup: this.#lookup,
+      report: (event, detail) => this.#report(event, detail),
+    });
+  }
+
+  #httpIngress(
+    { runtime, log, platform: { provider }, tls }: Running,
+    agents: readonly IdentitySource[],
+    metadata: Identities['metadata'],
+  ): HttpIngress {
     const { listen, allowedHosts, allowedOrigins, limits, sessions } = this.#config;
     const clock = this.#clock;
     return createHttpIngress({
@@ -437,7 +458,8 @@ export class Gateway {
       allowedOrigins,
       limits,
       sessions,
-      agents: openIdentity(this.#config),
+      agents,
+      metadata,
       gateway: runtime.governed,
       tls,
       attest: liveAttestation({ provider, log, clock, self: () => runtime.statement }),
@@ -448,7 +470,10 @@ export class Gateway {
     });
   }
 
-  #operatorListener({ runtime, log, platform: { trustLevel }, operatorTls }: Running): OperatorListener {
+  #operatorListener(
+    { runtime, log, platform: { trustLevel }, operatorTls }: Running,
+    agents: IdentityChain,
+  ): OperatorListener {
     const { operator } = this.#config;
     const enter: OperatorListenerDeps['enter'] = (action, by, detail) => runtime.chain.enter(action, by, detail);
     const reset: OperatorDeps['reset'] = (sessionId, subject, by, reason) =>
@@ -461,7 +486,7 @@ export class Gateway {
       timers: this.#deps.timers ?? systemTimers,
       monotonic: this.#monotonic,
       operators: recogniser(operator),
-      agents: new IdentityChain(openIdentity(this.#config)),
+      agents,
       report: (error) => this.#events.publish({ event: 'operator.error', detail: String(error) }),
       routes: operatorRoutes({
         own: { events: this.#events, ready: () => this.#running !== null && log.failure === null, trustLevel },

@@ -3,7 +3,7 @@ import { ROLES, type Role } from '../operator/route.ts';
 import type { CredentialSettings } from '../upstream/credential/types.ts';
 import { approvalSettings } from './approval.ts';
 import type { OperatorListenConfig } from './operator.ts';
-import type { Config, Credential, SandboxConfig } from './types.ts';
+import type { Config, SandboxConfig } from './types.ts';
 
 type Unhashed = Omit<Config, 'hash' | 'portableHash' | 'agentsHash' | 'operatorsHash'>;
 
@@ -22,13 +22,10 @@ function sealed(secrets: Record<string, string>): JsonValue {
     .map(([name, value]) => [name, digest(value)]);
 }
 
-/** Order in the file has no meaning, so it does not change the digest. */
-function credentialsDigest(credentials: Credential[]): string {
-  const rows = credentials.map(({ subject, tokenSha256 }) => [tokenSha256, subject]);
-  return digest(canonicalSorted(rows.sort(([a = ''], [b = '']) => (a < b ? -1 : 1))));
-}
-
-/** With what they may, where that is not everything: digests of configurations without roles stay what they were. */
+/**
+ * Order in the file has no meaning, so it does not change the digest. With what they may, where that is not everything: digests of
+ * configurations without roles stay what they were.
+ */
 function operatorsDigest({ credentials, certificates }: Config['operator']): string {
   const may = (roles: readonly Role[]): readonly Role[] => (roles.length === ROLES.length ? [] : roles);
   const rows = [
@@ -52,17 +49,39 @@ function placelessListener({ listen, allowedHosts, tls }: OperatorListenConfig):
 }
 
 /**
+ * That of agents, and of whoever else may call. What a setting adds is added where it is set: the digest of agents who have a token
+ * and nothing else stays what it was.
+ */
+function agentsDigest({ agents, identity }: Pick<Config, 'agents' | 'identity'>): string {
+  const rows = agents.flatMap(({ subject, tokenSha256, expiresMicros, scopes, groups }) => {
+    const plain = expiresMicros === null && scopes === null && groups.length === 0;
+    const more = plain ? [] : [{ expires: expiresMicros, scopes, groups }];
+    return tokenSha256.map((digest) => [digest, subject, ...more]);
+  });
+  const sorted = rows.sort(([a = ''], [b = '']) => (String(a) < String(b) ? -1 : 1));
+  const others = identitySettings(identity);
+  return digest(canonicalSorted(others === null ? sorted : [sorted, others]));
+}
+
+/** Without paths; null: nobody else may call. */
+function identitySettings({ resource, oauth }: Config['identity']): JsonValue {
+  if (resource === null && oauth.length === 0) return null;
+  return { resource, oauth: oauth.map(({ ca, ...settings }) => ({ ...settings, ca: ca !== null })) };
+}
+
+/**
  * The digests that a session commits to (contracts section 3): over every effective setting, with defaults filled in and
  * secrets replaced by their digests. Mappings with chosen keys are hashed as sorted pairs.
  */
 export function withHashes(config: Unhashed, written: WrittenSecrets): Config {
-  const agentsHash = credentialsDigest(config.agents);
+  const agentsHash = agentsDigest(config);
   const operatorsHash = operatorsDigest(config.operator);
   const {
     file: _file,
     vocabulary,
     upstreams,
     agents: _agents,
+    identity: _identity,
     operator,
     stdioSubject,
     policy,

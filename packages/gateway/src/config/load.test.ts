@@ -14,6 +14,7 @@ import type { Config } from './types.ts';
 const A = 'a'.repeat(64);
 const B = 'b'.repeat(64);
 const C = 'c'.repeat(64);
+const D = 'd'.repeat(64);
 const dev = readEnvironment({ CMCP_DEV_MODE: '1', CRM_TOKEN: 'tok$en', EMPTY: '' });
 const production = readEnvironment({});
 
@@ -91,7 +92,38 @@ function everyKey() {
       required_provenance_kind: 'observer-attested',
       approval: QUORUM,
     },
-    agents: [{ subject: 'research agent', token_sha256: A }],
+    agents: [
+      {
+        subject: 'research agent',
+        token_sha256: [A, D],
+        expires: '2027-01-31T12:00:00+01:00',
+        scopes: ['mcp:tools:read'],
+        groups: ['research'],
+      },
+    ],
+    identity: {
+      resource: 'https://gateway.example/mcp',
+      oauth: [
+        {
+          issuer: 'https://login.example/realms/a',
+          audience: 'cmcp',
+          jwks_uri: 'https://keys.example/jwks',
+          ca: './tls/login-ca.pem',
+          algorithms: ['ES256'],
+          token_type: 'any',
+          subject_claim: 'client_id',
+          subject_prefix: 'a/',
+          user_claim: 'sub',
+          groups_claim: 'groups',
+          workflow_claim: 'wf',
+          required_scopes: ['mcp:tools'],
+          scopes: 'ignored',
+          clock_tolerance: '5s',
+          dpop: 'required',
+          outage: '1h',
+        },
+      ],
+    },
     stdio: { subject: 'desktop' },
     operator: {
       socket: './op.sock',
@@ -231,7 +263,38 @@ test('every documented key can be set, and no other is documented [D-04]', async
       requiredKind: 'observer-attested',
       approval: READ_QUORUM,
     },
-    agents: [{ subject: 'research agent', tokenSha256: A }],
+    agents: [
+      {
+        subject: 'research agent',
+        tokenSha256: [A, D],
+        expiresMicros: Date.UTC(2027, 0, 31, 11) * 1000,
+        scopes: ['mcp:tools:read'],
+        groups: ['research'],
+      },
+    ],
+    identity: {
+      resource: 'https://gateway.example/mcp',
+      oauth: [
+        {
+          issuer: 'https://login.example/realms/a',
+          audience: 'cmcp',
+          jwksUri: 'https://keys.example/jwks',
+          ca: join(folder, 'tls/login-ca.pem'),
+          algorithms: ['ES256'],
+          tokenType: 'any',
+          subjectClaim: 'client_id',
+          subjectPrefix: 'a/',
+          userClaim: 'sub',
+          groupsClaim: 'groups',
+          workflowClaim: 'wf',
+          requiredScopes: ['mcp:tools'],
+          scopes: 'ignored',
+          clockToleranceMs: 5_000,
+          dpop: 'required',
+          outageMs: 3_600_000,
+        },
+      ],
+    },
     stdioSubject: 'desktop',
     operator: {
       socket: join(folder, 'op.sock'),

@@ -7,16 +7,18 @@ import { sensitivityRanks } from '../policy/sensitivity.ts';
 import type { CredentialSettings, CredentialSource } from '../upstream/credential/types.ts';
 import { isLoopback } from './address.ts';
 import { approvalConfig } from './approval.ts';
+import { agentOf, checkCredentials } from './credentials.ts';
 import { type WrittenSecrets, withHashes } from './effective.ts';
 import type { Environment } from './environment.ts';
 import { type Secret, withStandIns } from './expand.ts';
+import { checkIdentity, identityOf } from './identity.ts';
 import { operatorConfig } from './operator.ts';
 import { liesInside, socketProblem } from './paths.ts';
 import { problemsError } from './problems.ts';
 import type { Reader } from './readers.ts';
 import { CONFIG_SCHEMA, parsePin } from './schema.ts';
 import { type Position, type Problem, parseTree } from './tree.ts';
-import type { AttestationConfig, Config, Credential, ServerConfig, TlsConfig } from './types.ts';
+import type { AttestationConfig, Config, ServerConfig, TlsConfig } from './types.ts';
 
 type Settings = typeof CONFIG_SCHEMA extends Reader<infer T> ? T : never;
 
@@ -37,13 +39,18 @@ export async function loadConfig(path: string, environment: Environment): Promis
   if (!config.dev && config.catalog.pin === null && config.catalog.approval === null) {
     throw new GatewayError('CATALOG_PIN_REQUIRED', pinAdvice(config, 'catalog', 'CMCP_CATALOG_HASH'));
   }
-  if (config.agents.length === 0 && config.stdioSubject === null) {
+  if (!namesCallers(config) && config.stdioSubject === null) {
     throw new GatewayError(
       'CREDENTIAL_REQUIRED',
-      `${config.file} names nobody who may call. Add an agent under \`agents\`, or set \`stdio.subject\` for a gateway that a client spawns.`,
+      `${config.file} names nobody who may call. Add an agent under \`agents\` or an issuer under \`identity\`, or set \`stdio.subject\` for a gateway that a client spawns.`,
     );
   }
   return config;
+}
+
+/** Whether there is anybody who could call over HTTP. */
+export function namesCallers({ agents, identity }: Pick<Config, 'agents' | 'identity'>): boolean {
+  return agents.length > 0 || identity.oauth.length > 0;
 }
 
 function pinAdvice(config: Config, what: string, variable: string): string {
@@ -92,7 +99,8 @@ async function readConfigText(
   };
   const config = assemble(file, settings, environment, report);
   checkListen(config, report);
-  checkCredentials(config, report);
+  checkCredentials(config.agents, config.operator.credentials, report);
+  checkIdentity(config.identity, config.dev, report);
   checkSocket(config, report);
   checkLabel(config, report);
   checkClassifier(config, report);
@@ -130,8 +138,6 @@ function invalid(file: string, problems: Problem[]): GatewayError {
 function assemble(file: string, settings: Settings, environment: Environment, report: Report): Unhashed {
   const folder = dirname(file);
   const dataDir = resolve(folder, settings.data);
-  const credentials = (given: Settings['agents']) =>
-    given.map(({ subject, token_sha256 }) => ({ subject, tokenSha256: token_sha256 }));
   return {
     file,
     dev: environment.dev,
@@ -154,7 +160,8 @@ function assemble(file: string, settings: Settings, environment: Environment, re
       approval: approvalConfig(settings.catalog.approval, 'catalog.approval', report),
       requiredKind: settings.catalog.required_provenance_kind,
     },
-    agents: credentials(settings.agents),
+    agents: settings.agents.map(agentOf),
+    identity: identityOf(folder, settings.identity),
     stdioSubject: settings.stdio.subject,
     operator: operatorConfig(folder, dataDir, settings.operator, report),
     attestation: attestationOf(folder, settings.attestation, report),
@@ -361,21 +368,6 @@ function checkListen(config: Unhashed, report: Report): void {
     'listen',
     `${host} is not a loopback address, and beyond this machine the gateway serves TLS only. Set \`tls\`, or use 127.0.0.1:${config.listen.port} or [::1]:${config.listen.port}.`,
   );
-}
-
-/** A token opens one door: two agents would be one to the audit, an operator's would let an agent operate (D-51). */
-function checkCredentials(config: Unhashed, report: Report): void {
-  const holders = new Map<string, string>();
-  const visit = (key: string, credentials: readonly Credential[]): void => {
-    for (const [index, { tokenSha256 }] of credentials.entries()) {
-      const path = `${key}[${index}].token_sha256`;
-      const holder = holders.get(tokenSha256);
-      if (holder === undefined) holders.set(tokenSha256, path);
-      else report(path, `the same token as ${holder}; each credential needs its own`);
-    }
-  };
-  visit('agents', config.agents);
-  visit('operator.credentials', config.operator.credentials);
 }
 
 function checkSocket(config: Unhashed, report: Report): void {

@@ -6,8 +6,9 @@ import { sensitivityRanks } from '../policy/sensitivity.ts';
 import { isRecordingKey } from '../recording/key.ts';
 import { isLoopback, parseListen } from './address.ts';
 import { approvalReader } from './approval.ts';
+import { agentCredential, subject } from './credentials.ts';
 import { REFERENCE_FORM, secretText } from './expand.ts';
-import { subject, tokenDigest } from './identities.ts';
+import { identitySection } from './identity.ts';
 import { operatorSection } from './operator.ts';
 import { duration, integer, list, named, nullable, oneOf, path, required, section, setting, text } from './readers.ts';
 import { parseTpmAddress } from './tpm-address.ts';
@@ -54,11 +55,6 @@ const origin = text('an origin such as https://app.example', (given) =>
 const destination = text('a host with a port, such as crm.example:443', (given) => {
   const url = URL.parse(`https://${given}`);
   return url !== null && /^[^/@?#]+:\d{1,5}$/.test(given) ? destinationOf(url) : undefined;
-});
-
-const credential = section('a credential', {
-  subject: required(subject, 'Who the bearer of the token is: the Cedar principal.'),
-  token_sha256: required(tokenDigest, 'Digest of the bearer token; the token itself is never written here.'),
 });
 
 const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/;
@@ -324,7 +320,8 @@ export const CONFIG_SCHEMA = section('the configuration', {
     '{}',
     'The approved servers and tools. `catalog: ./catalog.json` is short for its path.',
   ),
-  agents: setting(list(credential), '[]', 'Who may call, by bearer token.'),
+  agents: setting(list(agentCredential), '[]', 'Who may call, by bearer token.'),
+  identity: setting(identitySection, '{}', 'Who may call by what another system says of them (docs/identity.md).'),
   stdio: setting(
     section(
       'the caller over stdio',

@@ -4,6 +4,7 @@ import type { LaunchLevel, ProviderKind } from '../attestation/types.ts';
 import type { Mode } from '../policy/types.ts';
 import type { CredentialSettings } from '../upstream/credential/types.ts';
 import type { ApprovalConfig } from './approval.ts';
+import type { IdentityConfig } from './identity.ts';
 import type { OperatorConfig } from './operator.ts';
 
 /** The whole configuration with defaults applied, paths absolute, durations in milliseconds. */
@@ -41,7 +42,9 @@ export interface Config {
     /** The weakest provenance record that a server may have; null: it needs none. */
     requiredKind: ProvenanceKind | null;
   };
-  agents: Credential[];
+  agents: AgentCredential[];
+  /** Who may call besides those. */
+  identity: IdentityConfig;
   /** Subject of the one caller of `cmcp start --stdio`. */
   stdioSubject: string | null;
   operator: OperatorConfig;
@@ -114,6 +117,18 @@ export interface Credential {
   subject: string;
   /** SHA-256 of the token's UTF-8 bytes, lower-case hex. */
   tokenSha256: string;
+}
+
+/** An agent's bearer credential at rest. */
+export interface AgentCredential {
+  subject: string;
+  /** Of each token that is good: several while tokens change. */
+  tokenSha256: string[];
+  /** Microseconds since the epoch; null: it does not expire. */
+  expiresMicros: number | null;
+  /** null: the token says nothing of scopes. */
+  scopes: string[] | null;
+  groups: string[];
 }
 
 /** Where evidence about the machine comes from, and how long it counts. */

@@ -1,8 +1,34 @@
+import type { LookupFunction } from 'node:net';
+import type { Clock } from '../clock.ts';
 import type { Config } from '../config/types.ts';
+import type { Timers } from '../timers.ts';
 import { bearerSource } from './bearer.ts';
+import type { ResourceMetadata } from './oauth/metadata.ts';
+import { openIssuers } from './oauth/open.ts';
 import type { IdentitySource } from './types.ts';
 
-/** Every kind of credential that the configuration lets agents show, in the order in which they are asked. */
-export function openIdentity({ agents }: Pick<Config, 'agents'>): IdentitySource[] {
-  return [bearerSource(agents)];
+export interface IdentityDeps {
+  clock: Clock;
+  timers: Timers;
+  /** Milliseconds since an arbitrary moment. */
+  monotonic: () => number;
+  /** Finds the addresses of an issuer's name. */
+  lookup: LookupFunction;
+  /** For operators. */
+  report: (event: string, detail: string) => void;
+}
+
+/** What lets agents in over HTTP. */
+export interface Identities {
+  /** Every kind of credential that the configuration lets agents show, in the order in which they are asked. */
+  sources: IdentitySource[];
+  /** What clients are told of how to get a token; null: there is nobody to get one from. */
+  metadata: ResourceMetadata | null;
+}
+
+/** @throws GatewayError CONFIG_INVALID */
+export async function openIdentity(config: Config, deps: IdentityDeps): Promise<Identities> {
+  const oauth = await openIssuers(config, deps);
+  const sources = [...(oauth === null ? [] : [oauth]), bearerSource(config.agents, deps.clock)];
+  return { sources, metadata: oauth?.metadata ?? null };
 }
