@@ -481,7 +481,7 @@ export class Gateway {
     return openIdentity(this.#config, agents, {
       clock: this.#clock,
       timers: this.#deps.timers ?? systemTimers,
-      monotonic: this.#deps.monotonic ?? (() => performance.now()),
+      monotonic: this.#monotonic,
       lookup: this.#lookup,
       report: (event, detail) => this.#report(event, detail),
     });

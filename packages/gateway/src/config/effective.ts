@@ -26,7 +26,10 @@ function sealed(secrets: Record<string, string>): JsonValue {
     .map(([name, value]) => [name, digest(value)]);
 }
 
-/** With what they may, where that is not everything: digests of configurations without roles stay what they were. */
+/**
+ * Order in the file has no meaning, so it does not change the digest. With what they may, where that is not everything: digests of
+ * configurations without roles stay what they were.
+ */
 function operatorsDigest({ credentials, certificates }: Config['operator']): string {
   const may = (roles: readonly Role[]): readonly Role[] => (roles.length === ROLES.length ? [] : roles);
   const rows = [
@@ -50,7 +53,7 @@ function placelessListener({ listen, allowedHosts, tls }: OperatorListenConfig):
 }
 
 /**
- * The same of agents, and of whoever else may call. What a setting adds is added where it is set: the digest of agents who have a token
+ * That of agents, and of whoever else may call. What a setting adds is added where it is set: the digest of agents who have a token
  * and nothing else stays what it was.
  */
 export function agentsDigest({ agents, identity }: Pick<Config, 'agents' | 'identity'>): string {

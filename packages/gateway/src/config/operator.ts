@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { ROLES, type Role } from '../operator/route.ts';
 import { type ListenAddress, parseListen } from './address.ts';
-import { subject, tokenDigest } from './identities.ts';
+import { subject, tokenDigest } from './credentials.ts';
 import { list, nullable, oneOf, path, required, section, setting, text } from './readers.ts';
 import type { Credential, TlsConfig } from './types.ts';
 
