@@ -31,10 +31,11 @@ function leastArguments(schema: JsonObject): Record<string, CedarValueJson> {
   return Object.fromEntries(names.map((name) => [name, unknown(`arguments.${name}`)]));
 }
 
-function failed(policy: BundlePolicy, { asked, workflow, response }: Case): Finding {
+function failed(policy: BundlePolicy, { asked, workflow, response, approval }: Case): Finding {
   const when = [
     ...(response ? ['its answer is decided'] : []),
     ...(workflow ? ['the caller names a workflow'] : []),
+    ...(approval ? ['it was approved'] : []),
     ...(response || workflow ? [] : ['it is decided first']),
   ];
   return finding(

@@ -34,6 +34,8 @@ export interface Kind {
   principal: string | null;
   workflow: boolean;
   response: boolean;
+  /** It was approved before, and is decided again. */
+  approval: boolean;
 }
 
 /** A kind with Cedar's answer. */
@@ -48,6 +50,7 @@ type Known = Readonly<Record<string, CedarValueJson>>;
 /** Members of a request that the catalog settles; the others may be anything. */
 const SETTLED = new Set(['server_identity', 'compliance_domain', 'baa_covered', 'destination_class', 'egress', 'mode']);
 const READ_WITH_WORKFLOW = ['workflow', 'workflow_id'];
+const READ_WITH_APPROVAL = ['approval'];
 const READ_WITH_RESPONSE = [
   'response',
   'egress',
@@ -109,12 +112,14 @@ export class Survey {
     const reads = (names: readonly string[]) => (names.some((name) => this.#texts.has(name)) ? [false, true] : [false]);
     return [null, ...named].flatMap((principal) =>
       reads(READ_WITH_WORKFLOW).flatMap((workflow) =>
-        reads(READ_WITH_RESPONSE).map((response) => ({ asked, principal, workflow, response })),
+        reads(READ_WITH_RESPONSE).flatMap((response) =>
+          reads(READ_WITH_APPROVAL).map((approval) => ({ asked, principal, workflow, response, approval })),
+        ),
       ),
     );
   }
 
-  #input({ asked, principal, workflow, response }: Kind): DecisionInput {
+  #input({ asked, principal, workflow, response, approval }: Kind): DecisionInput {
     return {
       asked,
       caller: { subject: principal ?? this.#anyone, source: 'bearer' },
@@ -123,6 +128,7 @@ export class Survey {
       workflow: workflow ? 'any' : null,
       platform: '',
       trustLevel: '',
+      ...(approval ? { approval: { policies: [], approvers: [], channel: 'operator', signed: false } } : {}),
       ...(response
         ? { response: { sizeBytes: 0, findings: 0, kinds: [], injection: 0, class: '', classRank: 0 } }
         : {}),
