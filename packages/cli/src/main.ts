@@ -13,6 +13,8 @@ import { evidenceCommand } from './commands/evidence.ts';
 import { helpCommand } from './commands/help.ts';
 import { initCommand } from './commands/init.ts';
 import { inspectionCommand } from './commands/inspection.ts';
+import { killCommand } from './commands/kill.ts';
+import { operatorCommand } from './commands/operator.ts';
 import { policyCommand } from './commands/policy.ts';
 import { quarantineCommand } from './commands/quarantine.ts';
 import { sessionCommand } from './commands/session.ts';
@@ -34,6 +36,8 @@ const COMMANDS: readonly Command[] = [
   sessionCommand,
   approveCommand,
   quarantineCommand,
+  killCommand,
+  operatorCommand,
   verifyCommand,
   evidenceCommand,
   attestCommand,

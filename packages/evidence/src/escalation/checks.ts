@@ -122,7 +122,7 @@ function listCheck(
 function isOn(approvers: Approvers, { by, approvers: names, signature }: Answer): boolean {
   const counts = ({ operators, keys, requiredSignature }: Approver): boolean => {
     const signed = signature !== null && keys.some((x) => keyIdOf(x) === signature.keyId);
-    return signed || (!requiredSignature && operators.includes(by));
+    return operators.includes(by) && (signed || !requiredSignature);
   };
   return names.every((name) => {
     const approver = approvers.get(name);

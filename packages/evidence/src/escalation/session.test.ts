@@ -159,14 +159,14 @@ test('with the list of approvers at hand, it is the one committed to, and whoeve
     );
   };
   assert.match(await listed({ operators: ['anna'] }), /^proven/);
-  assert.match(await listed({ keys: [anna.x] }, anna), /^proven/);
+  assert.match(await listed({ operators: ['anna'], keys: [anna.x], required_signature: true }, anna), /^proven/);
   assert.match(
     await listed({ operators: ['anna'] }, undefined, `sha256:${'0'.repeat(64)}`),
     /^failed: .*other approvers/,
   );
   assert.match(await listed({ operators: ['bob'] }), /^failed: entry 2 counts anna/);
   assert.match(await listed({ operators: ['anna'], keys: [anna.x], required_signature: true }), /^failed/);
-  assert.match(await listed({ keys: [key.x] }, anna), /^failed/);
+  assert.match(await listed({ keys: [anna.x] }, anna), /^failed/);
 });
 
 test('a list of approvers has one digest, however it is written, and nothing in it that is not known', () => {

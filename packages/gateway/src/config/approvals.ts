@@ -1,5 +1,6 @@
 import { approversDigest, type JsonObject } from '@cmcp/evidence';
-import { duration, integer, list, named, oneOf, required, section, setting, text } from './readers.ts';
+import { approvalCallback, type CallbackConfig, callbackOf } from './approval-callback.ts';
+import { duration, integer, list, named, nullable, oneOf, required, section, setting, text } from './readers.ts';
 
 /** Who answers where a policy says `@approver("name")`. */
 export interface ApproverConfig {
@@ -19,6 +20,8 @@ export interface ApprovalsConfig {
   maxOpenPerCaller: number;
   /** The longest that one may wait to be answered and used, whatever `@ttl` says. */
   ttlMs: number;
+  /** The machine that is asked where a policy says so; null: there is none, and what it would be asked expires. */
+  callback: CallbackConfig | null;
 }
 
 /** Entries join names by commas. */
@@ -49,6 +52,11 @@ export const approvalsReader = section('how calls are approved', {
     '{}',
     'Who may approve what policies ask a certain person about (docs/approvals.md).',
   ),
+  callback: setting(
+    nullable(approvalCallback),
+    'null',
+    'A machine of yours that is asked about calls that policy defers (docs/approvals.md). Null: none, and such calls expire.',
+  ),
   max_open: setting(integer(1, 10_000), '500', 'Requests for approval that are kept at once.'),
   max_open_per_caller: setting(integer(1, 10_000), '20', 'The same, of one caller.'),
   ttl: setting(
@@ -61,7 +69,11 @@ export const approvalsReader = section('how calls are approved', {
 type Given = Exclude<ReturnType<typeof approvalsReader.read>, undefined>;
 
 /** What is wrong with the section that was read goes to `report`. */
-export function approvalsConfig(given: Given, report: (key: string, message: string) => void): ApprovalsConfig {
+export function approvalsConfig(
+  folder: string,
+  given: Given,
+  report: (key: string, message: string) => void,
+): ApprovalsConfig {
   for (const [name, { operators, keys, required_signature: signed }] of Object.entries(given.approvers)) {
     const path = `approvals.approvers.${name}`;
     if (operators.length === 0) report(`${path}.operators`, 'names nobody, so nobody could ever approve');
@@ -78,6 +90,7 @@ export function approvalsConfig(given: Given, report: (key: string, message: str
     maxOpen: given.max_open,
     maxOpenPerCaller: given.max_open_per_caller,
     ttlMs: given.ttl,
+    callback: given.callback && callbackOf(folder, given.callback),
   };
 }
 
@@ -86,7 +99,8 @@ export function approversHash({ approvers }: ApprovalsConfig): string {
   return approversDigest(new Map(Object.entries(approvers)));
 }
 
-/** The same as hashes of the configuration cover it. */
+/** The same as hashes of the configuration cover it: without the place of a file. */
 export function approvalsSettings(config: ApprovalsConfig): JsonObject {
-  return { ...config, approvers: approversHash(config) };
+  const { secretFile: _, ...callback } = config.callback ?? { secretFile: null };
+  return { ...config, approvers: approversHash(config), callback: config.callback && callback };
 }

@@ -47,21 +47,21 @@ const credential = section('a credential', {
   roles,
 });
 
-const alternativeName = text('an alternative name of a certificate, such as email:anna@example.org', (given) =>
-  /^(?:URI|DNS|email):[A-Za-z0-9._~:/@+%-]{1,256}$/.test(given) ? given : undefined,
+const shown = text(
+  'an alternative name of a certificate, such as email:anna@example.org, or its SHA-256, sha256: and 64 lower-case hexadecimal digits',
+  (given) => {
+    if (/^sha256:[0-9a-f]{64}$/.test(given)) return { kind: 'fingerprint' as const, value: given };
+    return /^(?:URI|DNS|email):[A-Za-z0-9._~:/@+%-]{1,256}$/.test(given)
+      ? { kind: 'san' as const, value: given }
+      : undefined;
+  },
 );
 
-const fingerprint = text('the SHA-256 of a certificate: sha256: and 64 lower-case hexadecimal digits', (given) =>
-  /^sha256:[0-9a-f]{64}$/.test(given) ? given : undefined,
-);
-
-const certificate = section('the certificate of an operator; just one of san and fingerprint', {
-  san: setting(
-    nullable(alternativeName),
-    'null',
-    'One of its alternative names: `URI:`, `DNS:` or `email:`, and the name.',
+const certificate = section('the certificate of an operator', {
+  certificate: required(
+    shown,
+    'Which: one of its alternative names, `URI:`, `DNS:` or `email:` and the name, or the SHA-256 of its DER.',
   ),
-  fingerprint: setting(nullable(fingerprint), 'null', 'SHA-256 of the certificate itself, in DER.'),
   subject: required(subject, 'The name of the operator, as entries give it.'),
   roles,
 });
@@ -115,7 +115,7 @@ export function operatorConfig(folder: string, dataDir: string, given: Given, re
       roles: rolesOf(may, at(`credentials[${index}].roles`), report),
     })),
     certificates: given.certificates.map((each, index) => ({
-      match: matchOf(each, at(`certificates[${index}]`), report),
+      match: each.certificate,
       subject: each.subject,
       roles: rolesOf(each.roles, at(`certificates[${index}].roles`), report),
     })),
@@ -128,15 +128,6 @@ function rolesOf(given: Role[] | null, key: string, report: Report): readonly Ro
   if (given.length === 0)
     report(key, 'names no role, so that this credential opens nothing; leave it out for all of them');
   return ROLES.filter((role) => given.includes(role));
-}
-
-function matchOf(
-  { san, fingerprint: print }: Given['certificates'][number],
-  key: string,
-  report: Report,
-): OperatorCertificate['match'] {
-  if ((san === null) === (print === null)) report(key, 'needs just one of `san` and `fingerprint`');
-  return print === null ? { kind: 'san', value: san ?? '' } : { kind: 'fingerprint', value: print };
 }
 
 function listenerOf(folder: string, given: Given, report: Report): OperatorListenConfig | null {

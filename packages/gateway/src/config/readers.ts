@@ -82,17 +82,17 @@ export function text<T>(expected: string, parse: (text: string) => T | undefined
   };
 }
 
+export function oneOf<const W extends readonly string[]>(...words: W): Reader<W[number]> {
+  const list = words.map((word) => `\`${word}\``).join(' or ');
+  return text(list, (given) => words.find((word) => word === given));
+}
+
 /** A path without `..` or NUL (D-04). Whether it may leave the configuration's folder is decided in paths.ts. */
 export function path(example: string): Reader<string> {
   return text(`a path without \`..\`, such as ${example}`, (given) => {
     if (given === '' || given.includes('\0') || given.split(/[/\\]/).includes('..')) return undefined;
     return given;
   });
-}
-
-export function oneOf<const W extends readonly string[]>(...words: W): Reader<W[number]> {
-  const list = words.map((word) => `\`${word}\``).join(' or ');
-  return text(list, (given) => words.find((word) => word === given));
 }
 
 export function integer(min: number, max: number): Reader<number> {

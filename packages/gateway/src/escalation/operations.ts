@@ -81,6 +81,14 @@ async function signerOf(
   return null;
 }
 
+/** The approvers that the word of whoever signs nothing counts as. */
+export function approversOf(approvers: ApprovalsConfig['approvers'], by: string): string[] {
+  return namesOf(
+    Object.entries(approvers).filter(([, { operators }]) => operators.includes(by)),
+    null,
+  );
+}
+
 /** The approvers that the word counts as. */
 function namesOf(own: readonly [string, ApproverConfig][], key: string | null): string[] {
   return own

@@ -5,6 +5,7 @@ import { asciiName } from '../claim.ts';
 import { GatewayError } from '../errors.ts';
 import type { ApprovalDraft, ApprovalRequest, Escalation, Used, Verdict } from '../escalation/types.ts';
 import type { GovernedRequest } from '../mcp/types.ts';
+import { askUser, mayAskUser } from './ask-user.ts';
 import { decide } from './decide.ts';
 import type { PathDeps } from './deps.ts';
 import { requireUnchanged } from './drift.ts';
@@ -13,6 +14,7 @@ import { carriedBy, trace } from './flow.ts';
 import type { Plan } from './plan.ts';
 import { type CallRecord, requestPayload } from './record.ts';
 import type { Side } from './side.ts';
+import { requireUnblocked } from './unblocked.ts';
 
 /**
  * Returns when a call that policy asks somebody about may go on: an approval of exactly this call was used up, and policy decided again.
@@ -34,7 +36,9 @@ export async function escalate(
   if (used === null) throw refusal(needed);
   record.pending = null;
   record.approval = used;
-  // With the present state, and without what was approved away: whatever else forbids, still does.
+  await requireStanding(deps, record, plan, request);
+  // In the turn of the decision, which is made of the present state, and without what was approved away: whatever else forbids, still does.
+  requireUnblocked(deps, record, plan);
   const more = decide(deps, record, plan, request);
   if (more.length === 0) return;
   await open(deps, record, draftOf(deps, record, plan, request, [...needed, ...more]));
@@ -50,19 +54,21 @@ async function asked(
   side: Side,
   draft: ApprovalDraft,
 ): Promise<Used | null> {
-  const { id } = await open(deps, record, draft);
+  const opened = await open(deps, record, draft);
+  const { id } = opened;
   const holdMs = Math.max(...draft.escalations.map((each) => each.holdMs));
   // Who names another approval gets that one, or none.
-  if (holdMs === 0 || (request.approval !== null && request.approval !== id)) return null;
+  if (request.approval !== null && request.approval !== id) return null;
+  if (mayAskUser(draft, side)) await askUser(deps, record, side, opened);
+  else if (holdMs === 0) return null;
   const verdict = await held(deps, record, side, id, holdMs);
   if (side.signal.aborted) throw new GatewayError('CALL_CANCELLED', 'while it waited for an approval');
   if (verdict === null) return null;
   if (!verdict.approved) throw new GatewayError('APPROVAL_REFUSED', `${verdict.by}: ${verdict.reason}`);
-  await requireStanding(deps, record, plan, request);
   return await deps.desk.use(draftOf(deps, record, plan, request, draft.escalations), id);
 }
 
-/** What was true when the call began may not be any more: each check that comes before a decision, once more. */
+/** What was true when the call began may not be any more, now that somebody was waited for: each check before a decision, once more. */
 async function requireStanding(
   deps: PathDeps,
   record: CallRecord,
@@ -83,6 +89,7 @@ async function held(
   holdMs: number,
 ): Promise<Verdict | null> {
   const over = new AbortController();
+  if (holdMs === 0) over.abort();
   const cancel = deps.timers.after(holdMs, () => over.abort());
   const stop = deps.sessions.onClosing(record.session, () => over.abort());
   try {
@@ -131,7 +138,7 @@ function draftOf(
     action: plan.asked.action,
     serverIdentity: plan.item.server.identity,
     callId: record.callId,
-    generation: deps.exposures.row(caller.subject).generation,
+    generation: deps.exposures.row(record.exposed).generation,
     requestedMicros,
     expiresMicros,
     binding: {

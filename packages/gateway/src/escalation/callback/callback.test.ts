@@ -5,6 +5,7 @@ import { encodeUtf8, type JsonObject, stringifyJson } from '@cmcp/evidence';
 import fc from 'fast-check';
 import { ManualTime } from '../../../../../tests/support/manual-time.ts';
 import { GatewayError } from '../../errors.ts';
+import type { Received } from '../../operator/route.ts';
 import type { HttpHandlers } from '../../upstream/http-endpoint.ts';
 import type { ApprovalRequest, Verdict } from '../types.ts';
 import { ApprovalCallback } from './callback.ts';
@@ -66,7 +67,10 @@ function signed(body: string, at: number, id = 'answer-1', key = KEY): Record<st
   return { 'webhook-id': id, 'webhook-timestamp': String(at), 'webhook-signature': `v1,${mac}` };
 }
 
-const fieldsOf = (fields: Record<string, string>) => (name: string) => fields[name] ?? null;
+const received = (body: string, fields: Record<string, string>): Received => ({
+  bytes: encodeUtf8(body),
+  field: (name) => fields[name] ?? null,
+});
 const coded = (code: string) => (error: unknown) => error instanceof GatewayError && error.code === code;
 
 async function until(condition: () => boolean): Promise<void> {
@@ -89,7 +93,7 @@ test('a request is signed as Standard Webhooks says, and holds the arguments onl
 test('a signed answer is a verdict in the name of the callback, whenever it comes', async () => {
   const { callback, verdicts, seconds } = bed();
   const body = answer();
-  await callback.receive(ID, encodeUtf8(body), fieldsOf(signed(body, seconds())));
+  await callback.receive(ID, received(body, signed(body, seconds())));
   const given = { approved: true, by: 'risk', approvers: ['risk-team'], channel: 'callback', reason: 'low risk' };
   assert.deepEqual(verdicts, [[ID, { ...given, signature: null }]]);
 });
@@ -130,24 +134,21 @@ test('an answer that is not signed with the secret, of another time, or sent aga
     signed(body, now - 301),
     signed(body, now + 301),
   ];
-  const taken = (fields: Record<string, string>) => callback.receive(ID, encodeUtf8(body), fieldsOf(fields));
+  const taken = (fields: Record<string, string>) => callback.receive(ID, received(body, fields));
   for (const fields of wrong) await assert.rejects(taken(fields), coded('UNAUTHENTICATED'));
   await taken({ ...good, 'webhook-signature': `v1,AAAA ${good['webhook-signature']}` });
   await assert.rejects(taken(good), coded('UNAUTHENTICATED'));
   // What the gateway itself signed is no answer.
   callback.deliver(request);
   const [{ fields = {}, body: own = '' } = {}] = sent;
-  await assert.rejects(callback.receive(ID, encodeUtf8(own), fieldsOf(fields)), coded('INVALID_PARAMS'));
+  await assert.rejects(callback.receive(ID, received(own, fields)), coded('INVALID_PARAMS'));
   assert.equal(verdicts.length, 1);
 });
 
 test('an answer is about the approval that it is posted to, and is nothing but an answer', async () => {
   const { callback, verdicts, seconds } = bed();
   const other = answer({ ...ANSWER, approval_id: '00000000-1111-4222-8333-444455556666' });
-  await assert.rejects(
-    callback.receive(ID, encodeUtf8(other), fieldsOf(signed(other, seconds()))),
-    coded('INVALID_PARAMS'),
-  );
+  await assert.rejects(callback.receive(ID, received(other, signed(other, seconds()))), coded('INVALID_PARAMS'));
   assert.deepEqual(verdicts, []);
   for (const [name, value] of Object.entries({ verdict: 'yes', reason: '', approval_id: 5, extra: 1 })) {
     assert.throws(() => readAnswer(encodeUtf8(answer({ ...ANSWER, [name]: value }))), coded('INVALID_PARAMS'), name);

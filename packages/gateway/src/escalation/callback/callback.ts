@@ -1,6 +1,7 @@
 import type { Clock } from '../../clock.ts';
 import type { CallbackConfig } from '../../config/approval-callback.ts';
 import { GatewayError } from '../../errors.ts';
+import type { Received } from '../../operator/route.ts';
 import type { Timers } from '../../timers.ts';
 import type { HttpEndpoint } from '../../upstream/http-endpoint.ts';
 import { type Posted, post } from '../../upstream/post.ts';
@@ -21,9 +22,6 @@ export interface CallbackDeps {
   newId: () => string;
   report: (event: string, detail: string) => void;
 }
-
-/** What an answer came with, by the name of a header field in lower case; null where there is not exactly one. */
-export type Received = (name: string) => string | null;
 
 /** A request that could not be delivered is delivered again after these waits, as long as it may be answered at all. */
 const AGAIN_MS: readonly number[] = [1_000, 5_000, 25_000, 125_000];
@@ -53,7 +51,7 @@ export class ApprovalCallback {
    * @throws GatewayError UNAUTHENTICATED when it is not signed, not now, or not new; INVALID_PARAMS for another approval than its
    * own; and what the desk throws
    */
-  async receive(id: string, body: Uint8Array, field: Received): Promise<void> {
+  async receive(id: string, { bytes: body, field }: Received): Promise<void> {
     const signed = signedFields(field);
     if (signed === null || !this.#deps.secret.verifies(signed, body))
       throw new GatewayError('UNAUTHENTICATED', 'the answer is not signed with the secret of the callback');
@@ -75,7 +73,7 @@ export class ApprovalCallback {
     const { report } = this.#deps;
     try {
       const answer = await this.#posted(request);
-      if (answer.body.length > 0) await this.receive(request.id, answer.body, receivedIn(answer.headers));
+      if (answer.body.length > 0) await this.receive(request.id, receivedIn(answer));
     } catch (error) {
       if (!(error instanceof GatewayError)) throw error;
       report('approval.callback', `${request.id}: ${error.detail}`);
@@ -105,15 +103,16 @@ export class ApprovalCallback {
   }
 }
 
-function signedFields(field: Received): SignedFields | null {
+function signedFields(field: Received['field']): SignedFields | null {
   const [id, at, signature] = [field('webhook-id'), field('webhook-timestamp'), field('webhook-signature')];
   if (id === null || at === null || signature === null || !/^[1-9]\d{0,11}$/.test(at)) return null;
   return { 'webhook-id': id, 'webhook-timestamp': at, 'webhook-signature': signature };
 }
 
-function receivedIn(headers: Posted['headers']): Received {
-  return (name) => {
+function receivedIn({ headers, body }: Posted): Received {
+  const field = (name: string): string | null => {
     const value = headers[name];
     return typeof value === 'string' ? value : null;
   };
+  return { bytes: body, field };
 }

@@ -1,5 +1,6 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { GatewayError } from '../../errors.ts';
+import { secretIn } from '../../upstream/credential/from-file.ts';
 
 /** A message as one side signs it for the other (Standard Webhooks 1.0): header fields beside its body. */
 export interface SignedFields {
@@ -51,5 +52,15 @@ export class WebhookSecret {
 
   #mac(id: string, at: string, body: Uint8Array): Buffer {
     return createHmac('sha256', this.#key).update(`${id}.${at}.`).update(body).digest();
+  }
+}
+
+/** @throws GatewayError CONFIG_INVALID */
+export async function readWebhookSecret(file: string): Promise<WebhookSecret> {
+  try {
+    return new WebhookSecret(await secretIn(file));
+  } catch (error) {
+    if (!(error instanceof GatewayError)) throw error;
+    throw new GatewayError('CONFIG_INVALID', `approvals.callback.secret_file ${file}: ${error.detail}`);
   }
 }
