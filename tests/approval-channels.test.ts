@@ -4,7 +4,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { StartedGateway } from '@cmcp/gateway';
-import { ABLE, Agent, type Reply } from './support/agent.ts';
+import { Agent, type Reply } from './support/agent.ts';
 import { ApprovingService, postTo } from './support/approving-service.ts';
 import { AGENT_TOKEN, OTHER_TOKEN, TestBed } from './support/gateway.ts';
 import { ManualTime } from './support/manual-time.ts';
@@ -25,13 +25,16 @@ ${on('held')}
 ${on('user')}
 `;
 
+const ASKABLE: Values = { elicitation: {} };
+const TASKS: Values = { extensions: { 'io.modelcontextprotocol/tasks': {} } };
+
 interface Scene {
   bed: TestBed;
   time: ManualTime;
   service: ApprovingService;
   started: StartedGateway;
   /** An agent of a family, whose user answers so; without an answer it has none to ask. */
-  agent(family: Family, answer?: Values, token?: string): Promise<Agent>;
+  agent(family: Family, answer?: Values, token?: string, capabilities?: Values): Promise<Agent>;
   /** Posts an answer of the callback, signed or not, to the gateway; the status. */
   post(id: string, message: { body: string; headers: Record<string, string> }): Promise<number>;
 }
@@ -53,8 +56,7 @@ async function scene(run: (scene: Scene) => Promise<void>, sendArguments = false
     const socket = started.operatorSocket ?? '';
     await run({
       ...{ bed, time, service, started },
-      agent: async (family, answer, token = AGENT_TOKEN) => {
-        const capabilities = answer === undefined ? {} : ABLE;
+      agent: async (family, answer, token = AGENT_TOKEN, capabilities = answer === undefined ? {} : ASKABLE) => {
         const agent = new Agent(url, family, { token, capabilities, answer: () => answer ?? {} });
         agents.push(agent);
         await agent.open();
@@ -76,6 +78,12 @@ const pay = (agent: Agent, amount: string): Promise<Reply> =>
 function waitsFor(reply: Reply, code: string): string {
   assert.equal(codeOf(reply), code, JSON.stringify(reply));
   return String(reply.error?.data?.approval_id);
+}
+
+/** The id of the approval that a call waits for as a task. */
+function waitingIn({ result = {} }: Reply): string {
+  const { approval_id } = (result._meta as Values)['io.cmcp/approval'] as Values;
+  return String(approval_id);
 }
 
 /** The steps of approvals in the session of a call, which is closed, and what the verifier says of them. */
@@ -186,4 +194,46 @@ test('a client that cannot ask its user is refused with the approval to wait for
     const reply = await pay(client, 'user');
     assert.match(waitsFor(reply, 'STEP_UP_REQUIRED'), /^[0-9a-f-]{36}$/);
     assert.deepEqual(client.asked.items, []);
+  }));
+
+test('a client that takes tasks is given one while the approval waits, and the result once it is there: once [MCP25-16]', () =>
+  scene(async (all) => {
+    const { agent, post, service } = all;
+    const client = await agent('modern', {}, AGENT_TOKEN, TASKS);
+    const made = await pay(client, 'held');
+    assert.deepEqual([made.result?.resultType, made.result?.status], ['task', 'working']);
+    const taskId = String(made.result?.taskId);
+    const get = (by: Agent): Promise<Reply> => by.request('tasks/get', { taskId });
+    assert.equal((await get(client)).result?.status, 'working');
+    const other = await agent('modern', {}, OTHER_TOKEN, TASKS);
+    assert.equal(codeOf(await get(other)), 'INVALID_PARAMS', 'nobody else has it');
+    const id = waitingIn(made);
+    assert.equal(await post(id, service.signed(id, 'granted')), 200);
+    const done = await get(client);
+    assert.equal(done.result?.status, 'completed', JSON.stringify(done));
+    assert.match(JSON.stringify(done.result?.result), /"content":\[/);
+    assert.equal(codeOf(await get(client)), 'INVALID_PARAMS', 'it was given');
+    const { steps } = await told(all, done);
+    assert.deepEqual(steps, ['approval_requested', 'approval_granted callback risk-engine', 'approval_used']);
+  }));
+
+test('a task that waits for an approval fails when it is refused or expires, and ends when it is cancelled', () =>
+  scene(async ({ agent, service, post, time }) => {
+    const client = await agent('modern', {}, AGENT_TOKEN, TASKS);
+    const madeBy = async (amount: string): Promise<{ taskId: string; id: string }> => {
+      const made = await pay(client, amount);
+      assert.equal(made.result?.resultType, 'task');
+      return { taskId: String(made.result.taskId), id: waitingIn(made) };
+    };
+    const get = async (taskId: string): Promise<Values> => (await client.request('tasks/get', { taskId })).result ?? {};
+    const refused = await madeBy('machine');
+    assert.equal(await post(refused.id, service.signed(refused.id, 'refused')), 200);
+    const { status, error } = await get(refused.taskId);
+    assert.deepEqual([status, ((error as Values).data as Values).error_code], ['failed', 'APPROVAL_REFUSED']);
+    const cancelled = await madeBy('user');
+    assert.ok((await client.request('tasks/cancel', { taskId: cancelled.taskId })).result);
+    assert.equal(codeOf(await client.request('tasks/get', { taskId: cancelled.taskId })), 'INVALID_PARAMS');
+    const expired = await madeBy('held');
+    time.advance(900_000);
+    assert.equal((await get(expired.taskId)).status, 'failed');
   }));

@@ -40,6 +40,7 @@ import { ParkedCalls } from './pipeline/parked.ts';
 import { RequestStates } from './pipeline/request-states.ts';
 import { Subscriptions } from './pipeline/subscriptions.ts';
 import { TaskHandles } from './pipeline/task-handles.ts';
+import { WaitingTasks } from './pipeline/waiting-tasks.ts';
 import { requireHash } from './policy/admission.ts';
 import { createEngine } from './policy/engine.ts';
 import { observed } from './policy/observed.ts';
@@ -513,6 +514,7 @@ export class Runtime {
       exposures: this.exposures,
       states,
       parked: new ParkedCalls(states, randomUUID),
+      waiting: new WaitingTasks(clock),
       tasks: new TaskHandles(box),
       scopes: new Scopes(config.identity.scopes),
       clock,

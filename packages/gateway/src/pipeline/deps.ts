@@ -20,6 +20,7 @@ import type { Timers } from '../timers.ts';
 import type { ParkedCalls } from './parked.ts';
 import type { RequestStates } from './request-states.ts';
 import type { TaskHandles } from './task-handles.ts';
+import type { WaitingTasks } from './waiting-tasks.ts';
 
 /** How the path looks through what servers give. */
 export interface PathInspection {
@@ -42,6 +43,8 @@ export interface PathDeps {
   tasks: TaskHandles;
   /** What credentials were issued for. */
   scopes: Scopes;
+  /** Calls that wait for approvals, as tasks. */
+  waiting: WaitingTasks;
   clock: Clock;
   timers: Timers;
   config: Config;
