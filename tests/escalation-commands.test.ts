@@ -93,7 +93,7 @@ test('whoever watches is asked about each call once, as it comes', () =>
     const said: string[] = [];
     const words = ['y', 'a customer asked', 'later', null];
     const person = { ask: async () => words.shift() ?? null, wait: async () => void (await asked('three')) };
-    const to = { socket: join(bed.dataDir, 'operator.sock'), token: OPERATOR_TOKEN };
+    const to = { at: { socket: join(bed.dataDir, 'operator.sock') }, token: OPERATOR_TOKEN };
     await watch(person, to, key, { out: (text) => said.push(text) }, () => false);
     const text = said.join('');
     for (const part of [

@@ -13,6 +13,7 @@ import { evidenceCommand } from './commands/evidence.ts';
 import { helpCommand } from './commands/help.ts';
 import { initCommand } from './commands/init.ts';
 import { inspectionCommand } from './commands/inspection.ts';
+import { killCommand } from './commands/kill.ts';
 import { operatorCommand } from './commands/operator.ts';
 import { policyCommand } from './commands/policy.ts';
 import { quarantineCommand } from './commands/quarantine.ts';
@@ -35,6 +36,7 @@ const COMMANDS: readonly Command[] = [
   sessionCommand,
   approveCommand,
   quarantineCommand,
+  killCommand,
   operatorCommand,
   verifyCommand,
   evidenceCommand,

@@ -29,27 +29,27 @@ const TOKEN_VARIABLE = 'CMCP_OPERATOR_TOKEN';
 export async function operatorAccess(given: Arguments, io: Io): Promise<OperatorAccess> {
   const url = given.one('operator');
   if (url !== null) return overTls(url, given, io);
-  const stray = ['tls-ca', 'tls-cert', 'tls-key'].find((name) => given.has(name));
+  const stray = ['tls-ca', 'tls-cert', 'tls-key'].find((name) => given.one(name) !== null);
   if (stray !== undefined) throw new UsageError(`--${stray} goes with --operator`);
   const socket = given.one('socket') ?? (await socketOf(given.one('config') ?? DEFAULT_CONFIG, io));
   return { at: { socket }, token: await tokenOf(given, io) };
 }
 
 async function overTls(text: string, given: Arguments, io: Io): Promise<OperatorAccess> {
-  if (given.has('socket')) throw new UsageError('--socket and --operator name two interfaces; give one');
+  if (given.one('socket') !== null) throw new UsageError('--socket and --operator name two interfaces; give one');
   const url = URL.parse(text);
   if (url?.protocol !== 'https:' || url.pathname !== '/' || url.search !== '' || url.username !== '')
     throw new UsageError('--operator takes https://host:port');
   const [ca, cert, key] = await Promise.all(['tls-ca', 'tls-cert', 'tls-key'].map((name) => fileOf(given.one(name))));
   if ((cert === undefined) !== (key === undefined)) throw new UsageError('--tls-cert and --tls-key go together');
   const tls = { ...(ca && { ca }), ...(cert && { cert }), ...(key && { key }) };
-  const named = given.has('token-file') || io.variables[TOKEN_VARIABLE] !== undefined;
+  const named = given.one('token-file') !== null || io.variables[TOKEN_VARIABLE] !== undefined;
   return { at: { url, tls }, token: cert !== undefined && !named ? null : await tokenOf(given, io) };
 }
 
 async function tokenOf(given: Arguments, io: Io): Promise<string> {
   const config = given.one('config') ?? DEFAULT_CONFIG;
-  const set = given.has('token-file') ? undefined : io.variables[TOKEN_VARIABLE];
+  const set = given.one('token-file') !== null ? undefined : io.variables[TOKEN_VARIABLE];
   const file = given.one('token-file') ?? join(dirname(config), 'secrets', 'operator.token');
   const token = (set ?? (await tokenFile(file))).trim();
   if (/^[\x21-\x7e]{1,512}$/.test(token)) return token;

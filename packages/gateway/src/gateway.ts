@@ -23,6 +23,7 @@ import type { Attest } from './audit/evidence.ts';
 import type { AuditLogOptions } from './audit/in-process.ts';
 import { mergeExposures, STDIO_FOLDER, siblingExposures } from './audit/stores/sibling-exposures.ts';
 import { siblingStandings } from './audit/stores/sibling-standings.ts';
+import { WatchedStandings } from './audit/stores/watched-standings.ts';
 import type { AuditLog } from './audit/types.ts';
 import { openAuditLog } from './audit/worker-log.ts';
 import { type Clock, systemClock } from './clock.ts';
@@ -35,7 +36,9 @@ import { ApprovalCallback } from './escalation/callback/callback.ts';
 import { readWebhookSecret } from './escalation/callback/signature.ts';
 import { approvalOperations, approversOf } from './escalation/operations.ts';
 import { IdentityChain } from './identity/chain.ts';
-import { openIdentity } from './identity/open.ts';
+import { KnownAgents } from './identity/known-agents.ts';
+import { type Identities, openIdentity } from './identity/open.ts';
+import type { IdentitySource } from './identity/types.ts';
 import { createHttpIngress, type HttpIngress, type Patience } from './ingress/http.ts';
 import { serveStdio } from './ingress/stdio.ts';
 import { ListenerTls } from './ingress/tls.ts';
@@ -89,6 +92,8 @@ export interface GatewayDeps {
   turns?: Turns;
   /** How long clients may take to send. */
   patience?: Patience;
+  /** Kinds of credentials besides the configured ones, and asked before them. */
+  identity?: readonly IdentitySource[];
 }
 
 /** What a started gateway tells the person who started it. */
@@ -121,6 +126,8 @@ interface Running {
   log: AuditLog;
   runtime: Runtime;
   tls: ListenerTls | null;
+  agents: KnownAgents;
+  identities: Identities | null;
   http: HttpIngress | null;
   operators: OperatorListener | null;
   operatorTls: ListenerTls | null;
@@ -162,10 +169,12 @@ export class Gateway {
     const running = await this.#boot((opening) => this.#openLog(this.#config.dataDir, opening), this.#config.tls);
     const { tls } = running;
     try {
+      running.identities = await this.#openIdentity(running.agents);
       running.operatorTls = await this.#operatorTls();
-      running.operators = this.#operatorListener(running);
+      const agents = [...(this.#deps.identity ?? []), ...running.identities.sources];
+      running.operators = this.#operatorListener(running, agents);
       const operated = await running.operators.listen();
-      running.http = this.#httpIngress(running);
+      running.http = this.#httpIngress(running, agents, running.identities.metadata);
       const { host, port } = await running.http.listen();
       const authority = `${host.includes(':') ? `[${host}]` : host}:${port}`;
       return await this.#announce(running, `${tls === null ? 'http' : 'https'}://${authority}/mcp`, operated);
@@ -199,14 +208,16 @@ export class Gateway {
   }
 
   /**
-   * Activates what TLS files, bundle and catalog now hold on disk. A set that does not load, or is not the pinned one,
+   * Activates what TLS files, the file of agents, bundle and catalog now hold on disk. A set that does not load, or is not the pinned one,
    * changes nothing. Each live session closes and its successor opens under the new authority (contracts section 1).
    */
   async reload(): Promise<Activation> {
     if (this.#running === null) throw new GatewayError('SHUTTING_DOWN', 'the gateway is not running');
-    const { tls, operatorTls, runtime } = this.#running;
+    const { tls, operatorTls, identities, agents, runtime } = this.#running;
     await tls?.reload();
     await operatorTls?.reload();
+    await identities?.reload();
+    await agents.reload();
     return runtime.activate();
   }
 
@@ -227,7 +238,9 @@ export class Gateway {
     running.operatorTls?.close();
     // Calls that wait for somebody would otherwise be waited for.
     running.runtime.desk.end();
+    running.agents.close();
     await running.http?.close();
+    running.identities?.close();
     await running.operators?.close();
     try {
       await running.runtime.close();
@@ -278,13 +291,15 @@ export class Gateway {
     ranks: Ranks,
   ): Promise<Running> {
     const { dataDir, log, platform, tls } = opened;
-    const config = this.#config;
     const clock = this.#clock;
+    const agents = this.#knownAgents();
+    const config = committed(this.#config, agents);
     const monotonic = this.#monotonic;
     try {
       await platform.provider?.recordGateway?.(components, jwkThumbprint(log.publicKey));
       const elsewhere = await siblingExposures(config.dataDir, dataDir);
       const standings = (await siblingStandings(config.dataDir, dataDir, 'policy')).map(standingElsewhere);
+      const stopped = new WatchedStandings(config.dataDir, dataDir, 'blocks');
       const runtime = await createRuntime(
         {
           config,
@@ -297,6 +312,7 @@ export class Gateway {
           log,
           exposures: mergeExposures(await log.exposures(), elsewhere),
           standings,
+          stoppedElsewhere: () => stopped.look(),
           scans: this.#deps.scans ?? [],
           classifier: this.#classifier(ranks),
           turns: this.#deps.turns ?? systemTurns,
@@ -314,9 +330,11 @@ export class Gateway {
         },
         approved,
       );
-      tls?.onNewKey(() => void this.#recommit(runtime));
-      return { ...opened, runtime, http: null, operators: null, operatorTls: null };
+      tls?.onNewKey(() => void this.#recommit(() => runtime.tlsKeyChanged()));
+      agents.onChange((hash) => void this.#recommit(() => runtime.agentsChanged(hash)));
+      return { ...opened, agents, runtime, identities: null, http: null, operators: null, operatorTls: null };
     } catch (error) {
+      agents.close();
       await log.close();
       throw error;
     }
@@ -371,9 +389,9 @@ export class Gateway {
     return ListenerTls.open(listener, { clock: this.#clock, timers, report, clients: 'operators' });
   }
 
-  async #recommit(runtime: Runtime): Promise<void> {
+  async #recommit(change: () => Promise<void>): Promise<void> {
     try {
-      await runtime.tlsKeyChanged();
+      await change();
     } catch (error) {
       this.#report('AUDIT_UNAVAILABLE', String(error));
     }
@@ -454,7 +472,26 @@ export class Gateway {
     throw new GatewayError('STORE_IN_USE', `${STDIO_STORES} stdio gateways already run from ${this.#config.dataDir}`);
   }
 
-  #httpIngress({ runtime, log, platform: { provider }, tls }: Running): HttpIngress {
+  #knownAgents(): KnownAgents {
+    const report = (event: string, detail: string): void => this.#report(event, detail);
+    return new KnownAgents(this.#config, { timers: this.#deps.timers ?? systemTimers, report });
+  }
+
+  #openIdentity(agents: KnownAgents): Promise<Identities> {
+    return openIdentity(this.#config, agents, {
+      clock: this.#clock,
+      timers: this.#deps.timers ?? systemTimers,
+      monotonic: this.#deps.monotonic ?? (() => performance.now()),
+      lookup: this.#lookup,
+      report: (event, detail) => this.#report(event, detail),
+    });
+  }
+
+  #httpIngress(
+    { runtime, log, platform: { provider }, tls }: Running,
+    agents: readonly IdentitySource[],
+    metadata: Identities['metadata'],
+  ): HttpIngress {
     const { listen, allowedHosts, allowedOrigins, limits, sessions } = this.#config;
     const clock = this.#clock;
     return createHttpIngress({
@@ -463,7 +500,8 @@ export class Gateway {
       allowedOrigins,
       limits,
       sessions,
-      agents: openIdentity(this.#config),
+      agents,
+      metadata,
       gateway: runtime.governed,
       tls,
       attest: liveAttestation({ provider, log, clock, self: () => runtime.statement }),
@@ -474,19 +512,23 @@ export class Gateway {
     });
   }
 
-  #operatorListener({ runtime, log, platform: { trustLevel }, operatorTls }: Running): OperatorListener {
+  #operatorListener(
+    { runtime, log, platform: { trustLevel }, operatorTls }: Running,
+    agents: readonly IdentitySource[],
+  ): OperatorListener {
     const { operator } = this.#config;
     const enter: OperatorListenerDeps['enter'] = (action, by, detail) => runtime.chain.enter(action, by, detail);
-    const reset: OperatorDeps['reset'] = (sessionId, subject, by, reason) =>
-      resetExposure(log, runtime.exposures, sessionId, subject, by.subject, reason);
+    const reset: OperatorDeps['reset'] = (sessionId, exposed, by, reason) =>
+      resetExposure(log, runtime.exposures, sessionId, exposed, by.subject, reason);
     return new OperatorListener({
       enter,
+      countUnknown: () => runtime.chain.count('operator_unauthenticated'),
       socket: operator.socket,
       network: operator.listener && operatorTls && { ...operator.listener, tls: operatorTls, clock: this.#clock },
       timers: this.#deps.timers ?? systemTimers,
       monotonic: this.#monotonic,
       operators: recogniser(operator),
-      agents: new IdentityChain(openIdentity(this.#config)),
+      agents: new IdentityChain(agents),
       report: (error) => this.#events.publish({ event: 'operator.error', detail: String(error) }),
       routes: operatorRoutes({
         own: { events: this.#events, ready: () => this.#running !== null && log.failure === null, trustLevel },
@@ -496,6 +538,7 @@ export class Gateway {
         quarantine: runtime.quarantine,
         approvals: approvalOperations({ ...runtime, approvers: this.#config.approvals.approvers }),
         callback: runtime.callback,
+        stop: runtime.stopping,
       }),
     });
   }
@@ -538,4 +581,14 @@ export class Gateway {
   get #clock(): Clock {
     return this.#deps.clock ?? systemClock;
   }
+}
+
+/** The configuration as sessions commit to it: with the agents of now. */
+function committed(config: Config, agents: KnownAgents): Config {
+  return {
+    ...config,
+    get agentsHash() {
+      return agents.hash;
+    },
+  };
 }

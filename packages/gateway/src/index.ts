@@ -59,7 +59,7 @@ export { schemaOf } from './authoring/schema-of.ts';
 export { durationMs } from './config/duration.ts';
 export { type Environment, readEnvironment } from './config/environment.ts';
 export { knownKeysFile } from './config/known-keys.ts';
-export { loadConfig, readConfig, readConfigWithoutSecrets, withDefaults } from './config/load.ts';
+export { loadConfig, namesCallers, readConfig, readConfigWithoutSecrets, withDefaults } from './config/load.ts';
 export { nearest } from './config/nearest.ts';
 export type { SettingRow } from './config/readers.ts';
 export { CONFIG_SCHEMA } from './config/schema.ts';

@@ -9,13 +9,17 @@ import { takeReceipt } from './pipeline/external-receipt.ts';
 import { carriedBy, trace } from './pipeline/flow.ts';
 import { forward } from './pipeline/forward.ts';
 import { inspect } from './pipeline/inspect.ts';
+import { requireIntent, requireManifest } from './pipeline/manifest.ts';
 import { releasedAnswer } from './pipeline/quarantine.ts';
 import { type CallRecord, callMeta, requestName, requestPayload } from './pipeline/record.ts';
 import { refuse } from './pipeline/refuse.ts';
 import { release } from './pipeline/release.ts';
 import { resolve } from './pipeline/resolve.ts';
 import { type Arrival, arrival, type Returning } from './pipeline/returning.ts';
+import { requireScope } from './pipeline/scope.ts';
 import { liveSide, type Side } from './pipeline/side.ts';
+import { spend } from './pipeline/spend.ts';
+import { requireUnblocked } from './pipeline/unblocked.ts';
 import { answerWaiting, waitsAsTask } from './pipeline/wait-as-task.ts';
 
 /**
@@ -53,10 +57,17 @@ async function walk(
   admitted(record);
   try {
     if (arrived.kind === 'refused') throw arrived.failure;
+    requireUnblocked(deps, record, null);
+    await requireManifest(deps, record);
     const plan = resolve(deps, record, request);
+    requireScope(deps, record, plan);
+    requireIntent(record, plan);
     await trace(deps, record, plan, carriedBy(request));
+    // In the turn of the decision.
+    requireUnblocked(deps, record, plan);
     const needed = decide(deps, record, plan, request);
     if (needed.length > 0) await escalate(deps, record, plan, request, side, needed);
+    spend(deps, record, plan);
     const released = arrived.kind === 'new' ? await releasedAnswer(deps, record, plan, request) : null;
     const answer = released ?? (await forward(deps, record, plan, request, side, returningOf(arrived)));
     const inspected = await inspect(deps, record, plan, request, answer);
@@ -67,7 +78,8 @@ async function walk(
     const outcome = await refuse(deps, record, ACTIONS[request.method], failureOf(thrown));
     return waitsAsTask(deps, request, record, outcome);
   } finally {
-    deps.exposures.drop(record.session.caller.subject, record.callId);
+    record.spent?.end();
+    deps.exposures.drop(record.exposed, record.callId);
     deps.sessions.leave(record.session);
   }
 }

@@ -14,6 +14,7 @@ import type { Config } from './types.ts';
 const A = 'a'.repeat(64);
 const B = 'b'.repeat(64);
 const C = 'c'.repeat(64);
+const D = 'd'.repeat(64);
 const dev = readEnvironment({ CMCP_DEV_MODE: '1', CRM_TOKEN: 'tok$en', EMPTY: '' });
 const production = readEnvironment({});
 
@@ -91,7 +92,46 @@ function everyKey() {
       required_provenance_kind: 'observer-attested',
       approval: QUORUM,
     },
-    agents: [{ subject: 'research agent', token_sha256: A }],
+    agents: [
+      {
+        subject: 'research agent',
+        token_sha256: [A, D],
+        expires: '2027-01-31T12:00:00+01:00',
+        scopes: ['mcp:tools:read'],
+        groups: ['research'],
+      },
+    ],
+    agents_file: './agents.yaml',
+    identity: {
+      resource: 'https://gateway.example/mcp',
+      oauth: [
+        {
+          issuer: 'https://login.example/realms/a',
+          audience: 'cmcp',
+          jwks_uri: 'https://keys.example/jwks',
+          ca: './tls/login-ca.pem',
+          algorithms: ['ES256'],
+          token_type: 'any',
+          subject_claim: 'client_id',
+          subject_prefix: 'a/',
+          user_claim: 'sub',
+          groups_claim: 'groups',
+          workflow_claim: 'wf',
+          required_scopes: ['mcp:tools'],
+          scopes: 'ignored',
+          clock_tolerance: '5s',
+          dpop: 'required',
+          outage: '1h',
+        },
+      ],
+      spiffe: {
+        trust_domains: { ours: { bundle: './spiffe/ours.json' }, theirs: { bundle: null } },
+        workload_api: 'unix:///run/spire/agent.sock',
+        allowed: ['spiffe://ours/agents/*', 'spiffe://theirs/job'],
+        groups: { research: ['spiffe://ours/agents/research'] },
+        audience: 'https://gateway.example/mcp',
+      },
+    },
     stdio: { subject: 'desktop' },
     operator: {
       socket: './op.sock',
@@ -142,6 +182,13 @@ function everyKey() {
       upstream_timeout: '1500ms',
       upstream_concurrency: 3,
       input_timeout: '2m',
+      rates: [{ per: 'caller+tool', calls: 7, bytes: 4096, cost: 9, window: '1h', exceeded: 'block' }],
+    },
+    stop: {
+      deny_rate: { share: '0.25', calls: 8, window: '2m' },
+      injections: { count: 3, window: '1m' },
+      drift: { count: 2 },
+      scope: 'session',
     },
     sensitivity: { vocabulary: { board_minutes: 2 } },
     inspection: {
@@ -187,6 +234,14 @@ function everyKey() {
     },
     egress: { allow: ['CRM.example:443', '[::1]:8080'] },
     record: { decisions: { to: './recordings', key: RECORDING_KEY } },
+    agent_manifest: {
+      manifests: ['./manifests'],
+      trust_anchors: './issuers.json',
+      revocations: './revoked.jsonl',
+      authenticated_subjects: { desktop: 'spiffe://acme.example/agent/desktop' },
+      delegation_keys: { ada: OTHER_KEY },
+    },
+    conformance_profile: 'none',
     compat: 'cmcp-0.4',
   };
 }
@@ -212,17 +267,25 @@ function paths(value: unknown, prefix = ''): string[] {
 
 test('every documented key can be set, and no other is documented [D-04]', async () => {
   // A credential has one source: no one server can have every key.
-  const ofAny = paths(everyKey()).map((path) => path.replace(/^upstreams\.(?:erp|hr|tax)/, 'upstreams.crm'));
-  const set = new Set(ofAny.filter((path) => path !== 'upstreams.crm' && path !== 'approvals.approvers.finance'));
+  const ofAny = paths(everyKey()).map((path) =>
+    path.replace(/^upstreams\.(?:erp|hr|tax)/, 'upstreams.crm').replace('.trust_domains.theirs', '.trust_domains.ours'),
+  );
+  const named = ['upstreams.crm', 'identity.spiffe.trust_domains.ours', 'approvals.approvers.finance'];
+  const set = new Set(ofAny.filter((path) => !named.includes(path)));
   const documented = CONFIG_SCHEMA.rows('').map(({ key }) =>
     key
       .replace('<a server id>', 'crm')
+      .replace('<a trust domain>', 'ours')
+      .replace('<a group name>', 'research')
       .replace('<an environment variable name>', 'CRM')
       .replace('<a header name that the gateway does not set itself>', 'Authorization')
       .replace('<a label that is not built in>', 'board_minutes')
+      .replace('<the subject of a caller>', 'desktop')
+      .replace('<the name of a principal>', 'ada')
       .replace('<the name of an approver>', 'finance'),
   );
   assert.deepEqual(new Set(documented), set);
+  await writeFile(join(folder, 'agents.yaml'), `- { subject: filed, token_sha256: ${B} }\n`);
   const config = await read(JSON.stringify(everyKey(), null, 2));
   const { hash, portableHash, agentsHash, operatorsHash, approversHash, file, ...rest } = config;
   assert.notEqual(portableHash, hash);
@@ -246,7 +309,47 @@ test('every documented key can be set, and no other is documented [D-04]', async
       requiredKind: 'observer-attested',
       approval: READ_QUORUM,
     },
-    agents: [{ subject: 'research agent', tokenSha256: A }],
+    agents: [
+      {
+        subject: 'research agent',
+        tokenSha256: [A, D],
+        expiresMicros: Date.UTC(2027, 0, 31, 11) * 1000,
+        scopes: ['mcp:tools:read'],
+        groups: ['research'],
+      },
+      { subject: 'filed', tokenSha256: [B], expiresMicros: null, scopes: null, groups: [] },
+    ],
+    agentsFile: { path: join(folder, 'agents.yaml'), beside: config.agents.slice(0, 1) },
+    identity: {
+      resource: 'https://gateway.example/mcp',
+      oauth: [
+        {
+          issuer: 'https://login.example/realms/a',
+          audience: 'cmcp',
+          jwksUri: 'https://keys.example/jwks',
+          ca: join(folder, 'tls/login-ca.pem'),
+          algorithms: ['ES256'],
+          tokenType: 'any',
+          subjectClaim: 'client_id',
+          subjectPrefix: 'a/',
+          userClaim: 'sub',
+          groupsClaim: 'groups',
+          workflowClaim: 'wf',
+          requiredScopes: ['mcp:tools'],
+          scopes: 'ignored',
+          clockToleranceMs: 5_000,
+          dpop: 'required',
+          outageMs: 3_600_000,
+        },
+      ],
+      spiffe: {
+        trustDomains: { ours: { bundle: join(folder, 'spiffe/ours.json') }, theirs: { bundle: null } },
+        workloadApi: '/run/spire/agent.sock',
+        allowed: ['spiffe://ours/agents/*', 'spiffe://theirs/job'],
+        groups: { research: ['spiffe://ours/agents/research'] },
+        audience: 'https://gateway.example/mcp',
+      },
+    },
     stdioSubject: 'desktop',
     operator: {
       socket: join(folder, 'op.sock'),
@@ -313,6 +416,13 @@ test('every documented key can be set, and no other is documented [D-04]', async
       upstreamTimeoutMs: 1500,
       upstreamConcurrency: 3,
       inputTimeoutMs: 120_000,
+      rates: [{ per: 'caller+tool', calls: 7, bytes: 4096, cost: 9, windowMs: 3_600_000, exceeded: 'block' }],
+    },
+    stop: {
+      denyRate: { thousandths: 250, calls: 8, windowMs: 120_000 },
+      injections: { count: 3, windowMs: 60_000 },
+      drift: { count: 2 },
+      scope: 'session',
     },
     vocabulary: { board_minutes: 2 },
     inspection: {
@@ -360,6 +470,14 @@ test('every documented key can be set, and no other is documented [D-04]', async
     },
     egress: { allow: ['crm.example:443', '[::1]:8080'] },
     recordDecisions: { folder: join(folder, 'recordings'), key: RECORDING_KEY },
+    agentManifest: {
+      manifests: [join(folder, 'manifests')],
+      trustAnchors: join(folder, 'issuers.json'),
+      revocations: join(folder, 'revoked.jsonl'),
+      subjects: { desktop: 'spiffe://acme.example/agent/desktop' },
+      delegationKeys: { ada: OTHER_KEY },
+    },
+    profile: 'none',
     compat: 'cmcp-0.4',
   });
 });
@@ -401,7 +519,7 @@ test('every misspelt key, at any depth, is refused with its place and the neares
     (key: string) => key.replace('_', '-').concat('_'),
   ];
   const chosen =
-    /^(approvals\.approvers\.\w+$|upstreams\.\w+$|upstreams\.crm|inspection\.classifier\.headers\.|sensitivity\.vocabulary\.|upstreams\.crm\.(env|headers)\.)/;
+    /^(approvals\.approvers\.\w+$|upstreams\.\w+$|upstreams\.crm|identity\.spiffe\.(trust_domains\.\w+$|groups\.)|inspection\.classifier\.headers\.|sensitivity\.vocabulary\.|upstreams\.crm\.(env|headers)\.|agent_manifest\.(authenticated_subjects|delegation_keys)\.)/;
   const keys = paths(everyKey()).filter((path) => !chosen.test(path) || /^upstreams\.crm\.\w+$/.test(path));
   assert.ok(keys.length > 40);
   for (const key of keys) {
@@ -454,6 +572,12 @@ const wrongValues: [string, RegExp][] = [
   ['sessions: {idle: 0s}', /sessions\.idle: expected a duration from 1s/],
   ['sessions: {idle: 25d}', /sessions\.idle: expected a duration/],
   ['sessions: {max_open: 1e3}', /sessions\.max_open: expected a whole number/],
+  ['limits: {rates: [{per: caller, window: 1m}]}', /limits\.rates\[0\]: limits nothing/],
+  ['limits: {rates: [{per: user, calls: 1, window: 1m}]}', /limits\.rates\[0\]\.per: expected `caller` or `tool`/],
+  ['limits: {rates: [{per: tool, calls: 0, window: 1m}]}', /limits\.rates\[0\]\.calls: expected a whole number from 1/],
+  [`limits: {rates: [${'{per: tool, calls: 1, window: 1m},'.repeat(33)}]}`, /limits\.rates: at most 32 limits/],
+  ['stop: {deny_rate: {share: 1.1}}', /stop\.deny_rate\.share: expected a share above 0 and up to 1/],
+  ['stop: {deny_rate: {share: 0.0}}', /stop\.deny_rate\.share: expected a share/],
   ['limits: {depth: 0x40}', /limits\.depth: expected a whole number/],
   ['limits: {body_bytes: -1}', /limits\.body_bytes: expected a whole number/],
   ['sensitivity: {vocabulary: {pii: 3}}', /"pii" is not a label that is not built in/],
@@ -774,10 +898,12 @@ test('the configuration hash covers every setting and no order, and shows no sec
   const original = await hashes(base);
   assert.equal((await hashes(Object.fromEntries(Object.entries(base).reverse()))).hash, original.hash);
   const seen = new Set([original.hash]);
-  const without = Object.keys(base).filter((key) => key !== 'cmcp');
+  // The profile that goes with this mode is the default one.
+  const without = Object.keys(base).filter((key) => key !== 'cmcp' && key !== 'conformance_profile');
   for (const key of without) {
-    const { [key]: _dropped, ...rest } = base as Record<string, unknown>;
-    seen.add((await hashes(rest)).hash);
+    const { [key]: _dropped, identity, ...rest } = base as Record<string, unknown>;
+    // Workloads need TLS.
+    seen.add((await hashes(key === 'tls' || key === 'identity' ? rest : { ...rest, identity })).hash);
   }
   seen.add((await hashes(base, readEnvironment({ CMCP_DEV_MODE: '1', CRM_TOKEN: 'other' }))).hash);
   seen.add((await hashes(base, readEnvironment({ CRM_TOKEN: 'tok$en' }))).hash);
@@ -786,6 +912,38 @@ test('the configuration hash covers every setting and no order, and shows no sec
   const other = await hashes(withoutAgents);
   assert.notEqual(other.agentsHash, original.agentsHash);
   assert.equal(other.operatorsHash, original.operatorsHash);
+  const { identity: _identity, ...withoutWorkloads } = base;
+  assert.notEqual((await hashes(withoutWorkloads)).agentsHash, original.agentsHash);
+  const elsewhere = structuredClone(base);
+  elsewhere.identity.spiffe.trust_domains.ours.bundle = './another/place.json';
+  const moved = await hashes(elsewhere);
+  assert.notEqual(moved.hash, original.hash);
+  assert.deepEqual([moved.agentsHash, moved.portableHash], [original.agentsHash, original.portableHash]);
+  elsewhere.identity.spiffe.allowed.push('spiffe://ours/another');
+  assert.notEqual((await hashes(elsewhere)).portableHash, original.portableHash);
+});
+
+test('an agent is mapped to a whole SPIFFE ID, and a manifest has a path and keys [D-45]', async () => {
+  const section = (members: string): Promise<string> =>
+    refusal(`agents: [{ subject: a, token_sha256: ${A} }]\nagent_manifest: { ${members} }\n`);
+  assert.match(await section('manifests: [./m]'), /agent_manifest\.trust_anchors: missing/);
+  assert.match(await section('manifests: [], trust_anchors: ./k'), /agent_manifest\.manifests: names no manifest/);
+  assert.match(await section('manifests: [../m], trust_anchors: ./k'), /manifests\[0\]: expected a path without/);
+  for (const id of [
+    'spiffe://acme',
+    'spiffe://acme/../b',
+    'spiffe://acme//b',
+    'spiffe://Acme/b',
+    'https://acme/b',
+    'spiffe://acme/b/',
+  ])
+    assert.match(
+      await section(`manifests: [./m], trust_anchors: ./k, authenticated_subjects: { a: '${id}' }`),
+      /authenticated_subjects\.a: expected a SPIFFE ID/,
+      id,
+    );
+  const key = await section('manifests: [./m], trust_anchors: ./k, delegation_keys: { ada: short }');
+  assert.match(key, /delegation_keys\.ada: expected an Ed25519 public key/);
 });
 
 test('whatever the file holds, the answer is a configuration or CONFIG_INVALID', async () => {

@@ -58,6 +58,10 @@ test('every setting that decides what the gateway does enters it', async () => {
     'allowed_hosts: [gateway.example]\n',
     'allowed_origins: ["https://app.example"]\n',
     'mode: advisory\n',
+    'limits: { rates: [{ per: caller, calls: 1, window: 1m }] }\n',
+    'limits: { rates: [{ per: caller, calls: 2, window: 1m }] }\n',
+    'stop: { deny_rate: {} }\n',
+    'stop: { drift: 1 }\n',
     'catalog: { recheck: 5m }\n',
     'catalog: { recheck_above: null }\n',
     `record: { decisions: { to: ./recordings, key: ${A.slice(0, 43).replace(/.$/, 'A')} } }\n`,
@@ -104,6 +108,10 @@ test('every setting that decides what the gateway does enters it', async () => {
     'approvals: { callback: { url: "https://a/c", secret_file: ./a } }\n',
     'approvals: { callback: { url: "https://a/c", secret_file: ./a, send_arguments: true } }\n',
     'egress: { allow: ["a:443"] }\n',
+    'agent_manifest: { manifests: [./m], trust_anchors: ./k }\n',
+    'agent_manifest: { manifests: [./m], trust_anchors: ./k, revocations: ./r }\n',
+    'agent_manifest: { manifests: [./m], trust_anchors: ./k, authenticated_subjects: { a: "spiffe://b/c" } }\n',
+    'agent_manifest: { manifests: [./m], trust_anchors: ./k }\nconformance_profile: aarm\n',
     'compat: cmcp-0.4\n',
   ];
   const environment = readEnvironment({ CRM: 'one' });

@@ -5,13 +5,18 @@ import { MODES } from '../policy/mode.ts';
 import { sensitivityRanks } from '../policy/sensitivity.ts';
 import { isRecordingKey } from '../recording/key.ts';
 import { parseListen } from './address.ts';
+import { agentManifestReader, CONFORMANCE_PROFILES } from './agent-manifest.ts';
 import { approvalReader } from './approval.ts';
 import { approvalsReader } from './approvals.ts';
+import { agentCredential } from './credentials.ts';
 import { REFERENCE_FORM, secretText } from './expand.ts';
-import { subject, tokenDigest } from './identities.ts';
+import { subject } from './identities.ts';
+import { identitySection } from './identity.ts';
+import { ratesReader } from './limits.ts';
 import { operatorSection } from './operator.ts';
 import { duration, integer, list, named, nullable, oneOf, path, required, section, setting, text } from './readers.ts';
 import { serviceUrl } from './service-url.ts';
+import { stopSection } from './stop.ts';
 import { parseTpmAddress } from './tpm-address.ts';
 
 /** Labels that the reference defines; a configuration may add to them and not redefine them (wire-formats section 5). */
@@ -56,11 +61,6 @@ const origin = text('an origin such as https://app.example', (given) =>
 const destination = text('a host with a port, such as crm.example:443', (given) => {
   const url = URL.parse(`https://${given}`);
   return url !== null && /^[^/@?#]+:\d{1,5}$/.test(given) ? destinationOf(url) : undefined;
-});
-
-const credential = section('a credential', {
-  subject: required(subject, 'Who the bearer of the token is: the Cedar principal.'),
-  token_sha256: required(tokenDigest, 'Digest of the bearer token; the token itself is never written here.'),
 });
 
 const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/;
@@ -316,7 +316,13 @@ export const CONFIG_SCHEMA = section('the configuration', {
     '{}',
     'The approved servers and tools. `catalog: ./catalog.json` is short for its path.',
   ),
-  agents: setting(list(credential), '[]', 'Who may call, by bearer token.'),
+  agents: setting(list(agentCredential), '[]', 'Who may call, by bearer token.'),
+  agents_file: setting(
+    nullable(path('./agents.yaml')),
+    'null',
+    'File with more agents: a list in the form of `agents`. It is read again when it changes, without a restart (docs/identity.md), so it is no part of the gateway measurement.',
+  ),
+  identity: setting(identitySection, '{}', 'Who may call by what another system says of them (docs/identity.md).'),
   stdio: setting(
     section(
       'the caller over stdio',
@@ -484,10 +490,12 @@ export const CONFIG_SCHEMA = section('the configuration', {
         '5m',
         'How long an agent has to answer what a server asks during a call: its user, its model, or for its roots.',
       ),
+      rates: setting(ratesReader, '[]', 'What each caller, tool, session or server may use in a while.'),
     }),
     '{}',
-    'Bounds on what is read.',
+    'Bounds on what is read, and on what is used.',
   ),
+  stop: setting(stopSection, '{}', 'What is stopped without an operator, until an operator lifts it.'),
   sensitivity: setting(
     section('sensitivity settings', {
       vocabulary: setting(
@@ -575,6 +583,16 @@ export const CONFIG_SCHEMA = section('the configuration', {
     }),
     '{}',
     'What is recorded besides the audit log.',
+  ),
+  agent_manifest: setting(
+    agentManifestReader,
+    'null',
+    'Agent Manifests that sessions are bound to (docs/agent-manifest.md). Null: to none.',
+  ),
+  conformance_profile: setting(
+    oneOf(...CONFORMANCE_PROFILES),
+    'none',
+    '`aarm`: aligned with AARM v1.0. The gateway starts in mode `enforcing` and with `agent_manifest` only, and opens no session for an agent without a manifest.',
   ),
   compat: setting(
     oneOf('none', 'cmcp-0.4'),

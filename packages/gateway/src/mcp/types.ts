@@ -34,6 +34,10 @@ export interface GovernedGateway {
   subscribe(request: SubscribeRequest): Promise<Subscription>;
   /** Told whenever what a list holds may have changed: after an activation, and after a server's announcement was checked. */
   onListChanged(listener: (kind: ChangeKind) => void): () => void;
+  /** Whether everything that this caller does is stopped; no stream is kept open for it then. */
+  isStopped(caller: Caller): boolean;
+  /** Told in the turn in which something is stopped. */
+  onStopped(listener: () => void): () => void;
   /** A method that is not governed: refused and recorded as an `mcp_request` entry. Never rejects for policy reasons. */
   refuseMethod(request: RefusedMethod): Promise<Outcome>;
   /** The transport session ended (DELETE, stdin closed, expiry): the audited session closes and its claim is stored. */
@@ -46,6 +50,7 @@ export interface GovernedGateway {
 
 export type RefusalKind =
   | 'unauthenticated'
+  | 'operator_unauthenticated'
   | 'host_refused'
   | 'origin_refused'
   | 'parse_error'

@@ -16,6 +16,7 @@ test('a listener that does not read is dropped instead of being buffered for; ot
   const unused = (): never => assert.fail('not part of this test');
   const listener = new OperatorListener({
     enter: unused,
+    countUnknown: unused,
     socket: join(folder, 'operator.sock'),
     network: null,
     timers: { after: unused, every: () => () => {} },

@@ -25,13 +25,12 @@ export function decide(
   plan: Plan,
   { workflow }: Pick<GovernedRequest, 'workflow'>,
 ): readonly Escalation[] {
-  const { subject } = record.session.caller;
   const decision = decided(deps, record, decisionInput(deps, record, plan.asked, workflow));
   record.decision = decision;
   const approvable = enforces(deps.config.mode) && APPROVABLE.includes(plan.asked.action);
   if (approvable && decision.escalations.length > 0) return decision.escalations;
   enforce(deps, record, decision, 'ingress');
-  if (record.effective !== null) deps.exposures.reserve(subject, record.callId, record.effective);
+  if (record.effective !== null) deps.exposures.reserve(record.exposed, record.callId, record.effective);
   return [];
 }
 
@@ -42,11 +41,11 @@ export function decisionInput(
   asked: Asked,
   workflow: string | null,
 ): DecisionInput {
-  const { seen, reserved, inFlight, generation } = deps.exposures.current(record.session.caller.subject, record.callId);
+  const { seen, reserved, inFlight, generation } = deps.exposures.current(record.exposed, record.callId);
   const max = higher(reserved, record.effective ?? seen);
   return {
     callId: record.callId,
-    caller: record.session.caller,
+    caller: record.caller,
     asked,
     session: {
       class: seen.class,
@@ -58,11 +57,19 @@ export function decisionInput(
     },
     flow: record.flow ?? viewOf([], false, seen),
     workflow,
+    ...manifestView(record),
     platform: deps.platform,
     trustLevel: deps.trustLevel,
     // What was approved is the call, and nothing that its server asks meanwhile.
     ...(record.approval !== null && asked === record.plan?.asked ? { approval: record.approval } : {}),
   };
+}
+
+/** As policies see it: what was signed, never what a caller says of its intent (AARM-R2). */
+function manifestView({ session: { manifest } }: CallRecord): Pick<DecisionInput, 'manifest'> {
+  if (manifest === null) return {};
+  const { manifest_id: id, issuer, intent_hash: intentHash = null } = manifest.identity;
+  return { manifest: { id, issuer, intentHash } };
 }
 
 /** Notes what is to be redacted, and turns a denial into a refusal, except where the mode does not enforce: then the call is marked. */

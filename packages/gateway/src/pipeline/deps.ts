@@ -11,8 +11,11 @@ import type { InspectionRules, InspectionSettings } from '../inspection/types.ts
 import type { Ranks } from '../policy/sensitivity.ts';
 import type { Quarantine } from '../quarantine/quarantine.ts';
 import type { DecisionRecorder } from '../recording/recorder.ts';
+import type { Scopes } from '../scopes.ts';
 import type { Exposures } from '../session/exposure.ts';
 import type { Sessions } from '../session/sessions.ts';
+import type { SessionEntries } from '../stop/session-entries.ts';
+import type { Stop } from '../stop/stop.ts';
 import type { Timers } from '../timers.ts';
 import type { ParkedCalls } from './parked.ts';
 import type { RequestStates } from './request-states.ts';
@@ -40,6 +43,8 @@ export interface PathDeps {
   tasks: TaskHandles;
   /** Calls that wait for approvals, as tasks. */
   waiting: WaitingTasks;
+  /** What credentials were issued for. */
+  scopes: Scopes;
   clock: Clock;
   timers: Timers;
   config: Config;
@@ -47,6 +52,9 @@ export interface PathDeps {
   recorder: DecisionRecorder | null;
   inspection: PathInspection;
   desk: Pick<ApprovalDesk, 'open' | 'answer' | 'answered' | 'use'>;
+  /** What is stopped, and how much may be used. */
+  stop: Stop;
+  stopEntries: Pick<SessionEntries, 'enter'>;
   ranks: Ranks;
   platform: string;
   trustLevel: string;

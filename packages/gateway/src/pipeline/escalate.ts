@@ -14,6 +14,7 @@ import { carriedBy, trace } from './flow.ts';
 import type { Plan } from './plan.ts';
 import { type CallRecord, requestPayload } from './record.ts';
 import type { Side } from './side.ts';
+import { requireUnblocked } from './unblocked.ts';
 import { becomesTask } from './wait-as-task.ts';
 
 /**
@@ -74,6 +75,7 @@ async function requireStanding(
   plan: Plan,
   request: GovernedRequest,
 ): Promise<void> {
+  requireUnblocked(deps, record, plan);
   requireNotOver(plan);
   requireUnchanged(record, plan);
   await trace(deps, record, plan, carriedBy(request));
@@ -137,7 +139,7 @@ function draftOf(
     action: plan.asked.action,
     serverIdentity: plan.item.server.identity,
     callId: record.callId,
-    generation: deps.exposures.row(caller.subject).generation,
+    generation: deps.exposures.row(record.exposed).generation,
     requestedMicros,
     expiresMicros,
     binding: {

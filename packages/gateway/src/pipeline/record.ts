@@ -1,6 +1,7 @@
 import { canonicalSorted, type EntryDraft, type JsonObject, type JsonValue, type PolicyDecision } from '@cmcp/evidence';
 import { blankEntry } from '../audit/blank.ts';
 import type { CallSalt, EntryReceipt } from '../audit/types.ts';
+import { type Caller, workflowOf } from '../caller.ts';
 import type { Drift } from '../catalog/live.ts';
 import { asciiName } from '../claim.ts';
 import type { Clock } from '../clock.ts';
@@ -12,6 +13,8 @@ import type { Decision, Mode } from '../policy/types.ts';
 import type { Sensitivity } from '../session/exposure.ts';
 import type { FlowView } from '../session/flow/types.ts';
 import type { Session } from '../session/sessions.ts';
+import type { Block } from '../stop/block.ts';
+import type { Spent } from '../stop/limits.ts';
 import { evidenceClassOf } from './evidence-class.ts';
 import type { TakenReceipt } from './external-receipt.ts';
 import { flowEntry } from './flow.ts';
@@ -26,10 +29,15 @@ import type { Plan } from './plan.ts';
 export interface CallRecord {
   readonly callId: string;
   readonly session: Session;
+  /** Who made this very request: of the owner of the session, perhaps with another credential. */
+  readonly caller: Caller;
+  /** Whose exposure it counts to. */
+  readonly exposed: string;
   /** The type of its entry unless it ends as an egress denial or a fault, which only tool calls do by type. */
   readonly entryType: 'tool_call' | 'mcp_request';
   /** Printable form of the name that was asked for. */
   readonly name: string;
+  /** Printable form of what the request says that it is part of. */
   readonly workflow: string | null;
   readonly startedMicros: number;
   readonly requestHash: string;
@@ -72,6 +80,12 @@ export interface CallRecord {
   approval: Used | null;
   /** What is asked about it, and may be answered; null: nothing. */
   pending: { id: string; expiresAt: string } | null;
+  /** Why it is stopped, where it is. */
+  block: Block | null;
+  /** What it has taken of the limits. */
+  spent: Spent | null;
+  /** When it may be tried again, where it exceeded one. */
+  retryAfterSeconds: number | null;
 }
 
 /** How a call ended, in the words of an entry. */
@@ -88,7 +102,7 @@ export interface Ending {
 
 /** The entry of a call, without its place in the chain. Strings, integers and nulls only. */
 export function entryOf(record: CallRecord, action: string, ending: Ending): EntryDraft {
-  const { session } = record;
+  const { caller } = record;
   const item = record.plan?.item ?? null;
   return {
     ...blankEntry(ending.entryType, action),
@@ -106,19 +120,29 @@ export function entryOf(record: CallRecord, action: string, ending: Ending): Ent
     session_sensitivity_after: ending.after.class,
     detail: {
       compliance_domain: item === null ? 'unknown' : item.complianceDomain,
+      ...workflowEntry(record),
       ...counted(record),
       ...ending.detail,
     },
-    workflow_id: record.workflow,
+    workflow_id: workflowOf(caller, record.workflow)?.id ?? null,
     ...(item === null ? {} : { evidence_class: evidenceClassOf(item.server.transport) }),
     effective_data_class: record.effective === null ? null : record.effective.class,
-    caller: session.caller.subject,
-    caller_source: session.caller.source,
+    caller: caller.subject,
+    caller_source: caller.source,
+    on_behalf_of: caller.onBehalfOf ?? null,
     policy_ids: record.decision === null ? [] : record.decision.policyIds,
     flow: flowEntry(record.flow),
     external_execution_evidence: record.receipt?.value ?? null,
     digest_salt_ref: record.salt === null ? null : record.callId,
   };
+}
+
+/** Who names the workflow; and what the request says of it that does not count, because a signed credential says otherwise. */
+function workflowEntry({ caller, workflow }: CallRecord): JsonObject {
+  const counts = workflowOf(caller, workflow);
+  if (counts === null) return {};
+  const differs = workflow !== null && workflow !== counts.id;
+  return { workflow_source: counts.source, ...(differs ? { workflow_asserted: workflow } : {}) };
 }
 
 /** What is worth saying of a call only where there was any. */

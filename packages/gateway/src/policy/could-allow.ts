@@ -40,7 +40,7 @@ export class CouldAllow {
   }
 
   ask(caller: Caller, asked: Askable): boolean {
-    const key = JSON.stringify([caller.subject, asked.action, nameOf(asked)]);
+    const key = JSON.stringify([this.#requests.principalKey(caller), asked.action, nameOf(asked)]);
     const known = this.#remembered.get(key);
     if (known !== undefined) return known;
     if (this.#remembered.size >= this.#maxRemembered) this.#remembered.clear();

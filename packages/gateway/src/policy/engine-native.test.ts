@@ -121,9 +121,12 @@ test('an argument of another type, or one that was not approved, cannot slip pas
   assert.equal(open.effect, 'allow', 'a tool approved with an open schema takes any argument');
 });
 
+/** The gateway says nothing of groups but their names. */
+const NAMED_GROUPS = 'entity Group = { "name": String };';
+
 test('a policy that cannot be evaluated denies, though Cedar would skip it and allow [D-13] [G12]', async (t) => {
   const failing: [string, string, JsonObject, RegExp][] = [
-    ['missing attribute', 'principal.name == "x"', {}, /^policy1: /],
+    ['missing attribute', 'Group::"x".name == "x"', {}, /^policy1: /],
     ['wrong type', 'context.arguments.amount < 5', { amount: 'much' }, /not of type Long/],
     [
       'overflow',
@@ -133,10 +136,7 @@ test('a policy that cannot be evaluated denies, though Cedar would skip it and a
     ],
     ['float', 'context.arguments.amount > 5', args('{"amount":7.5}'), /not of type Long/],
   ];
-  const schema = SCHEMA.replace('entity Agent;', 'entity Agent = { "name": String };').replaceAll(
-    '"amount"?',
-    '"amount"',
-  );
+  const schema = SCHEMA.replace('entity Group;', NAMED_GROUPS).replaceAll('"amount"?', '"amount"');
   for (const [what, condition, given, error] of failing) {
     const policy = `forbid (principal, action == Action::"pay", resource) when { ${condition} };`;
     const engine = await engineOf(t, CATALOG, PERMIT + policy, schema);
@@ -148,11 +148,11 @@ test('a policy that cannot be evaluated denies, though Cedar would skip it and a
 });
 
 test('an error denies also when the policy that fails is a permit [D-13]', async (t) => {
-  const schema = SCHEMA.replace('entity Agent;', 'entity Agent = { "name": String };');
+  const schema = SCHEMA.replace('entity Group;', NAMED_GROUPS);
   const engine = await engineOf(
     t,
     CATALOG,
-    `${PERMIT}permit (principal, action, resource) when { principal.name == "x" };`,
+    `${PERMIT}permit (principal, action, resource) when { Group::"x".name == "x" };`,
     schema,
   );
   const decision = engine.decide(decisionOn(CATALOG, 'read_file'));

@@ -1,6 +1,7 @@
 import type { JsonObject } from '@cmcp/evidence';
+import type { Caller } from '../caller.ts';
 import type { CatalogServer } from '../catalog/types.ts';
-import type { Approved, Asked, DecisionInput } from './types.ts';
+import type { Approved, Asked, DecisionInput, ManifestView } from './types.ts';
 
 /** The described request that reads back, under the same catalog and vocabulary, to an equal decision input. */
 export function scenarioOf({
@@ -14,7 +15,7 @@ export function scenarioOf({
   ...input
 }: DecisionInput): JsonObject {
   const described: JsonObject = {
-    caller: { subject: caller.subject, source: caller.source },
+    caller: callerMembers(caller),
     ...askedMembers(asked),
     session: {
       class: session.class,
@@ -33,6 +34,7 @@ export function scenarioOf({
     platform: input.platform,
     trust_level: input.trustLevel,
     ...(approval === undefined ? {} : { approval: approvalMembers(approval) }),
+    ...(input.manifest === undefined ? {} : { manifest: manifestMembers(input.manifest) }),
   };
   if (response === undefined) return described;
   const { sizeBytes: size, findings, kinds, injection } = response;
@@ -41,6 +43,21 @@ export function scenarioOf({
 
 function approvalMembers({ policies, approvers, channel, signed }: Approved): JsonObject {
   return { policies: [...policies], approvers: [...approvers], channel, signed };
+}
+
+function callerMembers({ subject, source, scopes, groups, onBehalfOf, workflow }: Caller): JsonObject {
+  return {
+    subject,
+    source,
+    ...(scopes === undefined ? {} : { scopes: [...scopes] }),
+    ...(groups === undefined ? {} : { groups: [...groups] }),
+    ...(onBehalfOf === undefined ? {} : { on_behalf_of: onBehalfOf }),
+    ...(workflow === undefined ? {} : { workflow }),
+  };
+}
+
+function manifestMembers({ id, issuer, intentHash }: ManifestView): JsonObject {
+  return { id, issuer, ...(intentHash === null ? {} : { intent_hash: intentHash }) };
 }
 
 /** The members that say `asked`. */

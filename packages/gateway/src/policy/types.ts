@@ -84,8 +84,10 @@ export interface DecisionInput {
   };
   /** Where values that this request carries came from; of what a server asks, what the call carried that it asks in. */
   flow: FlowView;
-  /** Named by the caller only: asserted. */
+  /** What the request says that it is part of: asserted, and without weight where the caller's credential names one. */
   workflow: string | null;
+  /** The manifest that the session is bound to. */
+  manifest?: ManifestView;
   platform: string;
   trustLevel: string;
   response?: ResponseView;
@@ -103,6 +105,14 @@ export interface Approved {
   readonly channel: Channel;
   /** Each verdict has a signature of its approver's own key. */
   readonly signed: boolean;
+}
+
+/** An Agent Manifest as policies see it. */
+export interface ManifestView {
+  id: string;
+  issuer: string;
+  /** null: the issuer declared no intent. */
+  intentHash: string | null;
 }
 
 /** An answer as policies see it. */

@@ -13,7 +13,11 @@ export interface Held {
   id: string;
   sessionId: string;
   subject: string;
-  /** Of the subject's exposure: an answer of before a reset is shown to nobody (D-47). */
+  /** Nobody else is given it. */
+  owner: string;
+  /** Whose exposure it counts to. */
+  exposed: string;
+  /** Of that exposure: an answer of before a reset is shown to nobody (D-47). */
   generation: number;
   /** What asks for the same, and what has to be in force when it does. */
   request: string;

@@ -1,4 +1,6 @@
 import type { JsonObject } from '@cmcp/evidence';
+import type { BoundManifest } from '../agent-manifest/bind.ts';
+import { manifestCommitment } from '../agent-manifest/commitment.ts';
 import { approvalCommitment } from '../approval/entry.ts';
 import type { OwnStatement } from '../attestation/live.ts';
 import type { Attestation } from '../attestation/types.ts';
@@ -8,12 +10,21 @@ import type { Config } from '../config/types.ts';
 import { recordingOf } from '../recording/key.ts';
 import { egressOfAll } from '../upstream/egress.ts';
 
+/** What is known of one session when it begins. */
+interface Opening {
+  exposure: string;
+  previousSession: string | null;
+  prevClaimHash: string | null;
+  /** null: its caller has none. */
+  manifest: BoundManifest | null;
+}
+
 /** What a session_start entry commits to by name (contracts section 3): strings and integers, printable ASCII. */
 export function commitment(
   config: Config,
   authority: Authority,
   attestation: Attestation,
-  opening: { exposure: string; previousSession: string | null; prevClaimHash: string | null },
+  opening: Opening,
 ): JsonObject {
   return {
     cmcp_v: 1,
@@ -23,6 +34,7 @@ export function commitment(
     catalog_hash: authority.catalog.hash,
     ...exceptionCommitment(authority.catalog),
     ...approvalCommitment(authority.approvals),
+    ...manifestCommitment(opening.manifest, config.profile),
     rules_hash: authority.inspection.hash,
     rules_version: authority.inspection.version,
     mode: config.mode,

@@ -1,6 +1,5 @@
 import type { JsonValue } from '@cmcp/evidence';
 import { TRUST_LEVELS } from '../../attestation/types.ts';
-import { CALLER_SOURCES, type Caller } from '../../caller.ts';
 import { Fields, type Where } from '../../catalog/fields.ts';
 import type { Catalog, Labels } from '../../catalog/types.ts';
 import { nearest } from '../../config/nearest.ts';
@@ -13,6 +12,7 @@ import { higher, type Sensitivity, UNEXPOSED } from '../../session/exposure.ts';
 import type { FlowView } from '../../session/flow/types.ts';
 import { itemsOf } from './items-of.ts';
 import { ASKED_MEMBERS, readAsked } from './scenario-asked.ts';
+import { PRINTABLE, readCaller } from './scenario-caller.ts';
 
 export { scenarioOf } from '../../policy/scenario-of.ts';
 
@@ -30,6 +30,7 @@ export const SCENARIO_MEMBERS: readonly string[] = [
   'flow',
   'platform',
   'trust_level',
+  'manifest',
   'response',
   'approval',
   ...ASKED_MEMBERS,
@@ -38,8 +39,6 @@ export const SCENARIO_MEMBERS: readonly string[] = [
 type Response = NonNullable<DecisionInput['response']>;
 
 const MAX_NAMES = 10_000;
-
-const SUBJECT = { pattern: /^[ -~]+$/, expected: 'printable ASCII text' };
 
 /**
  * Reads a described request, closed and with defaults filled in: an agent that has seen nothing, on a gateway without
@@ -62,9 +61,18 @@ export function readScenario(value: JsonValue, place: Where, vocabulary: Vocabul
     workflow: fields.optionalText('workflow'),
     platform: fields.optionalText('platform') ?? 'software-only',
     trustLevel: fields.get('trust_level') === undefined ? 'software' : fields.oneOf('trust_level', TRUST_LEVELS),
+    ...readManifestView(fields),
     ...(response === null ? {} : { response }),
     ...readApproval(fields),
   };
+}
+
+function readManifestView(fields: Fields<Where>): Pick<DecisionInput, 'manifest'> {
+  const given = fields.get('manifest');
+  if (given === undefined) return {};
+  const manifest = new Fields(given, fields.place.at('manifest'), ['id', 'issuer', 'intent_hash']);
+  const intentHash = manifest.optionalText('intent_hash');
+  return { manifest: { id: manifest.text('id', PRINTABLE), issuer: manifest.text('issuer', PRINTABLE), intentHash } };
 }
 
 /** What was approved of it: by an operator, without a signature, where nothing else is said. */
@@ -90,16 +98,6 @@ function readTexts(fields: Fields<Where>, key: string): string[] {
     throw fields.place.at(key).at(index).refuse('must be text');
   });
   return distinct(read);
-}
-
-function readCaller(fields: Fields<Where>): Caller {
-  const given = fields.get('caller');
-  if (given === undefined || typeof given === 'string') {
-    return { subject: fields.text('caller', SUBJECT), source: 'bearer' };
-  }
-  const caller = new Fields(given, fields.place.at('caller'), ['subject', 'source']);
-  const source = caller.get('source') === undefined ? 'bearer' : caller.oneOf('source', CALLER_SOURCES);
-  return { subject: caller.text('subject', SUBJECT), source };
 }
 
 function readSession(fields: Fields<Where>, items: readonly Labels[], ranks: Ranks): DecisionInput['session'] {

@@ -51,15 +51,18 @@ const HARMLESS = new Set(['notifications/cancelled', 'notifications/progress']);
 export class ModernServer {
   readonly #deps: ModernDeps;
   readonly #replies: Replies;
-  readonly #listening = new Set<Listening>();
-  readonly #stop: () => void;
+  readonly #listening = new Map<Listening, Caller>();
+  readonly #stop: (() => void)[];
 
   constructor(deps: ModernDeps) {
     this.#deps = deps;
     this.#replies = new Replies(deps.gateway, modernStyle, deps.onFault);
-    this.#stop = deps.gateway.onListChanged((kind) => {
-      for (const each of this.#listening) each.listChanged(kind);
-    });
+    this.#stop = [
+      deps.gateway.onListChanged((kind) => {
+        for (const each of this.#listening.keys()) each.listChanged(kind);
+      }),
+      deps.gateway.onStopped(() => this.#endStopped()),
+    ];
   }
 
   /** Never rejects: what goes wrong is an answer. Not for what is listened to. */
@@ -91,11 +94,15 @@ export class ModernServer {
 
   /** Ends every subscription, and says so to who listens. */
   endListening(): void {
-    for (const each of this.#listening) each.close();
+    for (const each of this.#listening.keys()) each.close();
+  }
+
+  #endStopped(): void {
+    for (const [each, caller] of this.#listening) if (this.#deps.gateway.isStopped(caller)) each.close();
   }
 
   close(): void {
-    this.#stop();
+    for (const stop of this.#stop) stop();
     this.endListening();
   }
 
@@ -191,6 +198,7 @@ export class ModernServer {
     const { abilities } = readWishes(params);
     const filter = readFilter(params);
     if (filter.tasks && !abilities.tasks) return this.#refuseTasks(id);
+    if (gateway.isStopped(caller)) throw new GatewayError('BLOCKED', `${caller.subject} is stopped`);
     const leave = streams.enter(caller.subject);
     const lists = offeredLists(filter, gateway.offer(caller));
     const onOver = (): void => {
@@ -198,7 +206,7 @@ export class ModernServer {
       this.#listening.delete(listening);
     };
     const listening = new Listening({ id, lists, timers, onOver });
-    this.#listening.add(listening);
+    this.#listening.set(listening, caller);
     try {
       const context = { caller, session: null, handle: readHandle(params), workflow, trace, signal };
       const onUpdated = (uri: string): void => listening.updated(uri);
