@@ -4,9 +4,12 @@ import { NO_ABILITIES } from '../mcp/asks.ts';
 import type { GovernedRequest, Outcome } from '../mcp/types.ts';
 import { admit } from './admit.ts';
 import type { PathDeps } from './deps.ts';
+import { failureOf } from './exits.ts';
 import type { Plan } from './plan.ts';
 import { type CallRecord, callMeta, elapsed, entryOf, requestName, requestPayload } from './record.ts';
+import { refuse } from './refuse.ts';
 import type { Side } from './side.ts';
+import { requireUnblocked } from './unblocked.ts';
 import type { WaitingTask } from './waiting-tasks.ts';
 
 type TaskRequest = Extract<GovernedRequest, { taskId: string }>;
@@ -80,9 +83,10 @@ async function told(deps: PathDeps, request: TaskRequest, task: WaitingTask): Pr
   const admission = { entryType: 'mcp_request', name: requestName(request), payload: requestPayload(request) } as const;
   const record = await admit(deps, request, admission);
   try {
+    requireUnblocked(deps, record, null);
     const expired = !task.running && deps.clock.nowMicros() >= task.expiresMicros;
     if (request.method === 'tasks/cancel' || expired) deps.waiting.forget(task);
-    const exposure = deps.exposures.row(record.session.caller.subject);
+    const exposure = deps.exposures.row(record.exposed);
     const draft = entryOf(record, ACTIONS[request.method], {
       ...{ entryType: 'mcp_request', decision: 'allow', rule: 'approval', inspection: 'n/a', after: exposure },
       latencyMicros: elapsed(deps.clock, record),
@@ -95,6 +99,8 @@ async function told(deps: PathDeps, request: TaskRequest, task: WaitingTask): Pr
     const state = expired ? { error: { code: ERRORS.DEFERRED.rpc, message: 'The approval expired.' } } : {};
     const shown = deps.waiting.shown(task, expired ? 'failed' : 'working', { ...state, _meta });
     return { kind: 'result', type: 'complete', result: shown };
+  } catch (thrown) {
+    return await refuse(deps, record, ACTIONS[request.method], failureOf(thrown));
   } finally {
     deps.sessions.leave(record.session);
   }
