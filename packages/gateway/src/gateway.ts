@@ -303,6 +303,7 @@ export class Gateway {
         approved,
       );
       tls?.onNewKey(() => void this.#recommit(runtime));
+      opened.spiffe?.onBundle((domain, hash) => void this.#enterBundle(runtime, domain, hash));
       return { ...opened, runtime, http: null, operators: null };
     } catch (error) {
       await log.close();
@@ -345,6 +346,15 @@ export class Gateway {
     } catch (error) {
       spiffe.close();
       throw error;
+    }
+  }
+
+  /** Whose word is taken for who calls: it changes while sessions are open, so it is no part of what they commit to. */
+  async #enterBundle({ chain }: Runtime, domain: string, hash: string | null): Promise<void> {
+    try {
+      await chain.enter('identity.trust_bundle', null, { trust_domain: domain, bundle_hash: hash ?? 'none' });
+    } catch (error) {
+      this.#report('AUDIT_UNAVAILABLE', String(error));
     }
   }
 

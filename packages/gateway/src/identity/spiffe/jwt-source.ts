@@ -99,8 +99,8 @@ export class JwtSvidSource implements IdentitySource {
   }
 }
 
-function algorithmsOf({ asymmetricKeyType = '', asymmetricKeyDetails }: KeyObject): string[] {
-  return [...(ALGORITHMS[asymmetricKeyDetails?.namedCurve ?? asymmetricKeyType] ?? [])];
+function algorithmsOf({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject): string[] {
+  return [...(ALGORITHMS[asymmetricKeyDetails?.namedCurve ?? asymmetricKeyType ?? ''] ?? [])];
 }
 
 /** A part of a token as JSON without repeated members; null for anything else, which is no JWT. */
