@@ -293,6 +293,22 @@ test('no connection resumes another, so that each one shows its own certificate 
   });
 });
 
+test('where certificates are demanded, an SVID has to be of those authorities too [AUTHZ-12]', LIMITS, async () => {
+  const mutual = TLS.replace(' }', ', client_ca: ./ours.pem }');
+  const run = async (url: URL, bed: TestBed, reload: () => Promise<unknown>): Promise<void> => {
+    assert.equal((await call(url, OURS.svid('/agents/research', { issuer: OURS.root }))).allowed, true);
+    assert.equal((await call(url, OURS.svid('/servers/x', { issuer: OURS.root }))).status, 401, 'not yet a caller');
+    for (const other of [null, THEIRS.svid('/job')])
+      await assert.rejects(call(url, other, { token: AGENT_TOKEN }), /certificate required|alert|ECONNRESET|socket/);
+    // What it sent between leaf and root is gone once TLS itself has accepted it.
+    assert.equal((await call(url, RESEARCH)).status, 401);
+    await writeFile(join(bed.folder, 'ours.pem'), OURS.root.cert + OURS.issuing.cert);
+    await reload();
+    assert.equal((await call(url, RESEARCH)).allowed, true);
+  };
+  await withGateway(run, `${mutual}\n${IDENTITY}`);
+});
+
 /** A request on a connection of its own, with the session that could be resumed after it. */
 async function exchanged(
   options: ConnectionOptions,
