@@ -169,7 +169,7 @@ export class Gateway {
     const running = await this.#boot((opening) => this.#openLog(this.#config.dataDir, opening), this.#config.tls);
     const { tls } = running;
     try {
-      running.identities = await this.#openIdentity(running.agents);
+      running.identities = await this.#openIdentity(running);
       running.operatorTls = await this.#operatorTls();
       const agents = [...(this.#deps.identity ?? []), ...running.identities.sources];
       running.operators = this.#operatorListener(running, agents);
@@ -389,6 +389,15 @@ export class Gateway {
     return ListenerTls.open(listener, { clock: this.#clock, timers, report, clients: 'operators' });
   }
 
+  /** Whose word is taken for who calls: it changes while sessions are open, so it is no part of what they commit to. */
+  async #enterBundle({ chain }: Runtime, domain: string, hash: string | null): Promise<void> {
+    try {
+      await chain.enter('identity.trust_bundle', null, { trust_domain: domain, bundle_hash: hash ?? 'none' });
+    } catch (error) {
+      this.#report('AUDIT_UNAVAILABLE', String(error));
+    }
+  }
+
   async #recommit(change: () => Promise<void>): Promise<void> {
     try {
       await change();
@@ -477,13 +486,14 @@ export class Gateway {
     return new KnownAgents(this.#config, { timers: this.#deps.timers ?? systemTimers, report });
   }
 
-  #openIdentity(agents: KnownAgents): Promise<Identities> {
+  #openIdentity({ agents, runtime }: Running): Promise<Identities> {
     return openIdentity(this.#config, agents, {
       clock: this.#clock,
       timers: this.#deps.timers ?? systemTimers,
       monotonic: this.#monotonic,
       lookup: this.#lookup,
       report: (event, detail) => this.#report(event, detail),
+      onBundle: (domain, hash) => void this.#enterBundle(runtime, domain, hash),
     });
   }
 

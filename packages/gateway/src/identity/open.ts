@@ -18,6 +18,8 @@ export interface IdentityDeps {
   lookup: LookupFunction;
   /** For operators. */
   report: (event: string, detail: string) => void;
+  /** Told of every trust bundle that is used from now on, by its digest; null: there is none any more. */
+  onBundle: (trustDomain: string, hash: string | null) => void;
 }
 
 /** What lets agents in over HTTP. */
@@ -37,6 +39,7 @@ export async function openIdentity(config: Config, agents: KnownAgents, deps: Id
   const oauth = await openIssuers(config, deps);
   const otherIssuers = issuers.map(({ issuer }) => issuer);
   const spiffe = settings === null ? null : await openSpiffe(settings, { ...deps, otherIssuers });
+  spiffe?.onBundle(deps.onBundle);
   const sources = [...(spiffe?.sources ?? []), ...(oauth === null ? [] : [oauth]), bearerSource(agents, deps.clock)];
   return {
     sources,

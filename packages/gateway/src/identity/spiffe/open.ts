@@ -3,7 +3,8 @@ import type { SpiffeConfig } from '../../config/spiffe.ts';
 import type { Timers } from '../../timers.ts';
 import { monotonicTimers } from '../../upstream/monotonic.ts';
 import type { IdentitySource } from '../types.ts';
-import { type BundleSource, bundleOf } from './bundles.ts';
+import { bundleDigest, type TrustBundle } from './bundle.ts';
+import { type BundleDeps, type BundleSource, bundleOf } from './bundles.ts';
 import { FileBundles } from './file-bundles.ts';
 import { JwtSvidSource } from './jwt-source.ts';
 import { WorkloadApi } from './workload-api.ts';
@@ -23,6 +24,8 @@ export interface SpiffeDeps {
 /** The credentials of workloads, and what they are verified with. */
 export interface Spiffe {
   readonly sources: readonly IdentitySource[];
+  /** Told of the bundle of each trust domain, by its digest, and of each that takes its place; null: there is none. */
+  onBundle(listener: (trustDomain: string, digest: string | null) => void): void;
   /** Reads bundle files now. Rejects with TLS_INVALID, and keeps what is in use of those that are no good. */
   reload(): Promise<void>;
   close(): void;
@@ -30,13 +33,26 @@ export interface Spiffe {
 
 /** @throws GatewayError TLS_INVALID when a bundle file is no good */
 export async function openSpiffe(config: SpiffeConfig, deps: SpiffeDeps): Promise<Spiffe> {
-  const bundles = await openBundles(config, deps);
+  let listener: Parameters<Spiffe['onBundle']>[0] = () => {};
+  const changed = (domain: string, bundle: TrustBundle | null): void => {
+    const digest = bundle && bundleDigest(bundle);
+    deps.report('identity.bundle_changed', `the trust bundle of ${domain} is ${digest ?? 'withdrawn'}`);
+    listener(domain, digest);
+  };
+  const bundles = await openBundles(config, { ...deps, changed });
   const workloads = new Workloads(config);
   const bundle = (trustDomain: string) => bundleOf(bundles, trustDomain);
   const { audience } = config;
   const tokens = audience === null ? [] : [new JwtSvidSource({ ...deps, workloads, bundleOf: bundle, audience })];
   return {
     sources: [new X509SvidSource(workloads, bundle, deps.clock), ...tokens],
+    onBundle(told) {
+      listener = told;
+      for (const domain of Object.keys(config.trustDomains)) {
+        const present = bundles.map((each) => each.bundleOf(domain)).find((each) => each !== null);
+        if (present) told(domain, bundleDigest(present));
+      }
+    },
     async reload() {
       for (const each of bundles) await each.reload();
     },
@@ -47,7 +63,7 @@ export async function openSpiffe(config: SpiffeConfig, deps: SpiffeDeps): Promis
 }
 
 /** Each trust domain has one source: a file that is wrong is not made up for by an agent. */
-async function openBundles(config: SpiffeConfig, deps: SpiffeDeps): Promise<BundleSource[]> {
+async function openBundles(config: SpiffeConfig, deps: SpiffeDeps & BundleDeps): Promise<BundleSource[]> {
   const domains = Object.entries(config.trustDomains);
   const files = domains.flatMap(([domain, { bundle }]) => (bundle === null ? [] : [[domain, bundle] as const]));
   const asked = domains.flatMap(([domain, { bundle }]) => (bundle === null ? [domain] : []));
