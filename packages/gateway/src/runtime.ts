@@ -49,6 +49,7 @@ import { commitment, ownStatement } from './session/commitment.ts';
 import { Exposures } from './session/exposure.ts';
 import { FlowMemory } from './session/flow/memory.ts';
 import type { Freshness, Monotonic } from './session/freshness.ts';
+import { OpenClaims, type OpenClaimsDeps } from './session/open-claims.ts';
 import { Renewal } from './session/renewal.ts';
 import { Sessions } from './session/sessions.ts';
 import { ShadowStage } from './shadow-stage.ts';
@@ -79,6 +80,8 @@ export interface RuntimeDeps {
   classifier: Classifier | null;
   /** How long inspection takes, and how others get their turn. */
   turns: Turns;
+  /** Stores a session file among the claims of its session. */
+  writeClaim: OpenClaimsDeps['write'];
   /** Runs a task after the turn of whoever asks. */
   soon: Schedule;
   connect: (
@@ -152,6 +155,7 @@ export class Runtime {
   readonly #recorder: DecisionRecorder | null;
   readonly #changes: ListChanges;
   readonly #subscriptions: Subscriptions;
+  readonly #claims: OpenClaims;
   readonly #standing: PolicyStanding;
   readonly #shadow: ShadowStage;
   #authority: Authority;
@@ -188,6 +192,7 @@ export class Runtime {
       ...{ chain, exposures, monotonic },
       authority: () => this.#authority,
     });
+    this.#claims = new OpenClaims({ log, settings: config.claim, write: deps.writeClaim, report });
     const path = this.#path();
     this.#subscriptions = new Subscriptions(path);
     this.governed = governedGateway({
@@ -221,6 +226,9 @@ export class Runtime {
       timers.every(SWEEP_MS, () => void this.sessions.sweep().catch((error) => this.#unrecorded(error))),
       timers.every(SWEEP_MS, () => void this.exceptions.sweep().catch((error) => this.#unrecorded(error))),
       timers.every(SWEEP_MS, () => void this.quarantine.sweep().catch((error) => this.#unrecorded(error))),
+      timers.every(config.claim.intervalMs, () => {
+        this.#claims.sweep(this.sessions.open()).catch((error) => this.#unrecorded(error));
+      }),
       timers.every(config.catalog.recheckMs, () => this.#authority.live.recheck()),
       timers.every(FLUSH_MS, () => void chain.flush().catch((error) => this.#unrecorded(error))),
     ];
@@ -410,6 +418,7 @@ export class Runtime {
       states,
       parked: new ParkedCalls(states, randomUUID),
       tasks: new TaskHandles(box),
+      claims: this.#claims,
       scopes: new Scopes(config.identity.scopes),
       clock,
       timers,

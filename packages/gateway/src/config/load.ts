@@ -7,6 +7,7 @@ import { sensitivityRanks } from '../policy/sensitivity.ts';
 import type { CredentialSettings, CredentialSource } from '../upstream/credential/types.ts';
 import { isLoopback } from './address.ts';
 import { approvalConfig } from './approval.ts';
+import { claimOf } from './claim.ts';
 import { agentOf, checkCredentials, operatorOf } from './credentials.ts';
 import { type WrittenSecrets, withHashes } from './effective.ts';
 import type { Environment } from './environment.ts';
@@ -161,6 +162,7 @@ function assemble(file: string, settings: Settings, environment: Environment, re
     },
     agents: settings.agents.map(agentOf),
     identity: identityOf(folder, settings.identity),
+    claim: claimOf(settings.claim),
     stdioSubject: settings.stdio.subject,
     operator: {
       socket: resolve(folder, settings.operator.socket ?? resolve(dataDir, 'operator.sock')),

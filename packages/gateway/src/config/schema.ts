@@ -6,6 +6,7 @@ import { sensitivityRanks } from '../policy/sensitivity.ts';
 import { isRecordingKey } from '../recording/key.ts';
 import { isLoopback, parseListen } from './address.ts';
 import { approvalReader } from './approval.ts';
+import { claimSection } from './claim.ts';
 import { agentCredential, operatorCredential, subject } from './credentials.ts';
 import { REFERENCE_FORM, secretText } from './expand.ts';
 import { identitySection } from './identity.ts';
@@ -502,6 +503,7 @@ export const CONFIG_SCHEMA = section('the configuration', {
     '{}',
     'Audited sessions.',
   ),
+  claim: setting(claimSection, '{}', 'Claims of sessions. `claim: call` is short for its granularity.'),
   limits: setting(
     section('limits', {
       body_bytes: setting(integer(1_024, 104_857_600), '1000000', 'Largest request body.'),

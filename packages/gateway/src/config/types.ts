@@ -4,6 +4,7 @@ import type { LaunchLevel, ProviderKind } from '../attestation/types.ts';
 import type { Mode } from '../policy/types.ts';
 import type { CredentialSettings } from '../upstream/credential/types.ts';
 import type { ApprovalConfig } from './approval.ts';
+import type { ClaimConfig } from './claim.ts';
 import type { IdentityConfig } from './identity.ts';
 
 /** The whole configuration with defaults applied, paths absolute, durations in milliseconds. */
@@ -44,6 +45,7 @@ export interface Config {
   agents: AgentCredential[];
   /** Who may call besides those. */
   identity: IdentityConfig;
+  claim: ClaimConfig;
   /** Subject of the one caller of `cmcp start --stdio`. */
   stdioSubject: string | null;
   operator: { socket: string; credentials: Credential[] };
