@@ -21,6 +21,7 @@ import { openTpm } from './attestation/tpm/tpm.ts';
 import type { Attestation } from './attestation/types.ts';
 import type { Attest } from './audit/evidence.ts';
 import type { AuditLogOptions } from './audit/in-process.ts';
+import { writeClaimFile } from './audit/session-files.ts';
 import { mergeExposures, STDIO_FOLDER, siblingExposures } from './audit/stores/sibling-exposures.ts';
 import { siblingStandings } from './audit/stores/sibling-standings.ts';
 import { WatchedStandings } from './audit/stores/watched-standings.ts';
@@ -317,6 +318,7 @@ export class Gateway {
           classifier: this.#classifier(ranks),
           turns: this.#deps.turns ?? systemTurns,
           soon: setImmediate,
+          writeClaim: (file) => writeClaimFile(dataDir, file),
           connect: (server, settings, around) => this.#connect(server, settings, around, this.#lookup),
           replicas: async (server, settings, around) => {
             const lookups = await replicaLookups(server, this.#lookup);

@@ -10,6 +10,7 @@ import { agentManifestConfig, checkProfile } from './agent-manifest.ts';
 import { readAgentsFile } from './agents-file.ts';
 import { approvalConfig } from './approval.ts';
 import { approvalsConfig } from './approvals.ts';
+import { claimOf } from './claim.ts';
 import { agentOf, checkCredentials } from './credentials.ts';
 import { type WrittenSecrets, withHashes } from './effective.ts';
 import type { Environment } from './environment.ts';
@@ -184,6 +185,7 @@ function assemble(
     agents: [...beside, ...inFile],
     agentsFile: settings.agents_file === null ? null : { path: resolve(folder, settings.agents_file), beside },
     identity: identityOf(folder, settings.identity, settings.tls !== null, report),
+    claim: claimOf(settings.claim),
     stdioSubject: settings.stdio.subject,
     operator: operatorConfig(folder, dataDir, settings.operator, report),
     approvals: approvalsConfig(folder, settings.approvals, report),

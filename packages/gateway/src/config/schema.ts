@@ -8,6 +8,7 @@ import { parseListen } from './address.ts';
 import { agentManifestReader, CONFORMANCE_PROFILES } from './agent-manifest.ts';
 import { approvalReader } from './approval.ts';
 import { approvalsReader } from './approvals.ts';
+import { claimSection } from './claim.ts';
 import { agentCredential, subject } from './credentials.ts';
 import { REFERENCE_FORM, secretText } from './expand.ts';
 import { identitySection } from './identity.ts';
@@ -469,6 +470,7 @@ export const CONFIG_SCHEMA = section('the configuration', {
     '{}',
     'Audited sessions.',
   ),
+  claim: setting(claimSection, '{}', 'Claims of sessions. `claim: call` is short for its granularity.'),
   limits: setting(
     section('limits', {
       body_bytes: setting(integer(1_024, 104_857_600), '1000000', 'Largest request body.'),

@@ -13,6 +13,7 @@ import type { Quarantine } from '../quarantine/quarantine.ts';
 import type { DecisionRecorder } from '../recording/recorder.ts';
 import type { Scopes } from '../scopes.ts';
 import type { Exposures } from '../session/exposure.ts';
+import type { OpenClaims } from '../session/open-claims.ts';
 import type { Sessions } from '../session/sessions.ts';
 import type { SessionEntries } from '../stop/session-entries.ts';
 import type { Stop } from '../stop/stop.ts';
@@ -41,6 +42,8 @@ export interface PathDeps {
   states: RequestStates;
   parked: ParkedCalls;
   tasks: TaskHandles;
+  /** Claims of sessions that go on. */
+  claims: Pick<OpenClaims, 'ofCall'>;
   /** What credentials were issued for. */
   scopes: Scopes;
   /** Calls that wait for approvals, as tasks. */

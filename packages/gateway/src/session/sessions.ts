@@ -42,6 +42,8 @@ interface LiveSession extends Session {
   /** What it serves: one transport, or one owner and workflow of the stateless revision. Successors have the same. */
   readonly line: string;
   lastUsedMicros: number;
+  /** Requests that have left it. */
+  served: number;
   activeCalls: number;
   drained: (() => void) | null;
   /** Set until session_start is durable. */
@@ -153,6 +155,7 @@ export class Sessions {
     const live = this.#open.get(session.id);
     if (live === undefined) return;
     live.activeCalls -= 1;
+    live.served += 1;
     live.lastUsedMicros = this.#deps.clock.nowMicros();
     if (live.activeCalls === 0) live.drained?.();
   }
@@ -171,6 +174,12 @@ export class Sessions {
     if (session === undefined) return null;
     session.closing ??= this.#finish(session, reason);
     return session.closing;
+  }
+
+  /** Those that are open, with how many requests each has served. */
+  open(): { id: string; served: number }[] {
+    const open = [...this.#open.values()].filter(({ opening, closing }) => opening === null && closing === null);
+    return open.map(({ id, served }) => ({ id, served }));
   }
 
   /** Closes every session that has been idle, or has lived, too long. */
@@ -269,6 +278,7 @@ export class Sessions {
       driftRecorded: new Set(),
       provenanceRecorded: new Set(),
       lastUsedMicros: now,
+      served: 0,
       activeCalls: 0,
       drained: null,
       opening: null,
