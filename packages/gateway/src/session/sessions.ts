@@ -201,8 +201,13 @@ export class Sessions {
     this.#ended ||= reason === 'shutdown';
     const closing = [...this.#open.values()].map(async (session) => {
       const goesOn = reason === 'activation' && session.closing === null;
-      await this.close(session.id, reason);
-      if (goesOn) await this.#succeed(session);
+      try {
+        await this.close(session.id, reason);
+        if (goesOn) await this.#succeed(session);
+      } catch (error) {
+        // One that its manifest refuses, itself or the successor: entered and told, and the caller learns of it with its next request.
+        if (!(error instanceof GatewayError) || error.code !== 'MANIFEST_REFUSED') throw error;
+      }
     });
     for (const outcome of await Promise.allSettled(closing)) if (outcome.status === 'rejected') throw outcome.reason;
   }
@@ -212,12 +217,7 @@ export class Sessions {
     if (this.#current.has(line) || this.#opening.has(line) || this.#deps.isStopped(caller)) return;
     const opening = this.#openCurrent(line, caller, workflow);
     this.#opening.set(line, opening);
-    try {
-      await opening;
-    } catch (error) {
-      // Entered and told already; the caller learns of it with its next request.
-      if (!(error instanceof GatewayError) || error.code !== 'MANIFEST_REFUSED') throw error;
-    }
+    await opening;
   }
 
   async #find(request: SessionRequest): Promise<LiveSession> {
