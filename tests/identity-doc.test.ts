@@ -22,7 +22,8 @@ test('the settings on docs/identity.md are ones that a gateway starts with', asy
   assert.equal(settings.length, 6, rows.join('\n'));
   const oauth = settings.map((row) => `identity:\n  resource: https://a.example\n  oauth:\n${issuer(row)}`);
   const texts = [...blocks('yaml'), ...oauth];
-  assert.equal(texts.length, 9);
+  assert.equal(texts.length, 10);
+  await writeFile(join(folder, 'agents.yaml'), '[]\n');
   for (const text of texts) {
     const file = join(folder, 'cmcp.yaml');
     await writeFile(file, text);

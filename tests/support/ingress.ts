@@ -44,7 +44,9 @@ export async function serve(t: TestContext, overrides: Partial<HttpIngressDeps> 
     allowedOrigins: ['https://app.example'],
     limits: { bodyBytes: 1_000_000, depth: 32 },
     sessions: { idleMs: 60_000, maxOpen: 100 },
-    agents: [bearerSource([agentWith('alice', 'token-of-alice'), agentWith('bob', 'token-of-bob')], systemClock)],
+    agents: [
+      bearerSource({ now: [agentWith('alice', 'token-of-alice'), agentWith('bob', 'token-of-bob')] }, systemClock),
+    ],
     gateway,
     tls: null,
     attest: () => Promise.reject(new GatewayError('ATTESTATION_FAILED', 'a test that asks says what is answered')),

@@ -32,6 +32,7 @@ import type { Config } from './config/types.ts';
 import { egressFor } from './egress.ts';
 import { GatewayError } from './errors.ts';
 import { IdentityChain } from './identity/chain.ts';
+import { KnownAgents } from './identity/known-agents.ts';
 import { type Identities, openIdentity } from './identity/open.ts';
 import type { IdentitySource } from './identity/types.ts';
 import { createHttpIngress, type HttpIngress, type Patience } from './ingress/http.ts';
@@ -120,6 +121,7 @@ interface Running {
   log: AuditLog;
   runtime: Runtime;
   tls: ListenerTls | null;
+  agents: KnownAgents;
   identities: Identities | null;
   http: HttpIngress | null;
   operators: OperatorListener | null;
@@ -162,7 +164,7 @@ export class Gateway {
     const running = await this.#boot((opening) => this.#openLog(this.#config.dataDir, opening), this.#config.tls);
     const { tls } = running;
     try {
-      running.identities = await this.#openIdentity();
+      running.identities = await this.#openIdentity(running.agents);
       running.operatorTls = await this.#operatorTls();
       const agents = [...(this.#deps.identity ?? []), ...running.identities.sources];
       running.operators = this.#operatorListener(running, new IdentityChain(agents));
@@ -201,14 +203,15 @@ export class Gateway {
   }
 
   /**
-   * Activates what TLS files, bundle and catalog now hold on disk. A set that does not load, or is not the pinned one,
+   * Activates what TLS files, the file of agents, bundle and catalog now hold on disk. A set that does not load, or is not the pinned one,
    * changes nothing. Each live session closes and its successor opens under the new authority (contracts section 1).
    */
   async reload(): Promise<Activation> {
     if (this.#running === null) throw new GatewayError('SHUTTING_DOWN', 'the gateway is not running');
-    const { tls, operatorTls, runtime } = this.#running;
+    const { tls, operatorTls, agents, runtime } = this.#running;
     await tls?.reload();
     await operatorTls?.reload();
+    await agents.reload();
     return runtime.activate();
   }
 
@@ -227,6 +230,7 @@ export class Gateway {
     this.#running = null;
     running.tls?.close();
     running.operatorTls?.close();
+    running.agents.close();
     await running.http?.close();
     for (const source of running.identities?.sources ?? []) source.close?.();
     await running.operators?.close();
@@ -279,8 +283,9 @@ export class Gateway {
     ranks: Ranks,
   ): Promise<Running> {
     const { dataDir, log, platform, tls } = opened;
-    const config = this.#config;
     const clock = this.#clock;
+    const agents = this.#knownAgents();
+    const config = committed(this.#config, agents);
     const monotonic = this.#monotonic;
     try {
       await platform.provider?.recordGateway?.(components, jwkThumbprint(log.publicKey));
@@ -313,9 +318,12 @@ export class Gateway {
         },
         approved,
       );
-      tls?.onNewKey(() => void this.#recommit(runtime));
-      return { ...opened, runtime, identities: null, http: null, operators: null, operatorTls: null };
+      tls?.onNewKey(() => void this.#recommit(() => runtime.tlsKeyChanged()));
+      agents.onChange((hash) => void this.#recommit(() => runtime.agentsChanged(hash)));
+      const ingress = { identities: null, http: null, operators: null, operatorTls: null };
+      return { ...opened, ...ingress, agents, runtime };
     } catch (error) {
+      agents.close();
       await log.close();
       throw error;
     }
@@ -352,9 +360,9 @@ export class Gateway {
     return ListenerTls.open(listener, { clock: this.#clock, timers, report, clients: 'operators' });
   }
 
-  async #recommit(runtime: Runtime): Promise<void> {
+  async #recommit(change: () => Promise<void>): Promise<void> {
     try {
-      await runtime.tlsKeyChanged();
+      await change();
     } catch (error) {
       this.#report('AUDIT_UNAVAILABLE', String(error));
     }
@@ -435,8 +443,13 @@ export class Gateway {
     throw new GatewayError('STORE_IN_USE', `${STDIO_STORES} stdio gateways already run from ${this.#config.dataDir}`);
   }
 
-  #openIdentity(): Promise<Identities> {
-    return openIdentity(this.#config, {
+  #knownAgents(): KnownAgents {
+    const report = (event: string, detail: string): void => this.#report(event, detail);
+    return new KnownAgents(this.#config, { timers: this.#deps.timers ?? systemTimers, report });
+  }
+
+  #openIdentity(agents: KnownAgents): Promise<Identities> {
+    return openIdentity(this.#config, agents, {
       clock: this.#clock,
       timers: this.#deps.timers ?? systemTimers,
       monotonic: this.#monotonic,
@@ -536,4 +549,14 @@ export class Gateway {
   get #clock(): Clock {
     return this.#deps.clock ?? systemClock;
   }
+}
+
+/** The configuration as sessions commit to it: with the agents of now. */
+function committed(config: Config, agents: KnownAgents): Config {
+  return {
+    ...config,
+    get agentsHash() {
+      return agents.hash;
+    },
+  };
 }

@@ -250,6 +250,15 @@ export class Runtime {
     await Promise.all([closed, entered]);
   }
 
+  /** Other agents may call: each live session closes as at an activation, and its successor commits to them. */
+  async agentsChanged(agentsHash: string): Promise<void> {
+    if (this.#closing) return;
+    const closed = this.sessions.closeAll('activation');
+    const entered = this.chain.enter('agents.changed', null, { agents_hash: agentsHash });
+    this.#activation = Promise.allSettled([this.#activation, closed, entered]);
+    await Promise.all([closed, entered]);
+  }
+
   /**
    * Puts another bundle, catalog and set of inspection rules in force, one activation at a time; see Gateway.reload. `by`: who asked, null for whoever may send
    * signals. `expected`: the hash that the bundle has to have.

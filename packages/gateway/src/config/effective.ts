@@ -52,7 +52,7 @@ function placelessListener({ listen, allowedHosts, tls }: OperatorListenConfig):
  * That of agents, and of whoever else may call. What a setting adds is added where it is set: the digest of agents who have a token
  * and nothing else stays what it was.
  */
-function agentsDigest({ agents, identity }: Pick<Config, 'agents' | 'identity'>): string {
+export function agentsDigest({ agents, identity }: Pick<Config, 'agents' | 'identity'>): string {
   const rows = agents.flatMap(({ subject, tokenSha256, expiresMicros, scopes, groups }) => {
     const plain = expiresMicros === null && scopes === null && groups.length === 0;
     const more = plain ? [] : [{ expires: expiresMicros, scopes, groups }];
@@ -75,6 +75,9 @@ function identitySettings({ resource, oauth }: Config['identity']): JsonValue {
  */
 export function withHashes(config: Unhashed, written: WrittenSecrets): Config {
   const agentsHash = agentsDigest(config);
+  // What the file holds may change while the gateway runs: only sessions commit to it, by name.
+  const { agentsFile, identity } = config;
+  const lasting = agentsFile === null ? agentsHash : agentsDigest({ agents: agentsFile.beside, identity });
   const operatorsHash = operatorsDigest(config.operator);
   const {
     file: _file,
@@ -82,6 +85,7 @@ export function withHashes(config: Unhashed, written: WrittenSecrets): Config {
     upstreams,
     agents: _agents,
     identity: _identity,
+    agentsFile: _agentsFile,
     operator,
     stdioSubject,
     policy,
@@ -91,7 +95,9 @@ export function withHashes(config: Unhashed, written: WrittenSecrets): Config {
   } = config;
   const named: JsonObject = {
     stdio_subject: stdioSubject,
-    agents: agentsHash,
+    agents: lasting,
+    // Added where it is on.
+    ...(agentsFile !== null && { agents_file: true }),
     operators: operatorsHash,
     vocabulary: Object.entries(vocabulary).sort(byName),
     approvals: [approvalSettings(policy.approval), approvalSettings(catalog.approval)],

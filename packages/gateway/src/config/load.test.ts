@@ -101,6 +101,7 @@ function everyKey() {
         groups: ['research'],
       },
     ],
+    agents_file: './agents.yaml',
     identity: {
       resource: 'https://gateway.example/mcp',
       oauth: [
@@ -241,6 +242,7 @@ test('every documented key can be set, and no other is documented [D-04]', async
       .replace('<a label that is not built in>', 'board_minutes'),
   );
   assert.deepEqual(new Set(documented), set);
+  await writeFile(join(folder, 'agents.yaml'), `- { subject: filed, token_sha256: ${B} }\n`);
   const config = await read(JSON.stringify(everyKey(), null, 2));
   const { hash, portableHash, agentsHash, operatorsHash, file, ...rest } = config;
   assert.notEqual(portableHash, hash);
@@ -271,7 +273,9 @@ test('every documented key can be set, and no other is documented [D-04]', async
         scopes: ['mcp:tools:read'],
         groups: ['research'],
       },
+      { subject: 'filed', tokenSha256: [B], expiresMicros: null, scopes: null, groups: [] },
     ],
+    agentsFile: { path: join(folder, 'agents.yaml'), beside: config.agents.slice(0, 1) },
     identity: {
       resource: 'https://gateway.example/mcp',
       oauth: [

@@ -6,6 +6,7 @@ import { GatewayError } from '../errors.ts';
 import { sensitivityRanks } from '../policy/sensitivity.ts';
 import type { CredentialSettings, CredentialSource } from '../upstream/credential/types.ts';
 import { isLoopback } from './address.ts';
+import { readAgentsFile } from './agents-file.ts';
 import { approvalConfig } from './approval.ts';
 import { agentOf, checkCredentials } from './credentials.ts';
 import { type WrittenSecrets, withHashes } from './effective.ts';
@@ -18,7 +19,7 @@ import { problemsError } from './problems.ts';
 import type { Reader } from './readers.ts';
 import { CONFIG_SCHEMA, parsePin } from './schema.ts';
 import { type Position, type Problem, parseTree } from './tree.ts';
-import type { AttestationConfig, Config, ServerConfig, TlsConfig } from './types.ts';
+import type { AgentCredential, AttestationConfig, Config, ServerConfig, TlsConfig } from './types.ts';
 
 type Settings = typeof CONFIG_SCHEMA extends Reader<infer T> ? T : never;
 
@@ -49,8 +50,12 @@ export async function loadConfig(path: string, environment: Environment): Promis
 }
 
 /** Whether there is anybody who could call over HTTP. */
-export function namesCallers({ agents, identity }: Pick<Config, 'agents' | 'identity'>): boolean {
-  return agents.length > 0 || identity.oauth.length > 0;
+export function namesCallers({
+  agents,
+  agentsFile,
+  identity,
+}: Pick<Config, 'agents' | 'agentsFile' | 'identity'>): boolean {
+  return agents.length > 0 || agentsFile !== null || identity.oauth.length > 0;
 }
 
 function pinAdvice(config: Config, what: string, variable: string): string {
@@ -68,14 +73,15 @@ export async function readConfig(path: string, environment: Environment): Promis
 }
 
 /**
- * As {@link readConfig}, on a machine that need not have the secrets: a `${NAME}` whose variable is not set has a stand-in. For
+ * As {@link readConfig}, on a machine that need not have the secrets: a `${NAME}` whose variable is not set has a stand-in, and agents in a
+ * file of their own are left out. For
  * measuring (`portableHash`), never for serving.
  * @throws GatewayError CONFIG_INVALID
  */
 export async function readConfigWithoutSecrets(path: string, environment: Environment): Promise<Config> {
   const file = resolve(path);
   const text = await readText(file);
-  return readConfigText(file, text, environment, withStandIns(text, environment.variables));
+  return readConfigText(file, text, environment, withStandIns(text, environment.variables), false);
 }
 
 /** The configuration of a folder that has none: every setting is its default. */
@@ -88,6 +94,7 @@ async function readConfigText(
   text: string,
   environment: Environment,
   variables: Readonly<Record<string, string>>,
+  withAgents = true,
 ): Promise<Config> {
   const { tree, problems } = parseTree(text);
   const positions = new Map<string, Position>();
@@ -97,7 +104,9 @@ async function readConfigText(
   const report = (key: string, message: string): void => {
     problems.push({ at: positions.get(key) ?? null, path: key, message });
   };
-  const config = assemble(file, settings, environment, report);
+  const { agents_file: named } = settings;
+  const inFile = named === null || !withAgents ? [] : await readAgentsFile(resolve(dirname(file), named));
+  const config = assemble(file, settings, inFile, environment, report);
   checkListen(config, report);
   checkCredentials(config.agents, config.operator.credentials, report);
   checkIdentity(config.identity, config.dev, report);
@@ -135,9 +144,16 @@ function invalid(file: string, problems: Problem[]): GatewayError {
   return problemsError('CONFIG_INVALID', file, problems);
 }
 
-function assemble(file: string, settings: Settings, environment: Environment, report: Report): Unhashed {
+function assemble(
+  file: string,
+  settings: Settings,
+  inFile: AgentCredential[],
+  environment: Environment,
+  report: Report,
+): Unhashed {
   const folder = dirname(file);
   const dataDir = resolve(folder, settings.data);
+  const beside = settings.agents.map(agentOf);
   return {
     file,
     dev: environment.dev,
@@ -160,7 +176,8 @@ function assemble(file: string, settings: Settings, environment: Environment, re
       approval: approvalConfig(settings.catalog.approval, 'catalog.approval', report),
       requiredKind: settings.catalog.required_provenance_kind,
     },
-    agents: settings.agents.map(agentOf),
+    agents: [...beside, ...inFile],
+    agentsFile: settings.agents_file === null ? null : { path: resolve(folder, settings.agents_file), beside },
     identity: identityOf(folder, settings.identity),
     stdioSubject: settings.stdio.subject,
     operator: operatorConfig(folder, dataDir, settings.operator, report),

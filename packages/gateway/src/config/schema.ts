@@ -321,6 +321,11 @@ export const CONFIG_SCHEMA = section('the configuration', {
     'The approved servers and tools. `catalog: ./catalog.json` is short for its path.',
   ),
   agents: setting(list(agentCredential), '[]', 'Who may call, by bearer token.'),
+  agents_file: setting(
+    nullable(path('./agents.yaml')),
+    'null',
+    'File with more agents: a list in the form of `agents`. It is read again when it changes, without a restart (docs/identity.md), so it is no part of the gateway measurement.',
+  ),
   identity: setting(identitySection, '{}', 'Who may call by what another system says of them (docs/identity.md).'),
   stdio: setting(
     section(

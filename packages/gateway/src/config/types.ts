@@ -42,7 +42,10 @@ export interface Config {
     /** The weakest provenance record that a server may have; null: it needs none. */
     requiredKind: ProvenanceKind | null;
   };
+  /** Those of the configuration, then those of the file. */
   agents: AgentCredential[];
+  /** Absolute path of a file with agents that may change while the gateway runs, and the agents that are not in it; null: there is none. */
+  agentsFile: { path: string; beside: AgentCredential[] } | null;
   /** Who may call besides those. */
   identity: IdentityConfig;
   /** Subject of the one caller of `cmcp start --stdio`. */

@@ -14,7 +14,7 @@ test('while tokens change both are good, and each is refused from its end on [AU
     tokenSha256: [...old.tokenSha256, ...next.tokenSha256],
     expiresMicros: time.nowMicros() + 1e6,
   };
-  const { port } = await serve(t, { clock: time, agents: [bearerSource([both], time)] });
+  const { port } = await serve(t, { clock: time, agents: [bearerSource({ now: [both] }, time)] });
   const statusOf = async (token: string): Promise<number> =>
     (await send(port, { ...PING, credential: `Bearer ${token}` })).status;
   assert.deepEqual([await statusOf('old'), await statusOf('new'), await statusOf('x')], [200, 200, 401]);
@@ -25,7 +25,7 @@ test('while tokens change both are good, and each is refused from its end on [AU
 test('what a token was issued for goes with its caller; what it says nothing of is left out [AUTHZ-07]', async (t) => {
   const time = new ManualTime();
   const scoped = { ...agentWith('alice', 'one'), scopes: ['mcp:tools:read'], groups: ['desk'], expiresMicros: 2e15 };
-  const sources = [bearerSource([scoped, agentWith('bob', 'two')], time)];
+  const sources = [bearerSource({ now: [scoped, agentWith('bob', 'two')] }, time)];
   const { port, gateway } = await serve(t, { clock: time, agents: sources });
   for (const token of ['one', 'two']) {
     const sent = modern('tools/call', { name: 'echo', arguments: {} });

@@ -2,19 +2,23 @@ import type { Clock } from '../clock.ts';
 import type { AgentCredential } from '../config/types.ts';
 import { GatewayError } from '../errors.ts';
 import { bearerChallenge } from './challenge.ts';
+import type { KnownAgents } from './known-agents.ts';
 import { TokenDigests } from './token-digests.ts';
 import type { IdentitySource } from './types.ts';
 
 /**
- * Tokens that the configuration knows by digest.
+ * Tokens that are known by digest.
  * @throws GatewayError CONFIG_INVALID when a digest is not 32 bytes of hex
  */
-export function bearerSource(agents: readonly AgentCredential[], clock: Clock): IdentitySource {
-  const digests = new TokenDigests(
-    agents.flatMap((agent) => agent.tokenSha256.map((sha256) => ({ sha256, holder: agent }))),
-  );
+export function bearerSource(known: Pick<KnownAgents, 'now'>, clock: Clock): IdentitySource {
+  let agents = known.now;
+  let digests = digestsOf(agents);
   return {
     async identify({ headers }) {
+      if (known.now !== agents) {
+        agents = known.now;
+        digests = digestsOf(agents);
+      }
       const agent = digests.holderOf(headers('authorization')[0]);
       if (agent === null) return null;
       const { subject, expiresMicros, scopes, groups } = agent;
@@ -34,4 +38,8 @@ export function bearerSource(agents: readonly AgentCredential[], clock: Clock): 
       return bearerChallenge({ realm: 'cmcp', error, scope: scopes?.join(' ') ?? null });
     },
   };
+}
+
+function digestsOf(agents: readonly AgentCredential[]): TokenDigests<AgentCredential> {
+  return new TokenDigests(agents.flatMap((agent) => agent.tokenSha256.map((sha256) => ({ sha256, holder: agent }))));
 }

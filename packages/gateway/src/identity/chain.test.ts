@@ -8,7 +8,7 @@ import { bearerSource } from './bearer.ts';
 import type { IdentitySource, Refused } from './types.ts';
 
 const PING = { jsonrpc: '2.0', id: 1, method: 'ping' };
-const BEARER = bearerSource([agentWith('alice', 'token-of-alice')], systemClock);
+const BEARER = bearerSource({ now: [agentWith('alice', 'token-of-alice')] }, systemClock);
 const INSUFFICIENT = 'Scripted realm="cmcp", Bearer realm="cmcp", error="insufficient_scope"';
 const PLAIN = { credential: null };
 

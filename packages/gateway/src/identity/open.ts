@@ -3,6 +3,7 @@ import type { Clock } from '../clock.ts';
 import type { Config } from '../config/types.ts';
 import type { Timers } from '../timers.ts';
 import { bearerSource } from './bearer.ts';
+import type { KnownAgents } from './known-agents.ts';
 import type { ResourceMetadata } from './oauth/metadata.ts';
 import { openIssuers } from './oauth/open.ts';
 import type { IdentitySource } from './types.ts';
@@ -27,8 +28,8 @@ export interface Identities {
 }
 
 /** @throws GatewayError CONFIG_INVALID */
-export async function openIdentity(config: Config, deps: IdentityDeps): Promise<Identities> {
+export async function openIdentity(config: Config, agents: KnownAgents, deps: IdentityDeps): Promise<Identities> {
   const oauth = await openIssuers(config, deps);
-  const sources = [...(oauth === null ? [] : [oauth]), bearerSource(config.agents, deps.clock)];
+  const sources = [...(oauth === null ? [] : [oauth]), bearerSource(agents, deps.clock)];
   return { sources, metadata: oauth?.metadata ?? null };
 }
