@@ -29,19 +29,20 @@ export class Egress {
 }
 
 /**
- * What the catalog's servers, the configured token endpoints, the classifier and the issuers of callers' tokens need, and no more; where
+ * What the catalog's servers, the configured token endpoints, the classifier and the issuers of callers' and operators' tokens need, and no more; where
  * the configuration has a list of its own, only what is on both.
  */
 export function egressOf(
-  { egress, upstreams, inspection: { classifier }, identity }: EgressSettings,
+  { egress, upstreams, inspection: { classifier }, identity, operator: { oidc } }: EgressSettings,
   catalog: Catalog,
 ): Egress {
   const credentials = Object.values(upstreams).map(({ credential }) => credential);
-  const more = [...(classifier === null ? [] : [classifier.url]), ...identity.oauth.map(keysOf)];
+  const issuers = [...identity.oauth, ...(oidc === null ? [] : [oidc.issuer])];
+  const more = [...(classifier === null ? [] : [classifier.url]), ...issuers.map(keysOf)];
   return egressFor(catalog.servers, credentials, egress.allow, more);
 }
 
-type EgressSettings = Pick<Config, 'egress' | 'upstreams' | 'inspection' | 'identity'>;
+type EgressSettings = Pick<Config, 'egress' | 'upstreams' | 'inspection' | 'identity' | 'operator'>;
 
 /** Where an issuer is asked for its keys: on its own host, unless the configuration names another. */
 export function keysOf({ issuer, jwksUri }: Pick<OAuthIssuer, 'issuer' | 'jwksUri'>): string {
