@@ -38,7 +38,8 @@ import { readWebhookSecret } from './escalation/callback/signature.ts';
 import { approvalOperations, approversOf } from './escalation/operations.ts';
 import { IdentityChain } from './identity/chain.ts';
 import { KnownAgents } from './identity/known-agents.ts';
-import { type Identities, openIdentity } from './identity/open.ts';
+import { openOperatorIssuer } from './identity/oauth/open.ts';
+import { type Identities, type IdentityDeps, openIdentity } from './identity/open.ts';
 import type { IdentitySource } from './identity/types.ts';
 import { createHttpIngress, type HttpIngress, type Patience } from './ingress/http.ts';
 import { serveStdio } from './ingress/stdio.ts';
@@ -173,7 +174,8 @@ export class Gateway {
       running.identities = await this.#openIdentity(running);
       running.operatorTls = await this.#operatorTls();
       const agents = [...(this.#deps.identity ?? []), ...running.identities.sources];
-      running.operators = this.#operatorListener(running, agents);
+      const issuer = await openOperatorIssuer(this.#config, this.#identityDeps);
+      running.operators = this.#operatorListener(running, agents, issuer);
       const operated = await running.operators.listen();
       running.http = this.#httpIngress(running, agents, running.identities.metadata);
       const { host, port } = await running.http.listen();
@@ -489,13 +491,8 @@ export class Gateway {
   }
 
   #openIdentity({ agents, runtime }: Running): Promise<Identities> {
-    return openIdentity(this.#config, agents, {
-      clock: this.#clock,
-      timers: this.#deps.timers ?? systemTimers,
-      monotonic: this.#monotonic,
-      lookup: this.#lookup,
-      report: (event, detail) => this.#report(event, detail),
-      onBundle: (domain, hash) => void this.#enterBundle(runtime, domain, hash),
+    return openIdentity(this.#config, agents, this.#identityDeps, (domain, hash) => {
+      void this.#enterBundle(runtime, domain, hash);
     });
   }
 
@@ -527,6 +524,7 @@ export class Gateway {
   #operatorListener(
     { runtime, log, platform: { trustLevel }, operatorTls }: Running,
     agents: readonly IdentitySource[],
+    issuer: IdentitySource | null,
   ): OperatorListener {
     const { operator } = this.#config;
     const enter: OperatorListenerDeps['enter'] = (action, by, detail) => runtime.chain.enter(action, by, detail);
@@ -539,7 +537,7 @@ export class Gateway {
       network: operator.listener && operatorTls && { ...operator.listener, tls: operatorTls, clock: this.#clock },
       timers: this.#deps.timers ?? systemTimers,
       monotonic: this.#monotonic,
-      operators: recogniser(operator),
+      operators: recogniser(operator, issuer),
       agents: new IdentityChain(agents),
       report: (error) => this.#events.publish({ event: 'operator.error', detail: String(error) }),
       routes: operatorRoutes({
@@ -584,6 +582,16 @@ export class Gateway {
 
   get #lookup(): LookupFunction {
     return this.#deps.lookup ?? resolveName;
+  }
+
+  get #identityDeps(): IdentityDeps {
+    return {
+      clock: this.#clock,
+      timers: this.#deps.timers ?? systemTimers,
+      monotonic: this.#monotonic,
+      lookup: this.#lookup,
+      report: (event, detail) => this.#report(event, detail),
+    };
   }
 
   get #monotonic(): Monotonic {

@@ -143,6 +143,22 @@ function everyKey() {
         { certificate: 'email:anna@example.org', subject: 'anna', roles: ['approver'] },
         { certificate: `sha256:${B}`, subject: 'ben' },
       ],
+      oidc: {
+        issuer: 'https://login.example/realms/a',
+        audience: 'cmcp-operators',
+        jwks_uri: 'https://keys.example/jwks',
+        ca: './tls/login-ca.pem',
+        algorithms: ['ES256'],
+        token_type: 'any',
+        subject_claim: 'email',
+        subject_prefix: 'o/',
+        groups_claim: 'groups',
+        required_scopes: ['operate'],
+        clock_tolerance: '5s',
+        outage: '1h',
+        resource: 'https://operate.example:9443',
+        grants: [{ group: 'sre', roles: ['operator'] }],
+      },
     },
     approvals: {
       approvers: { finance: { operators: ['ops'], keys: [KEY], required_signature: true } },
@@ -372,6 +388,28 @@ test('every documented key can be set, and no other is documented [D-04]', async
           roles: ['viewer', 'approver', 'operator', 'auditor'],
         },
       ],
+      oidc: {
+        resource: 'https://operate.example:9443',
+        issuer: {
+          issuer: 'https://login.example/realms/a',
+          audience: 'cmcp-operators',
+          jwksUri: 'https://keys.example/jwks',
+          ca: join(folder, 'tls/login-ca.pem'),
+          algorithms: ['ES256'],
+          tokenType: 'any',
+          subjectClaim: 'email',
+          subjectPrefix: 'o/',
+          userClaim: null,
+          groupsClaim: 'groups',
+          workflowClaim: null,
+          requiredScopes: ['operate'],
+          scopes: 'ignored',
+          clockToleranceMs: 5_000,
+          dpop: 'optional',
+          outageMs: 3_600_000,
+        },
+        grants: [{ group: 'sre', roles: ['operator'] }],
+      },
     },
     approvals: {
       approvers: { finance: { operators: ['ops'], keys: [KEY], requiredSignature: true } },
@@ -804,10 +842,31 @@ test('the operator API beyond the socket needs TLS, certificates need an authori
       `certificates: [{certificate: 'anna', subject: a}]`,
       /certificates\[0\]\.certificate: expected an alternative name/,
     ],
+    [
+      "oidc: {issuer: 'https://a', resource: 'https://b', groups_claim: g, grants: []}",
+      /operator\.oidc: .*operator\.listen/,
+    ],
+    [
+      `listen: 127.0.0.1:9443, ${TLS}, oidc: {issuer: 'https://a', resource: 'https://b', grants: []}`,
+      /groups_claim: is missing/,
+    ],
+    [
+      `listen: 127.0.0.1:9443, ${TLS}, oidc: {issuer: 'http://a', resource: 'https://b', groups_claim: g, grants: []}`,
+      /operator\.oidc\.issuer: must be https/,
+    ],
     [`credentials: [{subject: a, token_sha256: ${A}, roles: []}]`, /credentials\[0\]\.roles: names no role/],
     [`credentials: [{subject: a, token_sha256: ${A}, roles: [root]}]`, /expected `viewer` or `approver` or/],
   ];
   for (const [operator, problem] of refused) assert.match(await refusal(`operator: {${operator}}`), problem);
+});
+
+test('tokens of one issuer for one audience open one door: agents’ or operators’ [D-51]', async () => {
+  const both = (audience: string): string =>
+    `identity: {resource: 'https://g/mcp', oauth: [{issuer: 'https://a', audience: x}]}
+operator: {listen: 127.0.0.1:9443, tls: {certificate: ./a.pem, key: ./a.key}, oidc: {issuer: 'https://a', audience: ${audience}, resource: 'https://b', groups_claim: g, grants: []}}
+`;
+  assert.match(await refusal(both('x')), /operator\.oidc\.audience: is that of agents/);
+  assert.equal((await read(both('y'))).operator.oidc?.issuer.audience, 'y');
 });
 
 test('what an operator may is in the digest over operators; their order and that of their roles is not', async () => {

@@ -114,7 +114,7 @@ async function readConfigText(
   const config = assemble(file, settings, inFile, environment, report);
   checkListen(config, report);
   checkCredentials(config.agents, config.operator.credentials, report);
-  checkIdentity(config.identity, config.dev, report);
+  checkIdentity(config.identity, config.operator.oidc, config.dev, report);
   checkSocket(config, report);
   checkLabel(config, report);
   checkServices(config, report);

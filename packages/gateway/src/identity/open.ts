@@ -18,8 +18,6 @@ export interface IdentityDeps {
   lookup: LookupFunction;
   /** For operators. */
   report: (event: string, detail: string) => void;
-  /** Told of every trust bundle that is used from now on, by its digest; null: there is none any more. */
-  onBundle: (trustDomain: string, hash: string | null) => void;
 }
 
 /** What lets agents in over HTTP. */
@@ -33,13 +31,21 @@ export interface Identities {
   close(): void;
 }
 
-/** @throws GatewayError CONFIG_INVALID, TLS_INVALID */
-export async function openIdentity(config: Config, agents: KnownAgents, deps: IdentityDeps): Promise<Identities> {
+/**
+ * @param onBundle told of every trust bundle that is used from now on, by its digest; null: there is none any more
+ * @throws GatewayError CONFIG_INVALID, TLS_INVALID
+ */
+export async function openIdentity(
+  config: Config,
+  agents: KnownAgents,
+  deps: IdentityDeps,
+  onBundle: (trustDomain: string, hash: string | null) => void,
+): Promise<Identities> {
   const { spiffe: settings, oauth: issuers } = config.identity;
   const oauth = await openIssuers(config, deps);
   const otherIssuers = issuers.map(({ issuer }) => issuer);
   const spiffe = settings === null ? null : await openSpiffe(settings, { ...deps, otherIssuers });
-  spiffe?.onBundle(deps.onBundle);
+  spiffe?.onBundle(onBundle);
   const sources = [...(spiffe?.sources ?? []), ...(oauth === null ? [] : [oauth]), bearerSource(agents, deps.clock)];
   return {
     sources,

@@ -21,7 +21,7 @@ test('a listener that does not read is dropped instead of being buffered for; ot
     network: null,
     timers: { after: unused, every: () => () => {} },
     monotonic: unused,
-    operators: () => ({ subject: 'op', source: 'bearer', roles: ['viewer'] }),
+    operators: async () => ({ subject: 'op', source: 'bearer', roles: ['viewer'] }),
     agents: { identify: unused },
     report: unused,
     routes: ownRoutes({ events, ready: unused, trustLevel: 'software' }),

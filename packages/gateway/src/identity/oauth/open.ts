@@ -20,8 +20,26 @@ import { OAuthSource } from './source.ts';
 export async function openIssuers(config: Config, deps: IdentityDeps): Promise<OAuthSource | null> {
   const { resource, oauth } = config.identity;
   if (resource === null || oauth.length === 0) return null;
-  const issuers = oauth.map(async (settings, index) => {
-    const authorities = await authoritiesOf(config.file, settings, index);
+  const rows = oauth.map((settings, index) => ({ settings, key: `identity.oauth[${index}]` }));
+  return openSource(config, resource, rows, deps);
+}
+
+/** The issuer of operators' tokens; null: the configuration names none. @throws as above */
+export async function openOperatorIssuer(config: Config, deps: IdentityDeps): Promise<OAuthSource | null> {
+  const { oidc } = config.operator;
+  if (oidc === null) return null;
+  return openSource(config, oidc.resource, [{ settings: oidc.issuer, key: 'operator.oidc' }], deps);
+}
+
+async function openSource(
+  config: Config,
+  resource: string,
+  rows: readonly { settings: OAuthIssuer; key: string }[],
+  deps: IdentityDeps,
+): Promise<OAuthSource> {
+  const oauth = rows.map(({ settings }) => settings);
+  const issuers = rows.map(async ({ settings, key }) => {
+    const authorities = await authoritiesOf(config.file, settings, key);
     const egress = egressFor([], [], config.egress.allow, [keysOf(settings)]);
     const peer = pinnedPeer({ tlsFingerprint: null }, { authorities, client: null }, egress, () => {});
     const get = getJson(peer, { lookup: deps.lookup }, deps.timers);
@@ -37,14 +55,14 @@ export async function openIssuers(config: Config, deps: IdentityDeps): Promise<O
   });
 }
 
-async function authoritiesOf(file: string, { ca }: OAuthIssuer, index: number): Promise<string[] | null> {
+async function authoritiesOf(file: string, { ca }: OAuthIssuer, key: string): Promise<string[] | null> {
   if (ca === null) return null;
   try {
     const certificates = readCertificates(await readFile(ca));
     return certificates.map(({ der }) => new X509Certificate(der).toString());
   } catch (error) {
     if (!(error instanceof FormatError) && !(error instanceof Error && 'code' in error)) throw error;
-    throw new GatewayError('CONFIG_INVALID', `${file}: identity.oauth[${index}].ca: ${ca}: ${error.message}`, {
+    throw new GatewayError('CONFIG_INVALID', `${file}: ${key}.ca: ${ca}: ${error.message}`, {
       cause: error,
     });
   }
