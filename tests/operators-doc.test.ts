@@ -19,7 +19,7 @@ test('the settings of docs/operators.md are ones that a gateway reads, and its r
     await writeFile(file, text);
     await readConfig(file, readEnvironment({ CMCP_DEV_MODE: '1' }));
   }
-  assert.equal(blocks('yaml').length, 2);
+  assert.equal(blocks('yaml').length, 3);
   const named = [...PAGE.matchAll(/^\| `(\w+)` \|/gm)].map(([, role]) => role);
   assert.deepEqual(named, [...ROLES]);
 });
