@@ -1,6 +1,8 @@
 /** What may wait for an approval besides tools, and what policy says once it is there. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { ABLE } from './support/agent.ts';
+import { asking, FORM, MAY_ASK } from './support/asks.ts';
 import { codeOf, type PeerBed, type PeerSetup, receiptOf, withPeers } from './support/peer-bed.ts';
 import type { PeerServer } from './support/peer-server.ts';
 import { FAMILIES, type Values } from './support/wire.ts';
@@ -112,3 +114,37 @@ test('a rule that forbids what was approved, or its answer, still does', () =>
     await bed.endSession(agent, session_id);
     assert.equal((await bed.verified(session_id)).verdict, 'verified');
   }));
+
+test('an approval of a call is none of what its server asks meanwhile', () =>
+  withPeers(
+    {
+      servers: { main: { asks: MAY_ASK, script: asking({ form: FORM, free: FORM }) } },
+      tools: { form: {}, free: {} },
+      policies: {
+        'all.cedar': `permit (principal, action, resource);
+@id("asks") @hitl forbid (principal, action in [Action::"form", Action::"elicit"], resource) unless { context has during && context.during == "free" };
+@id("free") @hitl forbid (principal, action == Action::"free", resource);`,
+      },
+    },
+    async (bed) => {
+      const agent = await bed.agent('handshake', {
+        capabilities: ABLE,
+        answer: () => ({ action: 'accept', content: { city: 'x' } }),
+      });
+      const call = (name: string) => agent.request('tools/call', { name, arguments: {} });
+      for (const name of ['form', 'free']) await grant(bed, (await call(name)).error?.data);
+      assert.ok((await call('form')).result);
+      const { session_id } = receiptOf(await call('free'));
+      assert.equal(agent.asked.items.length, 1, 'the user is asked by the one that may');
+      await bed.endSession(agent, session_id);
+      assert.equal((await bed.verified(session_id)).verdict, 'verified');
+      const asked = (await bed.others(session_id, 'mcp_request')).filter(({ action }) => action === 'elicit');
+      assert.deepEqual(
+        asked.map(({ policy_decision, policy_ids }) => [policy_decision, policy_ids.join()]),
+        [
+          ['step_up', 'asks'],
+          ['allow', 'policy0'],
+        ],
+      );
+    },
+  ));

@@ -1,13 +1,15 @@
 /** Calls that policy asks somebody about: held, parked, approved, and used up once. */
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { test } from 'node:test';
-import { approvalSigningInput, type JsonObject } from '@cmcp/evidence';
+import { approvalSigningInput, approversDigest, type JsonObject, readApprovers } from '@cmcp/evidence';
 import type { Gateway, GatewayDeps, StartedGateway } from '@cmcp/gateway';
 import type { Client } from '@modelcontextprotocol/client';
 import { reviewerKey } from './support/approvals.ts';
 import { callMeta, endSession, refused } from './support/calls.ts';
 import { OTHER_TOKEN, TestBed } from './support/gateway.ts';
 import { ManualTime } from './support/manual-time.ts';
+import { openOperator } from './support/operator.ts';
 import { closedFile, sessionFile, verifyStored } from './support/session-files.ts';
 import { timed } from './support/timed-gateway.ts';
 
@@ -38,6 +40,8 @@ const APPROVERS = {
   board: { operators: ['anna'] },
   treasury: { operators: ['op'], keys: [ada.x], required_signature: true },
 };
+
+const APPROVERS_HASH = approversDigest(readApprovers(JSON.stringify(APPROVERS)));
 
 const sha256 = async (token: string): Promise<string> =>
   Buffer.from(await crypto.subtle.digest('SHA-256', Buffer.from(token))).toString('hex');
@@ -103,6 +107,7 @@ async function scene(
         JSON.stringify(report.checks.filter((each) => each.outcome === 'failed')),
       );
       const { bundle } = await sessionFile(started, session_id);
+      assert.equal(bundle.entries[0]?.detail?.approvers_hash, APPROVERS_HASH);
       return bundle.entries.flatMap(({ entry_type, action, detail, call_id }) =>
         entry_type === 'approval' ? [{ action, detail: detail ?? {}, call_id }] : [],
       );
@@ -111,6 +116,19 @@ async function scene(
   } finally {
     await bed.close();
   }
+}
+
+/** The first event of a kind on a stream. */
+async function firstEvent(stream: AsyncIterable<Buffer>, kind: string): Promise<Record<string, unknown>> {
+  let text = '';
+  for await (const chunk of stream) {
+    text += String(chunk);
+    for (const [, data = ''] of text.matchAll(/^data: (.*)\n\n/gm)) {
+      const event = JSON.parse(data) as Record<string, unknown>;
+      if (event.event === kind) return event;
+    }
+  }
+  assert.fail(`no ${kind}`);
 }
 
 const codeOf = async (pending: Promise<unknown>): Promise<unknown> => (await refused(pending)).data.error_code;
@@ -221,6 +239,24 @@ test('a call may wait for its approval, and goes on when it comes; its time, its
     assert.equal(bed.server.calls.length, 1);
     const found = await steps(result);
     assert.equal(found.at(-1)?.action, 'approval_refused');
+  }));
+
+test('a call that was stopped while it waited stays stopped, whoever approves it', () =>
+  scene(async ({ bed, pay, answer }) => {
+    const stream = await openOperator(
+      { socketPath: join(bed.dataDir, 'operator.sock') },
+      { route: 'events', token: TOKENS.op },
+    );
+    const waits = refused(pay('held'));
+    const event = await firstEvent(stream, 'approval.requested');
+    assert.deepEqual([event.tool, event.subject, event.channels], ['pay', 'agent', ['operator']]);
+    assert.equal(JSON.stringify(event).includes('held'), false, 'no arguments');
+    const block = { scope: 'tool', name: 'pay', reason: 'an incident' };
+    assert.equal((await bed.operator('POST', '/operator/v1/blocks', block)).status, 200);
+    await answer(String(event.approval_id), 'grant');
+    assert.equal((await waits).data.error_code, 'BLOCKED');
+    assert.equal(bed.server.calls.length, 0);
+    stream.destroy();
   }));
 
 test('whose word counts is said by the configuration: not the asker’s, not a stranger’s, and every policy’s own', () =>

@@ -118,6 +118,8 @@ export interface RuntimeDeps {
 }
 
 const SWEEP_MS = 1_000;
+/** Of the arguments of all calls that wait for an approval: they are kept nowhere else. */
+const APPROVAL_BYTES = 67_108_864;
 const FLUSH_MS = 60_000;
 /** Less than what the command line waits for an answer. */
 const LIST_TIMEOUT_MS = 10_000;
@@ -238,7 +240,7 @@ export class Runtime {
       authority: () => this.#authority,
     });
     this.desk = new Desk({
-      settings: config.approvals,
+      settings: { ...config.approvals, maxBytes: APPROVAL_BYTES },
       ...{ log, sessions: this.sessions, monotonic, clock, newId: randomUUID },
     });
     this.desk.onOpened((request) => deps.publish(requestedEvent(request)));

@@ -16,9 +16,10 @@ function deskOf(maxOpen = 50) {
   const entries: EntryDraft[] = [];
   const closed = new Set<string>();
   const gate: { wait: () => Promise<void> } = { wait: () => Promise.resolve() };
+  const step = { micros: 0 };
   let ids = 0;
   const desk = new Desk({
-    settings: { maxOpen, maxOpenPerCaller: maxOpen },
+    settings: { maxOpen, maxOpenPerCaller: maxOpen, maxBytes: 1000 },
     log: {
       append: async (_session, draft) => {
         await gate.wait();
@@ -32,7 +33,7 @@ function deskOf(maxOpen = 50) {
       isOpen: (id) => !closed.has(id),
     },
     monotonic: () => time.nowMicros() / 1000,
-    clock: time,
+    clock: { nowMicros: () => time.nowMicros() + step.micros },
     newId: () => `approval-${ids++}`,
   });
   const draft = (tool: string, callId = 'call'): ApprovalDraft => ({
@@ -47,7 +48,7 @@ function deskOf(maxOpen = 50) {
       ...{ arguments_digest: `of ${callId}`, policy_hash: 'p', catalog_hash: 'c', policy_ids: 'p', expires_at: 'then' },
     },
   });
-  return { desk, time, entries, closed, gate, draft };
+  return { desk, time, entries, closed, gate, draft, step };
 }
 
 const verdict = (approved: boolean, by = 'op'): Verdict => ({
@@ -119,6 +120,24 @@ test('no more calls of one caller wait than a few, so that none holds up the gat
     await Promise.all(waits),
     Array.from({ length: 8 }, () => null),
   );
+});
+
+test('an approval ends by whichever clock says so first, so that no entry is stamped after its end', async () => {
+  const { desk, step, entries, draft } = deskOf();
+  const { id } = await desk.open(draft('pay'));
+  await desk.answer(id, verdict(true));
+  step.micros = TTL_MS * 1000;
+  assert.equal(await desk.use(draft('pay'), null), null);
+  await desk.sweep();
+  assert.deepEqual(actions(entries), ['requested', 'granted', 'expired']);
+});
+
+test('no more is kept than fits, in number and in bytes', async () => {
+  const { desk, draft } = deskOf(2);
+  await desk.open(draft('a'.repeat(900)));
+  await assert.rejects(desk.open(draft('b'.repeat(200))), { code: 'OVERLOADED' });
+  await desk.open(draft('b'));
+  await assert.rejects(desk.open(draft('c')), { code: 'OVERLOADED' });
 });
 
 type Step = readonly ['open' | 'grant' | 'refuse' | 'use' | 'advance' | 'sweep' | 'reset', number];

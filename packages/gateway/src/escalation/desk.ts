@@ -10,7 +10,7 @@ import { answeredEntry, expiredEntry, requestedEntry, usedEntry } from './entrie
 import type { ApprovalDesk, ApprovalDraft, ApprovalRequest, Used, Verdict } from './types.ts';
 
 export interface DeskDeps {
-  settings: Pick<ApprovalsConfig, 'maxOpen' | 'maxOpenPerCaller'>;
+  settings: Pick<ApprovalsConfig, 'maxOpen' | 'maxOpenPerCaller'> & { maxBytes: number };
   log: Pick<AuditLog, 'append'>;
   sessions: Pick<Sessions, 'hold' | 'leave' | 'isOpen'>;
   monotonic: Monotonic;
@@ -19,8 +19,6 @@ export interface DeskDeps {
   clock: Clock;
 }
 
-/** Bytes of all arguments that are kept: they are nowhere else. */
-const MAX_BYTES = 67_108_864;
 /** Calls that wait for an answer: each holds a connection, and its place in the session. */
 const MAX_HELD = 256;
 const MAX_HELD_PER_CALLER = 8;
@@ -207,11 +205,11 @@ export class Desk implements ApprovalDesk {
   }
 
   #requireRoom({ binding: { owner } }: ApprovalDraft, bytes: number): void {
-    const { maxOpen, maxOpenPerCaller } = this.#deps.settings;
+    const { maxOpen, maxOpenPerCaller, maxBytes } = this.#deps.settings;
     const all = [...this.#kept.values()];
     const own = all.filter(({ request }) => request.binding.owner === owner);
     const total = all.reduce((sum, each) => sum + each.bytes, bytes);
-    if (all.length < maxOpen && own.length < maxOpenPerCaller && total <= MAX_BYTES) return;
+    if (all.length < maxOpen && own.length < maxOpenPerCaller && total <= maxBytes) return;
     throw new GatewayError('OVERLOADED', 'too many requests for approval are kept already');
   }
 

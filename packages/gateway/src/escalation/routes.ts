@@ -54,6 +54,7 @@ export function approvalRoutes(approvals: ApprovalOperations): OperatorRoute[] {
   const answer = (name: 'grant' | 'refuse', summary: string): OperatorRoute => ({
     ...{ ...common, method: 'POST', path: `approvals/{id}/${name}`, operationId: `${name}Approval`, mutates: true },
     summary,
+    refusals: ['INVALID_PARAMS', 'FORBIDDEN'],
     body,
     answer: REQUEST,
     serve: ({ by, params, body: { reason, signature } }) =>
@@ -73,6 +74,7 @@ export function approvalRoutes(approvals: ApprovalOperations): OperatorRoute[] {
     {
       ...{ ...common, method: 'GET', path: 'approvals/{id}', operationId: 'showApproval', mutates: false },
       summary: 'One of them with all of its arguments. That it was asked for is entered.',
+      refusals: ['INVALID_PARAMS'],
       answer: WHOLE,
       serve: ({ by, params }) => approvals.show(by, params.id ?? ''),
     },
