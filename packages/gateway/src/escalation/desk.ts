@@ -69,7 +69,7 @@ export class Desk implements ApprovalDesk {
     const same = this.#present().filter((each) => each.call === call);
     if (same.some(({ state }) => state === 'refused'))
       throw new GatewayError('APPROVAL_REFUSED', 'the same call was refused before, by whoever was asked');
-    const known = same.find(({ request }) => request.binding.policy_ids === draft.binding.policy_ids);
+    const known = same.find((each) => covers(each, draft));
     const kept = known ?? this.#begin(draft, call);
     await kept.entered;
     return kept.request;
@@ -112,12 +112,13 @@ export class Desk implements ApprovalDesk {
 
   async use(draft: ApprovalDraft, named: string | null): Promise<Used | null> {
     const call = callOf(draft);
-    const needed = draft.escalations.map(({ policyId }) => policyId);
-    const kept = this.#present().find((each) => {
-      if (each.state !== 'approved' || each.call !== call || (named !== null && named !== each.request.id))
-        return false;
-      return needed.every((id) => each.request.escalations.some(({ policyId }) => policyId === id));
-    });
+    const kept = this.#present().find(
+      (each) =>
+        each.state === 'approved' &&
+        each.call === call &&
+        (named === null || named === each.request.id) &&
+        covers(each, draft),
+    );
     if (kept === undefined) return null;
     const { request, verdicts } = kept;
     // In the turn that found it: nobody else finds it.
@@ -236,6 +237,11 @@ export class Desk implements ApprovalDesk {
 function callOf({ binding, action, arguments: args, generation }: ApprovalDraft): string {
   const { arguments_digest: _, policy_ids: __, expires_at: ___, ...same } = binding;
   return digest(canonicalSorted({ ...same, action, arguments: args, generation }));
+}
+
+/** Whether everything is asked for that a decision wants. */
+function covers({ request: { escalations } }: Kept, wanted: ApprovalDraft): boolean {
+  return wanted.escalations.every((each) => escalations.some(({ policyId }) => policyId === each.policyId));
 }
 
 function tell({ waiting }: Kept, verdict: Verdict): void {

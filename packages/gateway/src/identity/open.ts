@@ -37,11 +37,7 @@ export async function openIdentity(config: Config, agents: KnownAgents, deps: Id
   const oauth = await openIssuers(config, deps);
   const otherIssuers = issuers.map(({ issuer }) => issuer);
   const spiffe = settings === null ? null : await openSpiffe(settings, { ...deps, otherIssuers });
-  const sources = [
-    ...(spiffe?.sources ?? []),
-    ...(oauth === null ? [] : [oauth]),
-    bearerSource(agents, deps.clock),
-  ];
+  const sources = [...(spiffe?.sources ?? []), ...(oauth === null ? [] : [oauth]), bearerSource(agents, deps.clock)];
   return {
     sources,
     metadata: oauth?.metadata ?? null,

@@ -37,7 +37,9 @@ export async function escalate(
   if (used === null) throw refusal(needed);
   record.pending = null;
   record.approval = used;
-  // With the present state, and without what was approved away: whatever else forbids, still does.
+  await requireStanding(deps, record, plan, request);
+  // In the turn of the decision, which is made of the present state, and without what was approved away: whatever else forbids, still does.
+  requireUnblocked(deps, record, plan);
   const more = decide(deps, record, plan, request);
   if (more.length === 0) return;
   await open(deps, record, draftOf(deps, record, plan, request, [...needed, ...more]));
@@ -64,18 +66,16 @@ async function asked(
   if (side.signal.aborted) throw new GatewayError('CALL_CANCELLED', 'while it waited for an approval');
   if (verdict === null) return null;
   if (!verdict.approved) throw new GatewayError('APPROVAL_REFUSED', `${verdict.by}: ${verdict.reason}`);
-  await requireStanding(deps, record, plan, request);
   return await deps.desk.use(draftOf(deps, record, plan, request, draft.escalations), id);
 }
 
-/** What was true when the call began may not be any more: each check that comes before a decision, once more. */
+/** What was true when the call began may not be any more, now that somebody was waited for: each check before a decision, once more. */
 async function requireStanding(
   deps: PathDeps,
   record: CallRecord,
   plan: Plan,
   request: GovernedRequest,
 ): Promise<void> {
-  requireUnblocked(deps, record, plan);
   requireNotOver(plan);
   requireUnchanged(record, plan);
   await trace(deps, record, plan, carriedBy(request));

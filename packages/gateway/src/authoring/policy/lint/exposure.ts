@@ -64,7 +64,9 @@ type Call = Case & { asked: { action: 'call_tool'; tool: CatalogTool } };
 /** Calls before anything came back, in no workflow. */
 function callsOf(ground: Ground, wanted: (tool: CatalogTool) => boolean): Call[] {
   return ground.survey.cases
-    .filter((each): each is Call => each.asked.action === 'call_tool' && !each.workflow && !each.response)
+    .filter(
+      (each): each is Call => each.asked.action === 'call_tool' && !each.workflow && !each.response && !each.approval,
+    )
     .filter(({ asked }) => wanted(asked.tool));
 }
 

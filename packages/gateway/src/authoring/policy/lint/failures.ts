@@ -31,12 +31,13 @@ function leastArguments(schema: JsonObject): Record<string, CedarValueJson> {
   return Object.fromEntries(names.map((name) => [name, unknown(`arguments.${name}`)]));
 }
 
-function failed(policy: BundlePolicy, { asked, workflow, manifest, response }: Case): Finding {
+function failed(policy: BundlePolicy, { asked, workflow, manifest, response, approval }: Case): Finding {
   const when = [
     ...(response ? ['its answer is decided'] : []),
     ...(workflow ? ['the caller names a workflow'] : []),
     ...(manifest ? ['the session is bound to a manifest'] : []),
-    ...(response || workflow || manifest ? [] : ['it is decided first']),
+    ...(approval ? ['it was approved'] : []),
+    ...(response || workflow || manifest || approval ? [] : ['it is decided first']),
   ];
   return finding(
     'can-fail',

@@ -40,6 +40,8 @@ export interface Kind {
   /** The session is bound to an Agent Manifest. */
   manifest: boolean;
   response: boolean;
+  /** It was approved before, and is decided again. */
+  approval: boolean;
 }
 
 /** A kind with Cedar's answer. */
@@ -54,6 +56,7 @@ type Known = Readonly<Record<string, CedarValueJson>>;
 /** Members of a request that the catalog settles; the others may be anything. */
 const SETTLED = new Set(['server_identity', 'compliance_domain', 'baa_covered', 'destination_class', 'egress', 'mode']);
 const READ_WITH_WORKFLOW = ['workflow', 'workflow_id'];
+const READ_WITH_APPROVAL = ['approval'];
 const READ_WHEN_DELEGATED = ['on_behalf_of'];
 const READ_WITH_MANIFEST = ['manifest'];
 /** Groups that are taken one by one; beyond these, all together and none. */
@@ -129,13 +132,15 @@ export class Survey {
     return callers.flatMap((caller) =>
       reads(READ_WITH_WORKFLOW).flatMap((workflow) =>
         reads(READ_WITH_MANIFEST).flatMap((manifest) =>
-          reads(READ_WITH_RESPONSE).map((response) => ({ asked, ...caller, workflow, manifest, response })),
+          reads(READ_WITH_RESPONSE).flatMap((response) =>
+            reads(READ_WITH_APPROVAL).map((approval) => ({ asked, ...caller, workflow, manifest, response, approval })),
+          ),
         ),
       ),
     );
   }
 
-  #input({ asked, principal, groups, delegated, workflow, manifest, response }: Kind): DecisionInput {
+  #input({ asked, principal, groups, delegated, workflow, manifest, response, approval }: Kind): DecisionInput {
     return {
       asked,
       caller: {
@@ -150,6 +155,7 @@ export class Survey {
       ...(manifest ? { manifest: { id: '', issuer: '', intentHash: null } } : {}),
       platform: '',
       trustLevel: '',
+      ...(approval ? { approval: { policies: [], approvers: [], channel: 'operator', signed: false } } : {}),
       ...(response
         ? { response: { sizeBytes: 0, findings: 0, kinds: [], injection: 0, class: '', classRank: 0 } }
         : {}),
