@@ -1,9 +1,12 @@
 /** Calls that are approved by a machine, and by the agent's own user. */
 import assert from 'node:assert/strict';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import type { StartedGateway } from '@cmcp/gateway';
+import { loadConfig, readEnvironment, type StartedGateway } from '@cmcp/gateway';
+import { readAnswer } from '../packages/gateway/src/escalation/callback/message.ts';
+import { WebhookSecret } from '../packages/gateway/src/escalation/callback/signature.ts';
 import { Agent, type Reply } from './support/agent.ts';
 import { ApprovingService, postTo } from './support/approving-service.ts';
 import { AGENT_TOKEN, OTHER_TOKEN, TestBed } from './support/gateway.ts';
@@ -237,3 +240,24 @@ test('a task that waits for an approval fails when it is refused or expires, and
     time.advance(900_000);
     assert.equal((await get(expired.taskId)).status, 'failed');
   }));
+
+test('docs/approvals.md shows a callback that the gateway would take, and a configuration that loads', async (t) => {
+  const page = await readFile(new URL('../docs/approvals.md', import.meta.url), 'utf8');
+  const block = (language: string, mark: string): string => {
+    const all = [...page.matchAll(new RegExp(`\`\`\`${language}\\n([\\s\\S]*?)\`\`\``, 'g'))].map(
+      ([, inside = '']) => inside,
+    );
+    return all.find((inside) => inside.includes(mark)) ?? assert.fail(`no ${mark} on the page`);
+  };
+  const folder = await mkdtemp(join(tmpdir(), 'cmcp-callback-doc-'));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  await writeFile(join(folder, 'cmcp.yaml'), `stdio: desk\n${block('yaml', 'callback')}`);
+  const { approvals } = await loadConfig(join(folder, 'cmcp.yaml'), readEnvironment({ CMCP_DEV_MODE: '1' }));
+  assert.equal(approvals.callback?.name, 'risk-engine');
+  await writeFile(join(folder, 'signed.mjs'), block('js', 'signed'));
+  const { signed } = await import(join(folder, 'signed.mjs'));
+  const secret = `whsec_${Buffer.alloc(32, 7).toString('base64')}`;
+  const body = block('json', 'approval.answered').trim().replace('…', '7d0a4f0e-1111-4222-8333-444455556666');
+  assert.ok(new WebhookSecret(secret).verifies(signed(secret, body), Buffer.from(body)));
+  assert.equal(readAnswer(Buffer.from(body)).approved, true);
+});
