@@ -1,10 +1,13 @@
 /** Calls that are approved by a machine, and by the agent's own user. */
 import assert from 'node:assert/strict';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import type { StartedGateway } from '@cmcp/gateway';
-import { Agent, type Reply } from './support/agent.ts';
+import { loadConfig, readEnvironment, type StartedGateway } from '@cmcp/gateway';
+import { readAnswer } from '../packages/gateway/src/escalation/callback/message.ts';
+import { WebhookSecret } from '../packages/gateway/src/escalation/callback/signature.ts';
+import { Agent, type Answering, type Reply } from './support/agent.ts';
 import { ApprovingService, postTo } from './support/approving-service.ts';
 import { AGENT_TOKEN, OTHER_TOKEN, TestBed } from './support/gateway.ts';
 import { ManualTime } from './support/manual-time.ts';
@@ -28,13 +31,16 @@ ${on('user')}
 const ASKABLE: Values = { elicitation: {} };
 const TASKS: Values = { extensions: { 'io.modelcontextprotocol/tasks': {} } };
 
+/** What a user answers, always or when asked. */
+type Answer = Values | Answering;
+
 interface Scene {
   bed: TestBed;
   time: ManualTime;
   service: ApprovingService;
   started: StartedGateway;
   /** An agent of a family, whose user answers so; without an answer it has none to ask. */
-  agent(family: Family, answer?: Values, token?: string, capabilities?: Values): Promise<Agent>;
+  agent(family: Family, answer?: Answer, token?: string, capabilities?: Values): Promise<Agent>;
   /** Posts an answer of the callback, signed or not, to the gateway; the status. */
   post(id: string, message: { body: string; headers: Record<string, string> }): Promise<number>;
 }
@@ -57,7 +63,11 @@ async function scene(run: (scene: Scene) => Promise<void>, sendArguments = false
     await run({
       ...{ bed, time, service, started },
       agent: async (family, answer, token = AGENT_TOKEN, capabilities = answer === undefined ? {} : ASKABLE) => {
-        const agent = new Agent(url, family, { token, capabilities, answer: () => answer ?? {} });
+        const agent = new Agent(url, family, {
+          token,
+          capabilities,
+          answer: typeof answer === 'function' ? answer : () => answer ?? {},
+        });
         agents.push(agent);
         await agent.open();
         return agent;
@@ -196,6 +206,18 @@ test('a client that cannot ask its user is refused with the approval to wait for
     assert.deepEqual(client.asked.items, []);
   }));
 
+test('a user who declines refuses the call, whatever an operator said meanwhile', () =>
+  scene(async ({ agent, bed }) => {
+    const client = await agent('handshake', async () => {
+      const { body } = await bed.operator('GET', '/operator/v1/approvals');
+      const [{ id }] = body.items as [Values];
+      const { status } = await bed.operator('POST', `/operator/v1/approvals/${id}/grant`, { reason: 'asked him' });
+      assert.equal(status, 200);
+      return { action: 'decline' };
+    });
+    assert.equal(codeOf(await pay(client, 'user')), 'APPROVAL_REFUSED');
+  }));
+
 test('a client that takes tasks is given one while the approval waits, and the result once it is there: once [MCP25-16]', () =>
   scene(async (all) => {
     const { agent, post, service } = all;
@@ -218,7 +240,7 @@ test('a client that takes tasks is given one while the approval waits, and the r
   }));
 
 test('a task that waits for an approval fails when it is refused or expires, and ends when it is cancelled', () =>
-  scene(async ({ agent, service, post, time }) => {
+  scene(async ({ agent, service, post, time, bed }) => {
     const client = await agent('modern', {}, AGENT_TOKEN, TASKS);
     const madeBy = async (amount: string): Promise<{ taskId: string; id: string }> => {
       const made = await pay(client, amount);
@@ -236,4 +258,29 @@ test('a task that waits for an approval fails when it is refused or expires, and
     const expired = await madeBy('held');
     time.advance(900_000);
     assert.equal((await get(expired.taskId)).status, 'failed');
+    const blocked = await madeBy('held');
+    const block = { scope: 'agent', name: 'agent', reason: 'test' };
+    assert.equal((await bed.operator('POST', '/operator/v1/blocks', block)).status, 200);
+    assert.equal(codeOf(await client.request('tasks/get', { taskId: blocked.taskId })), 'BLOCKED');
   }));
+
+test('docs/approvals.md shows a callback that the gateway would take, and a configuration that loads', async (t) => {
+  const page = await readFile(new URL('../docs/approvals.md', import.meta.url), 'utf8');
+  const block = (language: string, mark: string): string => {
+    const all = [...page.matchAll(new RegExp(`\`\`\`${language}\\n([\\s\\S]*?)\`\`\``, 'g'))].map(
+      ([, inside = '']) => inside,
+    );
+    return all.find((inside) => inside.includes(mark)) ?? assert.fail(`no ${mark} on the page`);
+  };
+  const folder = await mkdtemp(join(tmpdir(), 'cmcp-callback-doc-'));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  await writeFile(join(folder, 'cmcp.yaml'), `stdio: desk\n${block('yaml', 'callback')}`);
+  const { approvals } = await loadConfig(join(folder, 'cmcp.yaml'), readEnvironment({ CMCP_DEV_MODE: '1' }));
+  assert.equal(approvals.callback?.name, 'risk-engine');
+  await writeFile(join(folder, 'signed.mjs'), block('js', 'signed'));
+  const { signed } = await import(join(folder, 'signed.mjs'));
+  const secret = `whsec_${Buffer.alloc(32, 7).toString('base64')}`;
+  const body = block('json', 'approval.answered').trim().replace('…', '7d0a4f0e-1111-4222-8333-444455556666');
+  assert.ok(new WebhookSecret(secret).verifies(signed(secret, body), Buffer.from(body)));
+  assert.equal(readAnswer(Buffer.from(body)).approved, true);
+});
