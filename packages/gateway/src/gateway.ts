@@ -158,9 +158,9 @@ export class Gateway {
     const running = await this.#boot((opening) => this.#openLog(this.#config.dataDir, opening), this.#config.tls);
     const { tls } = running;
     try {
+      running.identities = await this.#openIdentity(running.agents);
       running.operators = this.#operatorListener(running);
       await running.operators.listen();
-      running.identities = await this.#openIdentity(running.agents);
       running.http = this.#httpIngress(running, running.identities);
       const { host, port } = await running.http.listen();
       const authority = `${host.includes(':') ? `[${host}]` : host}:${port}`;
