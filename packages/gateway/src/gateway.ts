@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { lookup as resolveName } from 'node:dns';
 import type { LookupFunction } from 'node:net';
 import { join } from 'node:path';
@@ -23,6 +23,7 @@ import type { Attest } from './audit/evidence.ts';
 import type { AuditLogOptions } from './audit/in-process.ts';
 import { mergeExposures, STDIO_FOLDER, siblingExposures } from './audit/stores/sibling-exposures.ts';
 import { siblingStandings } from './audit/stores/sibling-standings.ts';
+import { WatchedStandings } from './audit/stores/watched-standings.ts';
 import type { AuditLog } from './audit/types.ts';
 import { openAuditLog } from './audit/worker-log.ts';
 import { type Clock, systemClock } from './clock.ts';
@@ -31,10 +32,13 @@ import { knownKeysFile } from './config/known-keys.ts';
 import type { Config } from './config/types.ts';
 import { egressFor } from './egress.ts';
 import { GatewayError } from './errors.ts';
+import { ApprovalCallback } from './escalation/callback/callback.ts';
+import { readWebhookSecret } from './escalation/callback/signature.ts';
+import { approvalOperations, approversOf } from './escalation/operations.ts';
+import { IdentityChain } from './identity/chain.ts';
 import { KnownAgents } from './identity/known-agents.ts';
 import { type Identities, openIdentity } from './identity/open.ts';
 import type { IdentitySource } from './identity/types.ts';
-import { createAuthenticator } from './ingress/authenticate.ts';
 import { createHttpIngress, type HttpIngress, type Patience } from './ingress/http.ts';
 import { serveStdio } from './ingress/stdio.ts';
 import { ListenerTls } from './ingress/tls.ts';
@@ -43,8 +47,11 @@ import { systemTurns, type Turns } from './inspection/turns.ts';
 import type { Scan } from './inspection/types.ts';
 import { type Approved, loadServing, type Serving } from './load-authority.ts';
 import { SERVER_INFO } from './mcp/server-info.ts';
+import type { OperatorDeps } from './operator/api.ts';
+import { recogniser } from './operator/credentials.ts';
 import { OperatorEvents } from './operator/events.ts';
-import { OperatorListener } from './operator/listener.ts';
+import { OperatorListener, type OperatorListenerDeps } from './operator/listener.ts';
+import { operatorRoutes } from './operator/routes.ts';
 import { type Ranks, sensitivityRanks } from './policy/sensitivity.ts';
 import { standingElsewhere } from './policy/standing.ts';
 import type { Mode } from './policy/types.ts';
@@ -53,6 +60,7 @@ import { createRuntime, type Runtime, type RuntimeDeps } from './runtime.ts';
 import { Freshness, type Monotonic } from './session/freshness.ts';
 import { resetExposure } from './session/reset.ts';
 import { systemTimers, type Timers } from './timers.ts';
+import { HttpEndpoint } from './upstream/http-endpoint.ts';
 import { pinnedPeer } from './upstream/pinned-peer.ts';
 import { publicOnly } from './upstream/public-address.ts';
 import { replicaLookups } from './upstream/replicas.ts';
@@ -94,6 +102,8 @@ export interface StartedGateway {
   url: string | null;
   /** Path of the operator interface's Unix socket; null over stdio. */
   operatorSocket: string | null;
+  /** `https://host:port` of the operator interface; null: on the socket alone. */
+  operatorUrl: string | null;
   mode: Mode;
   /** What vouches for the machine, as claims name it, such as `tpm2`. */
   platform: string;
@@ -120,6 +130,7 @@ interface Running {
   identities: Identities | null;
   http: HttpIngress | null;
   operators: OperatorListener | null;
+  operatorTls: ListenerTls | null;
 }
 
 /** What a log is opened with, besides its folder. */
@@ -142,7 +153,7 @@ const STDIO_STORES = 64;
 export class Gateway {
   readonly #config: Config;
   readonly #deps: GatewayDeps;
-  readonly #events = new OperatorEvents();
+  readonly #events = new OperatorEvents(randomUUID());
   readonly #ending = new AbortController();
   #booting: Promise<Running> | null = null;
   #running: Running | null = null;
@@ -159,12 +170,14 @@ export class Gateway {
     const { tls } = running;
     try {
       running.identities = await this.#openIdentity(running.agents);
-      running.operators = this.#operatorListener(running);
-      await running.operators.listen();
-      running.http = this.#httpIngress(running, running.identities);
+      running.operatorTls = await this.#operatorTls();
+      const agents = [...(this.#deps.identity ?? []), ...running.identities.sources];
+      running.operators = this.#operatorListener(running, agents);
+      const operated = await running.operators.listen();
+      running.http = this.#httpIngress(running, agents, running.identities.metadata);
       const { host, port } = await running.http.listen();
       const authority = `${host.includes(':') ? `[${host}]` : host}:${port}`;
-      return await this.#announce(running, `${tls === null ? 'http' : 'https'}://${authority}/mcp`);
+      return await this.#announce(running, `${tls === null ? 'http' : 'https'}://${authority}/mcp`, operated);
     } catch (error) {
       await this.stop();
       throw error;
@@ -179,7 +192,7 @@ export class Gateway {
     }
     const running = await this.#boot((opening) => this.#openStdioLog(opening), null);
     try {
-      announce(await this.#announce(running, null));
+      announce(await this.#announce(running, null, null));
       await serveStdio({
         input,
         output,
@@ -200,8 +213,10 @@ export class Gateway {
    */
   async reload(): Promise<Activation> {
     if (this.#running === null) throw new GatewayError('SHUTTING_DOWN', 'the gateway is not running');
-    const { tls, agents, runtime } = this.#running;
+    const { tls, operatorTls, identities, agents, runtime } = this.#running;
     await tls?.reload();
+    await operatorTls?.reload();
+    await identities?.reload();
     await agents.reload();
     return runtime.activate();
   }
@@ -220,9 +235,12 @@ export class Gateway {
     if (running === null) return;
     this.#running = null;
     running.tls?.close();
+    running.operatorTls?.close();
+    // Calls that wait for somebody would otherwise be waited for.
+    running.runtime.desk.end();
     running.agents.close();
     await running.http?.close();
-    for (const source of running.identities?.sources ?? []) source.close?.();
+    running.identities?.close();
     await running.operators?.close();
     try {
       await running.runtime.close();
@@ -276,11 +294,12 @@ export class Gateway {
     const clock = this.#clock;
     const agents = this.#knownAgents();
     const config = committed(this.#config, agents);
-    const monotonic = this.#deps.monotonic ?? (() => performance.now());
+    const monotonic = this.#monotonic;
     try {
       await platform.provider?.recordGateway?.(components, jwkThumbprint(log.publicKey));
       const elsewhere = await siblingExposures(config.dataDir, dataDir);
       const standings = (await siblingStandings(config.dataDir, dataDir, 'policy')).map(standingElsewhere);
+      const stopped = new WatchedStandings(config.dataDir, dataDir, 'blocks');
       const runtime = await createRuntime(
         {
           config,
@@ -293,6 +312,7 @@ export class Gateway {
           log,
           exposures: mergeExposures(await log.exposures(), elsewhere),
           standings,
+          stoppedElsewhere: () => stopped.look(),
           scans: this.#deps.scans ?? [],
           classifier: this.#classifier(ranks),
           turns: this.#deps.turns ?? systemTurns,
@@ -304,12 +324,15 @@ export class Gateway {
           },
           ...(this.#deps.createRecordFile && { createRecordFile: this.#deps.createRecordFile }),
           report: (event, detail) => this.#report(event, detail),
+          publish: (event) => this.#events.publish(event),
+          callback: await this.#callback(),
+          entered: (action, by, detail) => this.#events.publish({ event: action, operator: by.subject, ...detail }),
         },
         approved,
       );
       tls?.onNewKey(() => void this.#recommit(() => runtime.tlsKeyChanged()));
       agents.onChange((hash) => void this.#recommit(() => runtime.agentsChanged(hash)));
-      return { ...opened, agents, runtime, identities: null, http: null, operators: null };
+      return { ...opened, agents, runtime, identities: null, http: null, operators: null, operatorTls: null };
     } catch (error) {
       agents.close();
       await log.close();
@@ -327,6 +350,24 @@ export class Gateway {
     return httpClassifier(classifier, peer, { timers, lookup: this.#lookup, isLabel: (label) => ranks.has(label) });
   }
 
+  /** Made for the desk that the runtime builds; null: there is none. */
+  async #callback(): Promise<RuntimeDeps['callback']> {
+    const { approvals, egress } = this.#config;
+    const { callback, approvers } = approvals;
+    if (callback === null) return null;
+    const secret = await readWebhookSecret(callback.secretFile);
+    const allowed = egressFor([], [], egress.allow, [callback.url]);
+    const peer = pinnedPeer({ tlsFingerprint: null }, { authorities: null, client: null }, allowed, () => {});
+    const endpoint = new HttpEndpoint(callback.url, () => ({}), peer, { lookup: this.#lookup, connections: 16 });
+    return (desk) =>
+      new ApprovalCallback({
+        ...{ settings: callback, secret, endpoint, desk, clock: this.#clock, newId: randomUUID },
+        approversOf: (name) => approversOf(approvers, name),
+        timers: this.#deps.timers ?? systemTimers,
+        report: (event, detail) => this.#report(event, detail),
+      });
+  }
+
   async #withTls(tls: Config['tls'], begin: (listener: ListenerTls | null) => Promise<Running>): Promise<Running> {
     if (tls === null) return begin(null);
     const report = (event: string, detail: string): void => this.#report(event, detail);
@@ -338,6 +379,14 @@ export class Gateway {
       listener.close();
       throw error;
     }
+  }
+
+  async #operatorTls(): Promise<ListenerTls | null> {
+    const { listener } = this.#config.operator;
+    if (listener === null) return null;
+    const timers = this.#deps.timers ?? systemTimers;
+    const report = (event: string, detail: string): void => this.#report(`operator.${event}`, detail);
+    return ListenerTls.open(listener, { clock: this.#clock, timers, report, clients: 'operators' });
   }
 
   async #recommit(change: () => Promise<void>): Promise<void> {
@@ -432,13 +481,17 @@ export class Gateway {
     return openIdentity(this.#config, agents, {
       clock: this.#clock,
       timers: this.#deps.timers ?? systemTimers,
-      monotonic: this.#deps.monotonic ?? (() => performance.now()),
+      monotonic: this.#monotonic,
       lookup: this.#lookup,
       report: (event, detail) => this.#report(event, detail),
     });
   }
 
-  #httpIngress({ runtime, log, platform: { provider }, tls }: Running, identities: Identities): HttpIngress {
+  #httpIngress(
+    { runtime, log, platform: { provider }, tls }: Running,
+    agents: readonly IdentitySource[],
+    metadata: Identities['metadata'],
+  ): HttpIngress {
     const { listen, allowedHosts, allowedOrigins, limits, sessions } = this.#config;
     const clock = this.#clock;
     return createHttpIngress({
@@ -447,8 +500,8 @@ export class Gateway {
       allowedOrigins,
       limits,
       sessions,
-      agents: [...(this.#deps.identity ?? []), ...identities.sources],
-      metadata: identities.metadata,
+      agents,
+      metadata,
       gateway: runtime.governed,
       tls,
       attest: liveAttestation({ provider, log, clock, self: () => runtime.statement }),
@@ -459,29 +512,38 @@ export class Gateway {
     });
   }
 
-  #operatorListener({ runtime, log, platform: { trustLevel } }: Running): OperatorListener {
-    const { operator, agents } = this.#config;
+  #operatorListener(
+    { runtime, log, platform: { trustLevel }, operatorTls }: Running,
+    agents: readonly IdentitySource[],
+  ): OperatorListener {
+    const { operator } = this.#config;
+    const enter: OperatorListenerDeps['enter'] = (action, by, detail) => runtime.chain.enter(action, by, detail);
+    const reset: OperatorDeps['reset'] = (sessionId, exposed, by, reason) =>
+      resetExposure(log, runtime.exposures, sessionId, exposed, by.subject, reason);
     return new OperatorListener({
-      log,
-      sessions: runtime.sessions,
-      reset: (sessionId, subject, by, reason) => resetExposure(log, runtime.exposures, sessionId, subject, by, reason),
-      enter: (action, by, detail) => {
-        this.#events.publish({ event: action, operator: by, ...detail });
-        return runtime.chain.enter(action, { subject: by, source: 'bearer' }, detail);
-      },
+      enter,
+      countUnknown: () => runtime.chain.count('operator_unauthenticated'),
       socket: operator.socket,
-      operators: createAuthenticator(operator.credentials),
-      agents: createAuthenticator(agents),
-      events: this.#events,
-      ready: () => this.#running !== null && log.failure === null,
-      trustLevel,
-      policy: runtime.policy,
-      exceptions: runtime.exceptions,
-      quarantine: runtime.quarantine,
+      network: operator.listener && operatorTls && { ...operator.listener, tls: operatorTls, clock: this.#clock },
+      timers: this.#deps.timers ?? systemTimers,
+      monotonic: this.#monotonic,
+      operators: recogniser(operator),
+      agents: new IdentityChain(agents),
+      report: (error) => this.#events.publish({ event: 'operator.error', detail: String(error) }),
+      routes: operatorRoutes({
+        own: { events: this.#events, ready: () => this.#running !== null && log.failure === null, trustLevel },
+        sessions: { log, reset, enter, sessions: runtime.sessions, gatewaySession: runtime.chain.sessionId },
+        policy: runtime.policy,
+        exceptions: runtime.exceptions,
+        quarantine: runtime.quarantine,
+        approvals: approvalOperations({ ...runtime, approvers: this.#config.approvals.approvers }),
+        callback: runtime.callback,
+        stop: runtime.stopping,
+      }),
     });
   }
 
-  async #announce(running: Running, url: string | null): Promise<StartedGateway> {
+  async #announce(running: Running, url: string | null, operated: string | null): Promise<StartedGateway> {
     const { log, runtime, dataDir, platform } = running;
     const keyFile = await publishKey(join(dataDir, 'keys'), log.publicKey);
     const known = knownKeysFile(this.#deps.environment.variables);
@@ -490,6 +552,7 @@ export class Gateway {
     return {
       url,
       operatorSocket: running.operators === null ? null : this.#config.operator.socket,
+      operatorUrl: operated === null ? null : `https://${operated}`,
       mode: this.#config.mode,
       platform: platform.platform,
       trustLevel: platform.trustLevel,
@@ -509,6 +572,10 @@ export class Gateway {
 
   get #lookup(): LookupFunction {
     return this.#deps.lookup ?? resolveName;
+  }
+
+  get #monotonic(): Monotonic {
+    return this.#deps.monotonic ?? (() => performance.now());
   }
 
   get #clock(): Clock {

@@ -4,6 +4,7 @@ import type { AgentCredential, Credential } from './types.ts';
 
 const SUBJECT = /^[\x21-\x7e](?:[\x20-\x7e]{0,126}[\x21-\x7e])?$/;
 
+/** What somebody is called. */
 export const subject = text('a name of 1 to 128 printable ASCII characters, such as research-agent', (given) =>
   SUBJECT.test(given) ? given : undefined,
 );
@@ -13,7 +14,7 @@ export const scope = text('a scope: printable ASCII without spaces and quotes, s
   /^[\x21\x23-\x5b\x5d-\x7e]{1,128}$/.test(given) ? given : undefined,
 );
 
-const tokenDigest = text(
+export const tokenDigest = text(
   'the SHA-256 of the token as 64 lower-case hexadecimal digits (printf %s "$TOKEN" | sha256sum)',
   (given) => (/^[0-9a-f]{64}$/.test(given) ? given : undefined),
   // Somebody will paste the token itself.
@@ -42,20 +43,9 @@ function oneOrSeveral<T>(item: Reader<T>): Reader<T[]> {
   };
 }
 
-const whose = required(
-  subject,
-  'Who the bearer of the token is: the Cedar principal of an agent, the name of an operator.',
-);
-
-/** One of `operator.credentials`. */
-export const operatorCredential = section('a credential', {
-  subject: whose,
-  token_sha256: required(tokenDigest, 'Digest of the bearer token; the token itself is never written here.'),
-});
-
 /** One of `agents`. */
 export const agentCredential = section('an agent', {
-  subject: whose,
+  subject: required(subject, 'Who the bearer of the token is: the Cedar principal.'),
   token_sha256: required(
     oneOrSeveral(tokenDigest),
     'Digest of the bearer token; the token itself is never written here. A list while tokens change: each of them is good.',
@@ -70,14 +60,9 @@ export const agentCredential = section('an agent', {
 });
 
 type GivenAgent = NonNullable<ReturnType<(typeof agentCredential)['read']>>;
-type GivenOperator = NonNullable<ReturnType<(typeof operatorCredential)['read']>>;
 
 export function agentOf({ subject, token_sha256, expires, scopes, groups }: GivenAgent): AgentCredential {
   return { subject, tokenSha256: token_sha256, expiresMicros: expires, scopes, groups };
-}
-
-export function operatorOf({ subject, token_sha256 }: GivenOperator): Credential {
-  return { subject, tokenSha256: token_sha256 };
 }
 
 type Report = (key: string, message: string) => void;

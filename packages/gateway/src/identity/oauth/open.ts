@@ -18,7 +18,7 @@ import { OAuthSource } from './source.ts';
  * @throws GatewayError CONFIG_INVALID when the file of an authority cannot be used
  */
 export async function openIssuers(config: Config, deps: IdentityDeps): Promise<OAuthSource | null> {
-  const { resource, oauth } = config.identity;
+  const { resource, oauth, scopes: table } = config.identity;
   if (resource === null || oauth.length === 0) return null;
   const issuers = oauth.map(async (settings, index) => {
     const authorities = await authoritiesOf(config.file, settings, index);
@@ -27,7 +27,8 @@ export async function openIssuers(config: Config, deps: IdentityDeps): Promise<O
     const get = getJson(peer, { lookup: deps.lookup }, deps.timers);
     return { settings, keys: new IssuerKeys(settings, { ...deps, get }) };
   });
-  const scopes = [...new Set(oauth.flatMap(({ requiredScopes }) => requiredScopes))];
+  const required = oauth.flatMap(({ requiredScopes }) => requiredScopes);
+  const scopes = [...new Set([...Object.keys(table), ...required])];
   return new OAuthSource({
     resource,
     used: new UsedProofs(),
