@@ -18,7 +18,7 @@ import { OAuthSource } from './source.ts';
  * @throws GatewayError CONFIG_INVALID when the file of an authority cannot be used
  */
 export async function openIssuers(config: Config, deps: IdentityDeps): Promise<OAuthSource | null> {
-  const { resource, oauth } = config.identity;
+  const { resource, oauth, scopes: table } = config.identity;
   if (resource === null || oauth.length === 0) return null;
   const rows = oauth.map((settings, index) => ({ settings, key: `identity.oauth[${index}]` }));
   return openSource(config, resource, rows, deps);
@@ -45,7 +45,8 @@ async function openSource(
     const get = getJson(peer, { lookup: deps.lookup }, deps.timers);
     return { settings, keys: new IssuerKeys(settings, { ...deps, get }) };
   });
-  const scopes = [...new Set(oauth.flatMap(({ requiredScopes }) => requiredScopes))];
+  const required = oauth.flatMap(({ requiredScopes }) => requiredScopes);
+  const scopes = [...new Set([...Object.keys(table), ...required])];
   return new OAuthSource({
     resource,
     used: new UsedProofs(),
