@@ -52,7 +52,7 @@ test('a reset needs a reason that can be entered: printable, bounded, and not th
     }
     assert.equal((await bed.operator('POST', reset, ['reason'])).status, 400);
     const nothing = await bed.operator('POST', reset);
-    assert.deepEqual([nothing.status, nothing.body.error_code], [400, 'PARSE_ERROR']);
+    assert.deepEqual([nothing.status, nothing.body.error_code], [400, 'INVALID_PARAMS']);
     const large = await bed.operator('POST', reset, { reason: 'x', more: 'x'.repeat(20_000) });
     assert.deepEqual([large.status, large.body.error_code], [413, 'BODY_TOO_LARGE']);
     assert.equal((await bed.operator('POST', reset, { reason: 'x'.repeat(500) })).status, 200);
@@ -78,7 +78,7 @@ test('what is not there is 404, what is not offered 404 or 405, and the chain of
       ['POST', path(session_id, `/close?disclose=${SOME}`), 404, 'ROUTE_NOT_FOUND'],
       ['GET', path('not-a-session'), 404, 'ROUTE_NOT_FOUND'],
       ['GET', path(session_id, '/other'), 404, 'ROUTE_NOT_FOUND'],
-      ['POST', '/operator/v1/sessions', 404, 'ROUTE_NOT_FOUND'],
+      ['POST', '/operator/v1/sessions', 405, 'METHOD_NOT_ALLOWED'],
       ['GET', '/mcp', 404, 'ROUTE_NOT_FOUND'],
     ];
     for (const [method, route, status, code] of expected) {

@@ -43,6 +43,7 @@ export { equalBytes } from './bytes/equal.ts';
 export { decodeHex, encodeHex } from './bytes/hex.ts';
 export { ByteReader } from './bytes/reader.ts';
 export { decodeUtf8, EncodingError, encodeUtf8 } from './bytes/utf8.ts';
+export { agentCommitment, committedAgent } from './claim/agent.ts';
 export type { GatewayClaim } from './claim/claim.ts';
 export { type CatalogException, committedExceptions } from './claim/exceptions.ts';
 export { claimDigest, claimPreimage } from './claim/hash.ts';
@@ -60,6 +61,14 @@ export { digest, type RunningSha256, type Sha256, sha256, sha256Hex } from './cr
 export { verifySigned } from './crypto/signature.ts';
 export { type Certificate, parseCertificate, readCertificates } from './crypto/x509.ts';
 export { type DocumentExpectations, type DocumentKind, documentKind, verifyDocument } from './document.ts';
+export { type Approver, type Approvers, approversDigest, readApprovers } from './escalation/approvers.ts';
+export type { ApproverExpectation } from './escalation/checks.ts';
+export {
+  type ApprovalVerdict,
+  approvalBindingDigest,
+  approvalSigningInput,
+  verifyApprovalSignature,
+} from './escalation/statement.ts';
 export type { ActionEvidence, CallReceipt, Expectations, TrustedKey } from './expectations.ts';
 export { EVIDENCE_CLASSES, type EvidenceClass } from './expectations.ts';
 export { FormatError } from './format-error.ts';
@@ -144,6 +153,7 @@ export { type ManifestAlgorithm, type ManifestKey, manifestKey, readManifestKeys
 export { type Manifest, readManifest } from './manifest/read.ts';
 export type { ManifestFacts, ManifestReport } from './manifest/report.ts';
 export { type RevocationRecord, readRevocations } from './manifest/revocation.ts';
+export { type ManifestScope, manifestScope } from './manifest/scope.ts';
 export type { ManifestResult } from './manifest/stage.ts';
 export { verifyManifest } from './manifest/verify.ts';
 export { printable } from './printable.ts';

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { lookup as resolveName } from 'node:dns';
 import type { LookupFunction } from 'node:net';
 import { join } from 'node:path';
@@ -23,6 +23,7 @@ import type { Attest } from './audit/evidence.ts';
 import type { AuditLogOptions } from './audit/in-process.ts';
 import { mergeExposures, STDIO_FOLDER, siblingExposures } from './audit/stores/sibling-exposures.ts';
 import { siblingStandings } from './audit/stores/sibling-standings.ts';
+import { WatchedStandings } from './audit/stores/watched-standings.ts';
 import type { AuditLog } from './audit/types.ts';
 import { openAuditLog } from './audit/worker-log.ts';
 import { type Clock, systemClock } from './clock.ts';
@@ -31,9 +32,13 @@ import { knownKeysFile } from './config/known-keys.ts';
 import type { Config } from './config/types.ts';
 import { egressFor } from './egress.ts';
 import { GatewayError } from './errors.ts';
-import { openIdentity } from './identity/open.ts';
-import { openSpiffe, type Spiffe } from './identity/spiffe/open.ts';
-import { createAuthenticator } from './ingress/authenticate.ts';
+import { ApprovalCallback } from './escalation/callback/callback.ts';
+import { readWebhookSecret } from './escalation/callback/signature.ts';
+import { approvalOperations, approversOf } from './escalation/operations.ts';
+import { IdentityChain } from './identity/chain.ts';
+import { KnownAgents } from './identity/known-agents.ts';
+import { type Identities, openIdentity } from './identity/open.ts';
+import type { IdentitySource } from './identity/types.ts';
 import { createHttpIngress, type HttpIngress, type Patience } from './ingress/http.ts';
 import { serveStdio } from './ingress/stdio.ts';
 import { ListenerTls } from './ingress/tls.ts';
@@ -42,8 +47,11 @@ import { systemTurns, type Turns } from './inspection/turns.ts';
 import type { Scan } from './inspection/types.ts';
 import { type Approved, loadServing, type Serving } from './load-authority.ts';
 import { SERVER_INFO } from './mcp/server-info.ts';
+import type { OperatorDeps } from './operator/api.ts';
+import { recogniser } from './operator/credentials.ts';
 import { OperatorEvents } from './operator/events.ts';
-import { OperatorListener } from './operator/listener.ts';
+import { OperatorListener, type OperatorListenerDeps } from './operator/listener.ts';
+import { operatorRoutes } from './operator/routes.ts';
 import { type Ranks, sensitivityRanks } from './policy/sensitivity.ts';
 import { standingElsewhere } from './policy/standing.ts';
 import type { Mode } from './policy/types.ts';
@@ -52,6 +60,7 @@ import { createRuntime, type Runtime, type RuntimeDeps } from './runtime.ts';
 import { Freshness, type Monotonic } from './session/freshness.ts';
 import { resetExposure } from './session/reset.ts';
 import { systemTimers, type Timers } from './timers.ts';
+import { HttpEndpoint } from './upstream/http-endpoint.ts';
 import { pinnedPeer } from './upstream/pinned-peer.ts';
 import { publicOnly } from './upstream/public-address.ts';
 import { replicaLookups } from './upstream/replicas.ts';
@@ -83,6 +92,8 @@ export interface GatewayDeps {
   turns?: Turns;
   /** How long clients may take to send. */
   patience?: Patience;
+  /** Kinds of credentials besides the configured ones, and asked before them. */
+  identity?: readonly IdentitySource[];
 }
 
 /** What a started gateway tells the person who started it. */
@@ -91,6 +102,8 @@ export interface StartedGateway {
   url: string | null;
   /** Path of the operator interface's Unix socket; null over stdio. */
   operatorSocket: string | null;
+  /** `https://host:port` of the operator interface; null: on the socket alone. */
+  operatorUrl: string | null;
   mode: Mode;
   /** What vouches for the machine, as claims name it, such as `tpm2`. */
   platform: string;
@@ -113,9 +126,11 @@ interface Running {
   log: AuditLog;
   runtime: Runtime;
   tls: ListenerTls | null;
-  spiffe: Spiffe | null;
+  agents: KnownAgents;
+  identities: Identities | null;
   http: HttpIngress | null;
   operators: OperatorListener | null;
+  operatorTls: ListenerTls | null;
 }
 
 /** What a log is opened with, besides its folder. */
@@ -138,7 +153,7 @@ const STDIO_STORES = 64;
 export class Gateway {
   readonly #config: Config;
   readonly #deps: GatewayDeps;
-  readonly #events = new OperatorEvents();
+  readonly #events = new OperatorEvents(randomUUID());
   readonly #ending = new AbortController();
   #booting: Promise<Running> | null = null;
   #running: Running | null = null;
@@ -154,12 +169,15 @@ export class Gateway {
     const running = await this.#boot((opening) => this.#openLog(this.#config.dataDir, opening), this.#config.tls);
     const { tls } = running;
     try {
-      running.operators = this.#operatorListener(running);
-      await running.operators.listen();
-      running.http = this.#httpIngress(running);
+      running.identities = await this.#openIdentity(running);
+      running.operatorTls = await this.#operatorTls();
+      const agents = [...(this.#deps.identity ?? []), ...running.identities.sources];
+      running.operators = this.#operatorListener(running, agents);
+      const operated = await running.operators.listen();
+      running.http = this.#httpIngress(running, agents, running.identities.metadata);
       const { host, port } = await running.http.listen();
       const authority = `${host.includes(':') ? `[${host}]` : host}:${port}`;
-      return await this.#announce(running, `${tls === null ? 'http' : 'https'}://${authority}/mcp`);
+      return await this.#announce(running, `${tls === null ? 'http' : 'https'}://${authority}/mcp`, operated);
     } catch (error) {
       await this.stop();
       throw error;
@@ -174,7 +192,7 @@ export class Gateway {
     }
     const running = await this.#boot((opening) => this.#openStdioLog(opening), null);
     try {
-      announce(await this.#announce(running, null));
+      announce(await this.#announce(running, null, null));
       await serveStdio({
         input,
         output,
@@ -190,14 +208,16 @@ export class Gateway {
   }
 
   /**
-   * Activates what TLS files, bundle and catalog now hold on disk. A set that does not load, or is not the pinned one,
+   * Activates what TLS files, the file of agents, bundle and catalog now hold on disk. A set that does not load, or is not the pinned one,
    * changes nothing. Each live session closes and its successor opens under the new authority (contracts section 1).
    */
   async reload(): Promise<Activation> {
     if (this.#running === null) throw new GatewayError('SHUTTING_DOWN', 'the gateway is not running');
-    const { tls, spiffe, runtime } = this.#running;
+    const { tls, operatorTls, identities, agents, runtime } = this.#running;
     await tls?.reload();
-    await spiffe?.reload();
+    await operatorTls?.reload();
+    await identities?.reload();
+    await agents.reload();
     return runtime.activate();
   }
 
@@ -215,8 +235,12 @@ export class Gateway {
     if (running === null) return;
     this.#running = null;
     running.tls?.close();
-    running.spiffe?.close();
+    running.operatorTls?.close();
+    // Calls that wait for somebody would otherwise be waited for.
+    running.runtime.desk.end();
+    running.agents.close();
     await running.http?.close();
+    running.identities?.close();
     await running.operators?.close();
     try {
       await running.runtime.close();
@@ -228,16 +252,14 @@ export class Gateway {
 
   async #boot(open: OpenStore, tls: Config['tls']): Promise<Running> {
     // In this turn: whoever stops the gateway from now on waits for what was begun, and ends it.
-    this.#booting = this.#withTls(tls, (listener) =>
-      this.#withSpiffe(listener, (spiffe) => this.#begin(open, listener, spiffe)),
-    );
+    this.#booting = this.#withTls(tls, (listener) => this.#begin(open, listener));
     const running = await this.#booting;
     if (this.#stopping !== null) throw new GatewayError('SHUTTING_DOWN', 'the gateway was stopped while it started');
     return running;
   }
 
   /** Everything but the listeners. Bundle and catalog are read before the store is opened: a bad one leaves no trace. */
-  async #begin(open: OpenStore, tls: ListenerTls | null, spiffe: Spiffe | null): Promise<Running> {
+  async #begin(open: OpenStore, tls: ListenerTls | null): Promise<Running> {
     const facts = this.#deps.process ?? ownProcess(this.#deps.environment.variables);
     if (!this.#config.dev) for (const warning of await guardProcess(facts)) this.#report('process', warning);
     const ranks = sensitivityRanks(this.#config.vocabulary);
@@ -250,7 +272,7 @@ export class Gateway {
       const attest = platform.provider && new Attestor(platform.provider, this.#clock, settings.validityMs).attest;
       const { dataDir, log, rollbackProtection } = await open({ ranks, attest });
       const attestation = this.#attestation(platform, tls, measurement.digest, rollbackProtection);
-      const opened = { dataDir, log, platform, tls, spiffe, components: measurement.components };
+      const opened = { dataDir, log, platform, tls, components: measurement.components };
       this.#running = await this.#run(opened, attestation, approved, ranks);
       return this.#running;
     } catch (error) {
@@ -263,19 +285,21 @@ export class Gateway {
     {
       components,
       ...opened
-    }: Pick<Running, 'dataDir' | 'log' | 'platform' | 'tls' | 'spiffe'> & Pick<GatewayMeasurement, 'components'>,
+    }: Pick<Running, 'dataDir' | 'log' | 'platform' | 'tls'> & Pick<GatewayMeasurement, 'components'>,
     attestation: Attestation,
     approved: Serving,
     ranks: Ranks,
   ): Promise<Running> {
     const { dataDir, log, platform, tls } = opened;
-    const config = this.#config;
     const clock = this.#clock;
-    const monotonic = this.#deps.monotonic ?? (() => performance.now());
+    const agents = this.#knownAgents();
+    const config = committed(this.#config, agents);
+    const monotonic = this.#monotonic;
     try {
       await platform.provider?.recordGateway?.(components, jwkThumbprint(log.publicKey));
       const elsewhere = await siblingExposures(config.dataDir, dataDir);
       const standings = (await siblingStandings(config.dataDir, dataDir, 'policy')).map(standingElsewhere);
+      const stopped = new WatchedStandings(config.dataDir, dataDir, 'blocks');
       const runtime = await createRuntime(
         {
           config,
@@ -288,6 +312,7 @@ export class Gateway {
           log,
           exposures: mergeExposures(await log.exposures(), elsewhere),
           standings,
+          stoppedElsewhere: () => stopped.look(),
           scans: this.#deps.scans ?? [],
           classifier: this.#classifier(ranks),
           turns: this.#deps.turns ?? systemTurns,
@@ -299,13 +324,17 @@ export class Gateway {
           },
           ...(this.#deps.createRecordFile && { createRecordFile: this.#deps.createRecordFile }),
           report: (event, detail) => this.#report(event, detail),
+          publish: (event) => this.#events.publish(event),
+          callback: await this.#callback(),
+          entered: (action, by, detail) => this.#events.publish({ event: action, operator: by.subject, ...detail }),
         },
         approved,
       );
-      tls?.onNewKey(() => void this.#recommit(runtime));
-      opened.spiffe?.onBundle((domain, hash) => void this.#enterBundle(runtime, domain, hash));
-      return { ...opened, runtime, http: null, operators: null };
+      tls?.onNewKey(() => void this.#recommit(() => runtime.tlsKeyChanged()));
+      agents.onChange((hash) => void this.#recommit(() => runtime.agentsChanged(hash)));
+      return { ...opened, agents, runtime, identities: null, http: null, operators: null, operatorTls: null };
     } catch (error) {
+      agents.close();
       await log.close();
       throw error;
     }
@@ -321,6 +350,24 @@ export class Gateway {
     return httpClassifier(classifier, peer, { timers, lookup: this.#lookup, isLabel: (label) => ranks.has(label) });
   }
 
+  /** Made for the desk that the runtime builds; null: there is none. */
+  async #callback(): Promise<RuntimeDeps['callback']> {
+    const { approvals, egress } = this.#config;
+    const { callback, approvers } = approvals;
+    if (callback === null) return null;
+    const secret = await readWebhookSecret(callback.secretFile);
+    const allowed = egressFor([], [], egress.allow, [callback.url]);
+    const peer = pinnedPeer({ tlsFingerprint: null }, { authorities: null, client: null }, allowed, () => {});
+    const endpoint = new HttpEndpoint(callback.url, () => ({}), peer, { lookup: this.#lookup, connections: 16 });
+    return (desk) =>
+      new ApprovalCallback({
+        ...{ settings: callback, secret, endpoint, desk, clock: this.#clock, newId: randomUUID },
+        approversOf: (name) => approversOf(approvers, name),
+        timers: this.#deps.timers ?? systemTimers,
+        report: (event, detail) => this.#report(event, detail),
+      });
+  }
+
   async #withTls(tls: Config['tls'], begin: (listener: ListenerTls | null) => Promise<Running>): Promise<Running> {
     if (tls === null) return begin(null);
     const report = (event: string, detail: string): void => this.#report(event, detail);
@@ -334,33 +381,17 @@ export class Gateway {
     }
   }
 
-  /** Over stdio nobody shows a certificate or a token. */
-  async #withSpiffe(tls: ListenerTls | null, begin: (spiffe: Spiffe | null) => Promise<Running>): Promise<Running> {
-    const { spiffe: settings } = this.#config.identity;
-    if (tls === null || settings === null) return begin(null);
-    const report = (event: string, detail: string): void => this.#report(event, detail);
+  async #operatorTls(): Promise<ListenerTls | null> {
+    const { listener } = this.#config.operator;
+    if (listener === null) return null;
     const timers = this.#deps.timers ?? systemTimers;
-    const spiffe = await openSpiffe(settings, { clock: this.#clock, timers, report, otherIssuers: [] });
-    try {
-      return await begin(spiffe);
-    } catch (error) {
-      spiffe.close();
-      throw error;
-    }
+    const report = (event: string, detail: string): void => this.#report(`operator.${event}`, detail);
+    return ListenerTls.open(listener, { clock: this.#clock, timers, report, clients: 'operators' });
   }
 
-  /** Whose word is taken for who calls: it changes while sessions are open, so it is no part of what they commit to. */
-  async #enterBundle({ chain }: Runtime, domain: string, hash: string | null): Promise<void> {
+  async #recommit(change: () => Promise<void>): Promise<void> {
     try {
-      await chain.enter('identity.trust_bundle', null, { trust_domain: domain, bundle_hash: hash ?? 'none' });
-    } catch (error) {
-      this.#report('AUDIT_UNAVAILABLE', String(error));
-    }
-  }
-
-  async #recommit(runtime: Runtime): Promise<void> {
-    try {
-      await runtime.tlsKeyChanged();
+      await change();
     } catch (error) {
       this.#report('AUDIT_UNAVAILABLE', String(error));
     }
@@ -441,7 +472,31 @@ export class Gateway {
     throw new GatewayError('STORE_IN_USE', `${STDIO_STORES} stdio gateways already run from ${this.#config.dataDir}`);
   }
 
-  #httpIngress({ runtime, log, platform: { provider }, tls, spiffe }: Running): HttpIngress {
+  #knownAgents(): KnownAgents {
+    const report = (event: string, detail: string): void => this.#report(event, detail);
+    return new KnownAgents(this.#config, { timers: this.#deps.timers ?? systemTimers, report });
+  }
+
+  #openIdentity({ agents, runtime }: Running): Promise<Identities> {
+    return openIdentity(this.#config, agents, {
+      clock: this.#clock,
+      timers: this.#deps.timers ?? systemTimers,
+      monotonic: this.#monotonic,
+      lookup: this.#lookup,
+      report: (event, detail) => this.#report(event, detail),
+      // Whose word is taken changes while sessions are open, so it is no part of what they commit to.
+      onBundle: (domain, hash) => {
+        const detail = { trust_domain: domain, bundle_hash: hash ?? 'none' };
+        void this.#recommit(() => runtime.chain.enter('identity.trust_bundle', null, detail));
+      },
+    });
+  }
+
+  #httpIngress(
+    { runtime, log, platform: { provider }, tls }: Running,
+    agents: readonly IdentitySource[],
+    metadata: Identities['metadata'],
+  ): HttpIngress {
     const { listen, allowedHosts, allowedOrigins, limits, sessions } = this.#config;
     const clock = this.#clock;
     return createHttpIngress({
@@ -450,7 +505,8 @@ export class Gateway {
       allowedOrigins,
       limits,
       sessions,
-      agents: openIdentity(this.#config, spiffe),
+      agents,
+      metadata,
       gateway: runtime.governed,
       tls,
       attest: liveAttestation({ provider, log, clock, self: () => runtime.statement }),
@@ -461,29 +517,38 @@ export class Gateway {
     });
   }
 
-  #operatorListener({ runtime, log, platform: { trustLevel } }: Running): OperatorListener {
-    const { operator, agents } = this.#config;
+  #operatorListener(
+    { runtime, log, platform: { trustLevel }, operatorTls }: Running,
+    agents: readonly IdentitySource[],
+  ): OperatorListener {
+    const { operator } = this.#config;
+    const enter: OperatorListenerDeps['enter'] = (action, by, detail) => runtime.chain.enter(action, by, detail);
+    const reset: OperatorDeps['reset'] = (sessionId, exposed, by, reason) =>
+      resetExposure(log, runtime.exposures, sessionId, exposed, by.subject, reason);
     return new OperatorListener({
-      log,
-      sessions: runtime.sessions,
-      reset: (sessionId, subject, by, reason) => resetExposure(log, runtime.exposures, sessionId, subject, by, reason),
-      enter: (action, by, detail) => {
-        this.#events.publish({ event: action, operator: by, ...detail });
-        return runtime.chain.enter(action, { subject: by, source: 'bearer' }, detail);
-      },
+      enter,
+      countUnknown: () => runtime.chain.count('operator_unauthenticated'),
       socket: operator.socket,
-      operators: createAuthenticator(operator.credentials),
-      agents: createAuthenticator(agents),
-      events: this.#events,
-      ready: () => this.#running !== null && log.failure === null,
-      trustLevel,
-      policy: runtime.policy,
-      exceptions: runtime.exceptions,
-      quarantine: runtime.quarantine,
+      network: operator.listener && operatorTls && { ...operator.listener, tls: operatorTls, clock: this.#clock },
+      timers: this.#deps.timers ?? systemTimers,
+      monotonic: this.#monotonic,
+      operators: recogniser(operator),
+      agents: new IdentityChain(agents),
+      report: (error) => this.#events.publish({ event: 'operator.error', detail: String(error) }),
+      routes: operatorRoutes({
+        own: { events: this.#events, ready: () => this.#running !== null && log.failure === null, trustLevel },
+        sessions: { log, reset, enter, sessions: runtime.sessions, gatewaySession: runtime.chain.sessionId },
+        policy: runtime.policy,
+        exceptions: runtime.exceptions,
+        quarantine: runtime.quarantine,
+        approvals: approvalOperations({ ...runtime, approvers: this.#config.approvals.approvers }),
+        callback: runtime.callback,
+        stop: runtime.stopping,
+      }),
     });
   }
 
-  async #announce(running: Running, url: string | null): Promise<StartedGateway> {
+  async #announce(running: Running, url: string | null, operated: string | null): Promise<StartedGateway> {
     const { log, runtime, dataDir, platform } = running;
     const keyFile = await publishKey(join(dataDir, 'keys'), log.publicKey);
     const known = knownKeysFile(this.#deps.environment.variables);
@@ -492,6 +557,7 @@ export class Gateway {
     return {
       url,
       operatorSocket: running.operators === null ? null : this.#config.operator.socket,
+      operatorUrl: operated === null ? null : `https://${operated}`,
       mode: this.#config.mode,
       platform: platform.platform,
       trustLevel: platform.trustLevel,
@@ -513,7 +579,21 @@ export class Gateway {
     return this.#deps.lookup ?? resolveName;
   }
 
+  get #monotonic(): Monotonic {
+    return this.#deps.monotonic ?? (() => performance.now());
+  }
+
   get #clock(): Clock {
     return this.#deps.clock ?? systemClock;
   }
+}
+
+/** The configuration as sessions commit to it: with the agents of now. */
+function committed(config: Config, agents: KnownAgents): Config {
+  return {
+    ...config,
+    get agentsHash() {
+      return agents.hash;
+    },
+  };
 }

@@ -1,9 +1,9 @@
 import type { JsonObject } from '@cmcp/evidence';
 import type { GatewayChain } from './audit/gateway-chain.ts';
 import type { Authority } from './authority.ts';
-import type { Caller } from './caller.ts';
 import type { Config } from './config/types.ts';
 import type { PolicyOperations } from './operator/policy-routes.ts';
+import type { Operator } from './operator/route.ts';
 import type { PolicyStanding } from './policy-standing.ts';
 import type { ShadowStage } from './shadow-stage.ts';
 
@@ -24,9 +24,9 @@ export interface PolicyOperationsDeps {
   authority: () => Authority;
   /** Runs nothing else that changes what is in force, or could be, at the same time. */
   alone: <T>(task: () => Promise<T>) => Promise<T>;
-  activate: (by: Caller, expected: string | null) => Promise<Activation>;
+  activate: (by: Operator, expected: string | null) => Promise<Activation>;
   /** What an activation would put in force, checked as it would be. */
-  load: (by: Caller) => Promise<Pick<Authority, 'policy' | 'policyKey'>>;
+  load: (by: Operator) => Promise<Pick<Authority, 'policy' | 'policyKey'>>;
 }
 
 /** What operators do about the policy of a running gateway, free of HTTP. */
@@ -71,7 +71,7 @@ async function show({ config, authority, standing, shadow }: PolicyOperationsDep
 
 async function revokeKey(
   { chain, standing, authority }: PolicyOperationsDeps,
-  by: Caller,
+  by: Operator,
   keyId: string,
   reason: string,
 ): Promise<JsonObject> {

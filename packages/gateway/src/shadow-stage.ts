@@ -1,6 +1,6 @@
 import type { JsonObject } from '@cmcp/evidence';
 import type { GatewayChain } from './audit/gateway-chain.ts';
-import type { Caller } from './caller.ts';
+import type { Operator } from './operator/route.ts';
 import { type Difference, Shadow, type ShadowDeps } from './policy/shadow.ts';
 import type { Decision, DecisionInput, PolicyEngine } from './policy/types.ts';
 
@@ -24,7 +24,7 @@ export class ShadowStage {
   readonly saw = (input: DecisionInput, decision: Decision): void => this.#staged?.shadow.offer(input, decision);
 
   /** Tries this bundle from now on; one that was tried before is ended. */
-  async start(engine: PolicyEngine, policyKey: string | null, by: Caller): Promise<JsonObject> {
+  async start(engine: PolicyEngine, policyKey: string | null, by: Operator): Promise<JsonObject> {
     await this.end('replaced', by);
     const names = { bundle_hash: engine.bundleHash, version: engine.version, policy_key: policyKey ?? 'none' };
     try {
@@ -42,7 +42,7 @@ export class ShadowStage {
   }
 
   /** Ends the trial and enters its result; without one there is nothing to do. */
-  async end(reason: 'stopped' | 'replaced' | 'activated' | 'shutdown', by: Caller | null): Promise<JsonObject> {
+  async end(reason: 'stopped' | 'replaced' | 'activated' | 'shutdown', by: Operator | null): Promise<JsonObject> {
     const staged = this.#staged;
     this.#staged = null;
     if (staged === null) return { running: false };

@@ -16,6 +16,7 @@ import { knownKeys, readKey } from '../keys.ts';
 import { rfc3339 } from '../time.ts';
 import { readApprovals } from './approvals.ts';
 import { readApprovedCatalog, readApprovedPolicy } from './approved.ts';
+import { readApproversOfCalls } from './approvers.ts';
 import { readSupplements } from './supplements.ts';
 
 /** The options that say what a relying party expects of a session; nothing of it is read from the session. */
@@ -35,6 +36,15 @@ export const EXPECTATION_OPTIONS: Record<string, Option> = {
   },
   'catalog-approval': { value: 'FILE', help: 'The approval record of the catalog; held to --reviewers.' },
   'policy-approval': { value: 'FILE', help: 'The approval record of the policy bundle; held to --reviewers.' },
+  approvers: {
+    value: 'FILE',
+    help: 'Who may approve calls: JSON with the members of `approvals.approvers`; session_start must commit to it.',
+  },
+  'approver-key': {
+    value: 'FILE',
+    multiple: true,
+    help: 'A key of somebody who may approve calls; each approval must be signed with one.',
+  },
   measurement: { value: 'VALUE', help: 'The reference value that the platform must have measured.' },
   'gateway-measurement': {
     value: 'DIGEST',
@@ -109,6 +119,7 @@ export async function readExpectations(given: Arguments, io: Io): Promise<Expect
     ...(await readSupplements(given)),
     ...(await approved(given)),
     ...(await readApprovals(given)),
+    ...(await readApproversOfCalls(given)),
     ...relaxed(given),
     ...clock(given),
   };

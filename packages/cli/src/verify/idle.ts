@@ -29,6 +29,8 @@ const ABOUT: Record<string, readonly Kind[]> = {
   reviewers: ['session'],
   'catalog-approval': ['session'],
   'policy-approval': ['session'],
+  approvers: ['session'],
+  'approver-key': ['session'],
 };
 
 /**

@@ -1,10 +1,15 @@
 import { canonicalSorted, digest, type JsonObject, type JsonValue } from '@cmcp/evidence';
+import { ROLES, type Role } from '../operator/route.ts';
 import type { CredentialSettings } from '../upstream/credential/types.ts';
+import { placelessManifests } from './agent-manifest.ts';
 import { approvalSettings } from './approval.ts';
+import { approvalsSettings, approversHash } from './approvals.ts';
+import { type ScopeTable, USUAL_SCOPES } from './identity-scopes.ts';
+import type { OperatorListenConfig } from './operator.ts';
 import { spiffeSettings } from './spiffe.ts';
-import type { Config, Credential, SandboxConfig } from './types.ts';
+import type { Config, SandboxConfig } from './types.ts';
 
-type Unhashed = Omit<Config, 'hash' | 'portableHash' | 'agentsHash' | 'operatorsHash'>;
+type Unhashed = Omit<Config, 'hash' | 'portableHash' | 'agentsHash' | 'operatorsHash' | 'approversHash'>;
 
 /** The text in the file of what may be a secret, by name: of servers by their ids, and the classifier's headers. */
 export interface WrittenSecrets {
@@ -21,15 +26,62 @@ function sealed(secrets: Record<string, string>): JsonValue {
     .map(([name, value]) => [name, digest(value)]);
 }
 
-/** Order in the file has no meaning, so it does not change the digest. */
-function credentialsDigest(credentials: Credential[], others: JsonObject[] = []): string {
-  const rows = credentials.map(({ subject, tokenSha256 }) => [tokenSha256, subject]);
-  return digest(canonicalSorted([...rows.sort(([a = ''], [b = '']) => (a < b ? -1 : 1)), ...others]));
+/**
+ * Order in the file has no meaning, so it does not change the digest. With what they may, where that is not everything: digests of
+ * configurations without roles stay what they were.
+ */
+function operatorsDigest({ credentials, certificates }: Config['operator']): string {
+  const may = (roles: readonly Role[]): readonly Role[] => (roles.length === ROLES.length ? [] : roles);
+  const rows = [
+    ...credentials.map(({ subject, tokenSha256, roles }) => [tokenSha256, subject, ...may(roles)]),
+    ...certificates.map(({ match, subject, roles }) => [`${match.kind} ${match.value}`, subject, ...may(roles)]),
+  ];
+  return digest(canonicalSorted(rows.sort(byText)));
 }
 
-/** Who may call, by whatever credential. */
-function agentsDigest({ agents, identity: { spiffe } }: Unhashed): string {
-  return credentialsDigest(agents, spiffe === null ? [] : [{ spiffe: spiffeSettings(spiffe) }]);
+function byText(one: JsonValue, other: JsonValue): number {
+  return canonicalSorted(one) < canonicalSorted(other) ? -1 : 1;
+}
+
+function wholeListener({ listen, allowedHosts, tls }: OperatorListenConfig): JsonObject {
+  return { listen: { ...listen }, allowedHosts, tls: { ...tls } };
+}
+
+/** The same without paths. */
+function placelessListener({ listen, allowedHosts, tls }: OperatorListenConfig): JsonObject {
+  return { listen: { ...listen }, allowedHosts, tls: tls.clientCa === null ? 'files' : 'files, client certificates' };
+}
+
+/**
+ * That of agents, and of whoever else may call. What a setting adds is added where it is set: the digest of agents who have a token
+ * and nothing else stays what it was.
+ */
+export function agentsDigest({ agents, identity }: Pick<Config, 'agents' | 'identity'>): string {
+  const rows = agents.flatMap(({ subject, tokenSha256, expiresMicros, scopes, groups }) => {
+    const plain = expiresMicros === null && scopes === null && groups.length === 0;
+    const more = plain ? [] : [{ expires: expiresMicros, scopes, groups }];
+    return tokenSha256.map((digest) => [digest, subject, ...more]);
+  });
+  const sorted = rows.sort(([a = ''], [b = '']) => (String(a) < String(b) ? -1 : 1));
+  const others = identitySettings(identity);
+  return digest(canonicalSorted(others === null ? sorted : [sorted, others]));
+}
+
+/** Without paths; null: nobody else may call, and scopes mean what they do where nothing is set. */
+function identitySettings({ resource, oauth, spiffe, scopes }: Config['identity']): JsonValue {
+  const usual = scopes === USUAL_SCOPES;
+  if (resource === null && oauth.length === 0 && spiffe === null && usual) return null;
+  return {
+    resource,
+    oauth: oauth.map(({ ca, ...settings }) => ({ ...settings, ca: ca !== null })),
+    ...(spiffe === null ? {} : { spiffe: spiffeSettings(spiffe) }),
+    ...(usual ? {} : { scopes: tableRows(scopes) }),
+  };
+}
+
+function tableRows(scopes: ScopeTable): JsonValue {
+  const rows = Object.entries(scopes).sort(byName);
+  return rows.map(([name, grants]) => [name, grants.map((grant) => Object.values(grant).join(':')).sort()]);
 }
 
 /**
@@ -38,14 +90,19 @@ function agentsDigest({ agents, identity: { spiffe } }: Unhashed): string {
  */
 export function withHashes(config: Unhashed, written: WrittenSecrets): Config {
   const agentsHash = agentsDigest(config);
-  const operatorsHash = credentialsDigest(config.operator.credentials);
+  // What the file holds may change while the gateway runs: only sessions commit to it, by name.
+  const { agentsFile, identity } = config;
+  const lasting = agentsFile === null ? agentsHash : agentsDigest({ agents: agentsFile.beside, identity });
+  const operatorsHash = operatorsDigest(config.operator);
   const {
     file: _file,
     vocabulary,
     upstreams,
     agents: _agents,
     identity: { spiffe },
+    agentsFile: _agentsFile,
     operator,
+    approvals,
     stdioSubject,
     policy,
     catalog,
@@ -54,10 +111,13 @@ export function withHashes(config: Unhashed, written: WrittenSecrets): Config {
   } = config;
   const named: JsonObject = {
     stdio_subject: stdioSubject,
-    agents: agentsHash,
+    agents: lasting,
+    // Added where it is on.
+    ...(agentsFile !== null && { agents_file: true }),
     operators: operatorsHash,
     vocabulary: Object.entries(vocabulary).sort(byName),
     approvals: [approvalSettings(policy.approval), approvalSettings(catalog.approval)],
+    call_approvals: approvalsSettings(approvals),
   };
   const effective: JsonObject = {
     ...plain,
@@ -66,6 +126,7 @@ export function withHashes(config: Unhashed, written: WrittenSecrets): Config {
     catalog: [catalog.path, catalog.pin],
     inspection: { ...inspection, classifier: classifierSettings(config, sealed) },
     operator_socket: operator.socket,
+    ...(operator.listener === null ? {} : { operator_listener: wholeListener(operator.listener) }),
     // Added where it is on; what is no path is in the digest of agents.
     ...(spiffe === null ? {} : { spiffe: { bundles: spiffe.trustDomains, workload_api: spiffe.workloadApi } }),
     upstreams: Object.entries(upstreams)
@@ -78,14 +139,22 @@ export function withHashes(config: Unhashed, written: WrittenSecrets): Config {
   const portable: JsonObject = {
     ...placeless(config),
     ...named,
-    // Added where it is on, like the recording.
+    // Added where they are on, like the recording.
+    ...(operator.listener === null ? {} : { operator_listener: placelessListener(operator.listener) }),
     ...(inspection.classifier === null
       ? {}
       : { classifier: classifierSettings(config, () => Object.entries(written.classifier).sort(byName)) }),
     upstreams: writtenUpstreams(config, written.upstreams),
   };
   const hash = digest(canonicalSorted(effective));
-  return { ...config, agentsHash, operatorsHash, hash, portableHash: digest(canonicalSorted(portable)) };
+  return {
+    ...config,
+    agentsHash,
+    operatorsHash,
+    approversHash: approversHash(config.approvals),
+    hash,
+    portableHash: digest(canonicalSorted(portable)),
+  };
 }
 
 /**
@@ -95,7 +164,8 @@ export function withHashes(config: Unhashed, written: WrittenSecrets): Config {
 function placeless(config: Unhashed): JsonObject {
   const { dev, listen, allowedHosts, allowedOrigins, mode, policy, catalog, audit, sessions, limits, compat, tls } =
     config;
-  const { egress, recordDecisions, inspection } = config;
+  const { egress, recordDecisions, inspection, stop } = config;
+  const { rates, ...bounds } = limits;
   const { provider, tpm, roots, validityMs, staleness, launch } = config.attestation;
   const { seal, rollbackCounter } = tpm;
   return {
@@ -107,11 +177,14 @@ function placeless(config: Unhashed): JsonObject {
     recheck: { everyMs: catalog.recheckMs, above: catalog.recheckAbove },
     audit,
     sessions,
-    limits,
+    limits: bounds,
     compat,
     egress,
     // Added where it is on: the settings of gateways without it stay what they were.
     ...(recordDecisions === null ? {} : { recordDecisions: recordDecisions.key }),
+    ...(rates.length === 0 ? {} : { rates }),
+    ...(stop.denyRate === null && stop.injections === null && stop.drift === null ? {} : { stop }),
+    ...placelessManifests(config),
     requiredProvenance: catalog.requiredKind,
     quarantine: inspection.quarantine,
     policy_key: policy.key,

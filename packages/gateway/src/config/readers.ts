@@ -87,6 +87,14 @@ export function oneOf<const W extends readonly string[]>(...words: W): Reader<W[
   return text(list, (given) => words.find((word) => word === given));
 }
 
+/** A path without `..` or NUL (D-04). Whether it may leave the configuration's folder is decided in paths.ts. */
+export function path(example: string): Reader<string> {
+  return text(`a path without \`..\`, such as ${example}`, (given) => {
+    if (given === '' || given.includes('\0') || given.split(/[/\\]/).includes('..')) return undefined;
+    return given;
+  });
+}
+
 export function integer(min: number, max: number): Reader<number> {
   return text(`a whole number from ${min} to ${max}`, (given) => {
     const value = /^(?:0|[1-9]\d{0,15})$/.test(given) ? Number(given) : Number.NaN;

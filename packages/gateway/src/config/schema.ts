@@ -4,23 +4,18 @@ import { destinationOf } from '../egress.ts';
 import { MODES } from '../policy/mode.ts';
 import { sensitivityRanks } from '../policy/sensitivity.ts';
 import { isRecordingKey } from '../recording/key.ts';
-import { isLoopback, parseListen } from './address.ts';
+import { parseListen } from './address.ts';
+import { agentManifestReader, CONFORMANCE_PROFILES } from './agent-manifest.ts';
 import { approvalReader } from './approval.ts';
+import { approvalsReader } from './approvals.ts';
+import { agentCredential, subject } from './credentials.ts';
 import { REFERENCE_FORM, secretText } from './expand.ts';
-import {
-  duration,
-  integer,
-  list,
-  named,
-  nullable,
-  oneOf,
-  type Reader,
-  required,
-  section,
-  setting,
-  text,
-} from './readers.ts';
-import { spiffeReader } from './spiffe.ts';
+import { identitySection } from './identity.ts';
+import { ratesReader } from './limits.ts';
+import { operatorSection } from './operator.ts';
+import { duration, integer, list, named, nullable, oneOf, path, required, section, setting, text } from './readers.ts';
+import { serviceUrl } from './service-url.ts';
+import { stopSection } from './stop.ts';
 import { parseTpmAddress } from './tpm-address.ts';
 
 /** Labels that the reference defines; a configuration may add to them and not redefine them (wire-formats section 5). */
@@ -34,12 +29,6 @@ export const REFUSED_PROVIDERS = ['opaque', 'gpu'] as const;
 /** Headers that the gateway itself builds from the decided call; a fixed value would contradict them (MCP26-13). */
 const OWN_HEADERS = /^(?:host|connection|content-.*|transfer-encoding|te|trailer|upgrade|expect|accept|mcp-.*)$/i;
 
-const SUBJECT = /^[\x21-\x7e](?:[\x20-\x7e]{0,126}[\x21-\x7e])?$/;
-
-const subject = text('a name of 1 to 128 printable ASCII characters, such as research-agent', (given) =>
-  SUBJECT.test(given) ? given : undefined,
-);
-
 /** A pin with or without its prefix; the value always has it. */
 export function parsePin(given: string): string | undefined {
   const [, hex] = /^(?:sha256:)?([0-9a-f]{64})$/.exec(given) ?? [];
@@ -51,21 +40,6 @@ const pin = text('a digest: sha256: and 64 lower-case hexadecimal digits', parse
 const signingKey = text('an Ed25519 public key, as `cmcp policy signing-key` prints it', (given) =>
   /^[\w-]{43}$/.test(given) ? (readKeyText(given) ?? undefined) : undefined,
 );
-
-const tokenDigest = text(
-  'the SHA-256 of the token as 64 lower-case hexadecimal digits (printf %s "$TOKEN" | sha256sum)',
-  (given) => (/^[0-9a-f]{64}$/.test(given) ? given : undefined),
-  // Somebody will paste the token itself.
-  true,
-);
-
-/** A path without `..` or NUL (D-04). Whether it may leave the configuration's folder is decided in paths.ts. */
-function path(example: string): Reader<string> {
-  return text(`a path without \`..\`, such as ${example}`, (given) => {
-    if (given === '' || given.includes('\0') || given.split(/[/\\]/).includes('..')) return undefined;
-    return given;
-  });
-}
 
 const recordingKey = text('an X25519 public key: 32 bytes in base64url', (given) =>
   isRecordingKey(given) ? given : undefined,
@@ -86,14 +60,6 @@ const origin = text('an origin such as https://app.example', (given) =>
 const destination = text('a host with a port, such as crm.example:443', (given) => {
   const url = URL.parse(`https://${given}`);
   return url !== null && /^[^/@?#]+:\d{1,5}$/.test(given) ? destinationOf(url) : undefined;
-});
-
-const credential = section('a credential', {
-  subject: required(
-    subject,
-    'Who the bearer of the token is: the Cedar principal of an agent, the name of an operator.',
-  ),
-  token_sha256: required(tokenDigest, 'Digest of the bearer token; the token itself is never written here.'),
 });
 
 const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/;
@@ -154,17 +120,7 @@ const publicKey = text('an Ed25519 public key: 43 characters of base64url, the x
   /^[A-Za-z0-9_-]{43}$/.test(given) ? given : undefined,
 );
 
-const classifierUrl = text(
-  'an https URL without credentials, or http on this machine, such as https://classifier.example/v1',
-  (given) => {
-    const url = URL.parse(given);
-    if (url === null || url.username !== '' || url.password !== '' || url.hash !== '') return undefined;
-    const host = url.hostname.replace(/^\[|\]$/g, '');
-    const usable =
-      url.protocol === 'https:' || (url.protocol === 'http:' && (host === 'localhost' || isLoopback(host)));
-    return usable ? given : undefined;
-  },
-);
+const classifierUrl = serviceUrl('https://classifier.example/v1');
 
 const headers = (example: string) =>
   named(
@@ -359,18 +315,13 @@ export const CONFIG_SCHEMA = section('the configuration', {
     '{}',
     'The approved servers and tools. `catalog: ./catalog.json` is short for its path.',
   ),
-  agents: setting(list(credential), '[]', 'Who may call, by bearer token.'),
-  identity: setting(
-    section('how agents show who they are besides bearer tokens', {
-      spiffe: setting(
-        spiffeReader,
-        'null',
-        'Workloads by their X509-SVID or JWT-SVID (docs/spiffe.md). Needs `tls`. Null: none.',
-      ),
-    }),
-    '{}',
-    'Who may call, by other credentials.',
+  agents: setting(list(agentCredential), '[]', 'Who may call, by bearer token.'),
+  agents_file: setting(
+    nullable(path('./agents.yaml')),
+    'null',
+    'File with more agents: a list in the form of `agents`. It is read again when it changes, without a restart (docs/identity.md), so it is no part of the gateway measurement.',
   ),
+  identity: setting(identitySection, '{}', 'Who may call by what another system says of them (docs/identity.md).'),
   stdio: setting(
     section(
       'the caller over stdio',
@@ -386,18 +337,7 @@ export const CONFIG_SCHEMA = section('the configuration', {
     '{}',
     'The caller over stdio. `stdio: desktop-agent` is short for its subject.',
   ),
-  operator: setting(
-    section('the operator interface', {
-      socket: setting(
-        nullable(path('/run/cmcp/operator.sock')),
-        'null',
-        'Unix socket of the operator API. Null: `operator.sock` in the folder named by `data`.',
-      ),
-      credentials: setting(list(credential), '[]', 'Who may operate, by bearer token. Never the token of an agent.'),
-    }),
-    '{}',
-    'The operator interface.',
-  ),
+  operator: setting(operatorSection, '{}', 'The operator interface.'),
   tls: setting(
     nullable(
       section(
@@ -422,6 +362,7 @@ export const CONFIG_SCHEMA = section('the configuration', {
     'null',
     'TLS for agents. `tls: generated` is short for its source. Null: plain HTTP, on loopback only.',
   ),
+  approvals: setting(approvalsReader, '{}', 'Approval of calls that policy asks somebody about.'),
   attestation: setting(
     section(
       'attestation settings',
@@ -548,10 +489,12 @@ export const CONFIG_SCHEMA = section('the configuration', {
         '5m',
         'How long an agent has to answer what a server asks during a call: its user, its model, or for its roots.',
       ),
+      rates: setting(ratesReader, '[]', 'What each caller, tool, session or server may use in a while.'),
     }),
     '{}',
-    'Bounds on what is read.',
+    'Bounds on what is read, and on what is used.',
   ),
+  stop: setting(stopSection, '{}', 'What is stopped without an operator, until an operator lifts it.'),
   sensitivity: setting(
     section('sensitivity settings', {
       vocabulary: setting(
@@ -639,6 +582,16 @@ export const CONFIG_SCHEMA = section('the configuration', {
     }),
     '{}',
     'What is recorded besides the audit log.',
+  ),
+  agent_manifest: setting(
+    agentManifestReader,
+    'null',
+    'Agent Manifests that sessions are bound to (docs/agent-manifest.md). Null: to none.',
+  ),
+  conformance_profile: setting(
+    oneOf(...CONFORMANCE_PROFILES),
+    'none',
+    '`aarm`: aligned with AARM v1.0. The gateway starts in mode `enforcing` and with `agent_manifest` only, and opens no session for an agent without a manifest.',
   ),
   compat: setting(
     oneOf('none', 'cmcp-0.4'),

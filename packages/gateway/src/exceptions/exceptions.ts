@@ -2,7 +2,6 @@ import { canonicalSorted, digest, type JsonObject, type JsonValue } from '@cmcp/
 import type { GatewayChain } from '../audit/gateway-chain.ts';
 import { formatTimestamp } from '../audit/timestamp.ts';
 import type { Authority } from '../authority.ts';
-import type { Caller } from '../caller.ts';
 import { type Excepted, exceptedTool, requireNew } from '../catalog/exception.ts';
 import type { CatalogServer } from '../catalog/types.ts';
 import { asciiName } from '../claim.ts';
@@ -10,6 +9,7 @@ import type { Clock } from '../clock.ts';
 import type { Config } from '../config/types.ts';
 import { GatewayError } from '../errors.ts';
 import type { ExceptionOperations } from '../operator/exception-routes.ts';
+import type { Operator } from '../operator/route.ts';
 import type { Ranks } from '../policy/sensitivity.ts';
 import type { Monotonic } from '../session/freshness.ts';
 import type { Listed } from '../upstream/types.ts';
@@ -68,7 +68,7 @@ export class Exceptions implements ExceptionOperations {
     return this.#active.length > 0;
   }
 
-  async request(by: Caller, body: JsonObject, reason: string): Promise<JsonObject> {
+  async request(by: Operator, body: JsonObject, reason: string): Promise<JsonObject> {
     const { config, ranks, chain, monotonic, newId, authority } = this.#deps;
     const request = readRequest(body, config, ranks);
     requireNew(authority().catalog, request.server, request.tools);
@@ -82,7 +82,7 @@ export class Exceptions implements ExceptionOperations {
     return this.#describePending(pending);
   }
 
-  confirm(by: Caller, id: string, reason: string): Promise<JsonObject> {
+  confirm(by: Operator, id: string, reason: string): Promise<JsonObject> {
     return this.#deps.alone(async () => {
       const pending = this.#awaiting(id);
       await this.#deps.chain.enter('operator.exception_confirm', by, { exception_id: id, operator_reason: reason });
@@ -104,7 +104,7 @@ export class Exceptions implements ExceptionOperations {
     };
   }
 
-  end(by: Caller, id: string, reason: string): Promise<JsonObject> {
+  end(by: Operator, id: string, reason: string): Promise<JsonObject> {
     return this.#deps.alone(async () => {
       const { chain } = this.#deps;
       const ending = () => chain.enter('operator.exception_end', by, { exception_id: id, operator_reason: reason });

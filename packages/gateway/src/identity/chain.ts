@@ -31,8 +31,13 @@ export class IdentityChain {
     return caller;
   }
 
-  /** Values of `WWW-Authenticate` for a refusal (RFC 9110 section 11.6.1); every kind says how it would be accepted. */
+  /**
+   * Values of `WWW-Authenticate` for a refusal (RFC 9110 section 11.6.1); every kind says how it would be accepted. Of several that
+   * begin with one scheme the first is told: clients read no other.
+   */
   challenges(code: 'UNAUTHENTICATED' | 'INSUFFICIENT_SCOPE', refused: Refused): string[] {
-    return this.#sources.flatMap((source) => source.challenge(code, refused) ?? []);
+    const all = this.#sources.flatMap((source) => source.challenge(code, refused) ?? []);
+    const schemes = all.map((each) => each.split(' ', 1)[0]);
+    return all.filter((_, index) => schemes.indexOf(schemes[index]) === index);
   }
 }

@@ -1,4 +1,4 @@
-import type { Credential } from '../config/types.ts';
+import type { AgentCredential, Credential } from '../config/types.ts';
 import { TokenDigests } from '../identity/token-digests.ts';
 
 /** Says who holds a bearer token. */
@@ -11,8 +11,10 @@ export interface Authenticator {
  * @param credentials tokens at rest, by digest
  * @throws GatewayError CONFIG_INVALID when a digest is not 32 bytes of hex
  */
-export function createAuthenticator(credentials: readonly Credential[]): Authenticator {
-  const known = credentials.map(({ subject, tokenSha256 }) => ({ sha256: tokenSha256, holder: subject }));
+export function createAuthenticator(credentials: readonly (Credential | AgentCredential)[]): Authenticator {
+  const known = credentials.flatMap(({ subject, tokenSha256 }) =>
+    [tokenSha256].flat().map((sha256) => ({ sha256, holder: subject })),
+  );
   const digests = new TokenDigests(known);
   return { authenticate: (authorization) => digests.holderOf(authorization) };
 }

@@ -14,6 +14,8 @@ export interface ListenerTlsDeps {
   timers: Timers;
   /** For operators: a code or event name, and what happened. */
   report: (event: string, detail: string) => void;
+  /** Who connects, for messages. */
+  clients?: string;
 }
 
 /** How often the files are looked at, milliseconds. Reading is surer than being told: tools replace files, folders and links. */
@@ -146,7 +148,7 @@ export class ListenerTls {
       return;
     }
     this.#connections = new WeakSet();
-    this.#deps.report('tls.key_changed', `agents now connect to key ${next.spki}`);
+    this.#deps.report('tls.key_changed', `${this.#deps.clients ?? 'agents'} now connect to key ${next.spki}`);
     this.#onNewKey(next.spki);
   }
 
@@ -168,7 +170,7 @@ export class ListenerTls {
 
   #context(): TlsOptions {
     const { certificate, key, clientCa } = this.#identity;
-    const identifying = this.#identifies ? IDENTIFYING : {};
+    const identifying = this.#identifies || clientCa !== null ? IDENTIFYING : {};
     return { ...TERMS, ...identifying, cert: certificate, key, ...(clientCa === null ? {} : { ca: clientCa }) };
   }
 

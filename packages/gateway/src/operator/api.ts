@@ -1,16 +1,20 @@
 import { encodeBase64Url, type JsonObject } from '@cmcp/evidence';
 import type { AuditLog, ClosedSession, Exposure, SessionRow } from '../audit/types.ts';
+import { exposedAs } from '../caller.ts';
 import { GatewayError } from '../errors.ts';
 import type { Sessions } from '../session/sessions.ts';
+import type { Operator } from './route.ts';
 
 /** What operators may ask of the gateway (contracts section 9), free of HTTP. */
 export interface OperatorDeps {
   log: AuditLog;
   sessions: Sessions;
-  /** Lowers a subject's exposure, with an entry in the session's chain. */
-  reset: (sessionId: string, subject: string, operator: string, reason: string) => Promise<Exposure>;
+  /** Id of the gateway's own chain, which is the operators' too. */
+  gatewaySession: string;
+  /** Lowers the exposure of whoever has this key (`exposedAs`), with an entry in the session's chain. */
+  reset: (sessionId: string, exposed: string, by: Operator, reason: string) => Promise<Exposure>;
   /** Enters an operator's action in the gateway chain before it takes effect. */
-  enter: (action: string, operator: string, detail: JsonObject) => Promise<void>;
+  enter: (action: string, by: Operator, detail: JsonObject) => Promise<void>;
 }
 
 /** The operator's view of the sessions: names, states and counts, never payloads. */
@@ -23,8 +27,13 @@ export async function showSession(deps: OperatorDeps, sessionId: string): Promis
 }
 
 /** Closes an open session; its claim is stored. SESSION_UNKNOWN when it is not open here. */
-export async function closeSession(deps: OperatorDeps, sessionId: string, operator: string): Promise<JsonObject> {
-  await deps.enter('operator.close', operator, { session_id: sessionId });
+export async function closeSession(
+  deps: OperatorDeps,
+  sessionId: string,
+  by: Operator,
+  reason: string | null,
+): Promise<JsonObject> {
+  await deps.enter('operator.close', by, { session_id: sessionId, ...(reason !== null && { reason }) });
   const closing: Promise<ClosedSession> | null = deps.sessions.close(sessionId, 'operator');
   if (closing === null) throw new GatewayError('SESSION_UNKNOWN', `session ${sessionId} is not open`);
   const closed = await closing;
@@ -40,7 +49,7 @@ export async function closeSession(deps: OperatorDeps, sessionId: string, operat
 export async function resetSession(
   deps: OperatorDeps,
   sessionId: string,
-  operator: string,
+  by: Operator,
   reason: string,
 ): Promise<JsonObject> {
   // Held open until the entry is in its chain: a reset that cannot be entered must not happen.
@@ -48,8 +57,8 @@ export async function resetSession(
   if (session === null) throw new GatewayError('SESSION_UNKNOWN', `session ${sessionId} is not open`);
   try {
     const { subject } = session.caller;
-    await deps.enter('operator.reset', operator, { session_id: sessionId, subject, reason });
-    const exposure = await deps.reset(sessionId, subject, operator, reason);
+    await deps.enter('operator.reset', by, { session_id: sessionId, subject, reason });
+    const exposure = await deps.reset(sessionId, exposedAs(session.caller), by, reason);
     return { session_id: sessionId, subject, exposure: exposure.class, generation: exposure.generation };
   } finally {
     deps.sessions.leave(session);
@@ -57,9 +66,9 @@ export async function resetSession(
 }
 
 /** The portable session file, as stored at close. */
-export async function exportSession(deps: OperatorDeps, sessionId: string, operator: string): Promise<JsonObject> {
+export async function exportSession(deps: OperatorDeps, sessionId: string, by: Operator): Promise<JsonObject> {
   await find(deps, sessionId);
-  await deps.enter('operator.export', operator, { session_id: sessionId });
+  await deps.enter('operator.export', by, { session_id: sessionId });
   return deps.log.exportSession(sessionId);
 }
 
@@ -70,13 +79,13 @@ export async function exportSession(deps: OperatorDeps, sessionId: string, opera
 export async function discloseSalt(
   deps: OperatorDeps,
   sessionId: string,
-  operator: string,
+  by: Operator,
   callId: string,
 ): Promise<JsonObject> {
   const salt = (await deps.log.salts(sessionId)).find((candidate) => candidate.callId === callId);
   if (salt === undefined)
     throw new GatewayError('SESSION_UNKNOWN', `session ${sessionId} holds no salt of call ${callId}`);
-  await deps.enter('operator.disclose', operator, { session_id: sessionId, call_id: callId });
+  await deps.enter('operator.disclose', by, { session_id: sessionId, call_id: callId });
   return { session_id: sessionId, call_id: callId, salt: encodeBase64Url(salt.salt) };
 }
 

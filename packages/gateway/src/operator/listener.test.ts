@@ -6,27 +6,25 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { OperatorEvents } from './events.ts';
-import { OperatorListener, type OperatorListenerDeps } from './listener.ts';
+import { OperatorListener } from './listener.ts';
+import { ownRoutes } from './own-routes.ts';
 
 test('a listener that does not read is dropped instead of being buffered for; others go on', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'cmcp-operator-'));
   t.after(() => rm(folder, { recursive: true, force: true }));
-  const events = new OperatorEvents();
+  const events = new OperatorEvents('run');
   const unused = (): never => assert.fail('not part of this test');
   const listener = new OperatorListener({
-    log: {} as OperatorListenerDeps['log'],
-    sessions: {} as OperatorListenerDeps['sessions'],
-    reset: unused,
     enter: unused,
+    countUnknown: unused,
     socket: join(folder, 'operator.sock'),
-    operators: { authenticate: () => 'op' },
-    agents: { authenticate: unused },
-    events,
-    ready: unused,
-    trustLevel: 'software',
-    policy: {} as OperatorListenerDeps['policy'],
-    exceptions: {} as OperatorListenerDeps['exceptions'],
-    quarantine: {} as OperatorListenerDeps['quarantine'],
+    network: null,
+    timers: { after: unused, every: () => () => {} },
+    monotonic: unused,
+    operators: () => ({ subject: 'op', source: 'bearer', roles: ['viewer'] }),
+    agents: { identify: unused },
+    report: unused,
+    routes: ownRoutes({ events, ready: unused, trustLevel: 'software' }),
   });
   await listener.listen();
   t.after(() => listener.close());

@@ -1,207 +1,136 @@
 import { existsSync, lstatSync } from 'node:fs';
 import { chmod, mkdir, rm } from 'node:fs/promises';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, type Server, type ServerOptions } from 'node:http';
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 import { connect } from 'node:net';
 import { dirname } from 'node:path';
-import { isObject, type JsonObject, stringifyJson } from '@cmcp/evidence';
-import type { Caller } from '../caller.ts';
-import { ERRORS, type ErrorCode, GatewayError } from '../errors.ts';
-import type { Authenticator } from '../ingress/authenticate.ts';
-import {
-  closeSession,
-  discloseSalt,
-  exportSession,
-  listSessions,
-  type OperatorDeps,
-  resetSession,
-  showSession,
-} from './api.ts';
-import { parsed, readBytes, textIn } from './body.ts';
-import type { OperatorEvents } from './events.ts';
-import { type ExceptionOperations, exceptionRoute } from './exception-routes.ts';
-import { type PolicyOperations, policyRoute } from './policy-routes.ts';
-import { type QuarantineOperations, quarantineRoute } from './quarantine-routes.ts';
+import type { Clock } from '../clock.ts';
+import type { OperatorListenConfig } from '../config/operator.ts';
+import { GatewayError } from '../errors.ts';
+import { AttemptLimit } from '../ingress/attempts.ts';
+import { hostGuard, originGuard } from '../ingress/guards.ts';
+import type { ListenerTls } from '../ingress/tls.ts';
+import { type EndpointDeps, type Manner, OperatorEndpoint } from './endpoint.ts';
 
-const STREAM_BYTES = 1_048_576;
-const PREFIX = '/operator/v1/';
-
-export interface OperatorListenerDeps extends OperatorDeps {
+export interface OperatorListenerDeps extends EndpointDeps {
   /** Absolute path of the Unix socket. */
   socket: string;
-  operators: Authenticator;
-  /** Agents are recognised only to be refused by name (architecture rule 6). */
-  agents: Authenticator;
-  events: OperatorEvents;
-  ready: () => boolean;
-  /** What vouches for the sessions: operators see at a glance that it is `software`. */
-  trustLevel: string;
-  policy: PolicyOperations;
-  exceptions: ExceptionOperations;
-  quarantine: QuarantineOperations;
+  /** Where it is served over TLS as well; null: nowhere. */
+  network: OperatorNetwork | null;
 }
 
-interface Answer {
-  status: number;
-  body: JsonObject;
+export interface OperatorNetwork extends Pick<OperatorListenConfig, 'listen' | 'allowedHosts'> {
+  tls: ListenerTls;
+  clock: Clock;
 }
 
-/** The operator interface: its own listener, its own credential, never reachable with an agent's (contracts section 9). */
+const OPTIONS: ServerOptions = {
+  headersTimeout: 10_000,
+  requestTimeout: 30_000,
+  maxHeaderSize: 16_384,
+  keepAlive: true,
+  // ATK-17: whatever the process was started with, nothing is read leniently.
+  insecureHTTPParser: false,
+  requireHostHeader: true,
+};
+const MAX_CONNECTIONS = 256;
+/** Failed attempts that one address may make in a minute before it is told to wait. */
+const MAX_FAILURES = 20;
+
+/** The operator interface: its own listeners, its own credentials, never reachable with an agent's (contracts section 9). */
 export class OperatorListener {
-  readonly #deps: OperatorListenerDeps;
-  readonly #server: Server;
+  readonly #socket: string;
+  readonly #network: OperatorNetwork | null;
+  readonly #local: Server;
+  readonly #remote: TlsServer | null;
+  readonly #failures: AttemptLimit | null;
+  readonly #report: (error: unknown) => void;
+  #manner: Manner = {};
 
-  constructor(deps: OperatorListenerDeps) {
-    this.#deps = deps;
-    this.#server = createServer((request, response) => {
-      this.#serve(request, response).catch((error: unknown) => {
-        deps.events.publish({ event: 'operator.error', detail: String(error) });
-        send(response, failure('INTERNAL_ERROR', ''));
-      });
-    });
-    this.#server.requestTimeout = 30_000;
+  constructor({ socket, network, ...deps }: OperatorListenerDeps) {
+    this.#report = deps.report;
+    const endpoint = new OperatorEndpoint(deps);
+    this.#socket = socket;
+    this.#network = network;
+    this.#failures = network && new AttemptLimit(MAX_FAILURES, network.clock);
+    this.#local = createServer(OPTIONS, (request, response) => void endpoint.accept(request, response));
+    this.#remote =
+      network &&
+      createTlsServer(
+        { ...OPTIONS, ...network.tls.options },
+        (request, response) => void endpoint.accept(request, response, this.#manner),
+      );
+    if (this.#remote !== null) network?.tls.present(this.#remote);
+    for (const server of this.#servers) server.maxConnections = MAX_CONNECTIONS;
   }
 
-  /** Rejects with LISTEN_FAILED when another process serves the socket, or the file is none. A stale socket is replaced. */
-  async listen(): Promise<void> {
-    const { socket } = this.#deps;
+  /**
+   * Rejects with LISTEN_FAILED when another process serves the socket, or the file is none, or the address is not free. A stale socket is
+   * replaced. Resolves with `host:port` of the network, null where there is none.
+   */
+  async listen(): Promise<string | null> {
+    await this.#listenLocally(this.#socket);
+    if (this.#remote === null || this.#network === null) return null;
+    return this.#listenOn(this.#remote, this.#network);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(
+      this.#servers.map(async (server) => {
+        const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+        server.closeAllConnections();
+        await closed;
+      }),
+    );
+  }
+
+  get #servers(): (Server | TlsServer)[] {
+    return this.#remote === null ? [this.#local] : [this.#local, this.#remote];
+  }
+
+  async #listenLocally(socket: string): Promise<void> {
     await mkdir(dirname(socket), { recursive: true, mode: 0o700 });
     if (await answers(socket)) throw new GatewayError('LISTEN_FAILED', `another process serves ${socket}`);
     if (existsSync(socket) && !lstatSync(socket).isSocket()) {
       throw new GatewayError('LISTEN_FAILED', `${socket} is there and is no socket; it is left alone`);
     }
     await rm(socket, { force: true });
-    await new Promise<void>((resolve, reject) => {
-      this.#server.once('error', (error) => reject(new GatewayError('LISTEN_FAILED', `${socket}: ${error.message}`)));
-      this.#server.listen(socket, resolve);
-    });
+    await this.#listening(this.#local, socket, (ready) => this.#local.listen(socket, ready));
     await chmod(socket, 0o600);
   }
 
-  async close(): Promise<void> {
-    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
-    this.#server.closeAllConnections();
-    await closed;
+  async #listenOn(server: TlsServer, { listen: { host, port }, allowedHosts, tls }: OperatorNetwork): Promise<string> {
+    await this.#listening(server, `${host}:${port}`, (ready) => server.listen(port, host, ready));
+    const address = server.address();
+    const bound = typeof address === 'object' && address !== null ? address.port : port;
+    const guardHost = hostGuard(allowedHosts, { host, port: bound });
+    // No page of a browser operates a gateway: every Origin is refused, and there is no CORS.
+    const guardOrigin = originGuard([]);
+    this.#manner = {
+      guard: (request) => {
+        guardHost(request);
+        guardOrigin(request);
+      },
+      failed: ({ socket }) => {
+        if (this.#failures?.exceeded(socket.remoteAddress ?? '') === true)
+          throw new GatewayError('RATE_LIMITED', 'too many failed credentials of this address');
+      },
+      isOver: ({ socket }) => tls.isOutdated(socket),
+    };
+    return `${host.includes(':') ? `[${host}]` : host}:${bound}`;
   }
 
-  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const path = request.url ?? '';
-    if (request.method === 'GET' && path === `${PREFIX}healthz`)
-      return send(response, { status: 200, body: { ok: true } });
-    const operator = await this.#authenticate(request, response);
-    if (operator === null) return;
-    if (request.method === 'GET' && path === `${PREFIX}events`) return this.#stream(response);
-    try {
-      send(response, await this.#route(request, path, operator));
-    } catch (error) {
-      if (error instanceof GatewayError) return send(response, failure(error.code, error.detail));
-      throw error;
-    }
-  }
-
-  async #authenticate(request: IncomingMessage, response: ServerResponse): Promise<string | null> {
-    const header = request.headers.authorization;
-    const operator = this.#deps.operators.authenticate(header);
-    if (operator !== null) return operator;
-    const agent = this.#deps.agents.authenticate(header);
-    if (agent !== null) {
-      const detail = { subject: agent, method: request.method ?? '', route: routeName(request.url ?? '') };
-      await this.#deps.enter('operator.refused', agent, detail);
-    }
-    send(response, failure(agent === null ? 'UNAUTHENTICATED' : 'FORBIDDEN', ''));
-    return null;
-  }
-
-  async #route(request: IncomingMessage, path: string, operator: string): Promise<Answer> {
-    const { method } = request;
-    if (method === 'GET' && path === `${PREFIX}readyz`) {
-      const ready = this.#deps.ready();
-      return { status: ready ? 200 : 503, body: { ready, trust_level: this.#deps.trustLevel } };
-    }
-    if (method === 'GET' && path === `${PREFIX}sessions`) return ok(await listSessions(this.#deps));
-    const by: Caller = { subject: operator, source: 'bearer' };
-    const route = path.slice(PREFIX.length);
-    const about =
-      (await policyRoute(this.#deps.policy, request, route, by)) ??
-      (await exceptionRoute(this.#deps.exceptions, request, route, by)) ??
-      (await quarantineRoute(this.#deps.quarantine, request, route, by));
-    if (about !== null) return ok(about);
-    const match =
-      /^\/operator\/v1\/sessions\/([0-9a-f-]{36})(?:\/(close|reset|export))?(?:\?disclose=([0-9a-f-]{36}))?$/.exec(
-        path,
-      );
-    const sessionId = match?.[1];
-    if (sessionId === undefined) return failure('ROUTE_NOT_FOUND', path);
-    const action = `${method} ${match?.[2] ?? ''}`;
-    const callId = match?.[3];
-    if (callId !== undefined) {
-      if (action !== 'GET export') return failure('ROUTE_NOT_FOUND', path);
-      return ok(await discloseSalt(this.#deps, sessionId, operator, callId));
-    }
-    if (action === 'GET ') return ok(await showSession(this.#deps, sessionId));
-    if (action === 'GET export') return ok(await exportSession(this.#deps, sessionId, operator));
-    if (action === 'POST close') return ok(await closeSession(this.#deps, sessionId, operator));
-    if (action === 'POST reset')
-      return ok(await resetSession(this.#deps, sessionId, operator, await readReason(request)));
-    return failure('METHOD_NOT_ALLOWED', path);
-  }
-
-  #stream(response: ServerResponse): void {
-    response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
-    response.write(': listening\n\n');
-    const stop = this.#deps.events.subscribe((event) => {
-      response.write(`data: ${stringifyJson(event)}\n\n`);
-      // Events are kept for nobody who does not read them.
-      if (response.writableLength > STREAM_BYTES) response.destroy();
+  #listening(server: Server | TlsServer, where: string, listen: (ready: () => void) => void): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const failed = (error: Error): void => reject(new GatewayError('LISTEN_FAILED', `${where}: ${error.message}`));
+      server.once('error', failed);
+      listen(() => {
+        server.off('error', failed);
+        server.on('error', this.#report);
+        resolve();
+      });
     });
-    response.on('close', stop);
   }
-}
-
-function ok(body: JsonObject): Answer {
-  return { status: 200, body };
-}
-
-/** Of codes that agents are told with HTTP 200. What is not here and has no status of its own is a fault of ours. */
-const STATUS: Partial<Record<ErrorCode, number>> = {
-  SESSION_UNKNOWN: 404,
-  INVALID_PARAMS: 400,
-  // What lies on the disk is not what may be put in force.
-  POLICY_INVALID: 409,
-  POLICY_HASH_MISMATCH: 409,
-  POLICY_SIGNATURE_INVALID: 409,
-  POLICY_VERSION_OLD: 409,
-  POLICY_KEY_REVOKED: 409,
-  POLICY_UNAPPROVED: 409,
-  CATALOG_INVALID: 409,
-  CATALOG_HASH_MISMATCH: 409,
-  CATALOG_UNAPPROVED: 409,
-  INSPECTION_INVALID: 409,
-  UPSTREAM_UNAVAILABLE: 502,
-};
-
-/** Operators, unlike agents, are told the detail. */
-function failure(code: ErrorCode, detail: string): Answer {
-  const { status } = ERRORS[code];
-  return {
-    status: STATUS[code] ?? (status < 400 ? 500 : status),
-    body: { error_code: code, message: ERRORS[code].message, detail },
-  };
-}
-
-function send(response: ServerResponse, answer: Answer): void {
-  if (response.headersSent) return;
-  response.writeHead(answer.status, { 'content-type': 'application/json', 'cache-control': 'no-store' });
-  response.end(`${stringifyJson(answer.body)}\n`);
-}
-
-async function readReason(request: IncomingMessage): Promise<string> {
-  const value = parsed(await readBytes(request));
-  return textIn(isObject(value) ? value : {}, 'reason');
-}
-
-/** A refused attempt is entered with the route's name, not with whatever was put into the path. */
-function routeName(path: string): string {
-  return /^\/operator\/v1\/[a-z]+/.exec(path)?.[0] ?? 'other';
 }
 
 function answers(socket: string): Promise<boolean> {

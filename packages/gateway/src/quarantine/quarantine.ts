@@ -1,10 +1,10 @@
 import type { JsonObject } from '@cmcp/evidence';
 import type { GatewayChain } from '../audit/gateway-chain.ts';
 import type { Authority } from '../authority.ts';
-import type { Caller } from '../caller.ts';
 import type { QuarantineConfig } from '../config/types.ts';
 import { GatewayError } from '../errors.ts';
 import type { QuarantineOperations } from '../operator/quarantine-routes.ts';
+import type { Operator } from '../operator/route.ts';
 import type { Exposures } from '../session/exposure.ts';
 import type { Monotonic } from '../session/freshness.ts';
 import { authorityKey, describe, type Held, shown } from './held.ts';
@@ -18,7 +18,7 @@ export interface QuarantineDeps {
 }
 
 /** Who asks, for what, and under what. */
-export type Asking = Pick<Held, 'subject' | 'generation' | 'request' | 'governedBy'>;
+export type Asking = Pick<Held, 'owner' | 'generation' | 'request' | 'governedBy'>;
 
 /**
  * Answers that are withheld until an operator releases them. They are in memory alone, bounded in number, bytes and time, and nothing of
@@ -48,10 +48,10 @@ export class Quarantine implements QuarantineOperations {
   }
 
   /** What was released for whoever asks so, for this once; the oldest first. */
-  take({ subject, generation, request, governedBy }: Asking): Held | null {
+  take({ owner, generation, request, governedBy }: Asking): Held | null {
     for (const held of this.#present()) {
       if (held.released === null || this.#busy.has(held.id)) continue;
-      if (held.subject !== subject || held.generation !== generation) continue;
+      if (held.owner !== owner || held.generation !== generation) continue;
       if (held.request !== request || held.governedBy !== governedBy) continue;
       this.#held.delete(held.id);
       return held;
@@ -63,13 +63,13 @@ export class Quarantine implements QuarantineOperations {
     return { items: this.#present().map((held) => describe(held, this.#deps.monotonic())) };
   }
 
-  async show(by: Caller, id: string): Promise<JsonObject> {
+  async show(by: Operator, id: string): Promise<JsonObject> {
     this.#find(id);
     await this.#deps.chain.enter('operator.quarantine_show', by, { quarantine_id: id });
     return shown(this.#find(id), this.#deps.monotonic());
   }
 
-  release(by: Caller, id: string, reason: string): Promise<JsonObject> {
+  release(by: Operator, id: string, reason: string): Promise<JsonObject> {
     return this.#step(id, async (held) => {
       if (held.released !== null) throw new GatewayError('INVALID_PARAMS', `${id} was released already`);
       this.#requireUsable(held);
@@ -81,7 +81,7 @@ export class Quarantine implements QuarantineOperations {
     });
   }
 
-  discard(by: Caller, id: string, reason: string): Promise<JsonObject> {
+  discard(by: Operator, id: string, reason: string): Promise<JsonObject> {
     return this.#step(id, async () => {
       const entered = { quarantine_id: id, operator_reason: reason };
       await this.#deps.chain.enter('operator.quarantine_discard', by, entered);
@@ -125,9 +125,9 @@ export class Quarantine implements QuarantineOperations {
     }
   }
 
-  #requireUsable({ id, subject, generation, governedBy }: Held): void {
+  #requireUsable({ id, subject, exposed, generation, governedBy }: Held): void {
     const { exposures, authority } = this.#deps;
-    if (exposures.row(subject).generation !== generation)
+    if (exposures.row(exposed).generation !== generation)
       throw new GatewayError('INVALID_PARAMS', `${id} is of before the exposure of ${subject} was reset; discard it`);
     if (governedBy !== authorityKey(authority()))
       throw new GatewayError('INVALID_PARAMS', `${id} was held under another policy, catalog or rules; discard it`);
