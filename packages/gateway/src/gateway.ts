@@ -393,15 +393,6 @@ export class Gateway {
     return ListenerTls.open(listener, { clock: this.#clock, timers, report, clients: 'operators' });
   }
 
-  /** Whose word is taken for who calls: it changes while sessions are open, so it is no part of what they commit to. */
-  async #enterBundle({ chain }: Runtime, domain: string, hash: string | null): Promise<void> {
-    try {
-      await chain.enter('identity.trust_bundle', null, { trust_domain: domain, bundle_hash: hash ?? 'none' });
-    } catch (error) {
-      this.#report('AUDIT_UNAVAILABLE', String(error));
-    }
-  }
-
   async #recommit(change: () => Promise<void>): Promise<void> {
     try {
       await change();
@@ -492,7 +483,9 @@ export class Gateway {
 
   #openIdentity({ agents, runtime }: Running): Promise<Identities> {
     return openIdentity(this.#config, agents, this.#identityDeps, (domain, hash) => {
-      void this.#enterBundle(runtime, domain, hash);
+      // Whose word is taken changes while sessions are open, so it is no part of what they commit to.
+      const detail = { trust_domain: domain, bundle_hash: hash ?? 'none' };
+      void this.#recommit(() => runtime.chain.enter('identity.trust_bundle', null, detail));
     });
   }
 

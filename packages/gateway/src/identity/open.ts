@@ -18,6 +18,8 @@ export interface IdentityDeps {
   lookup: LookupFunction;
   /** For operators. */
   report: (event: string, detail: string) => void;
+  /** Told of the bundle of each trust domain, by its digest, and of each that takes its place; null: there is none. */
+  onBundle: (trustDomain: string, digest: string | null) => void;
 }
 
 /** What lets agents in over HTTP. */

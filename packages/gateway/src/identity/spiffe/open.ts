@@ -17,6 +17,8 @@ export interface SpiffeDeps {
   timers: Timers;
   /** For operators: a code or event name, and what happened. */
   report: (event: string, detail: string) => void;
+  /** Told of the bundle of each trust domain, by its digest, and of each that takes its place; null: there is none. */
+  onBundle: (trustDomain: string, digest: string | null) => void;
   /** Issuers whose tokens are never JWT-SVIDs. */
   otherIssuers: readonly string[];
 }
@@ -24,8 +26,6 @@ export interface SpiffeDeps {
 /** The credentials of workloads, and what they are verified with. */
 export interface Spiffe {
   readonly sources: readonly IdentitySource[];
-  /** Told of the bundle of each trust domain, by its digest, and of each that takes its place; null: there is none. */
-  onBundle(listener: (trustDomain: string, digest: string | null) => void): void;
   /** Reads bundle files now. Rejects with TLS_INVALID, and keeps what is in use of those that are no good. */
   reload(): Promise<void>;
   close(): void;
@@ -33,11 +33,10 @@ export interface Spiffe {
 
 /** @throws GatewayError TLS_INVALID when a bundle file is no good */
 export async function openSpiffe(config: SpiffeConfig, deps: SpiffeDeps): Promise<Spiffe> {
-  let listener: Parameters<Spiffe['onBundle']>[0] = () => {};
   const changed = (domain: string, bundle: TrustBundle | null): void => {
     const digest = bundle && bundleDigest(bundle);
     deps.report('identity.bundle_changed', `the trust bundle of ${domain} is ${digest ?? 'withdrawn'}`);
-    listener(domain, digest);
+    deps.onBundle(domain, digest);
   };
   const bundles = await openBundles(config, { ...deps, changed });
   const workloads = new Workloads(config);
@@ -46,13 +45,6 @@ export async function openSpiffe(config: SpiffeConfig, deps: SpiffeDeps): Promis
   const tokens = audience === null ? [] : [new JwtSvidSource({ ...deps, workloads, bundleOf: bundle, audience })];
   return {
     sources: [new X509SvidSource(workloads, bundle, deps.clock), ...tokens],
-    onBundle(told) {
-      listener = told;
-      for (const domain of Object.keys(config.trustDomains)) {
-        const present = bundles.map((each) => each.bundleOf(domain)).find((each) => each !== null);
-        if (present) told(domain, bundleDigest(present));
-      }
-    },
     async reload() {
       for (const each of bundles) await each.reload();
     },
@@ -68,6 +60,10 @@ async function openBundles(config: SpiffeConfig, deps: SpiffeDeps & BundleDeps):
   const files = domains.flatMap(([domain, { bundle }]) => (bundle === null ? [] : [[domain, bundle] as const]));
   const asked = domains.flatMap(([domain, { bundle }]) => (bundle === null ? [domain] : []));
   const ofFiles = await FileBundles.open(new Map(files), deps);
+  for (const [domain] of files) {
+    const bundle = ofFiles.bundleOf(domain);
+    if (bundle !== null) deps.onBundle(domain, bundleDigest(bundle));
+  }
   if (config.workloadApi === null) return [ofFiles];
   const open = await workloadClient(config.workloadApi);
   return [ofFiles, new WorkloadApi(asked, config.audience !== null, { ...deps, open, timers: monotonicTimers })];
