@@ -26,8 +26,8 @@ export function decide(
 
 /** The same request at both stages; only `response` is added at egress. */
 export function decisionInput(
-  deps: PathDeps,
-  record: CallRecord,
+  deps: Pick<PathDeps, 'exposures' | 'platform' | 'trustLevel'>,
+  record: Pick<CallRecord, 'callId' | 'caller' | 'exposed' | 'effective' | 'flow'>,
   asked: Asked,
   workflow: string | null,
 ): DecisionInput {

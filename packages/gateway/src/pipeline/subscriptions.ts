@@ -1,14 +1,17 @@
+import type { Authority } from '../authority.ts';
+import { exposedAs } from '../caller.ts';
 import { GatewayError } from '../errors.ts';
 import type { Outcome, SubscribeRequest, Subscription } from '../mcp/types.ts';
+import { allows } from '../policy/effect.ts';
 import { admit } from './admit.ts';
-import { decide } from './decide.ts';
+import { decide, decisionInput } from './decide.ts';
 import type { PathDeps } from './deps.ts';
 import { comparedUpstream } from './drift.ts';
 import { failureOf } from './exits.ts';
-import { trace } from './flow.ts';
+import { trace, traced } from './flow.ts';
 import { type CallRecord, elapsed, entryOf, releasedAs, ruleOf } from './record.ts';
 import { refuse } from './refuse.ts';
-import { resourcePlan } from './resolve.ts';
+import { effectiveClass, resourcePlan } from './resolve.ts';
 import { requireScope } from './scope.ts';
 
 /** One resource that one agent listens to. */
@@ -57,6 +60,27 @@ export class Subscriptions {
    */
   async renew(): Promise<void> {
     await Promise.all([...this.#held].map((held) => this.#renew(held)));
+  }
+
+  /** Decides everything again, and asks no server. What would be refused by now is, with its entry, and ends. */
+  async reevaluate(authority: Authority): Promise<void> {
+    const standing = [...this.#held].filter(({ end }) => end !== null);
+    await Promise.all(
+      standing.map(async (held) => {
+        if (!(await mayStill(this.#deps, authority, held))) await this.#renew(held);
+      }),
+    );
+  }
+
+  /** Ends what is held by credentials that have ended. Whoever listened is told of a change, and learns that it has to ask again. */
+  expire(): void {
+    const now = this.#deps.clock.nowMicros();
+    for (const held of this.#held) {
+      const { expiresMicros = Number.POSITIVE_INFINITY } = held.request.caller;
+      if (now < expiresMicros) continue;
+      this.#release(held);
+      held.request.onUpdated(held.uri);
+    }
   }
 
   async #renew(held: Held): Promise<void> {
@@ -110,6 +134,22 @@ async function subscribeTo(deps: PathDeps, request: SubscribeRequest, uri: strin
     throw new GatewayError('INTERNAL_ERROR', 'a refusal without an error');
   } finally {
     deps.sessions.leave(record.session);
+  }
+}
+
+/** Whether the policy in force, and the credential, would let the subscription begin now. */
+async function mayStill(deps: PathDeps, { catalog, policy }: Authority, { request, uri }: Held): Promise<boolean> {
+  const { caller, workflow } = request;
+  try {
+    const { asked, item } = resourcePlan(catalog, uri, 'subscribe');
+    const whose = { callId: '', caller, exposed: exposedAs(caller), effective: effectiveClass(deps.ranks, item, null) };
+    const flow = await traced(deps, whose, uri);
+    return (
+      deps.scopes.allow(caller, item) && allows(policy.decide(decisionInput(deps, { ...whose, flow }, asked, workflow)))
+    );
+  } catch (error) {
+    if (error instanceof GatewayError) return false;
+    throw error;
   }
 }
 
