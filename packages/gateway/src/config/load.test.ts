@@ -446,7 +446,14 @@ test('every documented key can be set, and no other is documented [D-04]', async
       launch: 'ML3',
     },
     audit: { durability: 'batched', digests: 'plain' },
-    sessions: { idleMs: 90_000, maxAgeMs: 7_200_000, carryOverMs: 604_800_000, maxOpen: 7, startsPerMinute: 5 },
+    sessions: {
+      idleMs: 90_000,
+      maxAgeMs: 7_200_000,
+      carryOverMs: 604_800_000,
+      reevaluateMs: 300_000,
+      maxOpen: 7,
+      startsPerMinute: 5,
+    },
     limits: {
       bodyBytes: 2048,
       depth: 32,

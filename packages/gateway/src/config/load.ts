@@ -197,6 +197,7 @@ function assemble(
       maxAgeMs: settings.sessions.max_age,
       carryOverMs: settings.sessions.carry_over,
       maxOpen: settings.sessions.max_open,
+      reevaluateMs: settings.sessions.reevaluate,
       startsPerMinute: settings.sessions.starts_per_minute,
     },
     limits: {
