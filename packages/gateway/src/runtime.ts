@@ -257,7 +257,7 @@ export class Runtime {
       timers.every(SWEEP_MS, () => void this.sessions.sweep().catch((error) => this.#unrecorded(error))),
       timers.every(SWEEP_MS, () => void this.exceptions.sweep().catch((error) => this.#unrecorded(error))),
       timers.every(SWEEP_MS, () => void this.quarantine.sweep().catch((error) => this.#unrecorded(error))),
-      timers.every(SWEEP_MS, () => void this.#lookElsewhere().catch((error) => this.#unrecorded(error))),
+      timers.every(SWEEP_MS, () => void this.#lookElsewhere().catch((error) => report('STORE_INVALID', String(error)))),
       timers.every(config.catalog.recheckMs, () => this.#authority.live.recheck()),
       timers.every(FLUSH_MS, () => void stop.storedLimits.store(chain).catch((error) => this.#unrecorded(error))),
       timers.every(FLUSH_MS, () => void chain.flush().catch((error) => this.#unrecorded(error))),
