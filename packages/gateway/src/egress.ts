@@ -34,7 +34,14 @@ export class Egress {
  * need, and no more; where the configuration has a list of its own, only what is on both.
  */
 export function egressOf(
-  { egress, upstreams, inspection: { classifier }, approvals: { callback }, identity, operator: { oidc } }: EgressSettings,
+  {
+    egress,
+    upstreams,
+    inspection: { classifier },
+    approvals: { callback },
+    identity,
+    operator: { oidc },
+  }: EgressSettings,
   catalog: Catalog,
 ): Egress {
   const credentials = Object.values(upstreams).map(({ credential }) => credential);
