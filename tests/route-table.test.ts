@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
-import { test } from 'node:test';
+import { after, test } from 'node:test';
 import { isObject, type JsonValue } from '@cmcp/evidence';
 import { operatorOpenApi } from '@cmcp/gateway';
 import { Ajv2020 } from 'ajv/dist/2020.js';
@@ -12,6 +12,7 @@ import { ManualTime } from './support/manual-time.ts';
 import { openOperator, operatorWith, socketOf } from './support/operator.ts';
 import { sessionFile } from './support/session-files.ts';
 import { timed } from './support/timed-gateway.ts';
+import { issuerKey, TokenIssuer } from './support/token-issuer.ts';
 
 const SOME = '00000000-0000-4000-8000-000000000000';
 const REASON = { reason: 'test' };
@@ -103,9 +104,41 @@ const nobodys = (good: string): Record<string, Credential> => ({
 });
 
 /** Credentials of agents, which are recognised at the operator listener to be refused by name: who they are there. */
-const AGENTS: Record<string, { credential: Credential; subject: string; source: string }> = {
-  'an agent by bearer token': { credential: bearer(AGENT_TOKEN), subject: 'agent', source: 'bearer' },
-};
+interface AgentKind {
+  credential: Credential;
+  subject: string;
+  source: string;
+}
+
+const AUDIENCE = 'https://gateway.example/mcp';
+const [key, stranger] = await Promise.all([issuerKey('one'), issuerKey('one')]);
+const issuer = await new TokenIssuer([key]).listen();
+after(() => issuer.close());
+const IDENTITY = `identity: { resource: "${AUDIENCE}", oauth: [{ issuer: "${issuer.url}", subject_prefix: "a/", scopes: ignored }] }`;
+
+/** Every kind of credential that an agent can have. */
+async function agentsAt(now: number): Promise<Record<string, AgentKind>> {
+  const token = await issuer.token(AUDIENCE, now);
+  return {
+    'an agent by bearer token': { credential: bearer(AGENT_TOKEN), subject: 'agent', source: 'bearer' },
+    'an agent by access token': { credential: bearer(token), subject: 'a/agent', source: 'oauth' },
+  };
+}
+
+/** What looks like one, and is none. */
+async function forgeriesAt(now: number): Promise<Record<string, Credential>> {
+  const unsigned = [
+    { alg: 'none', typ: 'at+jwt' },
+    { iss: issuer.url, aud: AUDIENCE, sub: 'agent', exp: now + 300 },
+  ];
+  const parts = unsigned.map((part) => Buffer.from(JSON.stringify(part)).toString('base64url'));
+  return {
+    'an access token of nobody': bearer(`${parts.join('.')}.`),
+    'a forged one': bearer(await issuer.token(AUDIENCE, now, {}, { key: stranger })),
+    'an expired one': bearer(await issuer.token(AUDIENCE, now - 3_600)),
+    'one for another': bearer(await issuer.token('https://elsewhere.example', now)),
+  };
+}
 
 const at = (value: JsonValue | undefined, ...path: string[]): JsonValue | undefined =>
   path.reduce<JsonValue | undefined>((found, name) => (isObject(found) ? found[name] : undefined), value);
@@ -116,8 +149,11 @@ interface Told {
 }
 
 test('every route of the operator listener, asked with every kind of credential, gives its status and its entry [AUTHZ-13] [D-51] [G1]', () =>
-  withBed({ tools: [{ name: 'echo' }], config: CONFIG }, async (bed) => {
+  withBed({ tools: [{ name: 'echo' }], config: `${CONFIG}\n${IDENTITY}` }, async (bed) => {
     const { gateway, started } = await bed.start();
+    const now = Math.floor(Date.now() / 1000);
+    const agents = await agentsAt(now);
+    const nobody = { ...nobodys(tokenOf('all')), ...(await forgeriesAt(now)) };
     const routes = declaredRoutes();
     assert.deepEqual(Object.keys(OPERATOR_ROWS).sort(), routes.map(({ operationId }) => operationId).sort());
     const document = operatorOpenApi();
@@ -137,12 +173,13 @@ test('every route of the operator listener, asked with every kind of credential,
         assert.ok(at(responses, String(told.status)), `${operationId} does not say that it answers ${told.status}`);
         return told;
       };
-      for (const [kind, credential] of Object.entries(nobodys(tokenOf('all')))) {
-        assert.equal((await ask(credential)).status, open ? row.status : 401, `${operationId}, ${kind}`);
-        if (!open) unknown += 1;
-      }
+      const refusals = Object.entries(nobody).map(async ([kind, credential]) =>
+        assert.equal((await ask(credential)).status, open ? row.status : 401, `${operationId}, ${kind}`),
+      );
+      await Promise.all(refusals);
+      if (!open) unknown += refusals.length;
       const route = `/operator/v1/${/^[a-z]+/.exec(row.route)?.[0]}`;
-      for (const [kind, { credential, subject, source }] of Object.entries(AGENTS)) {
+      for (const [kind, { credential, subject, source }] of Object.entries(agents)) {
         assert.equal((await ask(credential)).status, open ? row.status : 403, `${operationId}, ${kind}`);
         if (!open) expected.push(['operator.refused', subject, source, `${method} ${route}`]);
       }
@@ -199,7 +236,7 @@ const AGENT_ROWS: [string, string, { agent: number; anybody: number }][] = [
 ];
 
 test("every route of the agents' listener, asked with every kind of credential, gives its status and is counted [AUTHZ-13]", () =>
-  withBed({ tools: [{ name: 'echo' }], config: CONFIG }, async (bed) => {
+  withBed({ tools: [{ name: 'echo' }], config: `${CONFIG}\n${IDENTITY}` }, async (bed) => {
     const time = new ManualTime();
     const { gateway, started, url } = await bed.start(timed(time));
     const ask = (method: string, path: string, headers: Credential): Promise<Told> =>
@@ -208,9 +245,13 @@ test("every route of the agents' listener, asked with every kind of credential, 
     for (const [method, path, { agent, anybody }] of AGENT_ROWS) {
       // Failures of one address are counted by the minute.
       time.advance(60_000);
-      for (const [kind, { credential }] of Object.entries(AGENTS))
+      const now = Math.floor(time.nowMicros() / 1e6);
+      for (const [kind, { credential }] of Object.entries(await agentsAt(now)))
         assert.equal((await ask(method, path, credential)).status, agent, `${method} ${path}, ${kind}`);
-      const others = { ...nobodys(AGENT_TOKEN), 'an operator': bearer(tokenOf('all')) };
+      const others = {
+        ...{ ...nobodys(AGENT_TOKEN), 'an operator': bearer(tokenOf('all')) },
+        ...(await forgeriesAt(now)),
+      };
       for (const [kind, credential] of Object.entries(others)) {
         assert.equal((await ask(method, path, credential)).status, anybody, `${method} ${path}, ${kind}`);
         if (anybody === 401) unknown += 1;
