@@ -24,6 +24,7 @@ import {
   eventsOf,
   type Fitting,
   fitting,
+  hashesOf,
   hop,
   issue,
   manifestConfig,
@@ -106,8 +107,9 @@ test('only a manifest that holds in every respect opens a session; any other is 
       over: [[ISSUER, { ttl_seconds: 60 }]],
     };
     const ids = new Map<string, string>();
+    const hashes = hashesOf(folder);
     for (const [name, { change, by }] of Object.entries(cases)) {
-      const plain = await fitting(folder, name, change);
+      const plain = await fitting(folder, name, change, hashes);
       const id = String(plain.manifest_id);
       ids.set(name, id);
       const hops = await Promise.all((grants[name] ?? []).map(([who, grant], i) => hop(id, i, [who, delegate], grant)));

@@ -1,10 +1,13 @@
 /** Calls that are approved by a machine, and by the agent's own user. */
 import assert from 'node:assert/strict';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import type { StartedGateway } from '@cmcp/gateway';
-import { ABLE, Agent, type Reply } from './support/agent.ts';
+import { loadConfig, readEnvironment, type StartedGateway } from '@cmcp/gateway';
+import { readAnswer } from '../packages/gateway/src/escalation/callback/message.ts';
+import { WebhookSecret } from '../packages/gateway/src/escalation/callback/signature.ts';
+import { Agent, type Answering, type Reply } from './support/agent.ts';
 import { ApprovingService, postTo } from './support/approving-service.ts';
 import { AGENT_TOKEN, OTHER_TOKEN, TestBed } from './support/gateway.ts';
 import { ManualTime } from './support/manual-time.ts';
@@ -25,13 +28,19 @@ ${on('held')}
 ${on('user')}
 `;
 
+const ASKABLE: Values = { elicitation: {} };
+const TASKS: Values = { extensions: { 'io.modelcontextprotocol/tasks': {} } };
+
+/** What a user answers, always or when asked. */
+type Answer = Values | Answering;
+
 interface Scene {
   bed: TestBed;
   time: ManualTime;
   service: ApprovingService;
   started: StartedGateway;
   /** An agent of a family, whose user answers so; without an answer it has none to ask. */
-  agent(family: Family, answer?: Values, token?: string): Promise<Agent>;
+  agent(family: Family, answer?: Answer, token?: string, capabilities?: Values): Promise<Agent>;
   /** Posts an answer of the callback, signed or not, to the gateway; the status. */
   post(id: string, message: { body: string; headers: Record<string, string> }): Promise<number>;
 }
@@ -53,9 +62,12 @@ async function scene(run: (scene: Scene) => Promise<void>, sendArguments = false
     const socket = started.operatorSocket ?? '';
     await run({
       ...{ bed, time, service, started },
-      agent: async (family, answer, token = AGENT_TOKEN) => {
-        const capabilities = answer === undefined ? {} : ABLE;
-        const agent = new Agent(url, family, { token, capabilities, answer: () => answer ?? {} });
+      agent: async (family, answer, token = AGENT_TOKEN, capabilities = answer === undefined ? {} : ASKABLE) => {
+        const agent = new Agent(url, family, {
+          token,
+          capabilities,
+          answer: typeof answer === 'function' ? answer : () => answer ?? {},
+        });
         agents.push(agent);
         await agent.open();
         return agent;
@@ -76,6 +88,12 @@ const pay = (agent: Agent, amount: string): Promise<Reply> =>
 function waitsFor(reply: Reply, code: string): string {
   assert.equal(codeOf(reply), code, JSON.stringify(reply));
   return String(reply.error?.data?.approval_id);
+}
+
+/** The id of the approval that a call waits for as a task. */
+function waitingIn({ result = {} }: Reply): string {
+  const { approval_id } = (result._meta as Values)['io.cmcp/approval'] as Values;
+  return String(approval_id);
 }
 
 /** The steps of approvals in the session of a call, which is closed, and what the verifier says of them. */
@@ -187,3 +205,82 @@ test('a client that cannot ask its user is refused with the approval to wait for
     assert.match(waitsFor(reply, 'STEP_UP_REQUIRED'), /^[0-9a-f-]{36}$/);
     assert.deepEqual(client.asked.items, []);
   }));
+
+test('a user who declines refuses the call, whatever an operator said meanwhile', () =>
+  scene(async ({ agent, bed }) => {
+    const client = await agent('handshake', async () => {
+      const { body } = await bed.operator('GET', '/operator/v1/approvals');
+      const [{ id }] = body.items as [Values];
+      const { status } = await bed.operator('POST', `/operator/v1/approvals/${id}/grant`, { reason: 'asked him' });
+      assert.equal(status, 200);
+      return { action: 'decline' };
+    });
+    assert.equal(codeOf(await pay(client, 'user')), 'APPROVAL_REFUSED');
+  }));
+
+test('a client that takes tasks is given one while the approval waits, and the result once it is there: once [MCP25-16]', () =>
+  scene(async (all) => {
+    const { agent, post, service } = all;
+    const client = await agent('modern', {}, AGENT_TOKEN, TASKS);
+    const made = await pay(client, 'held');
+    assert.deepEqual([made.result?.resultType, made.result?.status], ['task', 'working']);
+    const taskId = String(made.result?.taskId);
+    const get = (by: Agent): Promise<Reply> => by.request('tasks/get', { taskId });
+    assert.equal((await get(client)).result?.status, 'working');
+    const other = await agent('modern', {}, OTHER_TOKEN, TASKS);
+    assert.equal(codeOf(await get(other)), 'INVALID_PARAMS', 'nobody else has it');
+    const id = waitingIn(made);
+    assert.equal(await post(id, service.signed(id, 'granted')), 200);
+    const done = await get(client);
+    assert.equal(done.result?.status, 'completed', JSON.stringify(done));
+    assert.match(JSON.stringify(done.result?.result), /"content":\[/);
+    assert.equal(codeOf(await get(client)), 'INVALID_PARAMS', 'it was given');
+    const { steps } = await told(all, done);
+    assert.deepEqual(steps, ['approval_requested', 'approval_granted callback risk-engine', 'approval_used']);
+  }));
+
+test('a task that waits for an approval fails when it is refused or expires, and ends when it is cancelled', () =>
+  scene(async ({ agent, service, post, time, bed }) => {
+    const client = await agent('modern', {}, AGENT_TOKEN, TASKS);
+    const madeBy = async (amount: string): Promise<{ taskId: string; id: string }> => {
+      const made = await pay(client, amount);
+      assert.equal(made.result?.resultType, 'task');
+      return { taskId: String(made.result.taskId), id: waitingIn(made) };
+    };
+    const get = async (taskId: string): Promise<Values> => (await client.request('tasks/get', { taskId })).result ?? {};
+    const refused = await madeBy('machine');
+    assert.equal(await post(refused.id, service.signed(refused.id, 'refused')), 200);
+    const { status, error } = await get(refused.taskId);
+    assert.deepEqual([status, ((error as Values).data as Values).error_code], ['failed', 'APPROVAL_REFUSED']);
+    const cancelled = await madeBy('user');
+    assert.ok((await client.request('tasks/cancel', { taskId: cancelled.taskId })).result);
+    assert.equal(codeOf(await client.request('tasks/get', { taskId: cancelled.taskId })), 'INVALID_PARAMS');
+    const expired = await madeBy('held');
+    time.advance(900_000);
+    assert.equal((await get(expired.taskId)).status, 'failed');
+    const blocked = await madeBy('held');
+    const block = { scope: 'agent', name: 'agent', reason: 'test' };
+    assert.equal((await bed.operator('POST', '/operator/v1/blocks', block)).status, 200);
+    assert.equal(codeOf(await client.request('tasks/get', { taskId: blocked.taskId })), 'BLOCKED');
+  }));
+
+test('docs/approvals.md shows a callback that the gateway would take, and a configuration that loads', async (t) => {
+  const page = await readFile(new URL('../docs/approvals.md', import.meta.url), 'utf8');
+  const block = (language: string, mark: string): string => {
+    const all = [...page.matchAll(new RegExp(`\`\`\`${language}\\n([\\s\\S]*?)\`\`\``, 'g'))].map(
+      ([, inside = '']) => inside,
+    );
+    return all.find((inside) => inside.includes(mark)) ?? assert.fail(`no ${mark} on the page`);
+  };
+  const folder = await mkdtemp(join(tmpdir(), 'cmcp-callback-doc-'));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  await writeFile(join(folder, 'cmcp.yaml'), `stdio: desk\n${block('yaml', 'callback')}`);
+  const { approvals } = await loadConfig(join(folder, 'cmcp.yaml'), readEnvironment({ CMCP_DEV_MODE: '1' }));
+  assert.equal(approvals.callback?.name, 'risk-engine');
+  await writeFile(join(folder, 'signed.mjs'), block('js', 'signed'));
+  const { signed } = await import(join(folder, 'signed.mjs'));
+  const secret = `whsec_${Buffer.alloc(32, 7).toString('base64')}`;
+  const body = block('json', 'approval.answered').trim().replace('…', '7d0a4f0e-1111-4222-8333-444455556666');
+  assert.ok(new WebhookSecret(secret).verifies(signed(secret, body), Buffer.from(body)));
+  assert.equal(readAnswer(Buffer.from(body)).approved, true);
+});

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { AuditEntry } from '@cmcp/evidence';
+import { reportText } from '../packages/cli/src/report-text.ts';
 import type { Caller } from '../packages/gateway/src/caller.ts';
 import { ABLE, Agent } from './support/agent.ts';
 import { asking, FORM, MAY_ASK } from './support/asks.ts';
@@ -222,7 +223,14 @@ for (const family of FAMILIES) {
         assert.deepEqual(await said(receiptOf(asserted).session_id), [
           ['agent', 'oauth', 'anna', 'signed-one', 'asserted', undefined],
         ]);
-        assert.equal((await verifyStored(bed.started, session)).verdict, 'verified');
+        const report = await verifyStored(bed.started, session);
+        assert.equal(report.verdict, 'verified');
+        const whose = { caller: 'agent', source: 'oauth', on_behalf_of: 'anna' };
+        assert.deepEqual(report.callers, [
+          { ...whose, workflow: 'signed-one', workflow_source: 'signed', requests: 3 },
+        ]);
+        const shown = reportText('x', report, false);
+        assert.match(shown, /agent +oauth +anna +signed-one \(signed\) +3/);
       },
     ));
 }

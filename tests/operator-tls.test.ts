@@ -5,7 +5,8 @@ import { test } from 'node:test';
 import { certificate, selfSigned } from './support/certificate.ts';
 import { cmcpInProcess } from './support/cli-in-process.ts';
 import { AGENT_TOKEN, OPERATOR_TOKEN, TestBed } from './support/gateway.ts';
-import { askOperator, type OperatorPlace, operatorWith } from './support/operator.ts';
+import { ManualTime } from './support/manual-time.ts';
+import { askOperator, type OperatorPlace, openOperator, operatorWith } from './support/operator.ts';
 import { sessionFile } from './support/session-files.ts';
 
 const AUTHORITY = { ...selfSigned('operators'), name: 'operators' };
@@ -110,6 +111,26 @@ test('cmcp speaks to it with a certificate, or with a token, and says what TLS l
   await writeFile(key, ANNA.key);
   const shown = await list(['--tls-ca', ca, '--tls-cert', cert, '--tls-key', key]);
   assert.match(shown.stderr, /does not know this certificate/, 'nobody asked for it here');
+});
+
+test('who was let in by authorities of before is not served for long once they are replaced', async (t) => {
+  const bed = await bedWithTls(MUTUAL);
+  t.after(() => bed.close());
+  const time = new ManualTime();
+  const { gateway, started } = await bed.start({ timers: time });
+  const port = Number(new URL(started.operatorUrl ?? '').port);
+  const place = { host: '127.0.0.1', port, ca: SERVER.cert, cert: ANNA.cert, key: ANNA.key };
+  const stream = await openOperator(place, { route: 'events' });
+  time.advance(15_000);
+  await writeFile(join(bed.folder, 'ca.pem'), STRANGER.cert);
+  await gateway.reload();
+  const seen = async (): Promise<void> => {
+    for await (const chunk of stream as AsyncIterable<Buffer>) assert.ok(chunk.length > 0);
+  };
+  const ended = assert.rejects(seen(), { code: 'ECONNRESET' });
+  time.advance(15_000);
+  await ended;
+  await assert.rejects(askOperator(place, { route: 'sessions' }), 'nor is that authority known any more');
 });
 
 test('somebody who tries credentials over the network is told to wait; whoever has one is not', async (t) => {

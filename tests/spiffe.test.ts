@@ -1,15 +1,16 @@
 import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
 import { once } from 'node:events';
-import { writeFile } from 'node:fs/promises';
+import { readdir, writeFile } from 'node:fs/promises';
 import { Agent } from 'node:https';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { type ConnectionOptions, connect } from 'node:tls';
-import type { GatewayDeps } from '@cmcp/gateway';
+import type { GatewayDeps, StartedGateway } from '@cmcp/gateway';
 import { type CertificateTerms, certificate } from './support/certificate.ts';
 import { AGENT_TOKEN, type TestBed, withBed } from './support/gateway.ts';
 import { ManualTime } from './support/manual-time.ts';
+import { sessionFile } from './support/session-files.ts';
 import {
   type Answered,
   authority,
@@ -38,7 +39,7 @@ const TLS = 'tls: { certificate: ./server.pem, key: ./server.key }';
 
 /** A gateway that takes workloads of two trust domains. */
 async function withGateway(
-  run: (url: URL, bed: TestBed, reload: () => Promise<unknown>) => Promise<void>,
+  run: (url: URL, bed: TestBed, reload: () => Promise<unknown>, started: StartedGateway) => Promise<void>,
   config = `${TLS}\n${IDENTITY}`,
   deps: Partial<GatewayDeps> = {},
 ): Promise<void> {
@@ -48,8 +49,8 @@ async function withGateway(
     await write('server.key', SERVER.key);
     await write('ours.pem', OURS.root.cert);
     await write('theirs.pem', THEIRS.root.cert);
-    const { url, gateway } = await bed.start();
-    await run(url, bed, () => gateway.reload());
+    const { url, gateway, started } = await bed.start();
+    await run(url, bed, () => gateway.reload(), started);
   });
 }
 
@@ -57,7 +58,7 @@ test(
   'a workload is the caller that its X509-SVID names, and others need a token as before [AUTHZ-12]',
   LIMITS,
   async () => {
-    await withGateway(async (url) => {
+    await withGateway(async (url, bed, _reload, started) => {
       assert.deepEqual(await call(url, RESEARCH), { status: 200, allowed: true, code: null, reused: false });
       assert.equal((await call(url, OURS.svid('/agents/other'))).code, 'POLICY_DENY', 'known, and another agent');
       assert.equal((await call(url, THEIRS.svid('/job'))).code, 'POLICY_DENY');
@@ -70,6 +71,18 @@ test(
       );
       for (const shown of [null, plain]) assert.equal((await call(url, shown)).status, 401);
       assert.equal((await call(url, RESEARCH, { token: AGENT_TOKEN })).status, 401, 'two callers in one request');
+      await bed.stop();
+      const files = (await readdir(started.sessionsFolder)).map((name) => name.replace('.cmcp.json', ''));
+      const sessions = await Promise.all(files.map((id) => sessionFile(started, id)));
+      const callers = sessions.flatMap(({ bundle }) =>
+        bundle.entries
+          .filter((entry) => entry.entry_type === 'tool_call')
+          .map((each) => [each.caller, each.caller_source]),
+      );
+      assert.deepEqual(callers.sort().slice(-2), [
+        ['spiffe://example.org/agents/research', 'svid'],
+        ['spiffe://partner.example/job', 'svid'],
+      ]);
     });
   },
 );
@@ -197,7 +210,7 @@ test(
   async () => {
     const time = new ManualTime();
     await withGateway(
-      async (url, bed, reload) => {
+      async (url, bed, reload, started) => {
         const agent = new Agent({ ca: SERVER.cert, keepAlive: true, maxSockets: 1, ...RESEARCH });
         const ask = (): Promise<Answered> => call(url, null, { agent });
         assert.equal((await ask()).allowed, true);
@@ -217,6 +230,16 @@ test(
         await reload();
         assert.deepEqual(await ask(), { status: 200, allowed: true, code: null, reused: true });
         agent.destroy();
+        await bed.stop();
+        const { bundle } = await sessionFile(started, started.gatewaySession);
+        const entered = bundle.entries
+          .filter(({ action }) => action === 'identity.trust_bundle')
+          .map(({ detail }) => detail);
+        assert.deepEqual(
+          entered.map((detail) => detail?.trust_domain),
+          ['example.org', 'partner.example', 'example.org', 'example.org'],
+        );
+        assert.equal(new Set(entered.map((detail) => detail?.bundle_hash)).size, 4);
       },
       `${TLS}\n${IDENTITY}`,
       { clock: time, timers: time },
@@ -268,6 +291,22 @@ test('no connection resumes another, so that each one shows its own certificate 
       assert.match(answer, /^HTTP\/1\.1 401 /);
     }
   });
+});
+
+test('where certificates are demanded, an SVID has to be of those authorities too [AUTHZ-12]', LIMITS, async () => {
+  const mutual = TLS.replace(' }', ', client_ca: ./ours.pem }');
+  const run = async (url: URL, bed: TestBed, reload: () => Promise<unknown>): Promise<void> => {
+    assert.equal((await call(url, OURS.svid('/agents/research', { issuer: OURS.root }))).allowed, true);
+    assert.equal((await call(url, OURS.svid('/servers/x', { issuer: OURS.root }))).status, 401, 'not yet a caller');
+    for (const other of [null, THEIRS.svid('/job')])
+      await assert.rejects(call(url, other, { token: AGENT_TOKEN }), /certificate required|alert|ECONNRESET|socket/);
+    // What it sent between leaf and root is gone once TLS itself has accepted it.
+    assert.equal((await call(url, RESEARCH)).status, 401);
+    await writeFile(join(bed.folder, 'ours.pem'), OURS.root.cert + OURS.issuing.cert);
+    await reload();
+    assert.equal((await call(url, RESEARCH)).allowed, true);
+  };
+  await withGateway(run, `${mutual}\n${IDENTITY}`);
 });
 
 /** A request on a connection of its own, with the session that could be resumed after it. */

@@ -8,7 +8,7 @@ import type { Agent } from './support/agent.ts';
 import { cmcpInProcess } from './support/cli-in-process.ts';
 import { GatedLog } from './support/gated-log.ts';
 import { AGENT_TOKEN, OPERATOR_TOKEN, OTHER_TOKEN } from './support/gateway.ts';
-import { codeOf, PeerBed, type PeerSetup, receiptOf, withPeers } from './support/peer-bed.ts';
+import { but, codeOf, PeerBed, type PeerSetup, receiptOf, withPeers } from './support/peer-bed.ts';
 import type { PeerServer } from './support/peer-server.ts';
 import { sessionFile } from './support/session-files.ts';
 import { FAMILIES, type Values } from './support/wire.ts';
@@ -26,7 +26,8 @@ const script = (peer: PeerServer): void => {
 
 const setup = (changes: Partial<PeerSetup> = {}): PeerSetup => ({
   servers: { main: { script }, spare: { script } },
-  tools: { echo: {}, other: {}, far: { server: 'spare' } },
+  tools: { echo: {}, other: {}, far: { server: 'spare' }, denied: {} },
+  policies: but('@id("not") forbid (principal, action == Action::"denied", resource);'),
   resources: { guide: { uri: GUIDE } },
   prompts: { greet: {} },
   ...changes,
@@ -89,6 +90,8 @@ for (const family of FAMILIES) {
         const id = await block(bed, scope, name);
         const sent = bed.peer.sent('tools/call').length;
         assert.deepEqual(await codes(agent), mine, `${scope}: its own calls`);
+        const unknown = scope === 'tool' || scope === 'server' ? 'TOOL_NOT_IN_CATALOG' : B;
+        assert.equal(codeOf(await call(agent, 'no-such-tool')), unknown, 'who is stopped learns nothing');
         const expected = Object.keys(theirs).length === 0 ? mine : theirs;
         assert.deepEqual(await codes(other), expected, `${scope}: of another agent`);
         const passed = [mine, expected]
@@ -104,7 +107,7 @@ for (const family of FAMILIES) {
       assert.ok(
         stopped.every((entry) => entry.policy_decision === 'deny' && entry.policy_rule_matched === 'kill_switch'),
       );
-      assert.equal(stopped.length, 1 + 4 + 5 + 5 + 5);
+      assert.equal(stopped.length, 1 + 4 + 6 + 6 + 6);
       const said = await bed.others(session, 'break_glass_used');
       assert.deepEqual(
         said.map(({ detail }) => [detail?.reason, detail?.scope, detail?.agent_id, detail?.operator_reason]),
@@ -132,9 +135,18 @@ for (const family of FAMILIES) {
       assert.deepEqual(await names(agent, 'prompts/list'), ['greet']);
       await agent.listen({ toolsListChanged: true, ...(family === 'modern' && { resourceSubscriptions: [GUIDE] }) });
       if (family === 'handshake') await agent.request('resources/subscribe', { uri: GUIDE });
+      const changed = agent.heard.first(({ method }) => method === 'notifications/tools/list_changed');
+      await lift(bed, await block(bed, 'tool', 'echo'));
+      await changed;
       const heard = agent.heard.first(({ method }) => method === 'notifications/resources/updated');
       const id = await block(bed, 'agent', 'agent');
       await heard;
+      await agent.over;
+      if (family === 'handshake') await agent.listen();
+      else {
+        const listened = await agent.request('subscriptions/listen', { notifications: { toolsListChanged: true } });
+        assert.equal(codeOf(listened), 'BLOCKED');
+      }
       await agent.over;
       assert.deepEqual(await names(agent, 'tools/list'), []);
       const successor = await bed.agent(family);
@@ -182,6 +194,79 @@ test('the answer of a call that was in flight when its agent, its tool or its se
     );
     assert.ok(entries.every(({ response_payload_hash }) => response_payload_hash !== null));
   }));
+
+test('what is stopped is refused as that before policy is asked, and cannot be subscribed to', () =>
+  withPeers(setup(), async (bed) => {
+    const agent = await bed.agent('handshake');
+    assert.equal(codeOf(await call(agent, 'denied')), 'POLICY_DENY');
+    await block(bed, 'tool', 'denied');
+    assert.equal(codeOf(await call(agent, 'denied')), 'BLOCKED');
+    await block(bed, 'server', 'main');
+    assert.equal(codeOf(await agent.request('resources/subscribe', { uri: GUIDE })), 'BLOCKED');
+    await block(bed, 'agent', 'agent');
+    assert.equal(codeOf(await agent.request('resources/subscribe', { uri: 'note:///none' })), 'BLOCKED');
+  }));
+
+test('what a server says or asks after its call was stopped reaches nobody, and no answer reaches the server [D-49]', () =>
+  withPeers(setup({ servers: { main: { asks: ['elicit'], script }, spare: { script } } }), async (bed) => {
+    const question = {
+      message: 'How many?',
+      requestedSchema: { type: 'object', properties: { n: { type: 'integer' } } },
+    };
+    const asked = Promise.withResolvers<void>();
+    const mayAnswer = Promise.withResolvers<void>();
+    const agent = await bed.agent('handshake', {
+      capabilities: { elicitation: { form: {} } },
+      answer: async () => {
+        asked.resolve();
+        await mayAnswer.promise;
+        return { action: 'accept', content: { n: 7 } };
+      },
+    });
+    const given: unknown[] = [];
+    bed.peer.on('tools/call', async (moment) => {
+      given.push(await moment.ask('first', 'elicitation/create', question));
+      moment.log('info', 'secret-notice');
+      given.push(await moment.ask('second', 'elicitation/create', { ...question, message: 'secret-question' }));
+      return { content: [{ type: 'text', text: 'secret-answer' }] };
+    });
+    const pending = call(agent, 'echo');
+    await asked.promise;
+    await block(bed, 'agent', 'agent');
+    mayAnswer.resolve();
+    assert.equal(codeOf(await pending), 'BLOCKED');
+    assert.doesNotMatch(agent.bodies.join('\n'), /secret/);
+    assert.equal(given.length, 2);
+    assert.doesNotMatch(JSON.stringify(given), /"n":7/);
+    assert.equal(agent.asked.items.length, 1);
+  }));
+
+test('a subscription that is being entered when its server is stopped ends; an activation opens no session of a stopped agent', async () => {
+  const log = new GatedLog();
+  await withPeers(setup({ deps: { openLog: log.openLog } }), async (bed) => {
+    const agent = await bed.agent('handshake');
+    const session = receiptOf(await call(agent, 'echo')).session_id;
+    await agent.listen();
+    const held = log.hold('append');
+    const subscribed = agent.request('resources/subscribe', { uri: GUIDE });
+    await held.reached;
+    const id = await block(bed, 'server', 'main');
+    held.letGo();
+    await subscribed;
+    await agent.heard.first(({ method }) => method === 'notifications/resources/updated');
+    await lift(bed, id);
+    await block(bed, 'agent', 'agent');
+    await bed.approve(setup({ policies: { 'other.cedar': 'permit (principal, action, resource);' } }));
+    await bed.gateway.reload();
+    const { sessions } = (await bed.bed.operator('GET', '/operator/v1/sessions')).body as { sessions: Values[] };
+    const mine = sessions.filter(({ subject }) => subject === 'agent');
+    assert.deepEqual(
+      mine.map((each) => [each.session_id, each.state]),
+      [[session, 'closed']],
+    );
+    assert.equal((await sessionFile(bed.started, session)).claim.gateway.kill_switch_triggered, true);
+  });
+});
 
 test('only an operator stops and lets go on, with a reason that nothing else is meant by; a mistyped name is said [C-35]', () =>
   withPeers(setup(), async (bed) => {

@@ -92,6 +92,29 @@ test('a deny rate stops the agent at the crossing call: the next one is refused 
     assert.ok(await client.callTool({ name: 'echo', arguments: {} }));
   }));
 
+test('of calls in parallel as many count as make the rule, and nothing is let through behind the entry that crosses [D-49]', () =>
+  withPeers(setup('stop: { deny_rate: { share: 0.5, calls: 6 } }'), async (bed) => {
+    const agent = await bed.agent('modern');
+    const session = receiptOf(await call(agent, 'echo')).session_id;
+    await Promise.all(Array.from({ length: 24 }, (_, at) => codeFor(agent, at % 4 === 0 ? 'echo' : 'denied')));
+    assert.equal(await codeFor(agent, 'echo'), 'BLOCKED');
+    await bed.endSession(agent, session);
+    assert.equal((await bed.verified(session)).verdict, 'verified');
+    const { bundle } = await sessionFile(bed.started, session);
+    const stopped = bundle.entries.findIndex(({ entry_type }) => entry_type === 'break_glass_used');
+    const before = bundle.entries.slice(1, stopped).map(({ policy_decision }) => policy_decision);
+    const denied = before.filter((decision) => decision === 'deny').length;
+    assert.ok(before.length >= 6 && denied * 2 >= before.length, `${before}`);
+    const earlier = before.slice(0, -1);
+    const deniedEarlier = earlier.filter((decision) => decision === 'deny').length;
+    assert.ok(earlier.length < 6 || deniedEarlier * 2 < earlier.length, `not a call too late: ${before}`);
+    const after = bundle.entries.slice(stopped + 1).filter(({ call_id }) => call_id !== null);
+    assert.deepEqual(
+      after.filter(({ policy_decision }) => policy_decision === 'allow'),
+      [],
+    );
+  }));
+
 test('in advisory mode what would have been denied counts, and what is stopped is stopped', () =>
   withPeers(setup('mode: advisory\nstop: { deny_rate: { share: 1, calls: 2 }, scope: session }'), async (bed) => {
     const agent = await bed.agent('handshake');

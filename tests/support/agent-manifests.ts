@@ -71,13 +71,14 @@ export interface Fitting {
   more?: JsonObject;
 }
 
-/** A manifest for the agent `name` that binds what is in `folder`, in force all of 2026. */
+/** A manifest for the agent `name` that binds what is in `folder`, in force for most of 2026. `hashes`: where a test knows them already. */
 export async function fitting(
   folder: string,
   name: string,
   { policy, tools, more }: Fitting = {},
+  hashes = hashesOf(folder),
 ): Promise<JsonObject> {
-  const { policy: hash, catalog } = await hashesOf(folder);
+  const { policy: hash, catalog } = await hashes;
   const bound_at = '2026-01-01T00:00:00Z';
   const artifacts = {
     policy_bundle: { hash, policy_language: 'cedar', version: '1', enforcement_mode: 'enforce', bound_at, ...policy },

@@ -12,13 +12,14 @@ import {
   type SessionFile,
   stringifyJson,
 } from '@cmcp/evidence';
+import { hop } from '../../../tests/support/agent-manifests.ts';
 import { cmcpInProcess } from '../../../tests/support/cli-in-process.ts';
 import { toolCatalogHash } from '../../evidence/src/provenance/tool-catalog.ts';
 import { controllerKeyId } from '../../evidence/src/receipts/external.ts';
 import { approvedSession, type Step } from '../../evidence/src/testing/escalation.ts';
 import { keySet, makeToken } from '../../evidence/src/testing/gpu.ts';
 import { CLAIM_SECONDS, gpuChallengeOf, snpSession, tpmSession } from '../../evidence/src/testing/hardware-session.ts';
-import { ed25519Signer, jsonBytes, signJson, wholeManifest } from '../../evidence/src/testing/manifest.ts';
+import { ed25519Signer, ISSUER, jsonBytes, signJson, wholeManifest } from '../../evidence/src/testing/manifest.ts';
 import { newKeyPair } from '../../evidence/src/testing/pki.ts';
 import {
   CATALOG_HASH,
@@ -306,4 +307,24 @@ test('an Agent Manifest is verified under --manifest-keys, unless --manifest-rev
   const withList = await cmcp(...asked, '--manifest-keys', keys, '--manifest-revocations', list);
   assert.equal(withList.code, 1, withList.stdout);
   assert.match(withList.stdout, /the list revokes it/);
+});
+
+test('delegations in a manifest are held against --delegation-key, by the name of each principal', async () => {
+  const [signer, delegate] = [await ed25519Signer(), await ed25519Signer()];
+  const hops = [await hop(String(wholeManifest().manifest_id), 0, [ISSUER, delegate], { tools: ['echo'] })];
+  const manifest = await write(
+    'delegated',
+    jsonBytes(await signJson(wholeManifest({ delegation_chain: hops }), signer)),
+  );
+  const keys = await write('keys', JSON.stringify({ public_key_base64url: encodeBase64Url(signer.key.key) }));
+  const asked = [manifest, '--at', AT(1_790_000_000), '--manifest-keys', keys];
+  const keyOf = ({ key }: typeof signer): string => `${ISSUER}=${encodeBase64Url(key.key)}`;
+  const none = await cmcp(...asked);
+  assert.equal(none.code, 1);
+  assert.match(none.stdout, /no keys of delegating principals were given/);
+  const right = await cmcp(...asked, '--delegation-key', keyOf(delegate));
+  assert.equal(right.code, 0, right.stdout);
+  assert.match((await cmcp(...asked, '--delegation-key', keyOf(signer))).stdout, /delegation 0 is not signed by/);
+  for (const wrong of ['x', '=x', `${ISSUER}=short`])
+    assert.match((await cmcp(...asked, '--delegation-key', wrong)).stderr, /is not PRINCIPAL=KEY/);
 });

@@ -36,6 +36,7 @@ export { CallGraph, type Crossing, type CrossingBasis, crossingsInClaim, EDGES_R
 export type { Checkpoint } from './audit/checkpoint.ts';
 export type { AuditEntry, ChainMembers, EntryDraft, EntryType, PolicyDecision } from './audit/entry.ts';
 export { bundleDigest, checkpointPreimage, entryHash } from './audit/hash.ts';
+export type { SessionCaller } from './audit/session-callers.ts';
 export type { CarryingCall, SessionFlow } from './audit/value-flows.ts';
 export { decodeBase64 } from './bytes/base64.ts';
 export { decodeBase64Url, encodeBase64Url, readBase64Url } from './bytes/base64url.ts';

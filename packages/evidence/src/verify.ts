@@ -79,7 +79,7 @@ export async function verify(
   checks.push(...contentChecks(readable), ...(await escalations(readable, expectations)));
   checks.push(...(await trustChecks(readable, expectations, support)), ...earlier.checks);
   const flow = chain.flows.with(chain.sum.summary.crossings);
-  return conclude(checks, { claim, residue: chain.residue, flow }, expectations);
+  return conclude(checks, { claim, residue: chain.residue, flow, callers: chain.callers.found }, expectations);
 }
 
 /** Opens file, claim and entries, each with its own check; null when one of them cannot be read. */

@@ -30,19 +30,20 @@ export class Egress {
 }
 
 /**
- * What the catalog's servers, the configured token endpoints, the classifier, the callback and the issuers of callers' tokens need, and no
- * more; where the configuration has a list of its own, only what is on both.
+ * What the catalog's servers, the configured token endpoints, the classifier, the callback and the issuers of callers' and operators' tokens
+ * need, and no more; where the configuration has a list of its own, only what is on both.
  */
 export function egressOf(
-  { egress, upstreams, inspection: { classifier }, approvals: { callback }, identity }: EgressSettings,
+  { egress, upstreams, inspection: { classifier }, approvals: { callback }, identity, operator: { oidc } }: EgressSettings,
   catalog: Catalog,
 ): Egress {
   const credentials = Object.values(upstreams).map(({ credential }) => credential);
   const services = [classifier, callback].flatMap((service) => service?.url ?? []);
-  return egressFor(catalog.servers, credentials, egress.allow, [...services, ...identity.oauth.map(keysOf)]);
+  const issuers = [...identity.oauth, ...(oidc === null ? [] : [oidc.issuer])];
+  return egressFor(catalog.servers, credentials, egress.allow, [...services, ...issuers.map(keysOf)]);
 }
 
-type EgressSettings = Pick<Config, 'egress' | 'upstreams' | 'inspection' | 'approvals' | 'identity'>;
+type EgressSettings = Pick<Config, 'egress' | 'upstreams' | 'inspection' | 'approvals' | 'identity' | 'operator'>;
 
 /** Where an issuer is asked for its keys: on its own host, unless the configuration names another. */
 export function keysOf({ issuer, jwksUri }: Pick<OAuthIssuer, 'issuer' | 'jwksUri'>): string {

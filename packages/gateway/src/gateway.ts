@@ -21,6 +21,7 @@ import { openTpm } from './attestation/tpm/tpm.ts';
 import type { Attestation } from './attestation/types.ts';
 import type { Attest } from './audit/evidence.ts';
 import type { AuditLogOptions } from './audit/in-process.ts';
+import { writeClaimFile } from './audit/session-files.ts';
 import { mergeExposures, STDIO_FOLDER, siblingExposures } from './audit/stores/sibling-exposures.ts';
 import { siblingStandings } from './audit/stores/sibling-standings.ts';
 import { WatchedStandings } from './audit/stores/watched-standings.ts';
@@ -37,7 +38,8 @@ import { readWebhookSecret } from './escalation/callback/signature.ts';
 import { approvalOperations, approversOf } from './escalation/operations.ts';
 import { IdentityChain } from './identity/chain.ts';
 import { KnownAgents } from './identity/known-agents.ts';
-import { type Identities, openIdentity } from './identity/open.ts';
+import { openOperatorIssuer } from './identity/oauth/open.ts';
+import { type Identities, type IdentityDeps, openIdentity } from './identity/open.ts';
 import type { IdentitySource } from './identity/types.ts';
 import { createHttpIngress, type HttpIngress, type Patience } from './ingress/http.ts';
 import { serveStdio } from './ingress/stdio.ts';
@@ -169,10 +171,11 @@ export class Gateway {
     const running = await this.#boot((opening) => this.#openLog(this.#config.dataDir, opening), this.#config.tls);
     const { tls } = running;
     try {
-      running.identities = await this.#openIdentity(running.agents);
+      running.identities = await this.#openIdentity(running);
       running.operatorTls = await this.#operatorTls();
       const agents = [...(this.#deps.identity ?? []), ...running.identities.sources];
-      running.operators = this.#operatorListener(running, agents);
+      const issuer = await openOperatorIssuer(this.#config, this.#identityDeps);
+      running.operators = this.#operatorListener(running, agents, issuer);
       const operated = await running.operators.listen();
       running.http = this.#httpIngress(running, agents, running.identities.metadata);
       const { host, port } = await running.http.listen();
@@ -317,6 +320,7 @@ export class Gateway {
           classifier: this.#classifier(ranks),
           turns: this.#deps.turns ?? systemTurns,
           soon: setImmediate,
+          writeClaim: (file) => writeClaimFile(dataDir, file),
           connect: (server, settings, around) => this.#connect(server, settings, around, this.#lookup),
           replicas: async (server, settings, around) => {
             const lookups = await replicaLookups(server, this.#lookup);
@@ -477,13 +481,11 @@ export class Gateway {
     return new KnownAgents(this.#config, { timers: this.#deps.timers ?? systemTimers, report });
   }
 
-  #openIdentity(agents: KnownAgents): Promise<Identities> {
-    return openIdentity(this.#config, agents, {
-      clock: this.#clock,
-      timers: this.#deps.timers ?? systemTimers,
-      monotonic: this.#deps.monotonic ?? (() => performance.now()),
-      lookup: this.#lookup,
-      report: (event, detail) => this.#report(event, detail),
+  #openIdentity({ agents, runtime }: Running): Promise<Identities> {
+    return openIdentity(this.#config, agents, this.#identityDeps, (domain, hash) => {
+      // Whose word is taken changes while sessions are open, so it is no part of what they commit to.
+      const detail = { trust_domain: domain, bundle_hash: hash ?? 'none' };
+      void this.#recommit(() => runtime.chain.enter('identity.trust_bundle', null, detail));
     });
   }
 
@@ -515,6 +517,7 @@ export class Gateway {
   #operatorListener(
     { runtime, log, platform: { trustLevel }, operatorTls }: Running,
     agents: readonly IdentitySource[],
+    issuer: IdentitySource | null,
   ): OperatorListener {
     const { operator } = this.#config;
     const enter: OperatorListenerDeps['enter'] = (action, by, detail) => runtime.chain.enter(action, by, detail);
@@ -527,7 +530,7 @@ export class Gateway {
       network: operator.listener && operatorTls && { ...operator.listener, tls: operatorTls, clock: this.#clock },
       timers: this.#deps.timers ?? systemTimers,
       monotonic: this.#monotonic,
-      operators: recogniser(operator),
+      operators: recogniser(operator, issuer),
       agents: new IdentityChain(agents),
       report: (error) => this.#events.publish({ event: 'operator.error', detail: String(error) }),
       routes: operatorRoutes({
@@ -572,6 +575,16 @@ export class Gateway {
 
   get #lookup(): LookupFunction {
     return this.#deps.lookup ?? resolveName;
+  }
+
+  get #identityDeps(): IdentityDeps {
+    return {
+      clock: this.#clock,
+      timers: this.#deps.timers ?? systemTimers,
+      monotonic: this.#monotonic,
+      lookup: this.#lookup,
+      report: (event, detail) => this.#report(event, detail),
+    };
   }
 
   get #monotonic(): Monotonic {

@@ -20,6 +20,7 @@ import { requireScope } from './pipeline/scope.ts';
 import { liveSide, type Side } from './pipeline/side.ts';
 import { spend } from './pipeline/spend.ts';
 import { requireUnblocked } from './pipeline/unblocked.ts';
+import { answerWaiting, waitsAsTask } from './pipeline/wait-as-task.ts';
 
 /**
  * THE PATH of everything that an agent asks for (architecture rule 1): admit → resolve → decide → forward → inspect → release.
@@ -27,6 +28,9 @@ import { requireUnblocked } from './pipeline/unblocked.ts';
  * record, or the caller is given no session.
  */
 export async function serve(deps: PathDeps, request: GovernedRequest): Promise<Outcome> {
+  const waiting = 'taskId' in request ? deps.waiting.find(request.taskId, request.caller) : null;
+  if (waiting !== null && 'taskId' in request)
+    return await answerWaiting(deps, request, waiting, (call) => serve(deps, call));
   const { ask } = request.client;
   const arrived = arrival(deps, request);
   if (arrived.kind === 'awaited') return await arrived.call.resume(request);
@@ -71,7 +75,8 @@ async function walk(
     await takeReceipt(deps, record, plan, inspected);
     return await release(deps, record, plan, request, inspected);
   } catch (thrown) {
-    return await refuse(deps, record, ACTIONS[request.method], failureOf(thrown));
+    const outcome = await refuse(deps, record, ACTIONS[request.method], failureOf(thrown));
+    return waitsAsTask(deps, request, record, outcome);
   } finally {
     record.spent?.end();
     deps.exposures.drop(record.exposed, record.callId);

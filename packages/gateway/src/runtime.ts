@@ -40,6 +40,7 @@ import { ParkedCalls } from './pipeline/parked.ts';
 import { RequestStates } from './pipeline/request-states.ts';
 import { Subscriptions } from './pipeline/subscriptions.ts';
 import { TaskHandles } from './pipeline/task-handles.ts';
+import { WaitingTasks } from './pipeline/waiting-tasks.ts';
 import { requireHash } from './policy/admission.ts';
 import { createEngine } from './policy/engine.ts';
 import { observed } from './policy/observed.ts';
@@ -56,6 +57,7 @@ import { commitment, ownStatement } from './session/commitment.ts';
 import { Exposures } from './session/exposure.ts';
 import { FlowMemory } from './session/flow/memory.ts';
 import type { Freshness, Monotonic } from './session/freshness.ts';
+import { OpenClaims, type OpenClaimsDeps } from './session/open-claims.ts';
 import { Renewal } from './session/renewal.ts';
 import { Sessions } from './session/sessions.ts';
 import { ShadowStage } from './shadow-stage.ts';
@@ -92,6 +94,8 @@ export interface RuntimeDeps {
   classifier: Classifier | null;
   /** How long inspection takes, and how others get their turn. */
   turns: Turns;
+  /** Stores a session file among the claims of its session. */
+  writeClaim: OpenClaimsDeps['write'];
   /** Runs a task after the turn of whoever asks. */
   soon: Schedule;
   connect: (
@@ -190,6 +194,7 @@ export class Runtime {
   readonly #changes: ListChanges;
   readonly #subscriptions: Subscriptions;
   readonly #stopEntries: SessionEntries;
+  readonly #claims: OpenClaims;
   readonly #standing: PolicyStanding;
   readonly #shadow: ShadowStage;
   #authority: Authority;
@@ -243,6 +248,7 @@ export class Runtime {
     this.desk.onOpened((request) => {
       if (request.escalations.some(({ via }) => via === 'callback')) this.callback?.deliver(request);
     });
+    this.#claims = new OpenClaims({ log, settings: config.claim, write: deps.writeClaim, report });
     const path = this.#path();
     this.#subscriptions = new Subscriptions(path);
     this.governed = governedGateway({
@@ -289,7 +295,14 @@ export class Runtime {
       timers.every(SWEEP_MS, () => void this.exceptions.sweep().catch((error) => this.#unrecorded(error))),
       timers.every(SWEEP_MS, () => void this.quarantine.sweep().catch((error) => this.#unrecorded(error))),
       timers.every(SWEEP_MS, () => void this.desk.sweep().catch((error) => this.#unrecorded(error))),
-      timers.every(SWEEP_MS, () => void this.#lookElsewhere().catch((error) => this.#unrecorded(error))),
+      timers.every(SWEEP_MS, () => void this.#lookElsewhere().catch((error) => report('STORE_INVALID', String(error)))),
+      timers.every(SWEEP_MS, () => this.#subscriptions.expire()),
+      timers.every(config.sessions.reevaluateMs, () => {
+        this.#subscriptions.reevaluate(this.#authority).catch((error) => this.#unrecorded(error));
+      }),
+      timers.every(config.claim.intervalMs, () => {
+        this.#claims.sweep(this.sessions.open()).catch((error) => this.#unrecorded(error));
+      }),
       timers.every(config.catalog.recheckMs, () => this.#authority.live.recheck()),
       timers.every(FLUSH_MS, () => void stop.storedLimits.store(chain).catch((error) => this.#unrecorded(error))),
       timers.every(FLUSH_MS, () => void chain.flush().catch((error) => this.#unrecorded(error))),
@@ -515,7 +528,9 @@ export class Runtime {
       exposures: this.exposures,
       states,
       parked: new ParkedCalls(states, randomUUID),
+      waiting: new WaitingTasks(clock),
       tasks: new TaskHandles(box),
+      claims: this.#claims,
       scopes: new Scopes(config.identity.scopes),
       clock,
       timers,

@@ -79,6 +79,11 @@ export const EXPECTATION_OPTIONS: Record<string, Option> = {
   'agent-manifest': { value: 'FILE', help: 'The manifest of the agent that the session should have been run for.' },
   'manifest-keys': { value: 'FILE', help: 'The keys that manifests may be signed with.' },
   'manifest-revocations': { value: 'FILE', help: 'A published list of revoked manifests.' },
+  'delegation-key': {
+    value: 'PRINCIPAL=KEY',
+    multiple: true,
+    help: 'The Ed25519 key, in base64url, of a principal that delegates in manifests.',
+  },
   'revocation-bundle': { value: 'FILE', help: 'Statements about revoked keys.' },
   'revocation-key': { value: 'FILE', multiple: true, help: 'A key that may revoke others.' },
   'anchor-entry': { value: 'FILE', help: 'A line of the registry, from a copy that you trust.' },

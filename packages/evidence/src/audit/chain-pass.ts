@@ -13,6 +13,7 @@ import { BundleDigest } from './hash.ts';
 import type { Observer, Witness } from './observer.ts';
 import { Recoveries } from './recovery.ts';
 import { Residue } from './residue.ts';
+import { SessionCallers } from './session-callers.ts';
 import { Sum } from './summary.ts';
 import { Tips } from './tips.ts';
 import { Transcript } from './transcript.ts';
@@ -37,6 +38,7 @@ export class ChainPass implements Witness {
   readonly sum = new Sum();
   readonly residue = new Residue();
   readonly flows = new ValueFlows();
+  readonly callers = new SessionCallers();
   readonly weakestCall = new WeakestCall();
   readonly carriedReceipts = new CarriedReceipts();
   readonly soughtActions: SoughtActions;
@@ -81,6 +83,7 @@ export class ChainPass implements Witness {
       this.weakestCall,
       this.residue,
       this.flows,
+      this.callers,
     ];
     // Tips first: a recovery looks at those before it.
     this.#witnesses = [this.tips, ...questions, this.session, this.bounds, this.authority, this.approvals, ...sums];

@@ -138,6 +138,14 @@ test('a call says that an approval let it through exactly when it used it', asyn
     Object.assign(entries[4] ?? {}, { call_id: crypto.randomUUID(), detail: { compliance_domain: 'pci_data' } });
   };
   await refused({ change: noCall }, /no entry says what came of it/);
+  const nobody = (entries: AuditEntry[]): void => void Object.assign(entries[3] ?? {}, { call_id: null });
+  await refused({ change: nobody }, /uses an approval for no call/);
+  const event = (entries: AuditEntry[]): void => {
+    const [start] = entries;
+    const told = { entry_type: 'gateway_event', entry_id: crypto.randomUUID(), detail: { approval_id: 'any' } };
+    entries.splice(1, 0, { ...start, ...told } as AuditEntry);
+  };
+  assert.match((await said({ change: event }))['approvals.chain'] ?? '', /^proven/, 'only calls are let through');
 });
 
 test('approvals that came to nothing are counted, and where there was none nothing is said', async () => {
@@ -146,6 +154,7 @@ test('approvals that came to nothing are counted, and where there was none nothi
   assert.deepEqual(Object.keys(open), ['approvals.chain']);
   assert.match(open['approvals.chain'] ?? '', /1 left open/);
   assert.deepEqual(await said({ steps: [], detail }), {});
+  assert.match((await said({ steps: [], detail }, KEYS))['approvals.chain'] ?? '', /^proven: no call was held back/);
 });
 
 test('with the list of approvers at hand, it is the one committed to, and whoever approved is on it', async () => {

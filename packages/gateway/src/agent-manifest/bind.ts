@@ -15,7 +15,7 @@ import { GatewayError } from '../errors.ts';
 import type { Mode } from '../policy/types.ts';
 import { approvedTree } from './catalog-tree.ts';
 import type { AgentManifest } from './load.ts';
-import { type AgentManifests, type Identified, scopeUnder } from './manifests.ts';
+import { type AgentManifests, type Identified, isFlat, scopeUnder } from './manifests.ts';
 import type { IntentScope } from './scope.ts';
 
 /** The manifest that a session is bound to. */
@@ -58,14 +58,15 @@ const MAX_NAME = 2_048;
 export async function bindManifest(binding: Binding, caller: Caller): Promise<BoundManifest | null> {
   const { manifests } = binding.authority;
   const found = manifests.of(caller);
-  if (found === null && !manifests.required) return null;
+  if (found === null) {
+    if (!manifests.required) return null;
+    return await refuse(binding, caller, null, new Unbound('none', 'the caller has no manifest'));
+  }
   try {
-    if (found === null) throw new Unbound('none', 'the caller has no manifest');
     return await judge(binding, caller, found);
   } catch (error) {
-    if (error instanceof Unbound) return await refuse(binding, caller, found, error.check, error.message);
-    if (!(error instanceof GatewayError)) throw error;
-    return await refuse(binding, caller, found, 'manifest.revocation', error.detail);
+    if (error instanceof Unbound) return await refuse(binding, caller, found.manifest, error);
+    throw error;
   }
 }
 
@@ -82,14 +83,13 @@ class Unbound extends Error {
 async function refuse(
   { refused }: Binding,
   caller: Caller,
-  found: { manifest: AgentManifest } | null,
-  check: string,
-  why: string,
+  manifest: AgentManifest | null,
+  { check, message }: Unbound,
 ): Promise<never> {
-  const named = found === null ? {} : { manifest_id: found.manifest.facts.manifest_id };
-  const where = found === null ? '' : `${found.manifest.file}: `;
-  await refused(caller, { ...named, check }, `${where}${why}`);
-  throw new GatewayError('MANIFEST_REFUSED', `${where}${why}`);
+  const named = manifest === null ? {} : { manifest_id: manifest.facts.manifest_id };
+  const why = manifest === null ? message : `${manifest.file}: ${message}`;
+  await refused(caller, { ...named, check }, why);
+  throw new GatewayError('MANIFEST_REFUSED', why);
 }
 
 async function judge(
@@ -98,8 +98,8 @@ async function judge(
   { identified, manifest }: { identified: Identified; manifest: AgentManifest },
 ): Promise<BoundManifest> {
   const { manifests, policy, catalog, base } = authority;
-  // Of what was approved: what is used by exception is in neither form of the hash.
-  const tree = approvedTree(base.catalog.tools, manifest.scope);
+  const flat = isFlat(manifest, catalog);
+  const tree = flat ? null : approvedTree(base.catalog.tools, manifest.scope);
   const trees = tree === null ? {} : { toolCatalogTree: tree };
   const report = await verifyManifest(manifest.bytes, {
     at: nowMicros / 1e6,
@@ -117,21 +117,25 @@ async function judge(
   });
   const { from, until } = timesOf(manifest);
   if (nowMicros >= until) throw new Unbound('manifest.delegation_time', 'the time of a delegation is over');
-  const catalogForm = facts.catalog_form ?? 'merkle';
   return {
     identity,
     manifestHash: facts.manifest_hash,
     envelope: facts.envelope,
-    catalogForm,
-    catalogTree: catalogForm === 'merkle' ? tree : null,
+    catalogForm: flat ? 'flat' : 'merkle',
+    catalogTree: tree,
     ...{ from, until },
     scope: scopeUnder(manifest, catalog),
   };
 }
 
 async function trustOf({ keys, delegationKeys, revocations }: AgentManifests) {
-  const list = revocations === null ? {} : { revocations: await revocations.records() };
-  return { keys, delegationKeys, ...list };
+  if (revocations === null) return { keys, delegationKeys };
+  try {
+    return { keys, delegationKeys, revocations: await revocations.records() };
+  } catch (error) {
+    if (!(error instanceof GatewayError)) throw error;
+    throw new Unbound('manifest.revocation', error.detail);
+  }
 }
 
 /** The check that a report was decided by. */

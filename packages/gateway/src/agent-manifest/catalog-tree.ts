@@ -4,7 +4,7 @@ import type { CatalogTool } from '../catalog/types.ts';
 
 /**
  * The Merkle root of the approved tools, the form in which manifests may bind a catalog (C-08, wire-formats section 16.1). Every
- * leaf is made of what the catalog holds; only the issuer's ids of tools come from the manifest. Null when a tool has no
+ * leaf is made of what the catalog holds, not of what is used by exception; only the issuer's ids of tools come from the manifest. Null when a tool has no
  * canonical form: nothing equals it.
  */
 export function approvedTree(

@@ -91,6 +91,11 @@ export class AgentManifests {
 }
 
 /** The scope of a manifest under a catalog: the flat hash covers all of the catalog, the tree its tools only. */
-export function scopeUnder({ scope, facts }: AgentManifest, { hash }: Catalog): IntentScope {
-  return intentScope(scope, facts.tool_catalog_hash === hash);
+export function scopeUnder(manifest: AgentManifest, catalog: Catalog): IntentScope {
+  return intentScope(manifest.scope, isFlat(manifest, catalog));
+}
+
+/** Whether it binds the catalog by the hash that catalogs have, not by the root of a tree (C-08). */
+export function isFlat({ facts }: AgentManifest, { hash }: Catalog): boolean {
+  return facts.tool_catalog_hash === hash;
 }

@@ -1,11 +1,24 @@
-import { subject, tokenDigest } from './identities.ts';
 import { readInstant } from './instant.ts';
 import { list, nullable, type Reader, required, section, setting, text } from './readers.ts';
 import type { AgentCredential, Credential } from './types.ts';
 
+const SUBJECT = /^[\x21-\x7e](?:[\x20-\x7e]{0,126}[\x21-\x7e])?$/;
+
+/** What somebody is called. */
+export const subject = text('a name of 1 to 128 printable ASCII characters, such as research-agent', (given) =>
+  SUBJECT.test(given) ? given : undefined,
+);
+
 /** RFC 6749 section 3.3. */
 export const scope = text('a scope: printable ASCII without spaces and quotes, such as mcp:tools:read', (given) =>
   /^[\x21\x23-\x5b\x5d-\x7e]{1,128}$/.test(given) ? given : undefined,
+);
+
+export const tokenDigest = text(
+  'the SHA-256 of the token as 64 lower-case hexadecimal digits (printf %s "$TOKEN" | sha256sum)',
+  (given) => (/^[0-9a-f]{64}$/.test(given) ? given : undefined),
+  // Somebody will paste the token itself.
+  true,
 );
 
 const instant = text('a time with its zone (RFC 3339), such as 2026-12-31T00:00:00Z', (given) => {
@@ -30,14 +43,9 @@ function oneOrSeveral<T>(item: Reader<T>): Reader<T[]> {
   };
 }
 
-const whose = required(
-  subject,
-  'Who the bearer of the token is: the Cedar principal of an agent, the name of an operator.',
-);
-
 /** One of `agents`. */
 export const agentCredential = section('an agent', {
-  subject: whose,
+  subject: required(subject, 'Who the bearer of the token is: the Cedar principal.'),
   token_sha256: required(
     oneOrSeveral(tokenDigest),
     'Digest of the bearer token; the token itself is never written here. A list while tokens change: each of them is good.',

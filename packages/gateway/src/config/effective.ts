@@ -6,6 +6,7 @@ import { approvalSettings } from './approval.ts';
 import { approvalsSettings, approversHash } from './approvals.ts';
 import { type ScopeTable, USUAL_SCOPES } from './identity-scopes.ts';
 import type { OperatorListenConfig } from './operator.ts';
+import type { OperatorOidc } from './operator-oidc.ts';
 import { spiffeSettings } from './spiffe.ts';
 import type { Config, SandboxConfig } from './types.ts';
 
@@ -26,14 +27,24 @@ function sealed(secrets: Record<string, string>): JsonValue {
     .map(([name, value]) => [name, digest(value)]);
 }
 
-/** With what they may, where that is not everything: digests of configurations without roles stay what they were. */
-function operatorsDigest({ credentials, certificates }: Config['operator']): string {
+/**
+ * Order in the file has no meaning, so it does not change the digest. With what they may, where that is not everything: digests of
+ * configurations without roles stay what they were.
+ */
+function operatorsDigest({ credentials, certificates, oidc }: Config['operator']): string {
   const may = (roles: readonly Role[]): readonly Role[] => (roles.length === ROLES.length ? [] : roles);
   const rows = [
     ...credentials.map(({ subject, tokenSha256, roles }) => [tokenSha256, subject, ...may(roles)]),
     ...certificates.map(({ match, subject, roles }) => [`${match.kind} ${match.value}`, subject, ...may(roles)]),
   ];
-  return digest(canonicalSorted(rows.sort(byText)));
+  const sorted = rows.sort(byText);
+  return digest(canonicalSorted(oidc === null ? sorted : [sorted, oidcSettings(oidc)]));
+}
+
+/** Without paths. */
+function oidcSettings({ resource, issuer: { ca, ...settings }, grants }: OperatorOidc): JsonValue {
+  const groups = grants.map(({ group, roles }) => [group, ...roles]);
+  return { resource, issuer: { ...settings, ca: ca !== null }, grants: groups.sort(byText) };
 }
 
 function byText(one: JsonValue, other: JsonValue): number {
@@ -50,7 +61,7 @@ function placelessListener({ listen, allowedHosts, tls }: OperatorListenConfig):
 }
 
 /**
- * The same of agents, and of whoever else may call. What a setting adds is added where it is set: the digest of agents who have a token
+ * That of agents, and of whoever else may call. What a setting adds is added where it is set: the digest of agents who have a token
  * and nothing else stays what it was.
  */
 export function agentsDigest({ agents, identity }: Pick<Config, 'agents' | 'identity'>): string {

@@ -71,8 +71,8 @@ const file = text('a path without `..`, such as ./tls/login-ca.pem', (given) =>
   given === '' || given.includes('\0') || given.split(/[/\\]/).includes('..') ? undefined : given,
 );
 
-/** One of `identity.oauth`. */
-export const oauthIssuer = section('an authorization server', {
+/** Keys of one of `identity.oauth`. */
+export const ISSUER_SETTINGS = {
   issuer: required(url, 'Its issuer identifier, exactly as its tokens have it.'),
   audience: setting(
     nullable(printable),
@@ -129,7 +129,10 @@ export const oauthIssuer = section('an authorization server', {
     '12h',
     'How old its keys may be while it cannot be reached. After that nobody of this issuer is let in until it answers.',
   ),
-});
+};
+
+/** One of `identity.oauth`. */
+export const oauthIssuer = section('an authorization server', ISSUER_SETTINGS);
 
 type Given = NonNullable<ReturnType<(typeof oauthIssuer)['read']>>;
 

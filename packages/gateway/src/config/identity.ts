@@ -1,6 +1,7 @@
 import { isLoopback } from './address.ts';
 import { type OAuthIssuer, oauthIssuer, oauthIssuerOf } from './identity-oauth.ts';
 import { type ScopeTable, scopesSection, USUAL_SCOPES } from './identity-scopes.ts';
+import type { OperatorOidc } from './operator-oidc.ts';
 import { list, nullable, section, setting, text } from './readers.ts';
 import { type SpiffeConfig, spiffeConfig, spiffeReader } from './spiffe.ts';
 
@@ -56,7 +57,13 @@ export function identityOf(folder: string, given: Given, tls: boolean, report: R
 }
 
 /** What no single setting shows: whether issuers can be told apart, and may be asked. */
-export function checkIdentity({ resource, oauth }: IdentityConfig, dev: boolean, report: Report): void {
+export function checkIdentity(
+  { resource, oauth }: IdentityConfig,
+  operators: OperatorOidc | null,
+  dev: boolean,
+  report: Report,
+): void {
+  if (operators !== null) checkOperators(operators, oauth, dev, report);
   if (resource === null && oauth.length > 0) {
     report('identity.resource', 'is missing: access tokens are for one gateway, and this is its name');
   }
@@ -70,6 +77,14 @@ export function checkIdentity({ resource, oauth }: IdentityConfig, dev: boolean,
       report(`${key}.issuer`, 'is there already; one issuer has one row');
     }
   }
+}
+
+/** A token opens one door (D-51): what an agent is issued never operates. */
+function checkOperators({ issuer }: OperatorOidc, oauth: OAuthIssuer[], dev: boolean, report: Report): void {
+  if (!isSecure(issuer.issuer, dev)) report('operator.oidc.issuer', SECURE);
+  if (issuer.jwksUri !== null && !isSecure(issuer.jwksUri, dev)) report('operator.oidc.jwks_uri', SECURE);
+  if (oauth.some((each) => each.issuer === issuer.issuer && each.audience === issuer.audience))
+    report('operator.oidc.audience', 'is that of agents’ tokens of this issuer: operators need another one');
 }
 
 const SECURE = 'must be https: whoever is between could take its place (plain http on this machine in dev mode only)';

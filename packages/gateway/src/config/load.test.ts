@@ -23,6 +23,7 @@ const RECORDING_KEY = Buffer.alloc(32, 9).toString('base64url');
 
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), 'cmcp-config-'));
+  await writeFile(join(folder, 'agents.yaml'), `- { subject: filed, token_sha256: ${B} }\n`);
 });
 after(() => rm(folder, { recursive: true, force: true }));
 
@@ -131,6 +132,7 @@ function everyKey() {
         groups: { research: ['spiffe://ours/agents/research'] },
         audience: 'https://gateway.example/mcp',
       },
+      scopes: { 'mail:send': ['tool:send_mail'] },
     },
     stdio: { subject: 'desktop' },
     operator: {
@@ -143,6 +145,22 @@ function everyKey() {
         { certificate: 'email:anna@example.org', subject: 'anna', roles: ['approver'] },
         { certificate: `sha256:${B}`, subject: 'ben' },
       ],
+      oidc: {
+        issuer: 'https://login.example/realms/a',
+        audience: 'cmcp-operators',
+        jwks_uri: 'https://keys.example/jwks',
+        ca: './tls/login-ca.pem',
+        algorithms: ['ES256'],
+        token_type: 'any',
+        subject_claim: 'email',
+        subject_prefix: 'o/',
+        groups_claim: 'groups',
+        required_scopes: ['operate'],
+        clock_tolerance: '5s',
+        outage: '1h',
+        resource: 'https://operate.example:9443',
+        grants: [{ group: 'sre', roles: ['operator'] }],
+      },
     },
     approvals: {
       approvers: { finance: { operators: ['ops'], keys: [KEY], required_signature: true } },
@@ -276,6 +294,7 @@ test('every documented key can be set, and no other is documented [D-04]', async
     key
       .replace('<a server id>', 'crm')
       .replace('<a trust domain>', 'ours')
+      .replace('<scope>', 'mail:send')
       .replace('<a group name>', 'research')
       .replace('<an environment variable name>', 'CRM')
       .replace('<a header name that the gateway does not set itself>', 'Authorization')
@@ -285,7 +304,6 @@ test('every documented key can be set, and no other is documented [D-04]', async
       .replace('<the name of an approver>', 'finance'),
   );
   assert.deepEqual(new Set(documented), set);
-  await writeFile(join(folder, 'agents.yaml'), `- { subject: filed, token_sha256: ${B} }\n`);
   const config = await read(JSON.stringify(everyKey(), null, 2));
   const { hash, portableHash, agentsHash, operatorsHash, approversHash, file, ...rest } = config;
   assert.notEqual(portableHash, hash);
@@ -349,6 +367,7 @@ test('every documented key can be set, and no other is documented [D-04]', async
         groups: { research: ['spiffe://ours/agents/research'] },
         audience: 'https://gateway.example/mcp',
       },
+      scopes: { 'mail:send': [{ kind: 'tool', name: 'send_mail' }] },
     },
     stdioSubject: 'desktop',
     operator: {
@@ -372,6 +391,28 @@ test('every documented key can be set, and no other is documented [D-04]', async
           roles: ['viewer', 'approver', 'operator', 'auditor'],
         },
       ],
+      oidc: {
+        resource: 'https://operate.example:9443',
+        issuer: {
+          issuer: 'https://login.example/realms/a',
+          audience: 'cmcp-operators',
+          jwksUri: 'https://keys.example/jwks',
+          ca: join(folder, 'tls/login-ca.pem'),
+          algorithms: ['ES256'],
+          tokenType: 'any',
+          subjectClaim: 'email',
+          subjectPrefix: 'o/',
+          userClaim: null,
+          groupsClaim: 'groups',
+          workflowClaim: null,
+          requiredScopes: ['operate'],
+          scopes: 'ignored',
+          clockToleranceMs: 5_000,
+          dpop: 'optional',
+          outageMs: 3_600_000,
+        },
+        grants: [{ group: 'sre', roles: ['operator'] }],
+      },
     },
     approvals: {
       approvers: { finance: { operators: ['ops'], keys: [KEY], requiredSignature: true } },
@@ -408,7 +449,14 @@ test('every documented key can be set, and no other is documented [D-04]', async
       launch: 'ML3',
     },
     audit: { durability: 'batched', digests: 'plain' },
-    sessions: { idleMs: 90_000, maxAgeMs: 7_200_000, carryOverMs: 604_800_000, maxOpen: 7, startsPerMinute: 5 },
+    sessions: {
+      idleMs: 90_000,
+      maxAgeMs: 7_200_000,
+      carryOverMs: 604_800_000,
+      reevaluateMs: 300_000,
+      maxOpen: 7,
+      startsPerMinute: 5,
+    },
     limits: {
       bodyBytes: 2048,
       depth: 32,
@@ -519,7 +567,7 @@ test('every misspelt key, at any depth, is refused with its place and the neares
     (key: string) => key.replace('_', '-').concat('_'),
   ];
   const chosen =
-    /^(approvals\.approvers\.\w+$|upstreams\.\w+$|upstreams\.crm|identity\.spiffe\.(trust_domains\.\w+$|groups\.)|inspection\.classifier\.headers\.|sensitivity\.vocabulary\.|upstreams\.crm\.(env|headers)\.|agent_manifest\.(authenticated_subjects|delegation_keys)\.)/;
+    /^(approvals\.approvers\.\w+$|upstreams\.\w+$|upstreams\.crm|identity\.spiffe\.(trust_domains\.\w+$|groups\.)|identity\.scopes\.|inspection\.classifier\.headers\.|sensitivity\.vocabulary\.|upstreams\.crm\.(env|headers)\.|agent_manifest\.(authenticated_subjects|delegation_keys)\.)/;
   const keys = paths(everyKey()).filter((path) => !chosen.test(path) || /^upstreams\.crm\.\w+$/.test(path));
   assert.ok(keys.length > 40);
   for (const key of keys) {
@@ -804,10 +852,31 @@ test('the operator API beyond the socket needs TLS, certificates need an authori
       `certificates: [{certificate: 'anna', subject: a}]`,
       /certificates\[0\]\.certificate: expected an alternative name/,
     ],
+    [
+      "oidc: {issuer: 'https://a', resource: 'https://b', groups_claim: g, grants: []}",
+      /operator\.oidc: .*operator\.listen/,
+    ],
+    [
+      `listen: 127.0.0.1:9443, ${TLS}, oidc: {issuer: 'https://a', resource: 'https://b', grants: []}`,
+      /groups_claim: is missing/,
+    ],
+    [
+      `listen: 127.0.0.1:9443, ${TLS}, oidc: {issuer: 'http://a', resource: 'https://b', groups_claim: g, grants: []}`,
+      /operator\.oidc\.issuer: must be https/,
+    ],
     [`credentials: [{subject: a, token_sha256: ${A}, roles: []}]`, /credentials\[0\]\.roles: names no role/],
     [`credentials: [{subject: a, token_sha256: ${A}, roles: [root]}]`, /expected `viewer` or `approver` or/],
   ];
   for (const [operator, problem] of refused) assert.match(await refusal(`operator: {${operator}}`), problem);
+});
+
+test('tokens of one issuer for one audience open one door: agents’ or operators’ [D-51]', async () => {
+  const both = (audience: string): string =>
+    `identity: {resource: 'https://g/mcp', oauth: [{issuer: 'https://a', audience: x}]}
+operator: {listen: 127.0.0.1:9443, tls: {certificate: ./a.pem, key: ./a.key}, oidc: {issuer: 'https://a', audience: ${audience}, resource: 'https://b', groups_claim: g, grants: []}}
+`;
+  assert.match(await refusal(both('x')), /operator\.oidc\.audience: is that of agents/);
+  assert.equal((await read(both('y'))).operator.oidc?.issuer.audience, 'y');
 });
 
 test('what an operator may is in the digest over operators; their order and that of their roles is not', async () => {

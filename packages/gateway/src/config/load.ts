@@ -10,6 +10,7 @@ import { agentManifestConfig, checkProfile } from './agent-manifest.ts';
 import { readAgentsFile } from './agents-file.ts';
 import { approvalConfig } from './approval.ts';
 import { approvalsConfig } from './approvals.ts';
+import { claimOf } from './claim.ts';
 import { agentOf, checkCredentials } from './credentials.ts';
 import { type WrittenSecrets, withHashes } from './effective.ts';
 import type { Environment } from './environment.ts';
@@ -108,12 +109,11 @@ async function readConfigText(
   const report = (key: string, message: string): void => {
     problems.push({ at: positions.get(key) ?? null, path: key, message });
   };
-  const { agents_file: named } = settings;
-  const inFile = named === null || !withAgents ? [] : await readAgentsFile(resolve(dirname(file), named));
+  const inFile = withAgents ? await agentsBeside(dirname(file), settings, report) : [];
   const config = assemble(file, settings, inFile, environment, report);
   checkListen(config, report);
   checkCredentials(config.agents, config.operator.credentials, report);
-  checkIdentity(config.identity, config.dev, report);
+  checkIdentity(config.identity, config.operator.oidc, config.dev, report);
   checkSocket(config, report);
   checkLabel(config, report);
   checkServices(config, report);
@@ -121,6 +121,17 @@ async function readConfigText(
   await checkInside(config, report);
   if (problems.length > 0) throw invalid(file, problems);
   return withHashes(config, writtenSecrets(settings));
+}
+
+async function agentsBeside(folder: string, settings: Settings, report: Report): Promise<AgentCredential[]> {
+  if (settings.agents_file === null) return [];
+  try {
+    return await readAgentsFile(resolve(folder, settings.agents_file));
+  } catch (error) {
+    if (!(error instanceof GatewayError)) throw error;
+    report('agents_file', error.detail);
+    return [];
+  }
 }
 
 type Report = (key: string, message: string) => void;
@@ -184,6 +195,7 @@ function assemble(
     agents: [...beside, ...inFile],
     agentsFile: settings.agents_file === null ? null : { path: resolve(folder, settings.agents_file), beside },
     identity: identityOf(folder, settings.identity, settings.tls !== null, report),
+    claim: claimOf(settings.claim),
     stdioSubject: settings.stdio.subject,
     operator: operatorConfig(folder, dataDir, settings.operator, report),
     approvals: approvalsConfig(folder, settings.approvals, report),
@@ -195,6 +207,7 @@ function assemble(
       maxAgeMs: settings.sessions.max_age,
       carryOverMs: settings.sessions.carry_over,
       maxOpen: settings.sessions.max_open,
+      reevaluateMs: settings.sessions.reevaluate,
       startsPerMinute: settings.sessions.starts_per_minute,
     },
     limits: {

@@ -1,7 +1,8 @@
 import { resolve } from 'node:path';
 import { ROLES, type Role } from '../operator/route.ts';
 import { type ListenAddress, parseListen } from './address.ts';
-import { subject, tokenDigest } from './identities.ts';
+import { subject, tokenDigest } from './credentials.ts';
+import { type OperatorOidc, operatorOidc, operatorOidcOf } from './operator-oidc.ts';
 import { list, nullable, oneOf, path, required, section, setting, text } from './readers.ts';
 import type { Credential, TlsConfig } from './types.ts';
 
@@ -13,6 +14,8 @@ export interface OperatorConfig {
   listener: OperatorListenConfig | null;
   credentials: OperatorCredential[];
   certificates: OperatorCertificate[];
+  /** Whose access tokens are operators' too; null: nobody's. */
+  oidc: OperatorOidc | null;
 }
 
 export interface OperatorListenConfig {
@@ -99,6 +102,11 @@ export const operatorSection = section('the operator interface', {
   allowed_hosts: setting(list(host), '[]', 'Names, beside its address, that the operator API may be called by.'),
   credentials: setting(list(credential), '[]', 'Who may operate, by bearer token. Never the token of an agent.'),
   certificates: setting(list(certificate), '[]', 'Who may operate, by the certificate of the connection.'),
+  oidc: setting(
+    nullable(operatorOidc),
+    'null',
+    'Who may operate, by an access token of an issuer. With `listen` only.',
+  ),
 });
 
 type Given = Exclude<ReturnType<typeof operatorSection.read>, undefined>;
@@ -119,6 +127,7 @@ export function operatorConfig(folder: string, dataDir: string, given: Given, re
       subject: each.subject,
       roles: rolesOf(each.roles, at(`certificates[${index}].roles`), report),
     })),
+    oidc: given.oidc === null ? null : operatorOidcOf(folder, given.oidc, report),
   };
 }
 
@@ -131,7 +140,9 @@ function rolesOf(given: Role[] | null, key: string, report: Report): readonly Ro
 }
 
 function listenerOf(folder: string, given: Given, report: Report): OperatorListenConfig | null {
-  const { listen, tls, certificates, allowed_hosts: allowedHosts } = given;
+  const { listen, tls, certificates, oidc, allowed_hosts: allowedHosts } = given;
+  if (oidc !== null && listen === null)
+    report('operator.oidc', 'is for operators who come over the network: set `operator.listen`');
   const clientCa = tls?.client_ca ?? null;
   if (certificates.length > 0 && (listen === null || clientCa === null))
     report(

@@ -8,9 +8,9 @@ import { parseListen } from './address.ts';
 import { agentManifestReader, CONFORMANCE_PROFILES } from './agent-manifest.ts';
 import { approvalReader } from './approval.ts';
 import { approvalsReader } from './approvals.ts';
-import { agentCredential } from './credentials.ts';
+import { claimSection } from './claim.ts';
+import { agentCredential, subject } from './credentials.ts';
 import { REFERENCE_FORM, secretText } from './expand.ts';
-import { subject } from './identities.ts';
 import { identitySection } from './identity.ts';
 import { ratesReader } from './limits.ts';
 import { operatorSection } from './operator.ts';
@@ -460,6 +460,11 @@ export const CONFIG_SCHEMA = section('the configuration', {
         '24h',
         'How long after its last call an agent keeps its exposure, also in new sessions.',
       ),
+      reevaluate: setting(
+        duration('1s', '24h'),
+        '5m',
+        'How often what agents are subscribed to is decided again. What would be refused by now ends.',
+      ),
       max_open: setting(integer(1, 1_000_000), '10000', 'Sessions that may be open at once.'),
       starts_per_minute: setting(
         integer(1, 1_000_000),
@@ -470,6 +475,7 @@ export const CONFIG_SCHEMA = section('the configuration', {
     '{}',
     'Audited sessions.',
   ),
+  claim: setting(claimSection, '{}', 'Claims of sessions. `claim: call` is short for its granularity.'),
   limits: setting(
     section('limits', {
       body_bytes: setting(integer(1_024, 104_857_600), '1000000', 'Largest request body.'),

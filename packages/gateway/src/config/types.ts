@@ -6,6 +6,7 @@ import type { CredentialSettings } from '../upstream/credential/types.ts';
 import type { AgentManifestConfig } from './agent-manifest.ts';
 import type { ApprovalConfig } from './approval.ts';
 import type { ApprovalsConfig } from './approvals.ts';
+import type { ClaimConfig } from './claim.ts';
 import type { IdentityConfig } from './identity.ts';
 import type { RateConfig } from './limits.ts';
 import type { OperatorConfig } from './operator.ts';
@@ -53,6 +54,7 @@ export interface Config {
   agentsFile: { path: string; beside: AgentCredential[] } | null;
   /** Who may call besides those. */
   identity: IdentityConfig;
+  claim: ClaimConfig;
   /** Subject of the one caller of `cmcp start --stdio`. */
   stdioSubject: string | null;
   operator: OperatorConfig;
@@ -61,7 +63,14 @@ export interface Config {
   /** null: plain HTTP, on loopback only. */
   tls: TlsConfig | null;
   audit: { durability: 'strict' | 'batched'; digests: 'salted' | 'plain' };
-  sessions: { idleMs: number; maxAgeMs: number; carryOverMs: number; maxOpen: number; startsPerMinute: number };
+  sessions: {
+    idleMs: number;
+    maxAgeMs: number;
+    carryOverMs: number;
+    reevaluateMs: number;
+    maxOpen: number;
+    startsPerMinute: number;
+  };
   limits: {
     bodyBytes: number;
     depth: number;

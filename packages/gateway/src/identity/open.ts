@@ -31,12 +31,20 @@ export interface Identities {
   close(): void;
 }
 
-/** @throws GatewayError CONFIG_INVALID, TLS_INVALID */
-export async function openIdentity(config: Config, agents: KnownAgents, deps: IdentityDeps): Promise<Identities> {
+/**
+ * @param onBundle told of the bundle of each trust domain, by its digest, and of each that takes its place; null: there is none
+ * @throws GatewayError CONFIG_INVALID, TLS_INVALID
+ */
+export async function openIdentity(
+  config: Config,
+  agents: KnownAgents,
+  deps: IdentityDeps,
+  onBundle: (trustDomain: string, hash: string | null) => void,
+): Promise<Identities> {
   const { spiffe: settings, oauth: issuers } = config.identity;
   const oauth = await openIssuers(config, deps);
   const otherIssuers = issuers.map(({ issuer }) => issuer);
-  const spiffe = settings === null ? null : await openSpiffe(settings, { ...deps, otherIssuers });
+  const spiffe = settings === null ? null : await openSpiffe(settings, { ...deps, otherIssuers, onBundle });
   const sources = [...(spiffe?.sources ?? []), ...(oauth === null ? [] : [oauth]), bearerSource(agents, deps.clock)];
   return {
     sources,

@@ -6,7 +6,8 @@ const MAX_SHOWN = 16;
 
 /**
  * What clients show in handshakes, leaf first, as sent. The handshake proves that the client has the key of the first one, and
- * nothing of who issued it (`rejectUnauthorized` may be off).
+ * nothing of who issued it (`rejectUnauthorized` may be off). Where TLS itself accepted the certificate (`tls.client_ca`), Node has dropped
+ * the rest of the chain by then.
  */
 export class PeerCertificates {
   /** One object for all requests of a connection: what is found out about it is then found out once. */

@@ -33,7 +33,11 @@ export function openApi(routes: readonly AnyRoute[]): JsonObject {
         routes.flatMap((route) => refusals(route).map(({ name, response }) => [name, response])),
       ),
       securitySchemes: {
-        token: { type: 'http', scheme: 'bearer', description: 'A token of `operator.credentials`.' },
+        token: {
+          type: 'http',
+          scheme: 'bearer',
+          description: 'A token of `operator.credentials`, or of the issuer of `operator.oidc`.',
+        },
         certificate: { type: 'mutualTLS', description: 'A certificate of `operator.certificates`.' },
       },
     },
@@ -49,7 +53,7 @@ function operation(route: AnyRoute): JsonObject {
     ...(isOpen(route) ? { security: [] } : { 'x-roles': ROLES.filter((role) => mayUse(route, role)) }),
     ...withParameters(parameters(route)),
     ...(body !== undefined && { requestBody: requestBody(body) }),
-    responses: { ...answers(route), ...references(refusals(route)) },
+    responses: { ...references(refusals(route)), ...answers(route) },
   };
 }
 
@@ -102,7 +106,11 @@ function answers(route: AnyRoute): JsonObject {
   }
   const done = { '200': { description: 'Done.', ...content(route.answer) } };
   if (route.unavailable === undefined) return done;
-  return { ...done, '503': { description: 'Not available.', ...content(route.answer) } };
+  const either = { anyOf: [route.answer, { $ref: '#/components/schemas/Error' }] };
+  return {
+    ...done,
+    '503': { description: 'Not available, as the answer says, or it cannot be known who asks.', ...content(either) },
+  };
 }
 
 interface Refusal {
@@ -136,7 +144,7 @@ function codesOf(route: AnyRoute): ErrorCode[] {
   return [
     ...(route.method === 'POST' ? (['PARSE_ERROR', 'INVALID_PARAMS', 'BODY_TOO_LARGE'] as const) : []),
     ...(route.query === undefined ? [] : (['INVALID_PARAMS'] as const)),
-    ...(isOpen(route) ? [] : (['UNAUTHENTICATED', 'FORBIDDEN', 'RATE_LIMITED'] as const)),
+    ...(isOpen(route) ? [] : (['UNAUTHENTICATED', 'FORBIDDEN', 'RATE_LIMITED', 'IDENTITY_UNAVAILABLE'] as const)),
     ...(['HOST_REFUSED', 'ORIGIN_REFUSED'] as const),
     ...(route.params === undefined ? [] : (['ROUTE_NOT_FOUND'] as const)),
     ...(route.mutates && !isOpen(route) ? (['IDEMPOTENCY_CONFLICT'] as const) : []),

@@ -13,6 +13,7 @@ import type { Quarantine } from '../quarantine/quarantine.ts';
 import type { DecisionRecorder } from '../recording/recorder.ts';
 import type { Scopes } from '../scopes.ts';
 import type { Exposures } from '../session/exposure.ts';
+import type { OpenClaims } from '../session/open-claims.ts';
 import type { Sessions } from '../session/sessions.ts';
 import type { SessionEntries } from '../stop/session-entries.ts';
 import type { Stop } from '../stop/stop.ts';
@@ -20,6 +21,7 @@ import type { Timers } from '../timers.ts';
 import type { ParkedCalls } from './parked.ts';
 import type { RequestStates } from './request-states.ts';
 import type { TaskHandles } from './task-handles.ts';
+import type { WaitingTasks } from './waiting-tasks.ts';
 
 /** How the path looks through what servers give. */
 export interface PathInspection {
@@ -40,8 +42,12 @@ export interface PathDeps {
   states: RequestStates;
   parked: ParkedCalls;
   tasks: TaskHandles;
+  /** Claims of sessions that go on. */
+  claims: Pick<OpenClaims, 'ofCall'>;
   /** What credentials were issued for. */
   scopes: Scopes;
+  /** Calls that wait for approvals, as tasks. */
+  waiting: WaitingTasks;
   clock: Clock;
   timers: Timers;
   config: Config;

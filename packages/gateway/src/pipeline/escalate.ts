@@ -15,6 +15,7 @@ import type { Plan } from './plan.ts';
 import { type CallRecord, requestPayload } from './record.ts';
 import type { Side } from './side.ts';
 import { requireUnblocked } from './unblocked.ts';
+import { becomesTask } from './wait-as-task.ts';
 
 /**
  * Returns when a call that policy asks somebody about may go on: an approval of exactly this call was used up, and policy decided again.
@@ -60,7 +61,7 @@ async function asked(
   // Who names another approval gets that one, or none.
   if (request.approval !== null && request.approval !== id) return null;
   if (mayAskUser(draft, side)) await askUser(deps, record, side, opened);
-  else if (holdMs === 0) return null;
+  else if (holdMs === 0 || becomesTask(side, plan)) return null;
   const verdict = await held(deps, record, side, id, holdMs);
   if (side.signal.aborted) throw new GatewayError('CALL_CANCELLED', 'while it waited for an approval');
   if (verdict === null) return null;

@@ -227,13 +227,19 @@ export function ruleOf(decision: Decision | null): string {
   return decision.policyIds.join(',');
 }
 
-/** What every reply carries of its call (contracts section 2); sequence and hash once the entry is durable. */
-export function callMeta(mode: Mode, record: CallRecord, receipt: EntryReceipt | null): JsonObject {
+/** What every reply carries of its call (contracts section 2); sequence and hash once the entry is durable, and the number of the claim where it has one. */
+export function callMeta(
+  mode: Mode,
+  record: CallRecord,
+  receipt: EntryReceipt | null,
+  claim: number | null = null,
+): JsonObject {
   const ids: JsonObject = { call_id: record.callId, session_id: record.session.id };
   if (receipt !== null) {
     ids.sequence = receipt.sequence;
     ids.entry_hash = receipt.entryHash;
   }
+  if (claim !== null) ids.claim = claim;
   if (record.wouldHaveDenied && speaks(mode)) ids.would_have_denied = true;
   if (record.inspected.applied || speaks(mode)) Object.assign(ids, record.inspected.told);
   if (record.redacted !== null) Object.assign(ids, toldOf(mode, record.redacted));

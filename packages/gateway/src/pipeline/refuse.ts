@@ -1,5 +1,4 @@
 import { isObject, type JsonObject, member } from '@cmcp/evidence';
-import type { EntryReceipt } from '../audit/types.ts';
 import { ERRORS, type GatewayError } from '../errors.ts';
 import type { Outcome } from '../mcp/types.ts';
 import { adviceToAgent } from '../policy/advice.ts';
@@ -44,7 +43,8 @@ export async function refuse(
   });
   noteEnd(deps, record, exit.decision, code);
   const receipt = await entered;
-  const data = errorData(deps, record, failure, receipt);
+  const claim = await deps.claims.ofCall(record.session.id);
+  const data = errorData(deps, record, failure, callMeta(deps.config.mode, record, receipt, claim));
   if (code === 'ARGUMENTS_REFUSED' && record.entryType === 'tool_call') return badInput(failure, data);
   return upstream === null
     ? { kind: 'error', code, message: ERRORS[code].message, data }
@@ -108,16 +108,11 @@ function ruleFor(record: CallRecord, failure: GatewayError, entryType: Ending['e
 }
 
 /** What a refused caller learns (contracts section 10): the code, the ids, and the policy's advice; no rule text. */
-function errorData(
-  { config, scopes }: PathDeps,
-  record: CallRecord,
-  failure: GatewayError,
-  receipt: EntryReceipt,
-): JsonObject {
+function errorData({ scopes }: PathDeps, record: CallRecord, failure: GatewayError, call: JsonObject): JsonObject {
   const data: JsonObject = {
     error_code: failure.code,
     call_id: record.callId,
-    'io.cmcp/call': callMeta(config.mode, record, receipt),
+    'io.cmcp/call': call,
     // What was heard of the call so far is all that there will be.
     ...(record.endedMidStream ? { mid_stream: true } : {}),
   };

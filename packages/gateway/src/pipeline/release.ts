@@ -49,7 +49,8 @@ export async function release(
   });
   noteEnd(deps, record, ending.decision, null);
   const receipt = deps.config.audit.durability === 'strict' ? await entered : unawaited(deps, record, entered);
-  const result = withMeta(shown, 'io.cmcp/call', callMeta(deps.config.mode, record, receipt));
+  const claim = await deps.claims.ofCall(record.session.id);
+  const result = withMeta(shown, 'io.cmcp/call', callMeta(deps.config.mode, record, receipt, claim));
   const type = answer.kind === 'asks' ? 'input_required' : answer.type;
   if (deps.config.compat === 'none') return { kind: 'result', type, result };
   return {

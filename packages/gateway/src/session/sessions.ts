@@ -42,6 +42,8 @@ interface LiveSession extends Session {
   /** What it serves: one transport, or one owner and workflow of the stateless revision. Successors have the same. */
   readonly line: string;
   lastUsedMicros: number;
+  /** Requests that have left it. */
+  served: number;
   activeCalls: number;
   drained: (() => void) | null;
   /** Set until session_start is durable. */
@@ -153,6 +155,7 @@ export class Sessions {
     const live = this.#open.get(session.id);
     if (live === undefined) return;
     live.activeCalls -= 1;
+    live.served += 1;
     live.lastUsedMicros = this.#deps.clock.nowMicros();
     if (live.activeCalls === 0) live.drained?.();
   }
@@ -171,6 +174,12 @@ export class Sessions {
     if (session === undefined) return null;
     session.closing ??= this.#finish(session, reason);
     return session.closing;
+  }
+
+  /** Those that are open, with how many requests each has served. */
+  open(): { id: string; served: number }[] {
+    const open = [...this.#open.values()].filter(({ opening, closing }) => opening === null && closing === null);
+    return open.map(({ id, served }) => ({ id, served }));
   }
 
   /** Closes every session that has been idle, or has lived, too long. */
@@ -192,8 +201,13 @@ export class Sessions {
     this.#ended ||= reason === 'shutdown';
     const closing = [...this.#open.values()].map(async (session) => {
       const goesOn = reason === 'activation' && session.closing === null;
-      await this.close(session.id, reason);
-      if (goesOn) await this.#succeed(session);
+      try {
+        await this.close(session.id, reason);
+        if (goesOn) await this.#succeed(session);
+      } catch (error) {
+        // One that its manifest refuses, itself or the successor: entered and told, and the caller learns of it with its next request.
+        if (!(error instanceof GatewayError) || error.code !== 'MANIFEST_REFUSED') throw error;
+      }
     });
     for (const outcome of await Promise.allSettled(closing)) if (outcome.status === 'rejected') throw outcome.reason;
   }
@@ -203,12 +217,7 @@ export class Sessions {
     if (this.#current.has(line) || this.#opening.has(line) || this.#deps.isStopped(caller)) return;
     const opening = this.#openCurrent(line, caller, workflow);
     this.#opening.set(line, opening);
-    try {
-      await opening;
-    } catch (error) {
-      // Entered and told already; the caller learns of it with its next request.
-      if (!(error instanceof GatewayError) || error.code !== 'MANIFEST_REFUSED') throw error;
-    }
+    await opening;
   }
 
   async #find(request: SessionRequest): Promise<LiveSession> {
@@ -269,6 +278,7 @@ export class Sessions {
       driftRecorded: new Set(),
       provenanceRecorded: new Set(),
       lastUsedMicros: now,
+      served: 0,
       activeCalls: 0,
       drained: null,
       opening: null,

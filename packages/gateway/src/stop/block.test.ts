@@ -58,7 +58,7 @@ test('anything else is refused, whatever is wrong with it: it could hide a block
   ])
     refuses(wrong);
   fc.assert(
-    fc.property(fc.nat(text.length - 1), fc.string({ minLength: 1, maxLength: 1, unit: 'binary' }), (at, other) => {
+    fc.property(fc.nat(text.length - 1), fc.constantFrom(...'"[]{}:,\0aé '), (at, other) => {
       const changed = text.slice(0, at) + other + text.slice(at + 1);
       try {
         assert.equal(blocksText(readBlocks(changed)), changed);

@@ -2,6 +2,7 @@ import { createPublicKey, type JsonWebKey, type KeyObject } from 'node:crypto';
 import {
   type Certificate,
   decodeBase64,
+  digest,
   EncodingError,
   FormatError,
   isObject,
@@ -83,16 +84,14 @@ function keysOf(bytes: Uint8Array): [where: string, key: JsonObject][] {
   });
 }
 
-/** Whether two bundles hold the same. */
-export function sameBundle(a: TrustBundle, b: TrustBundle): boolean {
-  return contentOf(a) === contentOf(b);
-}
-
-function contentOf({ authorities, jwtKeys }: TrustBundle): string {
-  return JSON.stringify([
-    authorities.map(({ fingerprint }) => fingerprint),
-    jwtKeys && [...jwtKeys].map(([id, key]) => [id, key.export({ format: 'jwk' })]),
+/** What a bundle holds, `sha256:…`, in whatever order: files that differ in what is not used have the same. */
+export function bundleDigest({ authorities, jwtKeys }: TrustBundle): string {
+  const held = JSON.stringify([
+    authorities.map(({ fingerprint }) => fingerprint).sort(),
+    jwtKeys &&
+      [...jwtKeys].sort(([a], [b]) => (a < b ? -1 : 1)).map(([id, key]) => [id, key.export({ format: 'jwk' })]),
   ]);
+  return digest(held);
 }
 
 function parsed(bytes: Uint8Array): JsonValue {

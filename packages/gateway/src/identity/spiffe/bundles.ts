@@ -1,6 +1,14 @@
 import { GatewayError } from '../../errors.ts';
 import type { TrustBundle } from './bundle.ts';
 
+/** Who is told of bundles. */
+export interface BundleDeps {
+  /** For operators: a code or event name, and what happened. */
+  report: (event: string, detail: string) => void;
+  /** Told of each bundle that takes another's place, or of none, once it is in force. */
+  changed: (trustDomain: string, bundle: TrustBundle | null) => void;
+}
+
 /** Where bundles of trust domains come from. */
 export interface BundleSource {
   /** The bundle in force now; null: there is none (yet), or the trust domain is not known here. The same object as long as it is the same bundle. */

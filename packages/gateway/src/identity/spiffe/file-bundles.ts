@@ -2,13 +2,11 @@ import { open } from 'node:fs/promises';
 import { FormatError } from '@cmcp/evidence';
 import { GatewayError } from '../../errors.ts';
 import type { Timers } from '../../timers.ts';
-import { readBundle, sameBundle, type TrustBundle } from './bundle.ts';
-import type { BundleSource } from './bundles.ts';
+import { bundleDigest, readBundle, type TrustBundle } from './bundle.ts';
+import type { BundleDeps, BundleSource } from './bundles.ts';
 
-export interface FileBundlesDeps {
+export interface FileBundlesDeps extends BundleDeps {
   timers: Timers;
-  /** For operators: a code or event name, and what happened. */
-  report: (event: string, detail: string) => void;
 }
 
 /** How often the files are looked at, milliseconds. */
@@ -62,9 +60,9 @@ export class FileBundles implements BundleSource {
     const next = await readBundleFile(this.#files.get(domain) ?? '');
     const before = this.#bundles.get(domain);
     this.#reported.delete(domain);
-    if (before !== undefined && sameBundle(before, next)) return;
+    if (before !== undefined && bundleDigest(before) === bundleDigest(next)) return;
     this.#bundles.set(domain, next);
-    this.#deps.report('identity.bundle_changed', `the trust bundle of ${domain} was replaced`);
+    this.#deps.changed(domain, next);
   }
 
   async #look(): Promise<void> {

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
-import { generateKeyPairSync } from 'node:crypto';
+import { generateKeyPairSync, sign } from 'node:crypto';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import { SignJWT } from 'jose';
 import { systemClock } from '../../clock.ts';
+import { GatewayError } from '../../errors.ts';
 import { JwtSvidSource } from './jwt-source.ts';
 import { Workloads } from './workloads.ts';
 
@@ -57,4 +59,31 @@ test('what is no JWT-SVID of a configured trust domain is left to others [AUTHZ-
 test('a workload is in every group that names it, by ID or path [AUTHZ-12]', async () => {
   const caller = await identify(`Bearer ${await token({ sub: 'spiffe://example.org/people/anna' })}`);
   assert.deepEqual(caller?.groups, ['all', 'staff']);
+});
+
+test('whatever a token says, it names a workload, is left to others, or is refused [AUTHZ-12]', async () => {
+  const values = fc.oneof(
+    fc.jsonValue({ maxDepth: 1 }),
+    fc.constantFrom(AUDIENCE, 4e9, 'spiffe://example.org/a', 'ES256', 'one'),
+  );
+  const names = fc.constantFrom('alg', 'kid', 'typ', 'crit', 'b64', 'sub', 'aud', 'exp', 'nbf', 'iat', 'iss');
+  const changes = fc.array(fc.tuple(fc.nat(1), names, values), { maxLength: 3 });
+  await fc.assert(
+    fc.asyncProperty(changes, async (edits) => {
+      const parts: Record<string, unknown>[] = [
+        { alg: 'ES256', kid: 'one' },
+        { sub: 'spiffe://example.org/a', aud: AUDIENCE, exp: 4e9 },
+      ];
+      for (const [part, name, value] of edits) Object.assign(parts[part] ?? {}, { [name]: value });
+      const input = parts.map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.');
+      const signature = sign('sha256', Buffer.from(input), { key: KEYS.privateKey, dsaEncoding: 'ieee-p1363' });
+      try {
+        const caller = await identify(`Bearer ${input}.${signature.toString('base64url')}`);
+        assert.ok(caller === null || caller.subject === parts[1]?.sub);
+      } catch (error) {
+        assert.ok(error instanceof GatewayError && error.code === 'UNAUTHENTICATED', String(error));
+      }
+    }),
+    { numRuns: 100 },
+  );
 });

@@ -3,7 +3,8 @@ import type { SpiffeConfig } from '../../config/spiffe.ts';
 import type { Timers } from '../../timers.ts';
 import { monotonicTimers } from '../../upstream/monotonic.ts';
 import type { IdentitySource } from '../types.ts';
-import { type BundleSource, bundleOf } from './bundles.ts';
+import { bundleDigest, type TrustBundle } from './bundle.ts';
+import { type BundleDeps, type BundleSource, bundleOf } from './bundles.ts';
 import { FileBundles } from './file-bundles.ts';
 import { JwtSvidSource } from './jwt-source.ts';
 import { WorkloadApi } from './workload-api.ts';
@@ -16,6 +17,8 @@ export interface SpiffeDeps {
   timers: Timers;
   /** For operators: a code or event name, and what happened. */
   report: (event: string, detail: string) => void;
+  /** Told of the bundle of each trust domain, by its digest, and of each that takes its place; null: there is none. */
+  onBundle: (trustDomain: string, digest: string | null) => void;
   /** Issuers whose tokens are never JWT-SVIDs. */
   otherIssuers: readonly string[];
 }
@@ -30,7 +33,12 @@ export interface Spiffe {
 
 /** @throws GatewayError TLS_INVALID when a bundle file is no good */
 export async function openSpiffe(config: SpiffeConfig, deps: SpiffeDeps): Promise<Spiffe> {
-  const bundles = await openBundles(config, deps);
+  const changed = (domain: string, bundle: TrustBundle | null): void => {
+    const digest = bundle && bundleDigest(bundle);
+    deps.report('identity.bundle_changed', `the trust bundle of ${domain} is ${digest ?? 'withdrawn'}`);
+    deps.onBundle(domain, digest);
+  };
+  const bundles = await openBundles(config, { ...deps, changed });
   const workloads = new Workloads(config);
   const bundle = (trustDomain: string) => bundleOf(bundles, trustDomain);
   const { audience } = config;
@@ -47,11 +55,15 @@ export async function openSpiffe(config: SpiffeConfig, deps: SpiffeDeps): Promis
 }
 
 /** Each trust domain has one source: a file that is wrong is not made up for by an agent. */
-async function openBundles(config: SpiffeConfig, deps: SpiffeDeps): Promise<BundleSource[]> {
+async function openBundles(config: SpiffeConfig, deps: SpiffeDeps & BundleDeps): Promise<BundleSource[]> {
   const domains = Object.entries(config.trustDomains);
   const files = domains.flatMap(([domain, { bundle }]) => (bundle === null ? [] : [[domain, bundle] as const]));
   const asked = domains.flatMap(([domain, { bundle }]) => (bundle === null ? [domain] : []));
   const ofFiles = await FileBundles.open(new Map(files), deps);
+  for (const [domain] of files) {
+    const bundle = ofFiles.bundleOf(domain);
+    if (bundle !== null) deps.onBundle(domain, bundleDigest(bundle));
+  }
   if (config.workloadApi === null) return [ofFiles];
   const open = await workloadClient(config.workloadApi);
   return [ofFiles, new WorkloadApi(asked, config.audience !== null, { ...deps, open, timers: monotonicTimers })];

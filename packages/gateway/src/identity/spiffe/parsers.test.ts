@@ -5,7 +5,7 @@ import { encodeUtf8, FormatError } from '@cmcp/evidence';
 import fc from 'fast-check';
 import { entry, field } from '../../../../../tests/support/workload-agent.ts';
 import { derOf, TrustDomain } from '../../../../../tests/support/workloads.ts';
-import { readBundle, readJwtKeys, sameBundle } from './bundle.ts';
+import { bundleDigest, readBundle, readJwtKeys } from './bundle.ts';
 import { isAbout, parseSpiffeId, patternDomain } from './id.ts';
 import { readFields } from './protobuf.ts';
 import { readJwtBundles, readX509Bundles } from './workload-messages.ts';
@@ -105,8 +105,12 @@ test('a pattern is one ID, or what is below a path by whole segments [AUTHZ-12]'
 test('a bundle holds the keys of its uses, and nothing that could stand for another [AUTHZ-12]', () => {
   const whole = readBundle(encodeUtf8(JSON_BUNDLE));
   assert.deepEqual([whole.authorities.length, [...(whole.jwtKeys?.keys() ?? [])]], [1, ['a']]);
-  assert.ok(sameBundle(whole, readBundle(encodeUtf8(`\n${JSON_BUNDLE}`))));
-  assert.ok(!sameBundle(whole, readBundle(encodeUtf8(DOMAIN.root.cert))));
+  assert.equal(bundleDigest(whole), bundleDigest(readBundle(encodeUtf8(`\n${JSON_BUNDLE}`))));
+  const two = (first: TrustDomain, second: TrustDomain): string =>
+    bundleDigest(readBundle(encodeUtf8(first.root.cert + second.root.cert)));
+  const other = new TrustDomain('partner.example');
+  assert.equal(two(DOMAIN, other), two(other, DOMAIN));
+  assert.notEqual(bundleDigest(whole), bundleDigest(readBundle(encodeUtf8(DOMAIN.root.cert))));
   const ignored = [
     { ...EC, kid: 'b' },
     { ...EC, use: 'sig', kid: 'c' },

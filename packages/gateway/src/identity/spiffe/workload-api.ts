@@ -1,16 +1,14 @@
 import { FormatError } from '@cmcp/evidence';
 import { Backoff } from '../../upstream/backoff.ts';
 import type { MonotonicTimers } from '../../upstream/monotonic.ts';
-import { sameBundle, type TrustBundle } from './bundle.ts';
-import type { BundleSource } from './bundles.ts';
+import { bundleDigest, type TrustBundle } from './bundle.ts';
+import type { BundleDeps, BundleSource } from './bundles.ts';
 import type { OpenStream } from './workload-client.ts';
 import { readJwtBundles, readX509Bundles } from './workload-messages.ts';
 
-export interface WorkloadApiDeps {
+export interface WorkloadApiDeps extends BundleDeps {
   open: OpenStream;
   timers: MonotonicTimers;
-  /** For operators: a code or event name, and what happened. */
-  report: (event: string, detail: string) => void;
 }
 
 /** What the agent said last; null: nothing yet. */
@@ -113,14 +111,12 @@ export class WorkloadApi implements BundleSource {
     const jwtKeys = jwt?.get(domain) ?? (jwt === null ? null : new Map());
     const before = this.#bundles.get(domain);
     if (authorities === undefined && !jwtKeys?.size) {
-      if (!this.#bundles.delete(domain)) return;
-      this.#deps.report('identity.bundle_changed', `the trust bundle of ${domain} was withdrawn`);
+      if (this.#bundles.delete(domain)) this.#deps.changed(domain, null);
       return;
     }
     const next = { authorities: authorities ?? [], jwtKeys };
-    if (before !== undefined && sameBundle(before, next)) return;
+    if (before !== undefined && bundleDigest(before) === bundleDigest(next)) return;
     this.#bundles.set(domain, next);
-    const what = before === undefined ? 'is there' : 'was replaced';
-    this.#deps.report('identity.bundle_changed', `the trust bundle of ${domain} ${what}`);
+    this.#deps.changed(domain, next);
   }
 }
