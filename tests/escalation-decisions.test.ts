@@ -9,7 +9,7 @@ import { FAMILIES, type Values } from './support/wire.ts';
 
 const NOTE = 'note:///by-id/7';
 const POLICY = `permit (principal, action, resource);
-@id("reads") @hitl forbid (principal, action == Action::"read_resource", resource);
+@id("reads") @hitl forbid (principal, action in [Action::"read_resource", Action::"links"], resource);
 @id("greetings") @hitl forbid (principal, action == Action::"get_prompt", resource);
 @id("ends") @hitl forbid (principal, action == Action::"complete", resource);
 @id("first") @approver("finance") forbid (principal, action == Action::"pay", resource);
@@ -30,14 +30,17 @@ const SETUP: PeerSetup = {
           messages: [{ role: 'user', content: { type: 'text', text: JSON.stringify(params.arguments) } }],
         }));
         peer.on('tools/call', ({ params }) => ({
-          content: [{ type: 'text', text: 'x'.repeat(params.name === 'list' ? 2000 : 1) }],
+          content:
+            params.name === 'links'
+              ? [{ type: 'resource_link', uri: NOTE, name: 'note' }]
+              : [{ type: 'text', text: 'x'.repeat(params.name === 'list' ? 2000 : 1) }],
         }));
       },
     },
   },
   resources: { note: { template: 'note:///by-id/{id}' } },
   prompts: { greeting: { definition: { arguments: [{ name: 'who' }] } } },
-  tools: { pay: {}, shut: {}, list: {} },
+  tools: { pay: {}, shut: {}, list: {}, links: {} },
   policies: { 'all.cedar': POLICY },
   config: 'approvals: { approvers: { finance: { operators: [op] } } }',
 };
@@ -107,6 +110,9 @@ test('a rule that forbids what was approved, or its answer, still does', () =>
     const call = (name: string) => agent.request('tools/call', { name, arguments: {} });
     await grant(bed, (await call('shut')).error?.data);
     assert.equal(codeOf(await call('shut')), 'POLICY_DENY');
+    await grant(bed, (await call('links')).error?.data);
+    const links = JSON.stringify((await call('links')).result);
+    assert.equal(links.includes(NOTE), false, 'what it links to was not approved');
     await grant(bed, (await call('list')).error?.data);
     const listed = await call('list');
     assert.equal(codeOf(listed), 'EGRESS_DENIED');

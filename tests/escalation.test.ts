@@ -10,7 +10,7 @@ import { callMeta, endSession, refused } from './support/calls.ts';
 import { OTHER_TOKEN, TestBed } from './support/gateway.ts';
 import { ManualTime } from './support/manual-time.ts';
 import { openOperator } from './support/operator.ts';
-import { closedFile, sessionFile, verifyStored } from './support/session-files.ts';
+import { callEntries, closedFile, sessionFile, verifyStored } from './support/session-files.ts';
 import { timed } from './support/timed-gateway.ts';
 
 const ROUTE = '/operator/v1/approvals';
@@ -152,11 +152,16 @@ test('a call that is refused for an approval goes through once it has it, and on
     const again = await asked('large');
     assert.notEqual(again, id);
     time.advance(TEN_MINUTES);
-    assert.notEqual(await asked('large'), again);
+    const last = await asked('large');
+    assert.notEqual(last, again);
+    await answer(last, 'refuse');
+    assert.equal(await codeOf(pay('large')), 'APPROVAL_REFUSED', 'and is not asked again');
     const found = await steps(result);
     assert.deepEqual(
       found.map(({ action }) => action),
-      ['requested', 'granted', 'used', 'requested', 'expired', 'requested'].map((step) => `approval_${step}`),
+      ['requested', 'granted', 'used', 'requested', 'expired', 'requested', 'refused'].map(
+        (step) => `approval_${step}`,
+      ),
     );
     const [requested, granting, used, , expired] = found;
     assert.equal(requested?.detail.policy_ids, 'large');
@@ -211,12 +216,13 @@ test('an approval is of one call: by no other caller, session, tool or arguments
   }));
 
 test('a call may wait for its approval, and goes on when it comes; its time, its client and a refusal end the wait', () =>
-  scene(async ({ bed, time, client, pay, answer, steps }) => {
-    const listed = async (): Promise<string> => {
+  scene(async ({ bed, time, client, started, pay, answer, steps }) => {
+    /** The oldest that is open, once there are so many. */
+    const listed = async (count = 1): Promise<string> => {
       for (;;) {
         const { items } = (await bed.operator('GET', ROUTE)).body as { items: { id: string; state: string }[] };
-        const open = items.find(({ state }) => state === 'open');
-        if (open !== undefined) return open.id;
+        const [open, ...more] = items.filter(({ state }) => state === 'open');
+        if (open !== undefined && more.length >= count - 1) return open.id;
       }
     };
     const waits = pay('held');
@@ -228,9 +234,13 @@ test('a call may wait for its approval, and goes on when it comes; its time, its
     const { data } = await late;
     assert.deepEqual([data.error_code, data.approval_id], ['STEP_UP_REQUIRED', id]);
     const gone = new AbortController();
-    const left = client.callTool({ name: 'pay', arguments: { amount: 'held' } }, { signal: gone.signal });
+    const leaving = { name: 'pay', arguments: { amount: 'held', note: 'gone' } };
+    const left = client.callTool(leaving, { signal: gone.signal });
+    await listed(2);
     gone.abort();
     await assert.rejects(left);
+    const wrong = { 'io.cmcp/approval': '00000000-0000-4000-8000-000000000000' };
+    assert.equal(await codeOf(pay('held', client, wrong)), 'STEP_UP_REQUIRED', 'who names another one does not wait');
     const no = refused(pay('held'));
     await new Promise((resolve) => setImmediate(resolve));
     assert.equal((await answer(id, 'refuse')).body.state, 'refused');
@@ -239,14 +249,17 @@ test('a call may wait for its approval, and goes on when it comes; its time, its
     assert.equal(bed.server.calls.length, 1);
     const found = await steps(result);
     assert.equal(found.at(-1)?.action, 'approval_refused');
+    const codes = (await callEntries(started, callMeta(result as never).session_id)).map(
+      ({ detail }) => detail?.error_code,
+    );
+    assert.ok(codes.includes('CALL_CANCELLED'), codes.join());
   }));
 
-test('a call that was stopped while it waited stays stopped, whoever approves it', () =>
-  scene(async ({ bed, pay, answer }) => {
-    const stream = await openOperator(
-      { socketPath: join(bed.dataDir, 'operator.sock') },
-      { route: 'events', token: TOKENS.op },
-    );
+test('a call that was stopped while it waited stays stopped, whoever approves it; a gateway that stops ends the wait', () =>
+  scene(async ({ bed, gateway, pay, answer }) => {
+    const place = { socketPath: join(bed.dataDir, 'operator.sock') };
+    const follow = () => openOperator(place, { route: 'events', token: TOKENS.op });
+    const stream = await follow();
     const waits = refused(pay('held'));
     const event = await firstEvent(stream, 'approval.requested');
     assert.deepEqual([event.tool, event.subject, event.channels], ['pay', 'agent', ['operator']]);
@@ -255,8 +268,14 @@ test('a call that was stopped while it waited stays stopped, whoever approves it
     assert.equal((await bed.operator('POST', '/operator/v1/blocks', block)).status, 200);
     await answer(String(event.approval_id), 'grant');
     assert.equal((await waits).data.error_code, 'BLOCKED');
+    const { blocks } = (await bed.operator('GET', '/operator/v1/blocks')).body as { blocks: { id: string }[] };
+    await bed.operator('POST', `/operator/v1/blocks/${blocks[0]?.id}/lift`, { reason: 'over' });
+    const next = await follow();
+    const last = pay('held');
+    await firstEvent(next, 'approval.requested');
+    // Its clock stands still: what waited for somebody would wait for ever.
+    await Promise.all([gateway.stop(), assert.rejects(last)]);
     assert.equal(bed.server.calls.length, 0);
-    stream.destroy();
   }));
 
 test('whose word counts is said by the configuration: not the asker’s, not a stranger’s, and every policy’s own', () =>
