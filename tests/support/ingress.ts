@@ -4,6 +4,8 @@ import { connect } from 'node:net';
 import type { TestContext } from 'node:test';
 import { type JsonObject, type JsonValue, sha256Hex } from '@cmcp/evidence';
 import { GatewayError } from '@cmcp/gateway';
+import { systemClock } from '../../packages/gateway/src/clock.ts';
+import type { AgentCredential } from '../../packages/gateway/src/config/types.ts';
 import { bearerSource } from '../../packages/gateway/src/identity/bearer.ts';
 import { createHttpIngress, type HttpIngress, type HttpIngressDeps } from '../../packages/gateway/src/ingress/http.ts';
 import { FakeGovernedGateway } from './fake-governed.ts';
@@ -27,6 +29,11 @@ export interface Answered {
   json: JsonObject;
 }
 
+/** A credential of the configuration. */
+export function agentWith(subject: string, token: string): AgentCredential {
+  return { subject, tokenSha256: [sha256Hex(token)], expiresMicros: null, scopes: null, groups: [] };
+}
+
 /** An ingress on a free loopback port with two agents, closed when the test ends. */
 export async function serve(t: TestContext, overrides: Partial<HttpIngressDeps> = {}): Promise<Served> {
   const gateway = new FakeGovernedGateway();
@@ -38,10 +45,7 @@ export async function serve(t: TestContext, overrides: Partial<HttpIngressDeps> 
     limits: { bodyBytes: 1_000_000, depth: 32 },
     sessions: { idleMs: 60_000, maxOpen: 100 },
     agents: [
-      bearerSource([
-        { subject: 'alice', tokenSha256: sha256Hex('token-of-alice') },
-        { subject: 'bob', tokenSha256: sha256Hex('token-of-bob') },
-      ]),
+      bearerSource({ now: [agentWith('alice', 'token-of-alice'), agentWith('bob', 'token-of-bob')] }, systemClock),
     ],
     gateway,
     tls: null,

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { accessSync, chownSync, constants } from 'node:fs';
+import { accessSync, chownSync, constants, readFileSync } from 'node:fs';
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -34,12 +34,20 @@ export interface Nginx {
   stop(): Promise<void>;
 }
 
-/** Starts `program` in front of the port of a gateway. */
-export async function startNginx(program: string, port: number): Promise<Nginx> {
+/** Where a proxy serves a gateway as a part of a larger site. */
+export interface Site {
+  /** On loopback. */
+  port: number;
+  /** Such as `/tools`: the proxy takes it off. */
+  prefix: string;
+}
+
+/** Starts `program` in front of the port of a gateway, which it also serves as a part of `site`. */
+export async function startNginx(program: string, port: number, site: Site | null = null): Promise<Nginx> {
   const folder = await mkdtemp(join(tmpdir(), 'cmcp-nginx-'));
   const sockets = { buffering: join(folder, 'buffering.sock'), streaming: join(folder, 'streaming.sock') };
   const file = join(folder, 'nginx.conf');
-  await writeFile(file, configuration(folder, sockets, port));
+  await writeFile(file, configuration(folder, sockets, port, site));
   await chmod(folder, 0o755);
   const root = process.getuid?.() === 0;
   if (root) chownSync(folder, NOBODY, NOBODY);
@@ -79,7 +87,12 @@ function answers(path: string): Promise<boolean> {
 }
 
 /** As an operator would write it, but for patience: who leaves a message unfinished is not waited for. */
-function configuration(folder: string, sockets: Pick<Nginx, 'buffering' | 'streaming'>, port: number): string {
+function configuration(
+  folder: string,
+  sockets: Pick<Nginx, 'buffering' | 'streaming'>,
+  port: number,
+  site: Site | null,
+): string {
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
     (what) => `  ${what}_temp_path ${join(folder, what)};`,
   );
@@ -110,6 +123,15 @@ ${temporary.join('\n')}
   }
 ${proxy(sockets.buffering, '')}
 ${proxy(sockets.streaming, 'proxy_request_buffering off;')}
+${site === null ? '' : siteOf(site)}
 }
 `;
+}
+
+/** As docs/identity.md says it is done. */
+function siteOf({ port, prefix }: Site): string {
+  const page = readFileSync(new URL('../../docs/identity.md', import.meta.url), 'utf8');
+  const [, written = ''] = /^```nginx\n(.*?)^```/ms.exec(page) ?? [];
+  const locations = written.replaceAll('/tools/', `${prefix}/`).replaceAll('127.0.0.1:8443', 'gateway');
+  return `server { listen 127.0.0.1:${port};\n${locations} }`;
 }

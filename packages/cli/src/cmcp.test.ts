@@ -12,7 +12,19 @@ import { CLI, cmcp } from '../../../tests/support/cli.ts';
 import { cmcpInProcess } from '../../../tests/support/cli-in-process.ts';
 import { makeSession, nameEntries, newKey, split } from '../../evidence/src/testing/session.ts';
 
-const COMMANDS = ['demo', 'init', 'check', 'policy', 'catalog', 'start', 'session', 'verify', 'evidence', 'help'];
+const COMMANDS = [
+  'demo',
+  'init',
+  'check',
+  'policy',
+  'catalog',
+  'start',
+  'session',
+  'operator',
+  'verify',
+  'evidence',
+  'help',
+];
 
 let folder = '';
 before(async () => {
@@ -88,7 +100,12 @@ const wrongUsage: [string[], RegExp][] = [
   [['verify', 'x', '--at', 'yesterday'], /--at takes an RFC 3339 time/],
   [['verify', 'x', '--at', '2026-01-31T12:00:00'], /with its zone/],
   [['verify', 'x', '--allow-mode', 'quiet'], /--allow-mode takes advisory or silent/],
-  [['session'], /unknown action ""/],
+  [['session'], /say what to do: list, show, close/],
+  [['session', 'salt', '0'.repeat(36)], /say which: cmcp session salt ID CALL/],
+  [['session', 'list', '--operator', 'http://x'], /--operator takes https:\/\/host:port/],
+  [['session', 'list', '--operator', 'https://x', '--socket', 'y'], /give one/],
+  [['session', 'list', '--operator', 'https://x', '--tls-cert', import.meta.filename], /go together/],
+  [['session', 'list', '--tls-ca', 'x'], /--tls-ca goes with --operator/],
   [['session', 'lst'], /did you mean list\?/],
   [['session', 'close'], /say which: cmcp session close ID/],
   [['session', 'close', '../../x'], /not a session id/],

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import type { Action } from './action.ts';
 import { suggestion, takeApart } from './arguments.ts';
 import type { Command } from './command.ts';
+import { approveCommand } from './commands/approve.ts';
 import { attestCommand } from './commands/attest.ts';
 import { catalogCommand } from './commands/catalog.ts';
 import { checkCommand } from './commands/check.ts';
@@ -13,6 +14,7 @@ import { helpCommand } from './commands/help.ts';
 import { initCommand } from './commands/init.ts';
 import { inspectionCommand } from './commands/inspection.ts';
 import { killCommand } from './commands/kill.ts';
+import { operatorCommand } from './commands/operator.ts';
 import { policyCommand } from './commands/policy.ts';
 import { quarantineCommand } from './commands/quarantine.ts';
 import { sessionCommand } from './commands/session.ts';
@@ -32,8 +34,10 @@ const COMMANDS: readonly Command[] = [
   startCommand,
   connectCommand,
   sessionCommand,
+  approveCommand,
   quarantineCommand,
   killCommand,
+  operatorCommand,
   verifyCommand,
   evidenceCommand,
   attestCommand,

@@ -1,4 +1,5 @@
-import { request } from 'node:http';
+import { type IncomingMessage, request } from 'node:http';
+import { request as requestTls } from 'node:https';
 import { isObject, JsonError, type JsonObject, member, parseJson } from '@cmcp/evidence';
 import { LackingError, RefusedError } from './io.ts';
 
@@ -7,9 +8,10 @@ const MAX_ANSWER_BYTES = 1_073_741_824;
 const TIMEOUT_MS = 30_000;
 
 export interface OperatorAccess {
-  /** Path of the gateway's operator socket. */
-  socket: string;
-  token: string;
+  /** Path of the gateway's operator socket, or its address and what TLS needs for it, in PEM. */
+  at: { socket: string } | { url: URL; tls: { ca?: string; cert?: string; key?: string } };
+  /** null: a certificate says who asks. */
+  token: string | null;
 }
 
 interface Answer {
@@ -30,7 +32,11 @@ export async function askOperator(
   const answer = await send(access, method, `/operator/v1/${route}`, body === null ? '' : JSON.stringify(body));
   if (answer.status === 200) return answer.body;
   if (answer.status === 401)
-    throw new RefusedError('the gateway does not know this operator token; name its file with --token-file');
+    throw new RefusedError(
+      access.token === null
+        ? 'the gateway does not know this certificate as an operator’s; `operator.certificates` of its configuration names them'
+        : 'the gateway does not know this operator token; name its file with --token-file',
+    );
   const refusal = refusalOf(answer);
   // What says why is no matter of the credential alone.
   if (answer.status === 403 && refusal.endsWith('\n  ')) {
@@ -62,14 +68,15 @@ function refusalOf({ status, body }: Answer): string {
   }
 }
 
-function send({ socket, token }: OperatorAccess, method: string, path: string, body: string): Promise<Answer> {
+function send({ at, token }: OperatorAccess, method: string, path: string, body: string): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const headers = {
-      authorization: `Bearer ${token}`,
+      ...(token !== null && { authorization: `Bearer ${token}` }),
       'content-type': 'application/json',
       'content-length': Buffer.byteLength(body),
     };
-    const outgoing = request({ socketPath: socket, method, path, headers, timeout: TIMEOUT_MS }, (incoming) => {
+    const options = { method, path, headers, timeout: TIMEOUT_MS };
+    const answered = (incoming: IncomingMessage): void => {
       const chunks: Buffer[] = [];
       let size = 0;
       incoming.on('data', (chunk: Buffer) => {
@@ -79,19 +86,32 @@ function send({ socket, token }: OperatorAccess, method: string, path: string, b
       });
       incoming.on('error', reject);
       incoming.on('end', () => resolve({ status: incoming.statusCode ?? 0, body: Buffer.concat(chunks) }));
-    });
+    };
+    const outgoing =
+      'socket' in at
+        ? request({ ...options, socketPath: at.socket }, answered)
+        : requestTls(at.url, { ...options, ...at.tls, agent: false }, answered);
     outgoing.on('timeout', () =>
       outgoing.destroy(new RefusedError(`the gateway did not answer within ${TIMEOUT_MS / 1000} s`)),
     );
-    outgoing.on('error', (error: NodeJS.ErrnoException) =>
-      reject(error.syscall === 'connect' ? unreachable(socket, error) : error),
-    );
+    outgoing.on('error', (error: NodeJS.ErrnoException) => reject(failureOf(at, error)));
     outgoing.end(body);
   });
 }
 
-function unreachable(socket: string, error: NodeJS.ErrnoException): LackingError {
-  return new LackingError(
-    `no gateway answers at ${socket} (${error.code}). Start it with \`cmcp start\`; one that a client spawned with --stdio has no operator interface.`,
+function failureOf(at: OperatorAccess['at'], error: NodeJS.ErrnoException): Error {
+  const { syscall, code = '' } = error;
+  if ('socket' in at) {
+    if (syscall !== 'connect') return error;
+    return new LackingError(
+      `no gateway answers at ${at.socket} (${code}). Start it with \`cmcp start\`; one that a client spawned with --stdio has no operator interface.`,
+    );
+  }
+  if (syscall === 'connect' || syscall === 'getaddrinfo')
+    return new LackingError(`no gateway answers at ${at.url.origin} (${code})`);
+  // TLS failed at one end or the other; OpenSSL has many words for it.
+  if (!/^(?:ERR_SSL_|ERR_TLS_|CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|ERR_OSSL_|ECONNRESET)/.test(code)) return error;
+  return new RefusedError(
+    `no TLS with ${at.url.origin} (${code}): name the authority of its certificate with --tls-ca, and show yours with --tls-cert and --tls-key if it asks for one`,
   );
 }

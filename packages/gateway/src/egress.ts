@@ -1,6 +1,7 @@
 import { isIPv6 } from 'node:net';
 import { canonicalSorted, digest } from '@cmcp/evidence';
 import type { Catalog, CatalogServer } from './catalog/types.ts';
+import type { OAuthIssuer } from './config/identity-oauth.ts';
 import type { Config } from './config/types.ts';
 import type { CredentialSettings } from './upstream/credential/types.ts';
 
@@ -8,9 +9,9 @@ import type { CredentialSettings } from './upstream/credential/types.ts';
 export type Destination = string;
 
 /**
- * The one allow-list of every connection that the gateway itself opens: upstream servers, token endpoints and the
- * classifier. What is not on it is
- * not connected to, not even looked up. Children of the gateway are not behind it.
+ * The one allow-list of every connection that the gateway itself opens: upstream servers, token endpoints, the classifier, the callback of
+ * approvals and issuers of callers' tokens. What is not on it is not connected to, not even looked up. Children of the gateway are not
+ * behind it.
  */
 export class Egress {
   /** Committed to by every session (contracts section 3). */
@@ -29,15 +30,24 @@ export class Egress {
 }
 
 /**
- * What the catalog's servers, the configured token endpoints and the classifier need, and no more; where the configuration has a list of its own, only
- * what is on both.
+ * What the catalog's servers, the configured token endpoints, the classifier, the callback and the issuers of callers' and operators' tokens
+ * need, and no more; where the configuration has a list of its own, only what is on both.
  */
 export function egressOf(
-  { egress, upstreams, inspection: { classifier } }: Pick<Config, 'egress' | 'upstreams' | 'inspection'>,
+  { egress, upstreams, inspection: { classifier }, approvals: { callback }, identity, operator: { oidc } }: EgressSettings,
   catalog: Catalog,
 ): Egress {
   const credentials = Object.values(upstreams).map(({ credential }) => credential);
-  return egressFor(catalog.servers, credentials, egress.allow, classifier === null ? [] : [classifier.url]);
+  const services = [classifier, callback].flatMap((service) => service?.url ?? []);
+  const issuers = [...identity.oauth, ...(oidc === null ? [] : [oidc.issuer])];
+  return egressFor(catalog.servers, credentials, egress.allow, [...services, ...issuers.map(keysOf)]);
+}
+
+type EgressSettings = Pick<Config, 'egress' | 'upstreams' | 'inspection' | 'approvals' | 'identity' | 'operator'>;
+
+/** Where an issuer is asked for its keys: on its own host, unless the configuration names another. */
+export function keysOf({ issuer, jwksUri }: Pick<OAuthIssuer, 'issuer' | 'jwksUri'>): string {
+  return jwksUri ?? issuer;
 }
 
 /** The same for servers and credentials by themselves; `more`: other URLs that are needed. */

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { lookup as resolveName } from 'node:dns';
 import type { LookupFunction } from 'node:net';
 import { join } from 'node:path';
@@ -21,6 +21,7 @@ import { openTpm } from './attestation/tpm/tpm.ts';
 import type { Attestation } from './attestation/types.ts';
 import type { Attest } from './audit/evidence.ts';
 import type { AuditLogOptions } from './audit/in-process.ts';
+import { writeClaimFile } from './audit/session-files.ts';
 import { mergeExposures, STDIO_FOLDER, siblingExposures } from './audit/stores/sibling-exposures.ts';
 import { siblingStandings } from './audit/stores/sibling-standings.ts';
 import { WatchedStandings } from './audit/stores/watched-standings.ts';
@@ -32,8 +33,14 @@ import { knownKeysFile } from './config/known-keys.ts';
 import type { Config } from './config/types.ts';
 import { egressFor } from './egress.ts';
 import { GatewayError } from './errors.ts';
+import { ApprovalCallback } from './escalation/callback/callback.ts';
+import { readWebhookSecret } from './escalation/callback/signature.ts';
+import { approvalOperations, approversOf } from './escalation/operations.ts';
 import { IdentityChain } from './identity/chain.ts';
-import { openIdentity } from './identity/open.ts';
+import { KnownAgents } from './identity/known-agents.ts';
+import { openOperatorIssuer } from './identity/oauth/open.ts';
+import { type Identities, type IdentityDeps, openIdentity } from './identity/open.ts';
+import type { IdentitySource } from './identity/types.ts';
 import { createHttpIngress, type HttpIngress, type Patience } from './ingress/http.ts';
 import { serveStdio } from './ingress/stdio.ts';
 import { ListenerTls } from './ingress/tls.ts';
@@ -45,12 +52,8 @@ import { SERVER_INFO } from './mcp/server-info.ts';
 import type { OperatorDeps } from './operator/api.ts';
 import { recogniser } from './operator/credentials.ts';
 import { OperatorEvents } from './operator/events.ts';
-import { exceptionRoutes } from './operator/exception-routes.ts';
 import { OperatorListener, type OperatorListenerDeps } from './operator/listener.ts';
-import { ownRoutes } from './operator/own-routes.ts';
-import { policyRoutes } from './operator/policy-routes.ts';
-import { quarantineRoutes } from './operator/quarantine-routes.ts';
-import { sessionRoutes } from './operator/session-routes.ts';
+import { operatorRoutes } from './operator/routes.ts';
 import { type Ranks, sensitivityRanks } from './policy/sensitivity.ts';
 import { standingElsewhere } from './policy/standing.ts';
 import type { Mode } from './policy/types.ts';
@@ -58,8 +61,8 @@ import type { Activation } from './policy-operations.ts';
 import { createRuntime, type Runtime, type RuntimeDeps } from './runtime.ts';
 import { Freshness, type Monotonic } from './session/freshness.ts';
 import { resetExposure } from './session/reset.ts';
-import { stopRoutes } from './stop/routes.ts';
 import { systemTimers, type Timers } from './timers.ts';
+import { HttpEndpoint } from './upstream/http-endpoint.ts';
 import { pinnedPeer } from './upstream/pinned-peer.ts';
 import { publicOnly } from './upstream/public-address.ts';
 import { replicaLookups } from './upstream/replicas.ts';
@@ -91,6 +94,8 @@ export interface GatewayDeps {
   turns?: Turns;
   /** How long clients may take to send. */
   patience?: Patience;
+  /** Kinds of credentials besides the configured ones, and asked before them. */
+  identity?: readonly IdentitySource[];
 }
 
 /** What a started gateway tells the person who started it. */
@@ -99,6 +104,8 @@ export interface StartedGateway {
   url: string | null;
   /** Path of the operator interface's Unix socket; null over stdio. */
   operatorSocket: string | null;
+  /** `https://host:port` of the operator interface; null: on the socket alone. */
+  operatorUrl: string | null;
   mode: Mode;
   /** What vouches for the machine, as claims name it, such as `tpm2`. */
   platform: string;
@@ -121,8 +128,11 @@ interface Running {
   log: AuditLog;
   runtime: Runtime;
   tls: ListenerTls | null;
+  agents: KnownAgents;
+  identities: Identities | null;
   http: HttpIngress | null;
   operators: OperatorListener | null;
+  operatorTls: ListenerTls | null;
 }
 
 /** What a log is opened with, besides its folder. */
@@ -145,7 +155,7 @@ const STDIO_STORES = 64;
 export class Gateway {
   readonly #config: Config;
   readonly #deps: GatewayDeps;
-  readonly #events = new OperatorEvents();
+  readonly #events = new OperatorEvents(randomUUID());
   readonly #ending = new AbortController();
   #booting: Promise<Running> | null = null;
   #running: Running | null = null;
@@ -161,12 +171,16 @@ export class Gateway {
     const running = await this.#boot((opening) => this.#openLog(this.#config.dataDir, opening), this.#config.tls);
     const { tls } = running;
     try {
-      running.operators = this.#operatorListener(running);
-      await running.operators.listen();
-      running.http = this.#httpIngress(running);
+      running.identities = await this.#openIdentity(running);
+      running.operatorTls = await this.#operatorTls();
+      const agents = [...(this.#deps.identity ?? []), ...running.identities.sources];
+      const issuer = await openOperatorIssuer(this.#config, this.#identityDeps);
+      running.operators = this.#operatorListener(running, agents, issuer);
+      const operated = await running.operators.listen();
+      running.http = this.#httpIngress(running, agents, running.identities.metadata);
       const { host, port } = await running.http.listen();
       const authority = `${host.includes(':') ? `[${host}]` : host}:${port}`;
-      return await this.#announce(running, `${tls === null ? 'http' : 'https'}://${authority}/mcp`);
+      return await this.#announce(running, `${tls === null ? 'http' : 'https'}://${authority}/mcp`, operated);
     } catch (error) {
       await this.stop();
       throw error;
@@ -181,7 +195,7 @@ export class Gateway {
     }
     const running = await this.#boot((opening) => this.#openStdioLog(opening), null);
     try {
-      announce(await this.#announce(running, null));
+      announce(await this.#announce(running, null, null));
       await serveStdio({
         input,
         output,
@@ -197,13 +211,16 @@ export class Gateway {
   }
 
   /**
-   * Activates what TLS files, bundle and catalog now hold on disk. A set that does not load, or is not the pinned one,
+   * Activates what TLS files, the file of agents, bundle and catalog now hold on disk. A set that does not load, or is not the pinned one,
    * changes nothing. Each live session closes and its successor opens under the new authority (contracts section 1).
    */
   async reload(): Promise<Activation> {
     if (this.#running === null) throw new GatewayError('SHUTTING_DOWN', 'the gateway is not running');
-    const { tls, runtime } = this.#running;
+    const { tls, operatorTls, identities, agents, runtime } = this.#running;
     await tls?.reload();
+    await operatorTls?.reload();
+    await identities?.reload();
+    await agents.reload();
     return runtime.activate();
   }
 
@@ -221,7 +238,12 @@ export class Gateway {
     if (running === null) return;
     this.#running = null;
     running.tls?.close();
+    running.operatorTls?.close();
+    // Calls that wait for somebody would otherwise be waited for.
+    running.runtime.desk.end();
+    running.agents.close();
     await running.http?.close();
+    running.identities?.close();
     await running.operators?.close();
     try {
       await running.runtime.close();
@@ -272,9 +294,10 @@ export class Gateway {
     ranks: Ranks,
   ): Promise<Running> {
     const { dataDir, log, platform, tls } = opened;
-    const config = this.#config;
     const clock = this.#clock;
-    const monotonic = this.#deps.monotonic ?? (() => performance.now());
+    const agents = this.#knownAgents();
+    const config = committed(this.#config, agents);
+    const monotonic = this.#monotonic;
     try {
       await platform.provider?.recordGateway?.(components, jwkThumbprint(log.publicKey));
       const elsewhere = await siblingExposures(config.dataDir, dataDir);
@@ -297,6 +320,7 @@ export class Gateway {
           classifier: this.#classifier(ranks),
           turns: this.#deps.turns ?? systemTurns,
           soon: setImmediate,
+          writeClaim: (file) => writeClaimFile(dataDir, file),
           connect: (server, settings, around) => this.#connect(server, settings, around, this.#lookup),
           replicas: async (server, settings, around) => {
             const lookups = await replicaLookups(server, this.#lookup);
@@ -304,12 +328,17 @@ export class Gateway {
           },
           ...(this.#deps.createRecordFile && { createRecordFile: this.#deps.createRecordFile }),
           report: (event, detail) => this.#report(event, detail),
+          publish: (event) => this.#events.publish(event),
+          callback: await this.#callback(),
+          entered: (action, by, detail) => this.#events.publish({ event: action, operator: by.subject, ...detail }),
         },
         approved,
       );
-      tls?.onNewKey(() => void this.#recommit(runtime));
-      return { ...opened, runtime, http: null, operators: null };
+      tls?.onNewKey(() => void this.#recommit(() => runtime.tlsKeyChanged()));
+      agents.onChange((hash) => void this.#recommit(() => runtime.agentsChanged(hash)));
+      return { ...opened, agents, runtime, identities: null, http: null, operators: null, operatorTls: null };
     } catch (error) {
+      agents.close();
       await log.close();
       throw error;
     }
@@ -325,6 +354,24 @@ export class Gateway {
     return httpClassifier(classifier, peer, { timers, lookup: this.#lookup, isLabel: (label) => ranks.has(label) });
   }
 
+  /** Made for the desk that the runtime builds; null: there is none. */
+  async #callback(): Promise<RuntimeDeps['callback']> {
+    const { approvals, egress } = this.#config;
+    const { callback, approvers } = approvals;
+    if (callback === null) return null;
+    const secret = await readWebhookSecret(callback.secretFile);
+    const allowed = egressFor([], [], egress.allow, [callback.url]);
+    const peer = pinnedPeer({ tlsFingerprint: null }, { authorities: null, client: null }, allowed, () => {});
+    const endpoint = new HttpEndpoint(callback.url, () => ({}), peer, { lookup: this.#lookup, connections: 16 });
+    return (desk) =>
+      new ApprovalCallback({
+        ...{ settings: callback, secret, endpoint, desk, clock: this.#clock, newId: randomUUID },
+        approversOf: (name) => approversOf(approvers, name),
+        timers: this.#deps.timers ?? systemTimers,
+        report: (event, detail) => this.#report(event, detail),
+      });
+  }
+
   async #withTls(tls: Config['tls'], begin: (listener: ListenerTls | null) => Promise<Running>): Promise<Running> {
     if (tls === null) return begin(null);
     const report = (event: string, detail: string): void => this.#report(event, detail);
@@ -338,9 +385,17 @@ export class Gateway {
     }
   }
 
-  async #recommit(runtime: Runtime): Promise<void> {
+  async #operatorTls(): Promise<ListenerTls | null> {
+    const { listener } = this.#config.operator;
+    if (listener === null) return null;
+    const timers = this.#deps.timers ?? systemTimers;
+    const report = (event: string, detail: string): void => this.#report(`operator.${event}`, detail);
+    return ListenerTls.open(listener, { clock: this.#clock, timers, report, clients: 'operators' });
+  }
+
+  async #recommit(change: () => Promise<void>): Promise<void> {
     try {
-      await runtime.tlsKeyChanged();
+      await change();
     } catch (error) {
       this.#report('AUDIT_UNAVAILABLE', String(error));
     }
@@ -421,7 +476,24 @@ export class Gateway {
     throw new GatewayError('STORE_IN_USE', `${STDIO_STORES} stdio gateways already run from ${this.#config.dataDir}`);
   }
 
-  #httpIngress({ runtime, log, platform: { provider }, tls }: Running): HttpIngress {
+  #knownAgents(): KnownAgents {
+    const report = (event: string, detail: string): void => this.#report(event, detail);
+    return new KnownAgents(this.#config, { timers: this.#deps.timers ?? systemTimers, report });
+  }
+
+  #openIdentity({ agents, runtime }: Running): Promise<Identities> {
+    return openIdentity(this.#config, agents, this.#identityDeps, (domain, hash) => {
+      // Whose word is taken changes while sessions are open, so it is no part of what they commit to.
+      const detail = { trust_domain: domain, bundle_hash: hash ?? 'none' };
+      void this.#recommit(() => runtime.chain.enter('identity.trust_bundle', null, detail));
+    });
+  }
+
+  #httpIngress(
+    { runtime, log, platform: { provider }, tls }: Running,
+    agents: readonly IdentitySource[],
+    metadata: Identities['metadata'],
+  ): HttpIngress {
     const { listen, allowedHosts, allowedOrigins, limits, sessions } = this.#config;
     const clock = this.#clock;
     return createHttpIngress({
@@ -430,7 +502,8 @@ export class Gateway {
       allowedOrigins,
       limits,
       sessions,
-      agents: openIdentity(this.#config),
+      agents,
+      metadata,
       gateway: runtime.governed,
       tls,
       attest: liveAttestation({ provider, log, clock, self: () => runtime.statement }),
@@ -441,36 +514,39 @@ export class Gateway {
     });
   }
 
-  #operatorListener({ runtime, log, platform: { trustLevel } }: Running): OperatorListener {
+  #operatorListener(
+    { runtime, log, platform: { trustLevel }, operatorTls }: Running,
+    agents: readonly IdentitySource[],
+    issuer: IdentitySource | null,
+  ): OperatorListener {
     const { operator } = this.#config;
-    const enter: OperatorListenerDeps['enter'] = (action, by, detail) => {
-      this.#events.publish({ event: action, operator: by.subject, ...detail });
-      return runtime.chain.enter(action, by, detail);
-    };
-    const reset: OperatorDeps['reset'] = (sessionId, subject, by, reason) =>
-      resetExposure(log, runtime.exposures, sessionId, subject, by.subject, reason);
+    const enter: OperatorListenerDeps['enter'] = (action, by, detail) => runtime.chain.enter(action, by, detail);
+    const reset: OperatorDeps['reset'] = (sessionId, exposed, by, reason) =>
+      resetExposure(log, runtime.exposures, sessionId, exposed, by.subject, reason);
     return new OperatorListener({
       enter,
+      countUnknown: () => runtime.chain.count('operator_unauthenticated'),
       socket: operator.socket,
-      operators: recogniser(operator),
-      agents: new IdentityChain(openIdentity(this.#config)),
+      network: operator.listener && operatorTls && { ...operator.listener, tls: operatorTls, clock: this.#clock },
+      timers: this.#deps.timers ?? systemTimers,
+      monotonic: this.#monotonic,
+      operators: recogniser(operator, issuer),
+      agents: new IdentityChain(agents),
       report: (error) => this.#events.publish({ event: 'operator.error', detail: String(error) }),
-      routes: [
-        ...ownRoutes({
-          events: this.#events,
-          ready: () => this.#running !== null && log.failure === null,
-          trustLevel,
-        }),
-        ...sessionRoutes({ log, sessions: runtime.sessions, reset, enter }),
-        ...policyRoutes(runtime.policy),
-        ...exceptionRoutes(runtime.exceptions),
-        ...quarantineRoutes(runtime.quarantine),
-        ...stopRoutes(runtime.stopping),
-      ],
+      routes: operatorRoutes({
+        own: { events: this.#events, ready: () => this.#running !== null && log.failure === null, trustLevel },
+        sessions: { log, reset, enter, sessions: runtime.sessions, gatewaySession: runtime.chain.sessionId },
+        policy: runtime.policy,
+        exceptions: runtime.exceptions,
+        quarantine: runtime.quarantine,
+        approvals: approvalOperations({ ...runtime, approvers: this.#config.approvals.approvers }),
+        callback: runtime.callback,
+        stop: runtime.stopping,
+      }),
     });
   }
 
-  async #announce(running: Running, url: string | null): Promise<StartedGateway> {
+  async #announce(running: Running, url: string | null, operated: string | null): Promise<StartedGateway> {
     const { log, runtime, dataDir, platform } = running;
     const keyFile = await publishKey(join(dataDir, 'keys'), log.publicKey);
     const known = knownKeysFile(this.#deps.environment.variables);
@@ -479,6 +555,7 @@ export class Gateway {
     return {
       url,
       operatorSocket: running.operators === null ? null : this.#config.operator.socket,
+      operatorUrl: operated === null ? null : `https://${operated}`,
       mode: this.#config.mode,
       platform: platform.platform,
       trustLevel: platform.trustLevel,
@@ -500,7 +577,31 @@ export class Gateway {
     return this.#deps.lookup ?? resolveName;
   }
 
+  get #identityDeps(): IdentityDeps {
+    return {
+      clock: this.#clock,
+      timers: this.#deps.timers ?? systemTimers,
+      monotonic: this.#monotonic,
+      lookup: this.#lookup,
+      report: (event, detail) => this.#report(event, detail),
+    };
+  }
+
+  get #monotonic(): Monotonic {
+    return this.#deps.monotonic ?? (() => performance.now());
+  }
+
   get #clock(): Clock {
     return this.#deps.clock ?? systemClock;
   }
+}
+
+/** The configuration as sessions commit to it: with the agents of now. */
+function committed(config: Config, agents: KnownAgents): Config {
+  return {
+    ...config,
+    get agentsHash() {
+      return agents.hash;
+    },
+  };
 }

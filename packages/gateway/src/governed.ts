@@ -10,7 +10,6 @@ import { mayUse, offerTo } from './offer.ts';
 import type { PathDeps } from './pipeline/deps.ts';
 import type { Subscriptions } from './pipeline/subscriptions.ts';
 import { refuseMethod, serve } from './pipeline.ts';
-import type { Blocks } from './stop/blocks.ts';
 
 interface GovernedDeps {
   path: PathDeps;
@@ -24,6 +23,13 @@ interface GovernedDeps {
 /** What the protocol rooms see of the gateway. All governed requests go down the one path of pipeline.ts. */
 export function governedGateway({ path, authority, chain, changes, subscriptions }: GovernedDeps): GovernedGateway {
   const { blocks } = path.stop;
+  const usable = (caller: Caller) => mayUse(authority(), path, caller);
+  const schemaOf = (caller: Caller, name: string, which: 'inputSchema' | 'outputSchema'): JsonObject | null => {
+    const tool = authority().catalog.resolve(name);
+    if (tool === null || !usable(caller)(tool)) return null;
+    const schema = member(tool.definition, which);
+    return isObject(schema) ? schema : null;
+  };
   return {
     openSession: async (caller) => {
       chain.count('initialized');
@@ -38,14 +44,14 @@ export function governedGateway({ path, authority, chain, changes, subscriptions
     request: (request) => serve(path, request),
     refuseMethod: (request) => refuseMethod(path, request),
     subscribe: (request) => subscriptions.subscribe(request),
-    offer: (caller) => offerTo(authority(), blocks, caller),
+    offer: (caller) => offerTo(authority(), path, caller),
     list: async (kind, caller, cursor) => {
       if (path.log.failure !== null) throw path.log.failure;
       chain.count('listed');
-      return listPage(authority().catalog, kind, mayUse(authority(), blocks, caller), cursor);
+      return listPage(authority().catalog, kind, usable(caller), cursor);
     },
-    inputSchema: (caller, name) => schemaOf(authority(), blocks, caller, name, 'inputSchema'),
-    outputSchema: (caller, name) => schemaOf(authority(), blocks, caller, name, 'outputSchema'),
+    inputSchema: (caller, name) => schemaOf(caller, name, 'inputSchema'),
+    outputSchema: (caller, name) => schemaOf(caller, name, 'outputSchema'),
     isStopped: (caller) => blocks.stoppingAgent(caller) !== null,
     onStopped: (listener) => blocks.onBlocked(listener),
     onListChanged: (listener) => changes.listen(listener),
@@ -55,17 +61,4 @@ export function governedGateway({ path, authority, chain, changes, subscriptions
     count: (kind) => chain.count(kind),
     gatewayEvent: (action, caller, detail) => chain.enter(action, caller, detail),
   };
-}
-
-function schemaOf(
-  authority: Authority,
-  blocks: Blocks,
-  caller: Caller,
-  name: string,
-  which: 'inputSchema' | 'outputSchema',
-): JsonObject | null {
-  const tool = authority.catalog.resolve(name);
-  if (tool === null || !mayUse(authority, blocks, caller)(tool)) return null;
-  const schema = member(tool.definition, which);
-  return isObject(schema) ? schema : null;
 }

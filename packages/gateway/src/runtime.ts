@@ -1,9 +1,10 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { JsonObject } from '@cmcp/evidence';
+import { type Binding, bindManifest } from './agent-manifest/bind.ts';
 import { approvalEntry } from './approval/entry.ts';
 import type { OwnStatement } from './attestation/live.ts';
 import type { Attestation } from './attestation/types.ts';
-import { GatewayChain } from './audit/gateway-chain.ts';
+import { type Entered, GatewayChain } from './audit/gateway-chain.ts';
 import type { Schedule } from './audit/group-commit.ts';
 import type { AuditLog, Exposure } from './audit/types.ts';
 import type { Authority } from './authority.ts';
@@ -15,6 +16,11 @@ import type { Clock } from './clock.ts';
 import type { Config } from './config/types.ts';
 import { type Egress, egressOf } from './egress.ts';
 import { GatewayError } from './errors.ts';
+import type { ApprovalCallback } from './escalation/callback/callback.ts';
+import { Desk } from './escalation/desk.ts';
+import { requestedEvent } from './escalation/shown.ts';
+import type { ApprovalDesk } from './escalation/types.ts';
+import { unknownApprovers } from './escalation/unknown-approvers.ts';
 import { Exceptions } from './exceptions/exceptions.ts';
 import { governedGateway } from './governed.ts';
 import type { Classifier } from './inspection/classifier/classifier.ts';
@@ -26,6 +32,7 @@ import { ListChanges } from './list-changes.ts';
 import { loadServing, type Serving, upstreamSettings } from './load-authority.ts';
 import type { Peers } from './load-peers.ts';
 import type { ChangeKind, GovernedGateway } from './mcp/types.ts';
+import type { OperatorEvent } from './operator/events.ts';
 import type { PolicyOperations } from './operator/policy-routes.ts';
 import type { Operator } from './operator/route.ts';
 import type { PathDeps } from './pipeline/deps.ts';
@@ -33,6 +40,7 @@ import { ParkedCalls } from './pipeline/parked.ts';
 import { RequestStates } from './pipeline/request-states.ts';
 import { Subscriptions } from './pipeline/subscriptions.ts';
 import { TaskHandles } from './pipeline/task-handles.ts';
+import { WaitingTasks } from './pipeline/waiting-tasks.ts';
 import { requireHash } from './policy/admission.ts';
 import { createEngine } from './policy/engine.ts';
 import { observed } from './policy/observed.ts';
@@ -43,11 +51,13 @@ import { type Activation, policyOperations } from './policy-operations.ts';
 import { PolicyStanding } from './policy-standing.ts';
 import { Quarantine } from './quarantine/quarantine.ts';
 import { DecisionRecorder, type RecorderDeps } from './recording/recorder.ts';
+import { Scopes } from './scopes.ts';
 import { SealedBox } from './sealed-box.ts';
 import { commitment, ownStatement } from './session/commitment.ts';
 import { Exposures } from './session/exposure.ts';
 import { FlowMemory } from './session/flow/memory.ts';
 import type { Freshness, Monotonic } from './session/freshness.ts';
+import { OpenClaims, type OpenClaimsDeps } from './session/open-claims.ts';
 import { Renewal } from './session/renewal.ts';
 import { Sessions } from './session/sessions.ts';
 import { ShadowStage } from './shadow-stage.ts';
@@ -84,6 +94,8 @@ export interface RuntimeDeps {
   classifier: Classifier | null;
   /** How long inspection takes, and how others get their turn. */
   turns: Turns;
+  /** Stores a session file among the claims of its session. */
+  writeClaim: OpenClaimsDeps['write'];
   /** Runs a task after the turn of whoever asks. */
   soon: Schedule;
   connect: (
@@ -97,9 +109,17 @@ export interface RuntimeDeps {
   createRecordFile?: RecorderDeps['createFile'];
   /** For operators: a code or event name, and what happened. */
   report: (event: string, detail: string) => void;
+  /** The operator's machine that approves calls, which the runtime closes, for the desk that it is given; null: there is none. */
+  callback: ((desk: Pick<ApprovalDesk, 'answer'>) => ApprovalCallback) | null;
+  /** Tells operators who listen. */
+  publish: (event: OperatorEvent) => void;
+  /** For operators: what somebody did, once it is entered. */
+  entered: Entered;
 }
 
 const SWEEP_MS = 1_000;
+/** Of the arguments of all calls that wait for an approval: they are kept nowhere else. */
+const APPROVAL_BYTES = 67_108_864;
 const FLUSH_MS = 60_000;
 /** Less than what the command line waits for an answer. */
 const LIST_TIMEOUT_MS = 10_000;
@@ -110,7 +130,7 @@ export async function createRuntime(deps: RuntimeDeps, approved: Serving): Promi
   const { config, log } = deps;
   const flow = new FlowMemory({ random: randomBytes, monotonic: deps.monotonic, soon: deps.soon });
   const exposures = new Exposures(deps.exposures, config.sessions.carryOverMs, flow);
-  const chain = new GatewayChain(log, randomUUID());
+  const chain = new GatewayChain(log, randomUUID(), deps.entered);
   const changes = new ListChanges();
   const recorder = await openRecorder(deps, chain);
   const standing = await PolicyStanding.open(log, config.policy, deps.standings);
@@ -126,6 +146,7 @@ export async function createRuntime(deps: RuntimeDeps, approved: Serving): Promi
   authority.live.remember(recalled);
   const root = await openChain(deps, chain, authority, { standing, recalled });
   await enterRecovered(deps, chain);
+  reportApprovers(deps, approved);
   const lastSessions = await latestSessions(log);
   const held = { standing, shadow, stop, exposures, lastSessions };
   return new Runtime(deps, { chain, changes, recorder, root, authority, ...held });
@@ -158,10 +179,14 @@ export class Runtime {
   readonly exceptions: Exceptions;
   /** Answers that wait for an operator. */
   readonly quarantine: Quarantine;
+  /** Calls that wait for somebody to approve them. */
+  readonly desk: Desk;
   /** What is stopped, and how much may be used. */
   readonly stop: Stop;
   /** What operators do about it. */
   readonly stopping: StopOperations;
+  /** Who answers for a machine; null: there is none. */
+  readonly callback: ApprovalCallback | null;
   readonly #deps: RuntimeDeps;
   readonly #stopTimers: (() => void)[];
   readonly #root: string;
@@ -169,6 +194,7 @@ export class Runtime {
   readonly #changes: ListChanges;
   readonly #subscriptions: Subscriptions;
   readonly #stopEntries: SessionEntries;
+  readonly #claims: OpenClaims;
   readonly #standing: PolicyStanding;
   readonly #shadow: ShadowStage;
   #authority: Authority;
@@ -201,6 +227,7 @@ export class Runtime {
       authority: () => this.#authority,
       isStopped: (caller) => stop.blocks.stoppingAgent(caller) !== null,
       lastSessions,
+      bind: (caller, authority) => bindManifest(this.#binding(authority), caller),
     });
     this.#stopEntries = new SessionEntries({
       log,
@@ -212,6 +239,16 @@ export class Runtime {
       ...{ chain, exposures, monotonic },
       authority: () => this.#authority,
     });
+    this.desk = new Desk({
+      settings: { ...config.approvals, maxBytes: APPROVAL_BYTES },
+      ...{ log, sessions: this.sessions, monotonic, clock, newId: randomUUID },
+    });
+    this.desk.onOpened((request) => deps.publish(requestedEvent(request)));
+    this.callback = deps.callback?.(this.desk) ?? null;
+    this.desk.onOpened((request) => {
+      if (request.escalations.some(({ via }) => via === 'callback')) this.callback?.deliver(request);
+    });
+    this.#claims = new OpenClaims({ log, settings: config.claim, write: deps.writeClaim, report });
     const path = this.#path();
     this.#subscriptions = new Subscriptions(path);
     this.governed = governedGateway({
@@ -258,6 +295,10 @@ export class Runtime {
       timers.every(SWEEP_MS, () => void this.exceptions.sweep().catch((error) => this.#unrecorded(error))),
       timers.every(SWEEP_MS, () => void this.quarantine.sweep().catch((error) => this.#unrecorded(error))),
       timers.every(SWEEP_MS, () => void this.#lookElsewhere().catch((error) => report('STORE_INVALID', String(error)))),
+      timers.every(SWEEP_MS, () => void this.desk.sweep().catch((error) => this.#unrecorded(error))),
+      timers.every(config.claim.intervalMs, () => {
+        this.#claims.sweep(this.sessions.open()).catch((error) => this.#unrecorded(error));
+      }),
       timers.every(config.catalog.recheckMs, () => this.#authority.live.recheck()),
       timers.every(FLUSH_MS, () => void stop.storedLimits.store(chain).catch((error) => this.#unrecorded(error))),
       timers.every(FLUSH_MS, () => void chain.flush().catch((error) => this.#unrecorded(error))),
@@ -283,6 +324,15 @@ export class Runtime {
     // In the turn of the change: whatever was opened, or is being opened, under the key before is closed by this.
     const closed = this.sessions.closeAll('activation');
     const entered = this.chain.enter('tls.key_changed', null, { tls_spki: tlsSpki });
+    this.#activation = Promise.allSettled([this.#activation, closed, entered]);
+    await Promise.all([closed, entered]);
+  }
+
+  /** Other agents may call: each live session closes as at an activation, and its successor commits to them. */
+  async agentsChanged(agentsHash: string): Promise<void> {
+    if (this.#closing) return;
+    const closed = this.sessions.closeAll('activation');
+    const entered = this.chain.enter('agents.changed', null, { agents_hash: agentsHash });
     this.#activation = Promise.allSettled([this.#activation, closed, entered]);
     await Promise.all([closed, entered]);
   }
@@ -321,6 +371,7 @@ export class Runtime {
     const chainClosed = await Promise.allSettled([log.closeSession(this.chain.sessionId, 'shutdown')]);
     await release(this.#authority);
     await classifier?.close();
+    await this.callback?.close();
     for (const outcome of [...closed, ...recorded, ...chainClosed])
       if (outcome.status === 'rejected') throw outcome.reason;
   }
@@ -345,6 +396,7 @@ export class Runtime {
       throw error;
     }
     await this.#shadow.end('activated', by).catch((error) => this.#unrecorded(error));
+    reportApprovers(this.#deps, loaded);
     await this.#switch(next);
     await this.exceptions.dropped();
     await this.quarantine.activated();
@@ -406,15 +458,16 @@ export class Runtime {
   }
 
   /** Asked of signed bundles only: without a key an activation is also how one connects to the servers anew. */
-  #isInForce({ bundle, catalog, inspection, policyKey }: Loaded): boolean {
-    const { policy, catalog: current, inspection: rules, policyKey: key } = this.#authority;
+  #isInForce({ bundle, catalog, inspection, policyKey, manifests }: Loaded): boolean {
+    const { policy, catalog: current, inspection: rules, policyKey: key, manifests: bound } = this.#authority;
     return (
       !this.exceptions.any &&
       policyKey !== null &&
       policyKey === key &&
       bundle.hash === policy.bundleHash &&
       catalog.hash === current.hash &&
-      inspection.hash === rules.hash
+      inspection.hash === rules.hash &&
+      manifests.isSameAs(bound)
     );
   }
 
@@ -442,6 +495,19 @@ export class Runtime {
     if (elsewhere !== null) this.stop.blocks.learn(elsewhere);
   }
 
+  #binding(authority: Authority): Binding {
+    const { clock, config, report } = this.#deps;
+    return {
+      authority,
+      mode: config.mode,
+      nowMicros: clock.nowMicros(),
+      refused: async (caller, detail, why) => {
+        report('manifest.refused', `${caller.subject}: ${why}`);
+        await this.chain.enter('manifest.refused', caller, detail);
+      },
+    };
+  }
+
   #serving(): Promise<Serving> {
     const { config, ranks, clock } = this.#deps;
     return loadServing(config, ranks, { now: clock.nowMicros() / 1e6, before: this.#authority.approvals });
@@ -458,7 +524,10 @@ export class Runtime {
       exposures: this.exposures,
       states,
       parked: new ParkedCalls(states, randomUUID),
+      waiting: new WaitingTasks(clock),
       tasks: new TaskHandles(box),
+      claims: this.#claims,
+      scopes: new Scopes(config.identity.scopes),
       clock,
       timers,
       config,
@@ -469,6 +538,7 @@ export class Runtime {
         classifier: this.#deps.classifier,
         quarantine: this.quarantine,
       },
+      desk: this.desk,
       stop: this.stop,
       stopEntries: this.#stopEntries,
       ranks,
@@ -494,7 +564,7 @@ function told({ policy, policyKey }: Authority, activated: boolean): Activation 
 function connect(
   deps: RuntimeDeps,
   { chain, changes, shadow, stop }: Pick<Beginning, 'chain' | 'changes' | 'shadow' | 'stop'>,
-  { catalog, inspection, policy, policyKey, approvals, peers }: Omit<Loaded, 'bundle'>,
+  { catalog, inspection, policy, policyKey, approvals, peers, manifests }: Omit<Loaded, 'bundle'>,
   base: Authority['base'],
 ): Authority {
   const { clock, config, report } = deps;
@@ -518,7 +588,10 @@ function connect(
     announced: (kind) => changes.announce(kind),
     onUnanswered: (server, error) => report('UPSTREAM_UNAVAILABLE', `${server.displayName}: ${String(error)}`),
   });
-  return { catalog, inspection, policy: observed(policy, shadow.saw), policyKey, live, egress, approvals, base };
+  return {
+    ...{ catalog, inspection, policyKey, live, egress, approvals, manifests, base },
+    policy: observed(policy, shadow.saw),
+  };
 }
 
 /** The catalog that a drift is remembered for; an exception is remembered by none. */
@@ -571,7 +644,8 @@ async function openChain(
 ): Promise<string> {
   const { config, log, attestation, freshness } = deps;
   const asked = freshness?.now();
-  const opening = { exposure: 'public', previousSession: null, prevClaimHash: await log.lastClaimHash() };
+  const prevClaimHash = await log.lastClaimHash();
+  const opening = { exposure: 'public', previousSession: null, prevClaimHash, manifest: null };
   const { entryHash } = await log.openSession({
     sessionId: chain.sessionId,
     kind: 'gateway',
@@ -643,9 +717,14 @@ async function enterRecovered({ log, report }: RuntimeDeps, chain: GatewayChain)
   }
 }
 
-/** Each subject's latest session of earlier runs, so that a successor names its predecessor. */
+function reportApprovers({ config, report }: RuntimeDeps, { bundle }: Pick<Serving, 'bundle'>): void {
+  for (const problem of unknownApprovers(bundle, config.approvals.approvers))
+    report('approval.unknown_approver', problem);
+}
+
+/** The latest session of earlier runs of each whose exposure goes on, so that a successor names its predecessor. */
 async function latestSessions(log: AuditLog): Promise<Map<string, string>> {
   const rows = (await log.sessions()).filter((row) => row.kind === 'session');
   rows.sort((a, b) => a.openedMicros - b.openedMicros);
-  return new Map(rows.map((row) => [row.subject, row.sessionId]));
+  return new Map(rows.map((row) => [row.exposedAs, row.sessionId]));
 }

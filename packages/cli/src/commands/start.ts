@@ -25,13 +25,13 @@ export const startCommand: Command = {
     ['cmcp start --stdio --config /abs/cmcp/cmcp.yaml', 'What a desktop client spawns'],
   ],
   async run(given, io) {
-    const { Gateway, loadConfig, readEnvironment } = await import('@cmcp/gateway');
+    const { Gateway, loadConfig, namesCallers, readEnvironment } = await import('@cmcp/gateway');
     const environment = readEnvironment(io.variables);
     const config = await loadConfig(given.one('config') ?? DEFAULT_CONFIG, environment);
     const stdio = given.has('stdio');
-    if (!stdio && config.agents.length === 0) {
+    if (!stdio && !namesCallers(config)) {
       throw new RefusedError(
-        `${config.file} has no \`agents\`, so nobody could call over HTTP. Add one, or use --stdio.`,
+        `${config.file} has no \`agents\` and nobody under \`identity\`, so nobody could call over HTTP. Add one, or use --stdio.`,
       );
     }
     const log = messages(io, given.has('json'));

@@ -1,5 +1,6 @@
 import type { JsonObject } from '@cmcp/evidence';
 import type { RefusalKind } from '../mcp/types.ts';
+import { ROLES } from '../operator/route.ts';
 import { blankEntry } from './blank.ts';
 import type { AuditLog, StandingText } from './types.ts';
 
@@ -8,7 +9,13 @@ export interface Actor {
   readonly subject: string;
   /** As whatever recognised them calls it: `bearer`, `mtls`. */
   readonly source: string;
+  /** The user who delegated to an agent. */
+  readonly onBehalfOf?: string;
+  /** Of an operator: what they may. Entered where that is not everything. */
+  readonly roles?: readonly string[];
 }
+
+export type Entered = (action: string, by: Actor, detail: JsonObject) => void;
 
 /**
  * The chain of what happens outside any session (contracts section 2): operator actions, drift, activation, refused
@@ -17,10 +24,13 @@ export interface Actor {
 export class GatewayChain {
   readonly sessionId: string;
   readonly #log: AuditLog;
+  readonly #entered: Entered;
   #counts = new Map<RefusalKind, number>();
 
-  constructor(log: AuditLog, sessionId: string) {
+  /** @param entered told of every action of somebody's, once its entry is durable */
+  constructor(log: AuditLog, sessionId: string, entered: Entered = () => {}) {
     this.#log = log;
+    this.#entered = entered;
     this.sessionId = sessionId;
   }
 
@@ -34,9 +44,11 @@ export class GatewayChain {
       ...blankEntry('gateway_event', action),
       caller: by?.subject ?? null,
       caller_source: by?.source ?? null,
-      detail,
+      on_behalf_of: by?.onBehalfOf ?? null,
+      detail: { ...detail, ...rolesOf(by) },
     };
     await this.#log.append(this.sessionId, entry, standing && { standing });
+    if (by !== null) this.#entered(action, by, detail);
   }
 
   /** An event with an entry type of its own. */
@@ -55,4 +67,9 @@ export class GatewayChain {
     this.#counts = new Map();
     await this.enter('counted', null, counted);
   }
+}
+
+function rolesOf(by: Actor | null): JsonObject {
+  const roles = by?.roles ?? ROLES;
+  return roles.length === ROLES.length ? {} : { operator_roles: roles.join(',') };
 }

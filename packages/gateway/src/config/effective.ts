@@ -1,11 +1,16 @@
 import { canonicalSorted, digest, type JsonObject, type JsonValue } from '@cmcp/evidence';
 import { ROLES, type Role } from '../operator/route.ts';
 import type { CredentialSettings } from '../upstream/credential/types.ts';
+import { placelessManifests } from './agent-manifest.ts';
 import { approvalSettings } from './approval.ts';
+import { approvalsSettings, approversHash } from './approvals.ts';
+import { type ScopeTable, USUAL_SCOPES } from './identity-scopes.ts';
 import type { OperatorListenConfig } from './operator.ts';
-import type { Config, Credential, SandboxConfig } from './types.ts';
+import type { OperatorOidc } from './operator-oidc.ts';
+import { spiffeSettings } from './spiffe.ts';
+import type { Config, SandboxConfig } from './types.ts';
 
-type Unhashed = Omit<Config, 'hash' | 'portableHash' | 'agentsHash' | 'operatorsHash'>;
+type Unhashed = Omit<Config, 'hash' | 'portableHash' | 'agentsHash' | 'operatorsHash' | 'approversHash'>;
 
 /** The text in the file of what may be a secret, by name: of servers by their ids, and the classifier's headers. */
 export interface WrittenSecrets {
@@ -22,20 +27,24 @@ function sealed(secrets: Record<string, string>): JsonValue {
     .map(([name, value]) => [name, digest(value)]);
 }
 
-/** Order in the file has no meaning, so it does not change the digest. */
-function credentialsDigest(credentials: Credential[]): string {
-  const rows = credentials.map(({ subject, tokenSha256 }) => [tokenSha256, subject]);
-  return digest(canonicalSorted(rows.sort(([a = ''], [b = '']) => (a < b ? -1 : 1))));
-}
-
-/** With what they may, where that is not everything: digests of configurations without roles stay what they were. */
-function operatorsDigest({ credentials, certificates }: Config['operator']): string {
+/**
+ * Order in the file has no meaning, so it does not change the digest. With what they may, where that is not everything: digests of
+ * configurations without roles stay what they were.
+ */
+function operatorsDigest({ credentials, certificates, oidc }: Config['operator']): string {
   const may = (roles: readonly Role[]): readonly Role[] => (roles.length === ROLES.length ? [] : roles);
   const rows = [
     ...credentials.map(({ subject, tokenSha256, roles }) => [tokenSha256, subject, ...may(roles)]),
     ...certificates.map(({ match, subject, roles }) => [`${match.kind} ${match.value}`, subject, ...may(roles)]),
   ];
-  return digest(canonicalSorted(rows.sort(byText)));
+  const sorted = rows.sort(byText);
+  return digest(canonicalSorted(oidc === null ? sorted : [sorted, oidcSettings(oidc)]));
+}
+
+/** Without paths. */
+function oidcSettings({ resource, issuer: { ca, ...settings }, grants }: OperatorOidc): JsonValue {
+  const groups = grants.map(({ group, roles }) => [group, ...roles]);
+  return { resource, issuer: { ...settings, ca: ca !== null }, grants: groups.sort(byText) };
 }
 
 function byText(one: JsonValue, other: JsonValue): number {
@@ -52,18 +61,56 @@ function placelessListener({ listen, allowedHosts, tls }: OperatorListenConfig):
 }
 
 /**
+ * That of agents, and of whoever else may call. What a setting adds is added where it is set: the digest of agents who have a token
+ * and nothing else stays what it was.
+ */
+export function agentsDigest({ agents, identity }: Pick<Config, 'agents' | 'identity'>): string {
+  const rows = agents.flatMap(({ subject, tokenSha256, expiresMicros, scopes, groups }) => {
+    const plain = expiresMicros === null && scopes === null && groups.length === 0;
+    const more = plain ? [] : [{ expires: expiresMicros, scopes, groups }];
+    return tokenSha256.map((digest) => [digest, subject, ...more]);
+  });
+  const sorted = rows.sort(([a = ''], [b = '']) => (String(a) < String(b) ? -1 : 1));
+  const others = identitySettings(identity);
+  return digest(canonicalSorted(others === null ? sorted : [sorted, others]));
+}
+
+/** Without paths; null: nobody else may call, and scopes mean what they do where nothing is set. */
+function identitySettings({ resource, oauth, spiffe, scopes }: Config['identity']): JsonValue {
+  const usual = scopes === USUAL_SCOPES;
+  if (resource === null && oauth.length === 0 && spiffe === null && usual) return null;
+  return {
+    resource,
+    oauth: oauth.map(({ ca, ...settings }) => ({ ...settings, ca: ca !== null })),
+    ...(spiffe === null ? {} : { spiffe: spiffeSettings(spiffe) }),
+    ...(usual ? {} : { scopes: tableRows(scopes) }),
+  };
+}
+
+function tableRows(scopes: ScopeTable): JsonValue {
+  const rows = Object.entries(scopes).sort(byName);
+  return rows.map(([name, grants]) => [name, grants.map((grant) => Object.values(grant).join(':')).sort()]);
+}
+
+/**
  * The digests that a session commits to (contracts section 3): over every effective setting, with defaults filled in and
  * secrets replaced by their digests. Mappings with chosen keys are hashed as sorted pairs.
  */
 export function withHashes(config: Unhashed, written: WrittenSecrets): Config {
-  const agentsHash = credentialsDigest(config.agents);
+  const agentsHash = agentsDigest(config);
+  // What the file holds may change while the gateway runs: only sessions commit to it, by name.
+  const { agentsFile, identity } = config;
+  const lasting = agentsFile === null ? agentsHash : agentsDigest({ agents: agentsFile.beside, identity });
   const operatorsHash = operatorsDigest(config.operator);
   const {
     file: _file,
     vocabulary,
     upstreams,
     agents: _agents,
+    identity: { spiffe },
+    agentsFile: _agentsFile,
     operator,
+    approvals,
     stdioSubject,
     policy,
     catalog,
@@ -72,10 +119,13 @@ export function withHashes(config: Unhashed, written: WrittenSecrets): Config {
   } = config;
   const named: JsonObject = {
     stdio_subject: stdioSubject,
-    agents: agentsHash,
+    agents: lasting,
+    // Added where it is on.
+    ...(agentsFile !== null && { agents_file: true }),
     operators: operatorsHash,
     vocabulary: Object.entries(vocabulary).sort(byName),
     approvals: [approvalSettings(policy.approval), approvalSettings(catalog.approval)],
+    call_approvals: approvalsSettings(approvals),
   };
   const effective: JsonObject = {
     ...plain,
@@ -85,6 +135,8 @@ export function withHashes(config: Unhashed, written: WrittenSecrets): Config {
     inspection: { ...inspection, classifier: classifierSettings(config, sealed) },
     operator_socket: operator.socket,
     ...(operator.listener === null ? {} : { operator_listener: wholeListener(operator.listener) }),
+    // Added where it is on; what is no path is in the digest of agents.
+    ...(spiffe === null ? {} : { spiffe: { bundles: spiffe.trustDomains, workload_api: spiffe.workloadApi } }),
     upstreams: Object.entries(upstreams)
       .sort(byName)
       .map(([id, { env, headers, credential, ...settings }]) => {
@@ -103,7 +155,14 @@ export function withHashes(config: Unhashed, written: WrittenSecrets): Config {
     upstreams: writtenUpstreams(config, written.upstreams),
   };
   const hash = digest(canonicalSorted(effective));
-  return { ...config, agentsHash, operatorsHash, hash, portableHash: digest(canonicalSorted(portable)) };
+  return {
+    ...config,
+    agentsHash,
+    operatorsHash,
+    approversHash: approversHash(config.approvals),
+    hash,
+    portableHash: digest(canonicalSorted(portable)),
+  };
 }
 
 /**
@@ -133,6 +192,7 @@ function placeless(config: Unhashed): JsonObject {
     ...(recordDecisions === null ? {} : { recordDecisions: recordDecisions.key }),
     ...(rates.length === 0 ? {} : { rates }),
     ...(stop.denyRate === null && stop.injections === null && stop.drift === null ? {} : { stop }),
+    ...placelessManifests(config),
     requiredProvenance: catalog.requiredKind,
     quarantine: inspection.quarantine,
     policy_key: policy.key,

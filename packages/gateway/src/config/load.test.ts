@@ -14,6 +14,7 @@ import type { Config } from './types.ts';
 const A = 'a'.repeat(64);
 const B = 'b'.repeat(64);
 const C = 'c'.repeat(64);
+const D = 'd'.repeat(64);
 const dev = readEnvironment({ CMCP_DEV_MODE: '1', CRM_TOKEN: 'tok$en', EMPTY: '' });
 const production = readEnvironment({});
 
@@ -91,9 +92,87 @@ function everyKey() {
       required_provenance_kind: 'observer-attested',
       approval: QUORUM,
     },
-    agents: [{ subject: 'research agent', token_sha256: A }],
+    agents: [
+      {
+        subject: 'research agent',
+        token_sha256: [A, D],
+        expires: '2027-01-31T12:00:00+01:00',
+        scopes: ['mcp:tools:read'],
+        groups: ['research'],
+      },
+    ],
+    agents_file: './agents.yaml',
+    identity: {
+      resource: 'https://gateway.example/mcp',
+      oauth: [
+        {
+          issuer: 'https://login.example/realms/a',
+          audience: 'cmcp',
+          jwks_uri: 'https://keys.example/jwks',
+          ca: './tls/login-ca.pem',
+          algorithms: ['ES256'],
+          token_type: 'any',
+          subject_claim: 'client_id',
+          subject_prefix: 'a/',
+          user_claim: 'sub',
+          groups_claim: 'groups',
+          workflow_claim: 'wf',
+          required_scopes: ['mcp:tools'],
+          scopes: 'ignored',
+          clock_tolerance: '5s',
+          dpop: 'required',
+          outage: '1h',
+        },
+      ],
+      spiffe: {
+        trust_domains: { ours: { bundle: './spiffe/ours.json' }, theirs: { bundle: null } },
+        workload_api: 'unix:///run/spire/agent.sock',
+        allowed: ['spiffe://ours/agents/*', 'spiffe://theirs/job'],
+        groups: { research: ['spiffe://ours/agents/research'] },
+        audience: 'https://gateway.example/mcp',
+      },
+    },
     stdio: { subject: 'desktop' },
-    operator: { socket: './op.sock', credentials: [{ subject: 'ops', token_sha256: C }] },
+    operator: {
+      socket: './op.sock',
+      listen: '127.0.0.1:9443',
+      tls: { certificate: './tls/op.pem', key: './tls/op.key', client_ca: './tls/op-ca.pem' },
+      allowed_hosts: ['operate.example'],
+      credentials: [{ subject: 'ops', token_sha256: C, roles: ['operator', 'viewer'] }],
+      certificates: [
+        { certificate: 'email:anna@example.org', subject: 'anna', roles: ['approver'] },
+        { certificate: `sha256:${B}`, subject: 'ben' },
+      ],
+      oidc: {
+        issuer: 'https://login.example/realms/a',
+        audience: 'cmcp-operators',
+        jwks_uri: 'https://keys.example/jwks',
+        ca: './tls/login-ca.pem',
+        algorithms: ['ES256'],
+        token_type: 'any',
+        subject_claim: 'email',
+        subject_prefix: 'o/',
+        groups_claim: 'groups',
+        required_scopes: ['operate'],
+        clock_tolerance: '5s',
+        outage: '1h',
+        resource: 'https://operate.example:9443',
+        grants: [{ group: 'sre', roles: ['operator'] }],
+      },
+    },
+    approvals: {
+      approvers: { finance: { operators: ['ops'], keys: [KEY], required_signature: true } },
+      max_open: 9,
+      max_open_per_caller: 3,
+      ttl: '2h',
+      callback: {
+        url: 'https://crm.example/approvals',
+        secret_file: './secrets/callback',
+        name: 'risk-engine',
+        timeout: '2s',
+        send_arguments: true,
+      },
+    },
     tls: { source: 'files', certificate: './tls/server.pem', key: './tls/server.key', client_ca: './tls/clients.pem' },
     attestation: {
       provider: 'tpm',
@@ -171,6 +250,14 @@ function everyKey() {
     },
     egress: { allow: ['CRM.example:443', '[::1]:8080'] },
     record: { decisions: { to: './recordings', key: RECORDING_KEY } },
+    agent_manifest: {
+      manifests: ['./manifests'],
+      trust_anchors: './issuers.json',
+      revocations: './revoked.jsonl',
+      authenticated_subjects: { desktop: 'spiffe://acme.example/agent/desktop' },
+      delegation_keys: { ada: OTHER_KEY },
+    },
+    conformance_profile: 'none',
     compat: 'cmcp-0.4',
   };
 }
@@ -196,21 +283,31 @@ function paths(value: unknown, prefix = ''): string[] {
 
 test('every documented key can be set, and no other is documented [D-04]', async () => {
   // A credential has one source: no one server can have every key.
-  const ofAny = paths(everyKey()).map((path) => path.replace(/^upstreams\.(?:erp|hr|tax)/, 'upstreams.crm'));
-  const set = new Set(ofAny.filter((path) => path !== 'upstreams.crm'));
+  const ofAny = paths(everyKey()).map((path) =>
+    path.replace(/^upstreams\.(?:erp|hr|tax)/, 'upstreams.crm').replace('.trust_domains.theirs', '.trust_domains.ours'),
+  );
+  const named = ['upstreams.crm', 'identity.spiffe.trust_domains.ours', 'approvals.approvers.finance'];
+  const set = new Set(ofAny.filter((path) => !named.includes(path)));
   const documented = CONFIG_SCHEMA.rows('').map(({ key }) =>
     key
       .replace('<a server id>', 'crm')
+      .replace('<a trust domain>', 'ours')
+      .replace('<a group name>', 'research')
       .replace('<an environment variable name>', 'CRM')
       .replace('<a header name that the gateway does not set itself>', 'Authorization')
-      .replace('<a label that is not built in>', 'board_minutes'),
+      .replace('<a label that is not built in>', 'board_minutes')
+      .replace('<the subject of a caller>', 'desktop')
+      .replace('<the name of a principal>', 'ada')
+      .replace('<the name of an approver>', 'finance'),
   );
   assert.deepEqual(new Set(documented), set);
+  await writeFile(join(folder, 'agents.yaml'), `- { subject: filed, token_sha256: ${B} }\n`);
   const config = await read(JSON.stringify(everyKey(), null, 2));
-  const { hash, portableHash, agentsHash, operatorsHash, file, ...rest } = config;
+  const { hash, portableHash, agentsHash, operatorsHash, approversHash, file, ...rest } = config;
   assert.notEqual(portableHash, hash);
   assert.match(hash, /^sha256:[0-9a-f]{64}$/);
   assert.notEqual(agentsHash, operatorsHash);
+  assert.match(approversHash, /^sha256:[0-9a-f]{64}$/);
   assert.equal(file, join(folder, `cmcp-${files}.yaml`));
   assert.deepEqual(rest, {
     dev: true,
@@ -228,9 +325,105 @@ test('every documented key can be set, and no other is documented [D-04]', async
       requiredKind: 'observer-attested',
       approval: READ_QUORUM,
     },
-    agents: [{ subject: 'research agent', tokenSha256: A }],
+    agents: [
+      {
+        subject: 'research agent',
+        tokenSha256: [A, D],
+        expiresMicros: Date.UTC(2027, 0, 31, 11) * 1000,
+        scopes: ['mcp:tools:read'],
+        groups: ['research'],
+      },
+      { subject: 'filed', tokenSha256: [B], expiresMicros: null, scopes: null, groups: [] },
+    ],
+    agentsFile: { path: join(folder, 'agents.yaml'), beside: config.agents.slice(0, 1) },
+    identity: {
+      resource: 'https://gateway.example/mcp',
+      oauth: [
+        {
+          issuer: 'https://login.example/realms/a',
+          audience: 'cmcp',
+          jwksUri: 'https://keys.example/jwks',
+          ca: join(folder, 'tls/login-ca.pem'),
+          algorithms: ['ES256'],
+          tokenType: 'any',
+          subjectClaim: 'client_id',
+          subjectPrefix: 'a/',
+          userClaim: 'sub',
+          groupsClaim: 'groups',
+          workflowClaim: 'wf',
+          requiredScopes: ['mcp:tools'],
+          scopes: 'ignored',
+          clockToleranceMs: 5_000,
+          dpop: 'required',
+          outageMs: 3_600_000,
+        },
+      ],
+      spiffe: {
+        trustDomains: { ours: { bundle: join(folder, 'spiffe/ours.json') }, theirs: { bundle: null } },
+        workloadApi: '/run/spire/agent.sock',
+        allowed: ['spiffe://ours/agents/*', 'spiffe://theirs/job'],
+        groups: { research: ['spiffe://ours/agents/research'] },
+        audience: 'https://gateway.example/mcp',
+      },
+    },
     stdioSubject: 'desktop',
-    operator: { socket: join(folder, 'op.sock'), credentials: [{ subject: 'ops', tokenSha256: C }] },
+    operator: {
+      socket: join(folder, 'op.sock'),
+      listener: {
+        listen: { host: '127.0.0.1', port: 9443 },
+        allowedHosts: ['operate.example'],
+        tls: {
+          kind: 'files',
+          certificate: join(folder, 'tls/op.pem'),
+          key: join(folder, 'tls/op.key'),
+          clientCa: join(folder, 'tls/op-ca.pem'),
+        },
+      },
+      credentials: [{ subject: 'ops', tokenSha256: C, roles: ['viewer', 'operator'] }],
+      certificates: [
+        { match: { kind: 'san', value: 'email:anna@example.org' }, subject: 'anna', roles: ['approver'] },
+        {
+          match: { kind: 'fingerprint', value: `sha256:${B}` },
+          subject: 'ben',
+          roles: ['viewer', 'approver', 'operator', 'auditor'],
+        },
+      ],
+      oidc: {
+        resource: 'https://operate.example:9443',
+        issuer: {
+          issuer: 'https://login.example/realms/a',
+          audience: 'cmcp-operators',
+          jwksUri: 'https://keys.example/jwks',
+          ca: join(folder, 'tls/login-ca.pem'),
+          algorithms: ['ES256'],
+          tokenType: 'any',
+          subjectClaim: 'email',
+          subjectPrefix: 'o/',
+          userClaim: null,
+          groupsClaim: 'groups',
+          workflowClaim: null,
+          requiredScopes: ['operate'],
+          scopes: 'ignored',
+          clockToleranceMs: 5_000,
+          dpop: 'optional',
+          outageMs: 3_600_000,
+        },
+        grants: [{ group: 'sre', roles: ['operator'] }],
+      },
+    },
+    approvals: {
+      approvers: { finance: { operators: ['ops'], keys: [KEY], requiredSignature: true } },
+      maxOpen: 9,
+      maxOpenPerCaller: 3,
+      ttlMs: 7_200_000,
+      callback: {
+        url: 'https://crm.example/approvals',
+        secretFile: join(folder, 'secrets/callback'),
+        name: 'risk-engine',
+        timeoutMs: 2000,
+        sendArguments: true,
+      },
+    },
     tls: {
       kind: 'files',
       certificate: join(folder, 'tls/server.pem'),
@@ -315,6 +508,14 @@ test('every documented key can be set, and no other is documented [D-04]', async
     },
     egress: { allow: ['crm.example:443', '[::1]:8080'] },
     recordDecisions: { folder: join(folder, 'recordings'), key: RECORDING_KEY },
+    agentManifest: {
+      manifests: [join(folder, 'manifests')],
+      trustAnchors: join(folder, 'issuers.json'),
+      revocations: join(folder, 'revoked.jsonl'),
+      subjects: { desktop: 'spiffe://acme.example/agent/desktop' },
+      delegationKeys: { ada: OTHER_KEY },
+    },
+    profile: 'none',
     compat: 'cmcp-0.4',
   });
 });
@@ -356,7 +557,7 @@ test('every misspelt key, at any depth, is refused with its place and the neares
     (key: string) => key.replace('_', '-').concat('_'),
   ];
   const chosen =
-    /^(upstreams\.\w+$|upstreams\.crm|inspection\.classifier\.headers\.|sensitivity\.vocabulary\.|upstreams\.crm\.(env|headers)\.)/;
+    /^(approvals\.approvers\.\w+$|upstreams\.\w+$|upstreams\.crm|identity\.spiffe\.(trust_domains\.\w+$|groups\.)|inspection\.classifier\.headers\.|sensitivity\.vocabulary\.|upstreams\.crm\.(env|headers)\.|agent_manifest\.(authenticated_subjects|delegation_keys)\.)/;
   const keys = paths(everyKey()).filter((path) => !chosen.test(path) || /^upstreams\.crm\.\w+$/.test(path));
   assert.ok(keys.length > 40);
   for (const key of keys) {
@@ -430,6 +631,13 @@ const wrongValues: [string, RegExp][] = [
     /an https URL/,
   ],
   ['egress: {allow: [crm.example]}', /a host with a port/],
+  ['approvals: {callback: {url: "http://far.example/x", secret_file: x}}', /callback\.url: expected an https URL/],
+  ['approvals: {callback: {url: "https://a.example"}}', /approvals\.callback\.secret_file: missing/],
+  ['approvals: {callback: {url: "https://a.example", secret_file: x, name: "a b"}}', /callback\.name: expected a name/],
+  [
+    'egress: {allow: ["b.example:443"]}\napprovals: {callback: {url: "https://a.example", secret_file: x}}',
+    /approvals\.callback\.url: a\.example:443 is not on the list of `egress\.allow`/,
+  ],
   ['inspection: {classifier: {url: "http://far.example/x"}}', /https URL without credentials, or http on this machine/],
   ['inspection: {classifier: {url: "https://me:word@far.example"}}', /https URL without credentials/],
   ['inspection: {classifier: {url: "ftp://127.0.0.1/x"}}', /https URL without credentials/],
@@ -621,6 +829,59 @@ test('a socket path that the system would cut is refused', async () => {
   );
 });
 
+test('the operator API beyond the socket needs TLS, certificates need an authority, and a credential a role', async () => {
+  const TLS = 'tls: {certificate: ./a.pem, key: ./a.key}';
+  const refused: [string, RegExp][] = [
+    ['listen: 127.0.0.1:9443', /operator\.listen: .*TLS only/],
+    [TLS, /operator\.tls: without `operator\.listen`/],
+    [
+      `listen: 127.0.0.1:9443, ${TLS}, certificates: [{certificate: 'DNS:a', subject: a}]`,
+      /operator\.certificates: .*client_ca/,
+    ],
+    [
+      `certificates: [{certificate: 'anna', subject: a}]`,
+      /certificates\[0\]\.certificate: expected an alternative name/,
+    ],
+    [
+      "oidc: {issuer: 'https://a', resource: 'https://b', groups_claim: g, grants: []}",
+      /operator\.oidc: .*operator\.listen/,
+    ],
+    [
+      `listen: 127.0.0.1:9443, ${TLS}, oidc: {issuer: 'https://a', resource: 'https://b', grants: []}`,
+      /groups_claim: is missing/,
+    ],
+    [
+      `listen: 127.0.0.1:9443, ${TLS}, oidc: {issuer: 'http://a', resource: 'https://b', groups_claim: g, grants: []}`,
+      /operator\.oidc\.issuer: must be https/,
+    ],
+    [`credentials: [{subject: a, token_sha256: ${A}, roles: []}]`, /credentials\[0\]\.roles: names no role/],
+    [`credentials: [{subject: a, token_sha256: ${A}, roles: [root]}]`, /expected `viewer` or `approver` or/],
+  ];
+  for (const [operator, problem] of refused) assert.match(await refusal(`operator: {${operator}}`), problem);
+});
+
+test('tokens of one issuer for one audience open one door: agents’ or operators’ [D-51]', async () => {
+  const both = (audience: string): string =>
+    `identity: {resource: 'https://g/mcp', oauth: [{issuer: 'https://a', audience: x}]}
+operator: {listen: 127.0.0.1:9443, tls: {certificate: ./a.pem, key: ./a.key}, oidc: {issuer: 'https://a', audience: ${audience}, resource: 'https://b', groups_claim: g, grants: []}}
+`;
+  assert.match(await refusal(both('x')), /operator\.oidc\.audience: is that of agents/);
+  assert.equal((await read(both('y'))).operator.oidc?.issuer.audience, 'y');
+});
+
+test('what an operator may is in the digest over operators; their order and that of their roles is not', async () => {
+  const hashWith = async (operator: string): Promise<string> => (await read(`operator: {${operator}}`)).operatorsHash;
+  const token = (roles: string): Promise<string> => hashWith(`credentials: [{subject: a, token_sha256: ${A}${roles}}]`);
+  const all = await token('');
+  assert.equal(await token(', roles: [auditor, operator, approver, viewer]'), all);
+  const some = await Promise.all(['', ', roles: [viewer]', ', roles: [viewer, operator]'].map(token));
+  assert.equal(await token(', roles: [operator, viewer]'), some[2]);
+  const shown = await hashWith(
+    `listen: 127.0.0.1:9443, tls: {certificate: ./a.pem, key: ./a.key, client_ca: ./ca.pem}, certificates: [{certificate: 'DNS:a', subject: a}]`,
+  );
+  assert.equal(new Set([...some, shown]).size, 4);
+});
+
 test('a token opens one door only: not two agents, not an agent and an operator [D-51]', async () => {
   const agents = `agents: [{subject: a, token_sha256: ${A}}, {subject: b, token_sha256: ${A}}]`;
   assert.match(await refusal(agents), /agents\[1\]\.token_sha256: the same token as agents\[0\]/);
@@ -696,10 +957,12 @@ test('the configuration hash covers every setting and no order, and shows no sec
   const original = await hashes(base);
   assert.equal((await hashes(Object.fromEntries(Object.entries(base).reverse()))).hash, original.hash);
   const seen = new Set([original.hash]);
-  const without = Object.keys(base).filter((key) => key !== 'cmcp');
+  // The profile that goes with this mode is the default one.
+  const without = Object.keys(base).filter((key) => key !== 'cmcp' && key !== 'conformance_profile');
   for (const key of without) {
-    const { [key]: _dropped, ...rest } = base as Record<string, unknown>;
-    seen.add((await hashes(rest)).hash);
+    const { [key]: _dropped, identity, ...rest } = base as Record<string, unknown>;
+    // Workloads need TLS.
+    seen.add((await hashes(key === 'tls' || key === 'identity' ? rest : { ...rest, identity })).hash);
   }
   seen.add((await hashes(base, readEnvironment({ CMCP_DEV_MODE: '1', CRM_TOKEN: 'other' }))).hash);
   seen.add((await hashes(base, readEnvironment({ CRM_TOKEN: 'tok$en' }))).hash);
@@ -708,6 +971,38 @@ test('the configuration hash covers every setting and no order, and shows no sec
   const other = await hashes(withoutAgents);
   assert.notEqual(other.agentsHash, original.agentsHash);
   assert.equal(other.operatorsHash, original.operatorsHash);
+  const { identity: _identity, ...withoutWorkloads } = base;
+  assert.notEqual((await hashes(withoutWorkloads)).agentsHash, original.agentsHash);
+  const elsewhere = structuredClone(base);
+  elsewhere.identity.spiffe.trust_domains.ours.bundle = './another/place.json';
+  const moved = await hashes(elsewhere);
+  assert.notEqual(moved.hash, original.hash);
+  assert.deepEqual([moved.agentsHash, moved.portableHash], [original.agentsHash, original.portableHash]);
+  elsewhere.identity.spiffe.allowed.push('spiffe://ours/another');
+  assert.notEqual((await hashes(elsewhere)).portableHash, original.portableHash);
+});
+
+test('an agent is mapped to a whole SPIFFE ID, and a manifest has a path and keys [D-45]', async () => {
+  const section = (members: string): Promise<string> =>
+    refusal(`agents: [{ subject: a, token_sha256: ${A} }]\nagent_manifest: { ${members} }\n`);
+  assert.match(await section('manifests: [./m]'), /agent_manifest\.trust_anchors: missing/);
+  assert.match(await section('manifests: [], trust_anchors: ./k'), /agent_manifest\.manifests: names no manifest/);
+  assert.match(await section('manifests: [../m], trust_anchors: ./k'), /manifests\[0\]: expected a path without/);
+  for (const id of [
+    'spiffe://acme',
+    'spiffe://acme/../b',
+    'spiffe://acme//b',
+    'spiffe://Acme/b',
+    'https://acme/b',
+    'spiffe://acme/b/',
+  ])
+    assert.match(
+      await section(`manifests: [./m], trust_anchors: ./k, authenticated_subjects: { a: '${id}' }`),
+      /authenticated_subjects\.a: expected a SPIFFE ID/,
+      id,
+    );
+  const key = await section('manifests: [./m], trust_anchors: ./k, delegation_keys: { ada: short }');
+  assert.match(key, /delegation_keys\.ada: expected an Ed25519 public key/);
 });
 
 test('whatever the file holds, the answer is a configuration or CONFIG_INVALID', async () => {
@@ -799,4 +1094,16 @@ test('outside dev mode reviewers stand in for a pin: one of both has to say what
   assert.equal((await loadConfig(await write(JSON.stringify(both)), readEnvironment({}))).catalog.pin, null);
   const one = { ...both, catalog: {} };
   assert.match(await refusal(JSON.stringify(one), readEnvironment({}), 'CATALOG_PIN_REQUIRED'), /catalog\.approval/);
+});
+
+test('an approver is somebody, has a key where a signature is required, and is committed to whatever the order in the file', async () => {
+  const approvers = (said: object): string => JSON.stringify({ approvals: { approvers: { finance: said } } });
+  assert.match(await refusal(approvers({ operators: [] })), /approvals\.approvers\.finance\.operators: names nobody/);
+  const unsigned = { operators: ['ops'], required_signature: true };
+  assert.match(await refusal(approvers(unsigned)), /approvals\.approvers\.finance\.keys: needs a key/);
+  const hash = async (said: object): Promise<string> => (await read(approvers(said))).approversHash;
+  const one = await hash({ operators: ['ops', 'anna'] });
+  assert.equal(await hash({ operators: ['anna', 'ops'] }), one);
+  assert.notEqual(await hash({ operators: ['anna'] }), one);
+  assert.notEqual(await hash({ operators: ['anna', 'ops'], keys: [KEY] }), one);
 });

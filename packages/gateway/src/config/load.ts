@@ -6,10 +6,16 @@ import { GatewayError } from '../errors.ts';
 import { sensitivityRanks } from '../policy/sensitivity.ts';
 import type { CredentialSettings, CredentialSource } from '../upstream/credential/types.ts';
 import { isLoopback } from './address.ts';
+import { agentManifestConfig, checkProfile } from './agent-manifest.ts';
+import { readAgentsFile } from './agents-file.ts';
 import { approvalConfig } from './approval.ts';
+import { approvalsConfig } from './approvals.ts';
+import { claimOf } from './claim.ts';
+import { agentOf, checkCredentials } from './credentials.ts';
 import { type WrittenSecrets, withHashes } from './effective.ts';
 import type { Environment } from './environment.ts';
 import { type Secret, withStandIns } from './expand.ts';
+import { checkIdentity, identityOf } from './identity.ts';
 import { ratesConfig } from './limits.ts';
 import { operatorConfig } from './operator.ts';
 import { liesInside, socketProblem } from './paths.ts';
@@ -18,7 +24,7 @@ import type { Reader } from './readers.ts';
 import { CONFIG_SCHEMA, parsePin } from './schema.ts';
 import { stopConfig } from './stop.ts';
 import { type Position, type Problem, parseTree } from './tree.ts';
-import type { AttestationConfig, Config, Credential, ServerConfig, TlsConfig } from './types.ts';
+import type { AgentCredential, AttestationConfig, Config, ServerConfig, TlsConfig } from './types.ts';
 
 type Settings = typeof CONFIG_SCHEMA extends Reader<infer T> ? T : never;
 
@@ -39,13 +45,22 @@ export async function loadConfig(path: string, environment: Environment): Promis
   if (!config.dev && config.catalog.pin === null && config.catalog.approval === null) {
     throw new GatewayError('CATALOG_PIN_REQUIRED', pinAdvice(config, 'catalog', 'CMCP_CATALOG_HASH'));
   }
-  if (config.agents.length === 0 && config.stdioSubject === null) {
+  if (!namesCallers(config) && config.stdioSubject === null) {
     throw new GatewayError(
       'CREDENTIAL_REQUIRED',
-      `${config.file} names nobody who may call. Add an agent under \`agents\`, or set \`stdio.subject\` for a gateway that a client spawns.`,
+      `${config.file} names nobody who may call. Add an agent under \`agents\`, or an issuer or workloads under \`identity\`, or set \`stdio.subject\` for a gateway that a client spawns.`,
     );
   }
   return config;
+}
+
+/** Whether there is anybody who could call over HTTP. */
+export function namesCallers({
+  agents,
+  agentsFile,
+  identity,
+}: Pick<Config, 'agents' | 'agentsFile' | 'identity'>): boolean {
+  return agents.length > 0 || agentsFile !== null || identity.oauth.length > 0 || identity.spiffe !== null;
 }
 
 function pinAdvice(config: Config, what: string, variable: string): string {
@@ -63,14 +78,15 @@ export async function readConfig(path: string, environment: Environment): Promis
 }
 
 /**
- * As {@link readConfig}, on a machine that need not have the secrets: a `${NAME}` whose variable is not set has a stand-in. For
+ * As {@link readConfig}, on a machine that need not have the secrets: a `${NAME}` whose variable is not set has a stand-in, and agents in a
+ * file of their own are left out. For
  * measuring (`portableHash`), never for serving.
  * @throws GatewayError CONFIG_INVALID
  */
 export async function readConfigWithoutSecrets(path: string, environment: Environment): Promise<Config> {
   const file = resolve(path);
   const text = await readText(file);
-  return readConfigText(file, text, environment, withStandIns(text, environment.variables));
+  return readConfigText(file, text, environment, withStandIns(text, environment.variables), false);
 }
 
 /** The configuration of a folder that has none: every setting is its default. */
@@ -83,6 +99,7 @@ async function readConfigText(
   text: string,
   environment: Environment,
   variables: Readonly<Record<string, string>>,
+  withAgents = true,
 ): Promise<Config> {
   const { tree, problems } = parseTree(text);
   const positions = new Map<string, Position>();
@@ -92,12 +109,16 @@ async function readConfigText(
   const report = (key: string, message: string): void => {
     problems.push({ at: positions.get(key) ?? null, path: key, message });
   };
-  const config = assemble(file, settings, environment, report);
+  const { agents_file: named } = settings;
+  const inFile = named === null || !withAgents ? [] : await readAgentsFile(resolve(dirname(file), named));
+  const config = assemble(file, settings, inFile, environment, report);
   checkListen(config, report);
-  checkCredentials(config, report);
+  checkCredentials(config.agents, config.operator.credentials, report);
+  checkIdentity(config.identity, config.operator.oidc, config.dev, report);
   checkSocket(config, report);
   checkLabel(config, report);
-  checkClassifier(config, report);
+  checkServices(config, report);
+  checkProfile(config, report);
   await checkInside(config, report);
   if (problems.length > 0) throw invalid(file, problems);
   return withHashes(config, writtenSecrets(settings));
@@ -129,11 +150,16 @@ function invalid(file: string, problems: Problem[]): GatewayError {
   return problemsError('CONFIG_INVALID', file, problems);
 }
 
-function assemble(file: string, settings: Settings, environment: Environment, report: Report): Unhashed {
+function assemble(
+  file: string,
+  settings: Settings,
+  inFile: AgentCredential[],
+  environment: Environment,
+  report: Report,
+): Unhashed {
   const folder = dirname(file);
   const dataDir = resolve(folder, settings.data);
-  const credentials = (given: Settings['agents']) =>
-    given.map(({ subject, token_sha256 }) => ({ subject, tokenSha256: token_sha256 }));
+  const beside = settings.agents.map(agentOf);
   return {
     file,
     dev: environment.dev,
@@ -156,9 +182,13 @@ function assemble(file: string, settings: Settings, environment: Environment, re
       approval: approvalConfig(settings.catalog.approval, 'catalog.approval', report),
       requiredKind: settings.catalog.required_provenance_kind,
     },
-    agents: credentials(settings.agents),
+    agents: [...beside, ...inFile],
+    agentsFile: settings.agents_file === null ? null : { path: resolve(folder, settings.agents_file), beside },
+    identity: identityOf(folder, settings.identity, settings.tls !== null, report),
+    claim: claimOf(settings.claim),
     stdioSubject: settings.stdio.subject,
     operator: operatorConfig(folder, dataDir, settings.operator, report),
+    approvals: approvalsConfig(folder, settings.approvals, report),
     attestation: attestationOf(folder, settings.attestation, report),
     tls: tlsOf(folder, settings.tls, report),
     audit: settings.audit,
@@ -186,6 +216,8 @@ function assemble(file: string, settings: Settings, environment: Environment, re
     ),
     egress: settings.egress,
     recordDecisions: recordDecisionsOf(folder, settings.record.decisions),
+    agentManifest: agentManifestConfig(folder, settings.agent_manifest),
+    profile: settings.conformance_profile,
     compat: settings.compat,
   };
 }
@@ -367,21 +399,6 @@ function checkListen(config: Unhashed, report: Report): void {
   );
 }
 
-/** A token opens one door: two agents would be one to the audit, an operator's would let an agent operate (D-51). */
-function checkCredentials(config: Unhashed, report: Report): void {
-  const holders = new Map<string, string>();
-  const visit = (key: string, credentials: readonly Credential[]): void => {
-    for (const [index, { tokenSha256 }] of credentials.entries()) {
-      const path = `${key}[${index}].token_sha256`;
-      const holder = holders.get(tokenSha256);
-      if (holder === undefined) holders.set(tokenSha256, path);
-      else report(path, `the same token as ${holder}; each credential needs its own`);
-    }
-  };
-  visit('agents', config.agents);
-  visit('operator.credentials', config.operator.credentials);
-}
-
 function checkSocket(config: Unhashed, report: Report): void {
   const problem = socketProblem(config.operator.socket);
   if (problem !== null) report('operator.socket', `${problem} Set a shorter one, such as /run/cmcp/operator.sock.`);
@@ -393,11 +410,14 @@ function checkLabel({ catalog, vocabulary }: Unhashed, report: Report): void {
   report('catalog.recheck_above', `is not a known label; use one of ${[...ranks.keys()].join(', ')}`);
 }
 
-/** It is asked about every answer: one that could never be reached would withhold them all, or none. */
-function checkClassifier({ inspection, egress }: Unhashed, report: Report): void {
-  const url = inspection.classifier === null ? null : URL.parse(inspection.classifier.url);
-  if (url === null || egress.allow === null || egress.allow.includes(destinationOf(url))) return;
-  report('inspection.classifier.url', `${destinationOf(url)} is not on the list of \`egress.allow\`; add it there`);
+/** One that could never be reached would withhold every answer, or none; or approve nothing. */
+function checkServices({ inspection, approvals, egress }: Unhashed, report: Report): void {
+  const services = { 'inspection.classifier.url': inspection.classifier, 'approvals.callback.url': approvals.callback };
+  for (const [key, service] of Object.entries(services)) {
+    const url = service === null ? null : URL.parse(service.url);
+    if (url === null || egress.allow === null || egress.allow.includes(destinationOf(url))) continue;
+    report(key, `${destinationOf(url)} is not on the list of \`egress.allow\`; add it there`);
+  }
 }
 
 async function checkInside(config: Unhashed, report: Report): Promise<void> {

@@ -1,7 +1,8 @@
 import { resolve } from 'node:path';
 import { ROLES, type Role } from '../operator/route.ts';
 import { type ListenAddress, parseListen } from './address.ts';
-import { subject, tokenDigest } from './identities.ts';
+import { subject, tokenDigest } from './credentials.ts';
+import { type OperatorOidc, operatorOidc, operatorOidcOf } from './operator-oidc.ts';
 import { list, nullable, oneOf, path, required, section, setting, text } from './readers.ts';
 import type { Credential, TlsConfig } from './types.ts';
 
@@ -13,6 +14,8 @@ export interface OperatorConfig {
   listener: OperatorListenConfig | null;
   credentials: OperatorCredential[];
   certificates: OperatorCertificate[];
+  /** Whose access tokens are operators' too; null: nobody's. */
+  oidc: OperatorOidc | null;
 }
 
 export interface OperatorListenConfig {
@@ -47,21 +50,21 @@ const credential = section('a credential', {
   roles,
 });
 
-const alternativeName = text('an alternative name of a certificate, such as email:anna@example.org', (given) =>
-  /^(?:URI|DNS|email):[A-Za-z0-9._~:/@+%-]{1,256}$/.test(given) ? given : undefined,
+const shown = text(
+  'an alternative name of a certificate, such as email:anna@example.org, or its SHA-256, sha256: and 64 lower-case hexadecimal digits',
+  (given) => {
+    if (/^sha256:[0-9a-f]{64}$/.test(given)) return { kind: 'fingerprint' as const, value: given };
+    return /^(?:URI|DNS|email):[A-Za-z0-9._~:/@+%-]{1,256}$/.test(given)
+      ? { kind: 'san' as const, value: given }
+      : undefined;
+  },
 );
 
-const fingerprint = text('the SHA-256 of a certificate: sha256: and 64 lower-case hexadecimal digits', (given) =>
-  /^sha256:[0-9a-f]{64}$/.test(given) ? given : undefined,
-);
-
-const certificate = section('the certificate of an operator; just one of san and fingerprint', {
-  san: setting(
-    nullable(alternativeName),
-    'null',
-    'One of its alternative names: `URI:`, `DNS:` or `email:`, and the name.',
+const certificate = section('the certificate of an operator', {
+  certificate: required(
+    shown,
+    'Which: one of its alternative names, `URI:`, `DNS:` or `email:` and the name, or the SHA-256 of its DER.',
   ),
-  fingerprint: setting(nullable(fingerprint), 'null', 'SHA-256 of the certificate itself, in DER.'),
   subject: required(subject, 'The name of the operator, as entries give it.'),
   roles,
 });
@@ -99,6 +102,11 @@ export const operatorSection = section('the operator interface', {
   allowed_hosts: setting(list(host), '[]', 'Names, beside its address, that the operator API may be called by.'),
   credentials: setting(list(credential), '[]', 'Who may operate, by bearer token. Never the token of an agent.'),
   certificates: setting(list(certificate), '[]', 'Who may operate, by the certificate of the connection.'),
+  oidc: setting(
+    nullable(operatorOidc),
+    'null',
+    'Who may operate, by an access token of an issuer. With `listen` only.',
+  ),
 });
 
 type Given = Exclude<ReturnType<typeof operatorSection.read>, undefined>;
@@ -115,10 +123,11 @@ export function operatorConfig(folder: string, dataDir: string, given: Given, re
       roles: rolesOf(may, at(`credentials[${index}].roles`), report),
     })),
     certificates: given.certificates.map((each, index) => ({
-      match: matchOf(each, at(`certificates[${index}]`), report),
+      match: each.certificate,
       subject: each.subject,
       roles: rolesOf(each.roles, at(`certificates[${index}].roles`), report),
     })),
+    oidc: given.oidc === null ? null : operatorOidcOf(folder, given.oidc, report),
   };
 }
 
@@ -130,17 +139,10 @@ function rolesOf(given: Role[] | null, key: string, report: Report): readonly Ro
   return ROLES.filter((role) => given.includes(role));
 }
 
-function matchOf(
-  { san, fingerprint: print }: Given['certificates'][number],
-  key: string,
-  report: Report,
-): OperatorCertificate['match'] {
-  if ((san === null) === (print === null)) report(key, 'needs just one of `san` and `fingerprint`');
-  return print === null ? { kind: 'san', value: san ?? '' } : { kind: 'fingerprint', value: print };
-}
-
 function listenerOf(folder: string, given: Given, report: Report): OperatorListenConfig | null {
-  const { listen, tls, certificates, allowed_hosts: allowedHosts } = given;
+  const { listen, tls, certificates, oidc, allowed_hosts: allowedHosts } = given;
+  if (oidc !== null && listen === null)
+    report('operator.oidc', 'is for operators who come over the network: set `operator.listen`');
   const clientCa = tls?.client_ca ?? null;
   if (certificates.length > 0 && (listen === null || clientCa === null))
     report(

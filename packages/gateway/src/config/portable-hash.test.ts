@@ -68,6 +68,9 @@ test('every setting that decides what the gateway does enters it', async () => {
     `policy: { key: 2-CcRAxMTsaz6SIWczUXVLU5IVgtxSBEr73ns0u2iKg }\n`,
     `agents: [{ subject: a, token_sha256: ${A} }]\n`,
     `operator: { credentials: [{ subject: a, token_sha256: ${A} }] }\n`,
+    `operator: { credentials: [{ subject: a, token_sha256: ${A}, roles: [viewer] }] }\n`,
+    'operator: { listen: 127.0.0.1:9443, tls: { certificate: ./a.pem, key: ./a.key } }\n',
+    'operator: { listen: 127.0.0.1:9443, tls: { certificate: ./a.pem, key: ./a.key, client_ca: ./ca.pem } }\n',
     'stdio: desktop\n',
     `policy: { approval: ${QUORUM} }\n`,
     `catalog: { approval: ${QUORUM} }\n`,
@@ -102,7 +105,13 @@ test('every setting that decides what the gateway does enters it', async () => {
     'inspection: { quarantine: { max_items: 7 } }\n',
     'inspection: { classifier: { url: "https://a/c" } }\n',
     'inspection: { classifier: { url: "https://a/c", headers: { A: "${CRM}" } } }\n',
+    'approvals: { callback: { url: "https://a/c", secret_file: ./a } }\n',
+    'approvals: { callback: { url: "https://a/c", secret_file: ./a, send_arguments: true } }\n',
     'egress: { allow: ["a:443"] }\n',
+    'agent_manifest: { manifests: [./m], trust_anchors: ./k }\n',
+    'agent_manifest: { manifests: [./m], trust_anchors: ./k, revocations: ./r }\n',
+    'agent_manifest: { manifests: [./m], trust_anchors: ./k, authenticated_subjects: { a: "spiffe://b/c" } }\n',
+    'agent_manifest: { manifests: [./m], trust_anchors: ./k }\nconformance_profile: aarm\n',
     'compat: cmcp-0.4\n',
   ];
   const environment = readEnvironment({ CRM: 'one' });

@@ -4,13 +4,18 @@ import { destinationOf } from '../egress.ts';
 import { MODES } from '../policy/mode.ts';
 import { sensitivityRanks } from '../policy/sensitivity.ts';
 import { isRecordingKey } from '../recording/key.ts';
-import { isLoopback, parseListen } from './address.ts';
+import { parseListen } from './address.ts';
+import { agentManifestReader, CONFORMANCE_PROFILES } from './agent-manifest.ts';
 import { approvalReader } from './approval.ts';
+import { approvalsReader } from './approvals.ts';
+import { claimSection } from './claim.ts';
+import { agentCredential, subject } from './credentials.ts';
 import { REFERENCE_FORM, secretText } from './expand.ts';
-import { subject, tokenDigest } from './identities.ts';
+import { identitySection } from './identity.ts';
 import { ratesReader } from './limits.ts';
 import { operatorSection } from './operator.ts';
 import { duration, integer, list, named, nullable, oneOf, path, required, section, setting, text } from './readers.ts';
+import { serviceUrl } from './service-url.ts';
 import { stopSection } from './stop.ts';
 import { parseTpmAddress } from './tpm-address.ts';
 
@@ -56,11 +61,6 @@ const origin = text('an origin such as https://app.example', (given) =>
 const destination = text('a host with a port, such as crm.example:443', (given) => {
   const url = URL.parse(`https://${given}`);
   return url !== null && /^[^/@?#]+:\d{1,5}$/.test(given) ? destinationOf(url) : undefined;
-});
-
-const credential = section('a credential', {
-  subject: required(subject, 'Who the bearer of the token is: the Cedar principal.'),
-  token_sha256: required(tokenDigest, 'Digest of the bearer token; the token itself is never written here.'),
 });
 
 const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/;
@@ -121,17 +121,7 @@ const publicKey = text('an Ed25519 public key: 43 characters of base64url, the x
   /^[A-Za-z0-9_-]{43}$/.test(given) ? given : undefined,
 );
 
-const classifierUrl = text(
-  'an https URL without credentials, or http on this machine, such as https://classifier.example/v1',
-  (given) => {
-    const url = URL.parse(given);
-    if (url === null || url.username !== '' || url.password !== '' || url.hash !== '') return undefined;
-    const host = url.hostname.replace(/^\[|\]$/g, '');
-    const usable =
-      url.protocol === 'https:' || (url.protocol === 'http:' && (host === 'localhost' || isLoopback(host)));
-    return usable ? given : undefined;
-  },
-);
+const classifierUrl = serviceUrl('https://classifier.example/v1');
 
 const headers = (example: string) =>
   named(
@@ -326,7 +316,13 @@ export const CONFIG_SCHEMA = section('the configuration', {
     '{}',
     'The approved servers and tools. `catalog: ./catalog.json` is short for its path.',
   ),
-  agents: setting(list(credential), '[]', 'Who may call, by bearer token.'),
+  agents: setting(list(agentCredential), '[]', 'Who may call, by bearer token.'),
+  agents_file: setting(
+    nullable(path('./agents.yaml')),
+    'null',
+    'File with more agents: a list in the form of `agents`. It is read again when it changes, without a restart (docs/identity.md), so it is no part of the gateway measurement.',
+  ),
+  identity: setting(identitySection, '{}', 'Who may call by what another system says of them (docs/identity.md).'),
   stdio: setting(
     section(
       'the caller over stdio',
@@ -367,6 +363,7 @@ export const CONFIG_SCHEMA = section('the configuration', {
     'null',
     'TLS for agents. `tls: generated` is short for its source. Null: plain HTTP, on loopback only.',
   ),
+  approvals: setting(approvalsReader, '{}', 'Approval of calls that policy asks somebody about.'),
   attestation: setting(
     section(
       'attestation settings',
@@ -473,6 +470,7 @@ export const CONFIG_SCHEMA = section('the configuration', {
     '{}',
     'Audited sessions.',
   ),
+  claim: setting(claimSection, '{}', 'Claims of sessions. `claim: call` is short for its granularity.'),
   limits: setting(
     section('limits', {
       body_bytes: setting(integer(1_024, 104_857_600), '1000000', 'Largest request body.'),
@@ -586,6 +584,16 @@ export const CONFIG_SCHEMA = section('the configuration', {
     }),
     '{}',
     'What is recorded besides the audit log.',
+  ),
+  agent_manifest: setting(
+    agentManifestReader,
+    'null',
+    'Agent Manifests that sessions are bound to (docs/agent-manifest.md). Null: to none.',
+  ),
+  conformance_profile: setting(
+    oneOf(...CONFORMANCE_PROFILES),
+    'none',
+    '`aarm`: aligned with AARM v1.0. The gateway starts in mode `enforcing` and with `agent_manifest` only, and opens no session for an agent without a manifest.',
   ),
   compat: setting(
     oneOf('none', 'cmcp-0.4'),

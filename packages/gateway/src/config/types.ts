@@ -3,7 +3,11 @@ import type { TpmAddress } from '../attestation/tpm/api.ts';
 import type { LaunchLevel, ProviderKind } from '../attestation/types.ts';
 import type { Mode } from '../policy/types.ts';
 import type { CredentialSettings } from '../upstream/credential/types.ts';
+import type { AgentManifestConfig } from './agent-manifest.ts';
 import type { ApprovalConfig } from './approval.ts';
+import type { ApprovalsConfig } from './approvals.ts';
+import type { ClaimConfig } from './claim.ts';
+import type { IdentityConfig } from './identity.ts';
 import type { RateConfig } from './limits.ts';
 import type { OperatorConfig } from './operator.ts';
 import type { StopConfig } from './stop.ts';
@@ -19,9 +23,10 @@ export interface Config {
    * its value does not. The `settings` of the gateway measurement.
    */
   portableHash: string;
-  /** Digests over the agents' and the operators' credentials alone, so that a change of one shows by name (contracts section 3). */
+  /** Digests over the agents' and the operators' credentials, and over who approves, each alone, so that a change of one shows by name (contracts section 3). */
   agentsHash: string;
   operatorsHash: string;
+  approversHash: string;
   dev: boolean;
   listen: { host: string; port: number };
   allowedHosts: string[];
@@ -43,10 +48,17 @@ export interface Config {
     /** The weakest provenance record that a server may have; null: it needs none. */
     requiredKind: ProvenanceKind | null;
   };
-  agents: Credential[];
+  /** Those of the configuration, then those of the file. */
+  agents: AgentCredential[];
+  /** Absolute path of a file with agents that may change while the gateway runs, and the agents that are not in it; null: there is none. */
+  agentsFile: { path: string; beside: AgentCredential[] } | null;
+  /** Who may call besides those. */
+  identity: IdentityConfig;
+  claim: ClaimConfig;
   /** Subject of the one caller of `cmcp start --stdio`. */
   stdioSubject: string | null;
   operator: OperatorConfig;
+  approvals: ApprovalsConfig;
   attestation: AttestationConfig;
   /** null: plain HTTP, on loopback only. */
   tls: TlsConfig | null;
@@ -76,6 +88,10 @@ export interface Config {
   egress: { allow: string[] | null };
   /** Where decisions are recorded, sealed to an X25519 public key (base64url); null: they are not. */
   recordDecisions: { folder: string; key: string } | null;
+  /** What sessions are bound to; null: to no manifest. */
+  agentManifest: AgentManifestConfig | null;
+  /** `aarm`: aligned with AARM v1.0, so that no agent without a manifest has a session. */
+  profile: 'none' | 'aarm';
   /** Emits the reference's `_cmcp` object and status codes. */
   compat: 'none' | 'cmcp-0.4';
 }
@@ -120,6 +136,18 @@ export interface Credential {
   subject: string;
   /** SHA-256 of the token's UTF-8 bytes, lower-case hex. */
   tokenSha256: string;
+}
+
+/** An agent's bearer credential at rest. */
+export interface AgentCredential {
+  subject: string;
+  /** Of each token that is good: several while tokens change. */
+  tokenSha256: string[];
+  /** Microseconds since the epoch; null: it does not expire. */
+  expiresMicros: number | null;
+  /** null: the token says nothing of scopes. */
+  scopes: string[] | null;
+  groups: string[];
 }
 
 /** Where evidence about the machine comes from, and how long it counts. */

@@ -1,14 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { sha256Hex } from '@cmcp/evidence';
-import { modern, raw, send, serve } from '../../../../tests/support/ingress.ts';
+import { agentWith, modern, raw, send, serve } from '../../../../tests/support/ingress.ts';
 import type { Caller } from '../caller.ts';
+import { systemClock } from '../clock.ts';
 import { GatewayError } from '../errors.ts';
 import { bearerSource } from './bearer.ts';
 import type { IdentitySource, Refused } from './types.ts';
 
 const PING = { jsonrpc: '2.0', id: 1, method: 'ping' };
-const BEARER = bearerSource([{ subject: 'alice', tokenSha256: sha256Hex('token-of-alice') }]);
+const BEARER = bearerSource({ now: [agentWith('alice', 'token-of-alice')] }, systemClock);
+const INSUFFICIENT = 'Scripted realm="cmcp", Bearer realm="cmcp", error="insufficient_scope"';
 const PLAIN = { credential: null };
 
 /** Says who the header `X-Caller` names, as a certificate would. */
@@ -61,6 +62,13 @@ test('a refusal says of every kind how it would be accepted, and whether somethi
   ]);
 });
 
+test('of two kinds that are shown alike, the refusal tells the one that says how to get a credential [AUTHZ-02]', async (t) => {
+  const saying = (challenge: string): IdentitySource => ({ identify: async () => null, challenge: () => challenge });
+  const metadata = 'Bearer resource_metadata="https://gateway.example/.well-known/oauth-protected-resource/mcp"';
+  const { port } = await serve(t, { agents: [saying('Bearer realm="spiffe"'), saying(metadata), BEARER] });
+  assert.equal((await send(port, { body: PING, ...PLAIN })).headers['www-authenticate'], metadata);
+});
+
 test('a source that cannot say who it is, or finds too narrow a credential, refuses with its own status [AUTHZ-02]', async (t) => {
   const refusing = scripted((name) => {
     throw new GatewayError(name === 'late' ? 'IDENTITY_UNAVAILABLE' : 'INSUFFICIENT_SCOPE', 'told to operators');
@@ -69,7 +77,7 @@ test('a source that cannot say who it is, or finds too narrow a credential, refu
   const late = await send(port, { body: PING, headers: { 'X-Caller': 'late' } });
   assert.deepEqual([late.status, late.headers['www-authenticate']], [503, undefined]);
   const narrow = await send(port, { body: PING, headers: { 'X-Caller': 'narrow' } });
-  assert.deepEqual([narrow.status, narrow.headers['www-authenticate']], [403, 'Scripted realm="cmcp"']);
+  assert.deepEqual([narrow.status, narrow.headers['www-authenticate']], [403, INSUFFICIENT]);
   assert.ok(!narrow.text.includes('operators'));
 });
 
@@ -80,9 +88,12 @@ test('a call that its scopes do not cover is challenged with those that would [A
     kind: 'error',
     code: 'INSUFFICIENT_SCOPE',
     message: 'no',
-    data: { error_code: 'INSUFFICIENT_SCOPE', required_scopes: ['mcp:tools'] },
+    data: { error_code: 'INSUFFICIENT_SCOPE', scope: 'mcp:tools mcp:tools:read' },
   });
   const answer = await send(port, modern('tools/call', { name: 'echo', arguments: {} }));
-  assert.deepEqual([answer.status, answer.headers['www-authenticate']], [403, 'Scripted realm="cmcp"']);
-  assert.deepEqual(source.told, [['INSUFFICIENT_SCOPE', { shown: true, scopes: ['mcp:tools'] }]]);
+  assert.deepEqual(
+    [answer.status, answer.headers['www-authenticate']],
+    [403, `${INSUFFICIENT}, scope="mcp:tools mcp:tools:read"`],
+  );
+  assert.deepEqual(source.told, [['INSUFFICIENT_SCOPE', { shown: true, scopes: ['mcp:tools', 'mcp:tools:read'] }]]);
 });

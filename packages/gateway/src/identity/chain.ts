@@ -31,8 +31,16 @@ export class IdentityChain {
     return caller;
   }
 
-  /** Values of `WWW-Authenticate` for a refusal (RFC 9110 section 11.6.1); every kind says how it would be accepted. */
+  /**
+   * Values of `WWW-Authenticate` for a refusal (RFC 9110 section 11.6.1); every kind says how it would be accepted. Of several that
+   * begin with one scheme the longest is told, which says most: clients read no other.
+   */
   challenges(code: 'UNAUTHENTICATED' | 'INSUFFICIENT_SCOPE', refused: Refused): string[] {
-    return this.#sources.flatMap((source) => source.challenge(code, refused) ?? []);
+    const told = new Map<string, string>();
+    for (const each of this.#sources.flatMap((source) => source.challenge(code, refused) ?? [])) {
+      const [scheme = ''] = each.split(' ', 1);
+      if (each.length > (told.get(scheme)?.length ?? 0)) told.set(scheme, each);
+    }
+    return [...told.values()];
   }
 }

@@ -2,12 +2,14 @@ import { randomBytes } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 import type { Socket } from 'node:net';
+import { stringifyJson } from '@cmcp/evidence';
 import type { AttestLive } from '../attestation/live.ts';
 import type { Caller } from '../caller.ts';
 import { type Clock, systemClock } from '../clock.ts';
 import type { Config } from '../config/types.ts';
 import { type ErrorCode, GatewayError } from '../errors.ts';
 import { IdentityChain } from '../identity/chain.ts';
+import type { ResourceMetadata } from '../identity/oauth/metadata.ts';
 import type { IdentitySource } from '../identity/types.ts';
 import { accepts, type HttpAnswer, type HttpExchange } from '../mcp/exchange.ts';
 import { McpEndpoint } from '../mcp/http.ts';
@@ -21,6 +23,7 @@ import { BodyAborted, readBody } from './body.ts';
 import { Connection } from './connection.ts';
 import { hostGuard, originGuard, requireJsonBody } from './guards.ts';
 import { type BodyLimits, type BodyParser, createBodyParser } from './parse.ts';
+import { PeerCertificates } from './peer-certificates.ts';
 import { headersOf, presentedBy } from './presented.ts';
 import { refusalIn } from './refusal.ts';
 import type { ListenerTls } from './tls.ts';
@@ -31,6 +34,8 @@ export interface HttpIngressDeps extends Pick<Config, 'listen' | 'allowedHosts' 
   sessions: Pick<Config['sessions'], 'idleMs' | 'maxOpen'>;
   /** Kinds of credentials, in the order in which they are asked. */
   agents: readonly IdentitySource[];
+  /** What whoever has no token is told of how to get one; null or left out: nothing. */
+  metadata?: ResourceMetadata | null;
   gateway: GovernedGateway;
   /** What the listener shows; null: plain HTTP. */
   tls: ListenerTls | null;
@@ -103,6 +108,7 @@ class Ingress implements HttpIngress {
    */
   readonly #failures: AttemptLimit;
   readonly #identities: IdentityChain;
+  readonly #peers = new PeerCertificates();
   readonly #requests = new PerSubject(MAX_ACTIVE, 'requests in flight');
   readonly #connections = new WeakMap<Socket, Connection>();
   readonly #guardOrigin: (request: IncomingMessage) => void;
@@ -211,6 +217,7 @@ class Ingress implements HttpIngress {
     const [path, query] = splitTarget(request.url ?? '');
     if (path === '/healthz' && request.method === 'GET') return { mediaType: 'text/plain', text: 'ok' };
     if (path === ATTESTATION_PATH && request.method === 'GET') return this.#challenge(request, query);
+    if (request.method === 'GET' && this.#deps.metadata?.paths.has(path)) return documentOf(this.#deps.metadata);
     if (path !== '/mcp') throw new GatewayError('ROUTE_NOT_FOUND', 'the path is not served');
     const caller = await this.#authenticate(request);
     // AUTHZ-04: a query carries nothing here, least of all a token.
@@ -237,7 +244,7 @@ class Ingress implements HttpIngress {
 
   async #authenticate(request: IncomingMessage): Promise<Caller> {
     try {
-      return await this.#identities.identify(presentedBy(request));
+      return await this.#identities.identify(presentedBy(request, this.#peers));
     } catch (error) {
       const failed = error instanceof GatewayError && error.code === 'UNAUTHENTICATED';
       if (failed && this.#failures.exceeded(addressOf(request))) throw new GatewayError('RATE_LIMITED', error.detail);
@@ -328,6 +335,10 @@ function serverFor(
 
 function addressOf({ socket }: IncomingMessage): string {
   return socket.remoteAddress ?? '';
+}
+
+function documentOf({ document }: ResourceMetadata): AttestationAnswer {
+  return { mediaType: 'application/json', text: stringifyJson(document) };
 }
 
 /** Path and query of an origin-form target; any other form has no path that is served. */

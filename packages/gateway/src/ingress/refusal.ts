@@ -4,7 +4,7 @@ import type { Reply } from '../mcp/reply.ts';
 /** A refusal for what the credential is (401), or for what it was not issued for (403), with the scopes that would do. */
 export interface CredentialRefusal {
   code: 'UNAUTHENTICATED' | 'INSUFFICIENT_SCOPE';
-  /** From `data.required_scopes`; null: none is named. */
+  /** From `data.scope`, where they are separated by spaces; null: none is named. */
   scopes: readonly string[] | null;
 }
 
@@ -15,7 +15,6 @@ export function refusalIn({ body }: Reply): CredentialRefusal | null {
   if (!isObject(data)) return null;
   const code = member(data, 'error_code');
   if (code !== 'UNAUTHENTICATED' && code !== 'INSUFFICIENT_SCOPE') return null;
-  const scopes = member(data, 'required_scopes');
-  const named = Array.isArray(scopes) ? scopes.filter((each) => typeof each === 'string') : [];
-  return { code, scopes: named.length === 0 ? null : named };
+  const scope = member(data, 'scope');
+  return { code, scopes: typeof scope === 'string' && scope !== '' ? scope.split(' ') : null };
 }

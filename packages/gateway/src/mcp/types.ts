@@ -50,6 +50,7 @@ export interface GovernedGateway {
 
 export type RefusalKind =
   | 'unauthenticated'
+  | 'operator_unauthenticated'
   | 'host_refused'
   | 'origin_refused'
   | 'parse_error'
@@ -79,6 +80,8 @@ export interface RequestContext {
   workflow: string | null;
   /** `_meta["io.cmcp/call"].data_class` or `_cmcp.data_class`. */
   dataClass: string | null;
+  /** `_meta["io.cmcp/approval"]`: the approval that it is to use; null: any that there is. */
+  approval: string | null;
   /** Valid trace context of the request's `_meta`: `traceparent`, `tracestate` (MCP26-42). */
   trace: JsonObject;
   /** Aborts on notifications/cancelled, or (modern HTTP) when the client closes the stream. */
@@ -129,7 +132,7 @@ export type GovernedRequest = RequestContext &
     | { method: 'tasks/update'; taskId: string; responses: JsonObject }
   );
 
-export interface SubscribeRequest extends Omit<RequestContext, 'client' | 'round' | 'dataClass'> {
+export interface SubscribeRequest extends Omit<RequestContext, 'client' | 'round' | 'dataClass' | 'approval'> {
   /** Each once; how many one request may name is for the codec to bound. */
   uris: string[];
   /** Called with the exposed URI whenever its server says that it changed. */

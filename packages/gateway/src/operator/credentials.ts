@@ -1,32 +1,57 @@
 import { X509Certificate } from 'node:crypto';
 import { digest } from '@cmcp/evidence';
 import type { OperatorCertificate, OperatorConfig } from '../config/operator.ts';
+import type { OperatorOidc } from '../config/operator-oidc.ts';
+import { GatewayError } from '../errors.ts';
 import { TokenDigests } from '../identity/token-digests.ts';
-import type { Presented } from '../identity/types.ts';
-import type { Operator } from './route.ts';
+import type { IdentitySource, Presented } from '../identity/types.ts';
+import { type Operator, ROLES } from './route.ts';
 
 /** Says which operator a request is of; null: of none. */
-export type Recognise = (presented: Presented) => Operator | null;
+export type Recognise = (presented: Presented) => Promise<Operator | null>;
 
-/** Operators by the tokens and certificates of the configuration. */
-export function recogniser({
-  credentials,
-  certificates,
-}: Pick<OperatorConfig, 'credentials' | 'certificates'>): Recognise {
+/** Operators by the tokens and certificates of the configuration, and by tokens of its issuer. */
+export function recogniser(
+  { credentials, certificates, oidc }: Pick<OperatorConfig, 'credentials' | 'certificates' | 'oidc'>,
+  issuer: Pick<IdentitySource, 'identify'> | null,
+): Recognise {
   const tokens = new TokenDigests(credentials.map((holder) => ({ sha256: holder.tokenSha256, holder })));
-  return ({ headers, certificates: shown }) => {
-    const leaf = shown?.[0];
-    const byCertificate = leaf === undefined ? null : holderOf(certificates, leaf);
-    const values = headers('authorization');
-    if (values.length === 0) return byCertificate;
-    const holder = values.length === 1 ? tokens.holderOf(values[0]) : null;
-    if (holder === null) return null;
-    const { subject, roles } = holder;
-    if (byCertificate === null) return { subject, source: 'bearer', roles };
-    // Whoever shows both has to be one person, and may what both say.
-    if (byCertificate.subject !== subject) return null;
-    return { ...byCertificate, roles: roles.filter((role) => byCertificate.roles.includes(role)) };
+  const byToken = async (presented: Presented): Promise<Operator | null> => {
+    const [value, ...more] = presented.headers('authorization');
+    const holder = more.length === 0 ? tokens.holderOf(value) : null;
+    if (holder !== null) return { subject: holder.subject, source: 'bearer', roles: holder.roles };
+    if (more.length > 0 || issuer === null || oidc === null) return null;
+    return byIssuer(oidc, issuer, presented);
   };
+  return async (presented) => {
+    const leaf = presented.certificates?.[0];
+    const byCertificate = leaf === undefined ? null : holderOf(certificates, leaf);
+    if (presented.headers('authorization').length === 0) return byCertificate;
+    const holder = await byToken(presented);
+    if (holder === null || byCertificate === null) return holder;
+    // Whoever shows both has to be one person, and may what both say.
+    if (byCertificate.subject !== holder.subject) return null;
+    return { ...byCertificate, roles: holder.roles.filter((role) => byCertificate.roles.includes(role)) };
+  };
+}
+
+/** @throws GatewayError IDENTITY_UNAVAILABLE */
+async function byIssuer(
+  { issuer: { subjectPrefix }, grants }: OperatorOidc,
+  issuer: Pick<IdentitySource, 'identify'>,
+  presented: Presented,
+): Promise<Operator | null> {
+  try {
+    const caller = await issuer.identify(presented);
+    // What acts for somebody is an agent.
+    if (caller === null || caller.onBehalfOf !== undefined) return null;
+    const granted = grants.filter(({ group }) => caller.groups?.includes(subjectPrefix + group));
+    const roles = ROLES.filter((role) => granted.some((each) => each.roles.includes(role)));
+    return { subject: caller.subject, source: 'oidc', roles };
+  } catch (error) {
+    if (error instanceof GatewayError && error.code !== 'IDENTITY_UNAVAILABLE') return null;
+    throw error;
+  }
 }
 
 function holderOf(known: readonly OperatorCertificate[], leaf: Uint8Array): Operator | null {

@@ -64,6 +64,7 @@ export function exceptionRoutes(exceptions: ExceptionOperations): OperatorRoute[
     {
       ...{ ...step, path: 'catalog/exceptions/{id}/confirm', operationId: 'confirmException', body },
       summary: 'Puts in force what another operator asked for.',
+      refusals: ['UPSTREAM_UNAVAILABLE'],
       answer: EXCEPTION,
       serve: ({ by, params, body: { reason } }) => exceptions.confirm(by, params.id ?? '', String(reason)),
     },

@@ -1,9 +1,11 @@
 import type { JsonObject } from '@cmcp/evidence';
 import { ERRORS, type ErrorCode } from '../errors.ts';
+import { RETRY_AFTER_SECONDS } from '../ingress/attempts.ts';
 
 export interface Answer {
   status: number;
   body: JsonObject;
+  headers?: Readonly<Record<string, string>>;
 }
 
 /** Of codes that agents are told with HTTP 200. What is not here and has no status of its own is a fault of ours. */
@@ -23,6 +25,17 @@ const STATUS: Partial<Record<ErrorCode, number>> = {
   INSPECTION_INVALID: 409,
   UPSTREAM_UNAVAILABLE: 502,
 };
+
+const HEADERS: Partial<Record<number, Readonly<Record<string, string>>>> = {
+  401: { 'www-authenticate': 'Bearer realm="cmcp-operator"' },
+  413: { connection: 'close' },
+  429: { 'retry-after': String(RETRY_AFTER_SECONDS) },
+};
+
+/** Those of the answer, and those that its status asks for. */
+export function headersOf({ status, headers }: Answer): Readonly<Record<string, string>> {
+  return { ...HEADERS[status], ...headers };
+}
 
 /** Operators, unlike agents, are told the detail. */
 export function failure(code: ErrorCode, detail: string): Answer {

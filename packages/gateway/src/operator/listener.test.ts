@@ -12,12 +12,16 @@ import { ownRoutes } from './own-routes.ts';
 test('a listener that does not read is dropped instead of being buffered for; others go on', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'cmcp-operator-'));
   t.after(() => rm(folder, { recursive: true, force: true }));
-  const events = new OperatorEvents();
+  const events = new OperatorEvents('run');
   const unused = (): never => assert.fail('not part of this test');
   const listener = new OperatorListener({
     enter: unused,
+    countUnknown: unused,
     socket: join(folder, 'operator.sock'),
-    operators: () => ({ subject: 'op', source: 'bearer', roles: ['viewer'] }),
+    network: null,
+    timers: { after: unused, every: () => () => {} },
+    monotonic: unused,
+    operators: async () => ({ subject: 'op', source: 'bearer', roles: ['viewer'] }),
     agents: { identify: unused },
     report: unused,
     routes: ownRoutes({ events, ready: unused, trustLevel: 'software' }),

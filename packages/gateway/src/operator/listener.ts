@@ -1,150 +1,136 @@
 import { existsSync, lstatSync } from 'node:fs';
 import { chmod, mkdir, rm } from 'node:fs/promises';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, type Server, type ServerOptions } from 'node:http';
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 import { connect } from 'node:net';
 import { dirname } from 'node:path';
-import { type JsonObject, stringifyJson } from '@cmcp/evidence';
-import type { Actor } from '../audit/gateway-chain.ts';
-import type { Caller } from '../caller.ts';
+import type { Clock } from '../clock.ts';
+import type { OperatorListenConfig } from '../config/operator.ts';
 import { GatewayError } from '../errors.ts';
-import type { IdentityChain } from '../identity/chain.ts';
-import type { Presented } from '../identity/types.ts';
-import { presentedBy } from '../ingress/presented.ts';
-import { objectIn, readBytes } from './body.ts';
-import type { Recognise } from './credentials.ts';
-import { type Answer, failure } from './failure.ts';
-import { type AnyRoute, mayUse, type Operator, PREFIX } from './route.ts';
-import { bodyFor, type Found, Router } from './router.ts';
-import { streamEvents } from './stream-events.ts';
+import { AttemptLimit } from '../ingress/attempts.ts';
+import { hostGuard, originGuard } from '../ingress/guards.ts';
+import type { ListenerTls } from '../ingress/tls.ts';
+import { type EndpointDeps, type Manner, OperatorEndpoint } from './endpoint.ts';
 
-export interface OperatorListenerDeps {
+export interface OperatorListenerDeps extends EndpointDeps {
   /** Absolute path of the Unix socket. */
   socket: string;
-  operators: Recognise;
-  /** Agents are recognised only to be refused by name (architecture rule 6). */
-  agents: Pick<IdentityChain, 'identify'>;
-  /** Enters in the gateway chain what is refused. */
-  enter: (action: string, by: Actor, detail: JsonObject) => Promise<void>;
-  /** Told of every error that no GatewayError explains. */
-  report: (error: unknown) => void;
-  /** All there is to ask. */
-  routes: readonly AnyRoute[];
+  /** Where it is served over TLS as well; null: nowhere. */
+  network: OperatorNetwork | null;
 }
 
-/** For routes that ask for no credential. */
-const NOBODY: Operator = { subject: '', source: 'bearer', roles: [] };
+export interface OperatorNetwork extends Pick<OperatorListenConfig, 'listen' | 'allowedHosts'> {
+  tls: ListenerTls;
+  clock: Clock;
+}
 
-/** The operator interface: its own listener, its own credential, never reachable with an agent's (contracts section 9). */
+const OPTIONS: ServerOptions = {
+  headersTimeout: 10_000,
+  requestTimeout: 30_000,
+  maxHeaderSize: 16_384,
+  keepAlive: true,
+  // ATK-17: whatever the process was started with, nothing is read leniently.
+  insecureHTTPParser: false,
+  requireHostHeader: true,
+};
+const MAX_CONNECTIONS = 256;
+/** Failed attempts that one address may make in a minute before it is told to wait. */
+const MAX_FAILURES = 20;
+
+/** The operator interface: its own listeners, its own credentials, never reachable with an agent's (contracts section 9). */
 export class OperatorListener {
-  readonly #deps: OperatorListenerDeps;
-  readonly #router: Router;
-  readonly #server: Server;
+  readonly #socket: string;
+  readonly #network: OperatorNetwork | null;
+  readonly #local: Server;
+  readonly #remote: TlsServer | null;
+  readonly #failures: AttemptLimit | null;
+  readonly #report: (error: unknown) => void;
+  #manner: Manner = {};
 
-  constructor(deps: OperatorListenerDeps) {
-    this.#deps = deps;
-    this.#router = new Router(deps.routes);
-    this.#server = createServer((request, response) => {
-      this.#serve(request, response).catch((error: unknown) => {
-        deps.report(error);
-        send(response, failure('INTERNAL_ERROR', ''));
-      });
-    });
-    this.#server.requestTimeout = 30_000;
+  constructor({ socket, network, ...deps }: OperatorListenerDeps) {
+    this.#report = deps.report;
+    const endpoint = new OperatorEndpoint(deps);
+    this.#socket = socket;
+    this.#network = network;
+    this.#failures = network && new AttemptLimit(MAX_FAILURES, network.clock);
+    this.#local = createServer(OPTIONS, (request, response) => void endpoint.accept(request, response));
+    this.#remote =
+      network &&
+      createTlsServer(
+        { ...OPTIONS, ...network.tls.options },
+        (request, response) => void endpoint.accept(request, response, this.#manner),
+      );
+    if (this.#remote !== null) network?.tls.present(this.#remote);
+    for (const server of this.#servers) server.maxConnections = MAX_CONNECTIONS;
   }
 
-  /** Rejects with LISTEN_FAILED when another process serves the socket, or the file is none. A stale socket is replaced. */
-  async listen(): Promise<void> {
-    const { socket } = this.#deps;
+  /**
+   * Rejects with LISTEN_FAILED when another process serves the socket, or the file is none, or the address is not free. A stale socket is
+   * replaced. Resolves with `host:port` of the network, null where there is none.
+   */
+  async listen(): Promise<string | null> {
+    await this.#listenLocally(this.#socket);
+    if (this.#remote === null || this.#network === null) return null;
+    return this.#listenOn(this.#remote, this.#network);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(
+      this.#servers.map(async (server) => {
+        const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+        server.closeAllConnections();
+        await closed;
+      }),
+    );
+  }
+
+  get #servers(): (Server | TlsServer)[] {
+    return this.#remote === null ? [this.#local] : [this.#local, this.#remote];
+  }
+
+  async #listenLocally(socket: string): Promise<void> {
     await mkdir(dirname(socket), { recursive: true, mode: 0o700 });
     if (await answers(socket)) throw new GatewayError('LISTEN_FAILED', `another process serves ${socket}`);
     if (existsSync(socket) && !lstatSync(socket).isSocket()) {
       throw new GatewayError('LISTEN_FAILED', `${socket} is there and is no socket; it is left alone`);
     }
     await rm(socket, { force: true });
-    await new Promise<void>((resolve, reject) => {
-      this.#server.once('error', (error) => reject(new GatewayError('LISTEN_FAILED', `${socket}: ${error.message}`)));
-      this.#server.listen(socket, resolve);
-    });
+    await this.#listening(this.#local, socket, (ready) => this.#local.listen(socket, ready));
     await chmod(socket, 0o600);
   }
 
-  async close(): Promise<void> {
-    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
-    this.#server.closeAllConnections();
-    await closed;
+  async #listenOn(server: TlsServer, { listen: { host, port }, allowedHosts, tls }: OperatorNetwork): Promise<string> {
+    await this.#listening(server, `${host}:${port}`, (ready) => server.listen(port, host, ready));
+    const address = server.address();
+    const bound = typeof address === 'object' && address !== null ? address.port : port;
+    const guardHost = hostGuard(allowedHosts, { host, port: bound });
+    // No page of a browser operates a gateway: every Origin is refused, and there is no CORS.
+    const guardOrigin = originGuard([]);
+    this.#manner = {
+      guard: (request) => {
+        guardHost(request);
+        guardOrigin(request);
+      },
+      failed: ({ socket }) => {
+        if (this.#failures?.exceeded(socket.remoteAddress ?? '') === true)
+          throw new GatewayError('RATE_LIMITED', 'too many failed credentials of this address');
+      },
+      isOver: ({ socket }) => tls.isOutdated(socket),
+    };
+    return `${host.includes(':') ? `[${host}]` : host}:${bound}`;
   }
 
-  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    try {
-      const { method = '', url = '' } = request;
-      const open = this.#openRoute(method, url);
-      const by = open === null ? await this.#authenticate(request) : NOBODY;
-      const found = open ?? this.#router.find(method, url);
-      if (open === null) await this.#requireRole(found.route, by, request);
-      const body = bodyFor(found.route, method === 'POST' ? objectIn(await readBytes(request)) : null);
-      const asked = { by, params: found.params, query: found.query, body };
-      if ('follow' in found.route) return streamEvents(found.route.follow, response);
-      const answer = await found.route.serve(asked);
-      send(response, { status: found.route.unavailable?.(answer) === true ? 503 : 200, body: answer });
-    } catch (error) {
-      if (!(error instanceof GatewayError)) throw error;
-      send(response, failure(error.code, error.detail));
-    }
+  #listening(server: Server | TlsServer, where: string, listen: (ready: () => void) => void): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const failed = (error: Error): void => reject(new GatewayError('LISTEN_FAILED', `${where}: ${error.message}`));
+      server.once('error', failed);
+      listen(() => {
+        server.off('error', failed);
+        server.on('error', this.#report);
+        resolve();
+      });
+    });
   }
-
-  /** The route, where it asks for no credential; whoever has none is told of no other. */
-  #openRoute(method: string, url: string): Found | null {
-    try {
-      const found = this.#router.find(method, url);
-      return 'open' in found.route ? found : null;
-    } catch (error) {
-      if (error instanceof GatewayError) return null;
-      throw error;
-    }
-  }
-
-  /** @throws GatewayError UNAUTHENTICATED, FORBIDDEN */
-  async #authenticate(request: IncomingMessage): Promise<Operator> {
-    const presented = presentedBy(request);
-    const operator = this.#deps.operators(presented);
-    if (operator !== null) return operator;
-    const agent = await this.#agent(presented);
-    if (agent === null) throw new GatewayError('UNAUTHENTICATED', '');
-    await this.#enterRefusal(request, agent, {});
-    throw new GatewayError('FORBIDDEN', '');
-  }
-
-  async #agent(presented: Presented): Promise<Caller | null> {
-    try {
-      return await this.#deps.agents.identify(presented);
-    } catch (error) {
-      if (error instanceof GatewayError) return null;
-      throw error;
-    }
-  }
-
-  /** @throws GatewayError FORBIDDEN */
-  async #requireRole(route: AnyRoute, by: Operator, request: IncomingMessage): Promise<void> {
-    if (by.roles.some((role) => mayUse(route, role))) return;
-    await this.#enterRefusal(request, by, { roles: by.roles.join(' ') });
-    const lacking = `${route.operationId} is for ${route.roles.join(', ')}; ${by.subject} is ${by.roles.join(', ')}`;
-    throw new GatewayError('FORBIDDEN', lacking);
-  }
-
-  async #enterRefusal({ method = '', url = '' }: IncomingMessage, by: Actor, more: JsonObject): Promise<void> {
-    await this.#deps.enter('operator.refused', by, { subject: by.subject, method, route: routeName(url), ...more });
-  }
-}
-
-function send(response: ServerResponse, answer: Answer): void {
-  if (response.headersSent) return;
-  response.writeHead(answer.status, { 'content-type': 'application/json', 'cache-control': 'no-store' });
-  response.end(`${stringifyJson(answer.body)}\n`);
-}
-
-/** A refused attempt is entered with the route's name, not with whatever was put into the path. */
-function routeName(url: string): string {
-  return url.startsWith(PREFIX) ? (/^\/operator\/v1\/[a-z]+/.exec(url)?.[0] ?? 'other') : 'other';
 }
 
 function answers(socket: string): Promise<boolean> {

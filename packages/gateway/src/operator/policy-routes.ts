@@ -50,6 +50,19 @@ const POLICY: Schema = {
   },
   required: ['bundle_hash', 'version', 'policy_key', 'rules', 'pinned', 'keys', 'newest', 'shadow'],
 };
+/** What lies on the disk is not what may be put in force. */
+const NOT_IN_FORCE = [
+  'POLICY_INVALID',
+  'POLICY_HASH_MISMATCH',
+  'POLICY_SIGNATURE_INVALID',
+  'POLICY_VERSION_OLD',
+  'POLICY_KEY_REVOKED',
+  'POLICY_UNAPPROVED',
+  'CATALOG_INVALID',
+  'CATALOG_HASH_MISMATCH',
+  'CATALOG_UNAPPROVED',
+  'INSPECTION_INVALID',
+] as const;
 const ACTIVATION = object({ activated: { type: 'boolean' }, bundle_hash: TEXT, version: TEXT, policy_key: TEXT }, [
   'activated',
   'bundle_hash',
@@ -86,12 +99,14 @@ function activating(policy: PolicyOperations): OperatorRoute[] {
       ...{ ...common, path: 'policy/activate', operationId: 'activatePolicy' },
       summary: 'Puts in force what bundle, catalog and inspection rules now are on disk.',
       body: object({ bundle_hash: HASH }),
+      refusals: NOT_IN_FORCE,
       answer: ACTIVATION,
       serve: ({ by, body }) => policy.activate(by, textOrNull(body, 'bundle_hash')),
     },
     {
       ...{ ...common, path: 'policy/shadow', operationId: 'startShadowPolicy' },
       summary: 'Tries the bundle on disk beside the one in force.',
+      refusals: NOT_IN_FORCE,
       answer: SHADOW,
       serve: ({ by }) => policy.startShadow(by),
     },
@@ -125,6 +140,7 @@ function keys(policy: PolicyOperations): OperatorRoute[] {
     {
       ...{ ...common, path: 'policy/succeed-key', operationId: 'succeedPolicyKey' },
       summary: 'Another key signs from now on, as the one in force says in a signed statement.',
+      refusals: ['POLICY_SIGNATURE_INVALID', 'POLICY_KEY_REVOKED'],
       body: object({ statement: { description: 'As `cmcp policy successor` writes it.' } }, ['statement']),
       answer: { type: 'object' },
       serve: ({ by, body }) => policy.succeedKey(by, member(body, 'statement') ?? null),

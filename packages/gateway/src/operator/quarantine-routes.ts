@@ -36,6 +36,7 @@ export function quarantineRoutes(quarantine: QuarantineOperations): OperatorRout
     },
     {
       ...{ ...common, method: 'GET', path: 'quarantine/{id}', operationId: 'showQuarantined', mutates: false },
+      refusals: ['INVALID_PARAMS'],
       summary: 'One of them whole, with what was found in it. That it was asked for is entered.',
       answer: HELD,
       serve: ({ by, params }) => quarantine.show(by, params.id ?? ''),

@@ -1,4 +1,5 @@
 import type { JsonObject } from '@cmcp/evidence';
+import type { ErrorCode } from '../errors.ts';
 import type { OperatorEvents } from './events.ts';
 
 /**
@@ -26,6 +27,15 @@ export interface RouteRequest {
   readonly params: Readonly<Record<string, string>>;
   readonly query: Readonly<Record<string, string>>;
   readonly body: JsonObject;
+  readonly received: Received;
+}
+
+/** The message itself, for a route whose credential is a signature over it. */
+export interface Received {
+  /** The body as it came; empty where there was none. */
+  readonly bytes: Uint8Array;
+  /** The value of a header field that is there just once; null: it is not. */
+  field(name: string): string | null;
 }
 
 /** What every route declares. */
@@ -44,6 +54,8 @@ export interface RouteHead {
   readonly query?: Readonly<Record<string, Schema>>;
   readonly body?: Schema;
   readonly answer: Schema;
+  /** Codes that it may refuse with, besides those of the listener: for the document. */
+  readonly refusals?: readonly ErrorCode[];
   /** Changes something: it takes an idempotency key, and enters itself in the gateway chain before it takes effect. */
   readonly mutates: boolean;
 }
@@ -53,7 +65,7 @@ export interface RouteHead {
  * test are made from it.
  */
 export interface OperatorRoute extends RouteHead {
-  /** No credential is asked for, and `by` is nobody. */
+  /** No credential is asked for, and `by` is nobody: it brings its own, if any, and no idempotency key is minded. */
   readonly open?: true;
   /** Whether the answer says that what was asked for is not available: it goes out with status 503. */
   readonly unavailable?: (answer: JsonObject) => boolean;

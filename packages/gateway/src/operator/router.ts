@@ -1,4 +1,4 @@
-import { isObject, type JsonObject } from '@cmcp/evidence';
+import type { JsonObject } from '@cmcp/evidence';
 import { GatewayError } from '../errors.ts';
 import { type AnyRoute, PREFIX, type RouteRequest } from './route.ts';
 import { misfit, requireKnownKeywords } from './schema-check.ts';
@@ -33,27 +33,36 @@ export class Router {
 
   /** @throws GatewayError ROUTE_NOT_FOUND, METHOD_NOT_ALLOWED, INVALID_PARAMS (of the query) */
   find(method: string, target: string): Found {
-    const mark = target.indexOf('?');
-    const path = mark < 0 ? target : target.slice(0, mark);
+    const [path, query] = targetIn(target);
+    const asked = this.#at(path, query);
+    if (asked.length === 0) throw new GatewayError('ROUTE_NOT_FOUND', target);
+    const found = asked.find(({ route }) => route.method === method);
+    if (found === undefined)
+      throw new GatewayError('METHOD_NOT_ALLOWED', `${path} takes ${this.methodsAt(target).join(', ')}`);
+    return { ...found, query: query === null ? {} : queryIn(found.route, query) };
+  }
+
+  methodsAt(target: string): string[] {
+    return this.#at(...targetIn(target)).map(({ route }) => route.method);
+  }
+
+  /** What is at a path; with a query, of what takes any. */
+  #at(path: string, query: string | null): Omit<Found, 'query'>[] {
     const fitting = this.#routes.flatMap((compiled) => {
       const params = paramsIn(compiled, path);
       return params === null ? [] : [{ route: compiled.route, params }];
     });
-    const asked = mark < 0 ? fitting : fitting.filter(({ route }) => route.query !== undefined);
-    if (asked.length === 0) throw new GatewayError('ROUTE_NOT_FOUND', target);
-    const found = asked.find(({ route }) => route.method === method);
-    if (found === undefined)
-      throw new GatewayError(
-        'METHOD_NOT_ALLOWED',
-        `${path} takes ${asked.map(({ route }) => route.method).join(', ')}`,
-      );
-    return { ...found, query: mark < 0 ? {} : queryIn(found.route, target.slice(mark + 1)) };
+    return query === null ? fitting : fitting.filter(({ route }) => route.query !== undefined);
   }
 }
 
+function targetIn(target: string): [path: string, query: string | null] {
+  const mark = target.indexOf('?');
+  return mark < 0 ? [target, null] : [target.slice(0, mark), target.slice(mark + 1)];
+}
+
 /** The body as its route takes it. @throws GatewayError INVALID_PARAMS */
-export function bodyFor({ body: schema, path }: AnyRoute, body: JsonObject | null): JsonObject {
-  const given = body ?? {};
+export function bodyFor({ body: schema, path }: AnyRoute, given: JsonObject): JsonObject {
   if (schema === undefined) {
     if (Object.keys(given).length === 0) return given;
     throw new GatewayError('INVALID_PARAMS', `${path} takes no body; send none, or {}`);
@@ -122,9 +131,4 @@ function decoded(text: string): string | null {
 function requireUnique(names: readonly string[]): void {
   const twice = names.find((name, index) => names.indexOf(name) !== index);
   if (twice !== undefined) throw new Error(`two routes are ${twice}`);
-}
-
-/** @throws GatewayError INVALID_PARAMS */
-export function requireObject(value: unknown): asserts value is JsonObject {
-  if (!isObject(value as JsonObject)) throw new GatewayError('INVALID_PARAMS', 'send a JSON object');
 }

@@ -26,6 +26,10 @@ const SESSION = object(
   },
   ['session_id', 'kind', 'subject', 'opened_micros', 'state', 'close_reason', 'entries', 'claim_number'],
 );
+const SESSION_FILE: Schema = {
+  type: 'object',
+  description: 'A session file, which `cmcp verify` checks: entries, claim, checkpoints and evidence.',
+};
 const CLOSED = object({ session_id: UUID, state: { const: 'closed' }, claim_number: COUNT, file: TEXT }, [
   'session_id',
   'state',
@@ -56,6 +60,7 @@ function reading(deps: OperatorDeps): OperatorRoute[] {
       ...{ method: 'GET', path: 'sessions/{session_id}', operationId: 'showSession', mutates: false, roles: ROLES },
       summary: 'One session: names, states and counts, never payloads.',
       params: SESSION_ID,
+      refusals: ['SESSION_UNKNOWN'],
       answer: SESSION,
       serve: ({ params }) => showSession(deps, params.session_id ?? ''),
     },
@@ -65,10 +70,11 @@ function reading(deps: OperatorDeps): OperatorRoute[] {
       summary:
         'The file of a session, which `cmcp verify` checks; with `disclose`, the salt of one of its calls. That it was asked for is entered.',
       params: SESSION_ID,
+      refusals: ['SESSION_UNKNOWN'],
       query: { disclose: { ...UUID, description: 'Id of a call: only the salt of its payload digests is answered.' } },
       answer: {
         anyOf: [
-          { type: 'object', description: 'A session file: entries, claim, checkpoints and evidence.' },
+          SESSION_FILE,
           object({ session_id: UUID, call_id: UUID, salt: { type: 'string', pattern: '^[A-Za-z0-9_-]+$' } }, [
             'session_id',
             'call_id',
@@ -81,6 +87,13 @@ function reading(deps: OperatorDeps): OperatorRoute[] {
           ? exportSession(deps, params.session_id ?? '', by)
           : discloseSalt(deps, params.session_id ?? '', by, query.disclose),
     },
+    {
+      ...{ method: 'GET', path: 'gateway/export', operationId: 'exportGateway', mutates: false },
+      roles: ['operator', 'auditor'],
+      summary: "The file of the gateway's own chain, up to now: what operators did, among the rest.",
+      answer: SESSION_FILE,
+      serve: ({ by }) => exportSession(deps, deps.gatewaySession, by),
+    },
   ];
 }
 
@@ -91,6 +104,7 @@ function changing(deps: OperatorDeps): OperatorRoute[] {
       roles: ['operator'],
       summary: 'Closes an open session: its claim is signed and its file written.',
       params: SESSION_ID,
+      refusals: ['SESSION_UNKNOWN'],
       body: object({ reason: REASON }),
       answer: CLOSED,
       serve: ({ by, params, body }) =>
@@ -101,6 +115,7 @@ function changing(deps: OperatorDeps): OperatorRoute[] {
       roles: ['operator'],
       summary: "Lowers what the session's subject counts as having seen.",
       params: SESSION_ID,
+      refusals: ['SESSION_UNKNOWN'],
       body: object({ reason: REASON }, ['reason']),
       answer: RESET,
       serve: ({ by, params, body }) => resetSession(deps, params.session_id ?? '', by, String(body.reason)),

@@ -197,6 +197,8 @@ export class Asks {
       redactions: [],
       redacted: null,
       decision: null,
+      // What was approved is the call.
+      approval: null,
       wouldHaveDenied: false,
       inspected: new InspectedCall(this.#call.inspected.applied),
     };
@@ -205,7 +207,7 @@ export class Asks {
   async #enter(own: CallRecord, ask: Ask, stage: Stage, failure: GatewayError | null): Promise<void> {
     const { log, clock, exposures } = this.#deps;
     if (failure !== null) reportEnd(this.#deps, own.callId, failure);
-    const exposure = exposures.row(own.session.caller.subject);
+    const exposure = exposures.row(own.exposed);
     const draft = entryOf(own, ask.kind, {
       entryType: 'mcp_request',
       decision: failure === null ? releasedAs(own) : exitOf(failure.code).decision,

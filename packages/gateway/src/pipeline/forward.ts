@@ -37,8 +37,7 @@ export async function forward(
   const intent = once(() => deps.log.intent(intentOf(deps, record, plan)));
   const show = async (): Promise<void> => {
     // Nothing of a call is shown before what it may show is on record, also for tools that only read.
-    const { subject } = record.session.caller;
-    deps.exposures.show(subject, record.effective ?? record.before);
+    deps.exposures.show(record.exposed, record.effective ?? record.before);
     await intent();
   };
   const asks = new Asks(deps, record, side, show);
@@ -204,9 +203,8 @@ function once(work: () => Promise<void>): () => Promise<void> {
 
 /** What a call has come to, should nothing more be heard of it. */
 export function intentOf(deps: PathDeps, record: CallRecord, plan: Plan): Intent {
-  const { subject } = record.session.caller;
   const effective = record.effective ?? record.before;
-  const row = deps.exposures.row(subject);
+  const row = deps.exposures.row(record.exposed);
   const after = higher(row, effective);
   const unknown = exitOf('OUTCOME_UNKNOWN');
   return {

@@ -165,8 +165,8 @@ export class Notices {
   }
 
   #isAllowed(notice: Notice, judged: Judged): boolean {
-    const { plan, session, generation, workflow } = this.#record;
-    if (plan === null || this.#deps.exposures.row(session.caller.subject).generation !== generation) return false;
+    const { plan, exposed, generation, workflow } = this.#record;
+    if (plan === null || this.#deps.exposures.row(exposed).generation !== generation) return false;
     if (isBlocked(this.#deps, this.#record, plan)) return false;
     const decision = decided(this.#deps, this.#record, {
       ...decisionInput(this.#deps, this.#record, plan.asked, workflow),

@@ -1,5 +1,4 @@
 import { isObject, type JsonObject, member } from '@cmcp/evidence';
-import type { EntryReceipt } from '../audit/types.ts';
 import { ERRORS, type GatewayError } from '../errors.ts';
 import type { Outcome } from '../mcp/types.ts';
 import { adviceToAgent } from '../policy/advice.ts';
@@ -28,7 +27,7 @@ export async function refuse(
   await recordBlock(deps, record);
   const exit = exitOf(code, record.responseHash !== null);
   const entryType = record.entryType === 'mcp_request' ? 'mcp_request' : exit.entryType;
-  const exposure = deps.exposures.row(record.session.caller.subject);
+  const exposure = deps.exposures.row(record.exposed);
   const draft = entryOf(record, action, {
     ...exit,
     inspection: record.inspected.result ?? exit.inspection,
@@ -44,7 +43,8 @@ export async function refuse(
   });
   noteEnd(deps, record, exit.decision, code);
   const receipt = await entered;
-  const data = errorData(deps, record, failure, receipt);
+  const claim = await deps.claims.ofCall(record.session.id);
+  const data = errorData(deps, record, failure, callMeta(deps.config.mode, record, receipt, claim));
   if (code === 'ARGUMENTS_REFUSED' && record.entryType === 'tool_call') return badInput(failure, data);
   return upstream === null
     ? { kind: 'error', code, message: ERRORS[code].message, data }
@@ -87,6 +87,8 @@ const OURS = [
   'upstream',
   'advice',
   'mid_stream',
+  'approval_id',
+  'expires_at',
   'block_id',
   'retry_after_seconds',
 ];
@@ -100,21 +102,31 @@ function ruleFor(record: CallRecord, failure: GatewayError, entryType: Ending['e
   const egress = failure.code === 'EGRESS_DENIED' && record.decision !== null && !allows(record.decision);
   if (byPolicy || egress) return ruleOf(record.decision);
   if (failure.code === 'BLOCKED') return 'kill_switch';
+  // Never more than names compared with names (AARM-R3).
+  if (failure.code === 'INTENT_SCOPE') return 'intent_scope:structural';
   return failure.code === 'TOOL_NOT_IN_CATALOG' ? 'catalog_miss' : failure.code.toLowerCase();
 }
 
 /** What a refused caller learns (contracts section 10): the code, the ids, and the policy's advice; no rule text. */
-function errorData({ config }: PathDeps, record: CallRecord, failure: GatewayError, receipt: EntryReceipt): JsonObject {
+function errorData({ scopes }: PathDeps, record: CallRecord, failure: GatewayError, call: JsonObject): JsonObject {
   const data: JsonObject = {
     error_code: failure.code,
     call_id: record.callId,
-    'io.cmcp/call': callMeta(config.mode, record, receipt),
+    'io.cmcp/call': call,
     // What was heard of the call so far is all that there will be.
     ...(record.endedMidStream ? { mid_stream: true } : {}),
   };
   const advice =
     record.decision === null ? {} : adviceToAgent(record.decision, record.session.authority.policy.request);
   if (Object.keys(advice).length > 0) data.advice = advice;
+  if (record.pending !== null && ['STEP_UP_REQUIRED', 'DEFERRED'].includes(failure.code)) {
+    data.approval_id = record.pending.id;
+    data.expires_at = record.pending.expiresAt;
+  }
+  if (failure.code === 'INSUFFICIENT_SCOPE' && record.plan !== null) {
+    const scope = scopes.needed(record.session.authority.catalog, record.plan.item);
+    if (scope !== null) data.scope = scope;
+  }
   // What whoever asks an operator to release it has to name.
   if (failure.code === 'RESPONSE_QUARANTINED') data.quarantine_id = record.callId;
   if (failure.code === 'BLOCKED') Object.assign(data, toldOfBlock(record));

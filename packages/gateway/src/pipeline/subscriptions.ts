@@ -6,10 +6,12 @@ import type { PathDeps } from './deps.ts';
 import { comparedUpstream } from './drift.ts';
 import { failureOf } from './exits.ts';
 import { trace } from './flow.ts';
+import { requireIntent, requireManifest } from './manifest.ts';
 import { noteEnd } from './note-end.ts';
 import { type CallRecord, elapsed, entryOf, releasedAs, ruleOf } from './record.ts';
 import { refuse } from './refuse.ts';
 import { resourcePlan } from './resolve.ts';
+import { requireScope } from './scope.ts';
 import { spend } from './spend.ts';
 import { requireUnblocked } from './unblocked.ts';
 
@@ -113,8 +115,11 @@ async function subscribeTo(
   const record = await admit(deps, request, { entryType: 'mcp_request', name: uri, payload: { uri } });
   try {
     requireUnblocked(deps, record, null);
+    await requireManifest(deps, record);
     const plan = resourcePlan(record.session.authority.catalog, uri, 'subscribe');
     record.plan = plan;
+    requireScope(deps, record, plan);
+    requireIntent(record, plan);
     await trace(deps, record, plan, uri);
     requireUnblocked(deps, record, plan);
     decide(deps, record, plan, request);
@@ -142,7 +147,7 @@ async function subscribeTo(
 }
 
 async function enter(deps: PathDeps, record: CallRecord): Promise<void> {
-  const exposure = deps.exposures.row(record.session.caller.subject);
+  const exposure = deps.exposures.row(record.exposed);
   const draft = entryOf(record, 'subscribe', {
     entryType: 'mcp_request',
     decision: releasedAs(record),

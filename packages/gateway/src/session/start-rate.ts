@@ -25,21 +25,21 @@ export class StartRate {
   }
 
   /** @throws GatewayError TOO_MANY_SESSIONS */
-  take(subject: string): void {
+  take(exposed: string): void {
     const now = this.#monotonic();
     if (this.#buckets.size >= MANY) this.#forgetFull(now);
-    const { tokens, atMs } = this.#buckets.get(subject) ?? { tokens: this.#perMinute, atMs: now };
+    const { tokens, atMs } = this.#buckets.get(exposed) ?? { tokens: this.#perMinute, atMs: now };
     const filled = Math.min(this.#perMinute, tokens + ((now - atMs) / MINUTE_MS) * this.#perMinute);
     if (filled < 1) {
       throw new GatewayError('TOO_MANY_SESSIONS', `this caller opened ${this.#perMinute} sessions within a minute`);
     }
-    this.#buckets.set(subject, { tokens: filled - 1, atMs: now });
+    this.#buckets.set(exposed, { tokens: filled - 1, atMs: now });
   }
 
   /** A minute after its last start any bucket is full, and as good as none. */
   #forgetFull(now: number): void {
     if (now - this.#sweptMs < MINUTE_MS) return;
     this.#sweptMs = now;
-    for (const [subject, { atMs }] of this.#buckets) if (now - atMs >= MINUTE_MS) this.#buckets.delete(subject);
+    for (const [exposed, { atMs }] of this.#buckets) if (now - atMs >= MINUTE_MS) this.#buckets.delete(exposed);
   }
 }

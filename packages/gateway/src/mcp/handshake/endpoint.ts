@@ -1,5 +1,5 @@
 import { encodeBase64Url, type JsonObject, type JsonValue } from '@cmcp/evidence';
-import type { Caller } from '../../caller.ts';
+import { type Caller, ownerOf } from '../../caller.ts';
 import { GatewayError } from '../../errors.ts';
 import {
   accepts,
@@ -93,7 +93,7 @@ export class HandshakeEndpoint {
     this.#sessions.touch(found);
     const post = this.#postAnswer(found, exchange);
     const answer = async (request: RpcRequest): Promise<Reply | null> => {
-      const { reply, cancelled } = await found.session.answer(request, post);
+      const { reply, cancelled } = await found.session.answer(request, { caller: exchange.caller, outlet: post });
       return cancelled ? null : reply;
     };
     const { session } = found;
@@ -187,7 +187,7 @@ export class HandshakeEndpoint {
   async #request(entry: TransportSession, message: RpcRequest, exchange: HttpExchange): Promise<HttpAnswer> {
     const post = this.#postAnswer(entry, exchange);
     // MCP25-13: the connection's end is not looked at, only notifications/cancelled.
-    void entry.session.answer(message, post).then(({ reply, cancelled }) => {
+    void entry.session.answer(message, { caller: exchange.caller, outlet: post }).then(({ reply, cancelled }) => {
       this.#sessions.touch(entry);
       // On a stream a cancelled request has no answer; a body has to say something.
       post.finish(cancelled && post.streaming ? null : reply);
@@ -212,7 +212,7 @@ export class HandshakeEndpoint {
     if (sessionId === false) return this.#replies.refuse(id, 'INVALID_REQUEST');
     const entry = this.#sessions.get(sessionId);
     if (entry === undefined) return this.#replies.refuse(id, 'SESSION_NOT_FOUND');
-    if (entry.session.ref.caller.subject !== caller.subject) return await this.#foreign(entry, caller, id);
+    if (ownerOf(entry.session.ref.caller) !== ownerOf(caller)) return await this.#foreign(entry, caller, id);
     return this.#versionRefusal(entry, headers, id) ?? entry;
   }
 

@@ -154,7 +154,7 @@ export class ModernServer {
   async #govern(request: RpcRequest, asked: Asked, exchange: ModernExchange, outlet: Outlet): Promise<Reply> {
     const { id, method, params } = request;
     const { caller, headers, signal } = exchange;
-    const { workflow, dataClass, trace, progressToken } = readRequestMeta(params);
+    const { progressToken, ...declared } = readRequestMeta(params);
     const wishes = readWishes(params);
     if ('taskId' in asked && !wishes.abilities.tasks) return this.#refuseTasks(id);
     const round = readRound(method, params);
@@ -164,7 +164,7 @@ export class ModernServer {
     const say = (message: Parameters<Outlet['say']>[0]): void => void outlet.say(message, true);
     const notices = new Notices({ clock: this.#deps.clock, progressToken, logLevel: () => logLevel, say });
     const client = clientSide(wishes, notices, outlet, progressToken !== null);
-    const context = { caller, session: null, handle: readHandle(params), workflow, dataClass, trace };
+    const context = { caller, session: null, handle: readHandle(params), ...declared };
     try {
       const outcome = await this.#deps.gateway.request({ ...context, ...asked, signal, client, round });
       return this.#outcome(id, asked, outcome);

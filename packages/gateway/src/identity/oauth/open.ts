@@ -1,0 +1,70 @@
+import { X509Certificate } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { FormatError, readCertificates } from '@cmcp/evidence';
+import type { OAuthIssuer } from '../../config/identity-oauth.ts';
+import type { Config } from '../../config/types.ts';
+import { egressFor, keysOf } from '../../egress.ts';
+import { GatewayError } from '../../errors.ts';
+import { pinnedPeer } from '../../upstream/pinned-peer.ts';
+import type { IdentityDeps } from '../open.ts';
+import { getJson } from './get-json.ts';
+import { IssuerKeys } from './issuer-keys.ts';
+import { resourceMetadata } from './metadata.ts';
+import { UsedProofs } from './replays.ts';
+import { OAuthSource } from './source.ts';
+
+/**
+ * The authorization servers of the configuration; null: it names none. None of them is asked anything before a token needs it.
+ * @throws GatewayError CONFIG_INVALID when the file of an authority cannot be used
+ */
+export async function openIssuers(config: Config, deps: IdentityDeps): Promise<OAuthSource | null> {
+  const { resource, oauth, scopes: table } = config.identity;
+  if (resource === null || oauth.length === 0) return null;
+  const rows = oauth.map((settings, index) => ({ settings, key: `identity.oauth[${index}]` }));
+  return openSource(config, resource, rows, deps);
+}
+
+/** The issuer of operators' tokens; null: the configuration names none. @throws as above */
+export async function openOperatorIssuer(config: Config, deps: IdentityDeps): Promise<OAuthSource | null> {
+  const { oidc } = config.operator;
+  if (oidc === null) return null;
+  return openSource(config, oidc.resource, [{ settings: oidc.issuer, key: 'operator.oidc' }], deps);
+}
+
+async function openSource(
+  config: Config,
+  resource: string,
+  rows: readonly { settings: OAuthIssuer; key: string }[],
+  deps: IdentityDeps,
+): Promise<OAuthSource> {
+  const oauth = rows.map(({ settings }) => settings);
+  const issuers = rows.map(async ({ settings, key }) => {
+    const authorities = await authoritiesOf(config.file, settings, key);
+    const egress = egressFor([], [], config.egress.allow, [keysOf(settings)]);
+    const peer = pinnedPeer({ tlsFingerprint: null }, { authorities, client: null }, egress, () => {});
+    const get = getJson(peer, { lookup: deps.lookup }, deps.timers);
+    return { settings, keys: new IssuerKeys(settings, { ...deps, get }) };
+  });
+  const required = oauth.flatMap(({ requiredScopes }) => requiredScopes);
+  const scopes = [...new Set([...Object.keys(table), ...required])];
+  return new OAuthSource({
+    resource,
+    used: new UsedProofs(),
+    issuers: await Promise.all(issuers),
+    metadata: resourceMetadata(resource, oauth, scopes),
+    clock: deps.clock,
+  });
+}
+
+async function authoritiesOf(file: string, { ca }: OAuthIssuer, key: string): Promise<string[] | null> {
+  if (ca === null) return null;
+  try {
+    const certificates = readCertificates(await readFile(ca));
+    return certificates.map(({ der }) => new X509Certificate(der).toString());
+  } catch (error) {
+    if (!(error instanceof FormatError) && !(error instanceof Error && 'code' in error)) throw error;
+    throw new GatewayError('CONFIG_INVALID', `${file}: ${key}.ca: ${ca}: ${error.message}`, {
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,221 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { type IncomingMessage, request } from 'node:http';
+import { test } from 'node:test';
+import { isObject, type JsonValue } from '@cmcp/evidence';
+import { operatorOpenApi } from '@cmcp/gateway';
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import { mayUse, ROLES, type Role } from '../packages/gateway/src/operator/route.ts';
+import { declaredRoutes } from '../packages/gateway/src/operator/routes.ts';
+import { AGENT_TOKEN, withBed } from './support/gateway.ts';
+import { ManualTime } from './support/manual-time.ts';
+import { openOperator, operatorWith, socketOf } from './support/operator.ts';
+import { sessionFile } from './support/session-files.ts';
+import { timed } from './support/timed-gateway.ts';
+
+const SOME = '00000000-0000-4000-8000-000000000000';
+const REASON = { reason: 'test' };
+
+/** What an operator who may gets, on a gateway that nobody uses. */
+interface Row {
+  /** Below `/operator/v1/`. */
+  route: string;
+  body?: unknown;
+  status: number;
+  /** Actions of the entries that are made before it takes effect, of the nth who may ask (from 0); none: nothing is entered. */
+  entered?: (nth: number) => string[];
+}
+
+/** Every route of the operator interface, by its name. One that has no row fails. */
+const OPERATOR_ROWS: Record<string, Row> = {
+  health: { route: 'healthz', status: 200 },
+  readiness: { route: 'readyz', status: 200 },
+  followEvents: { route: 'events', status: 200 },
+  describeInterface: { route: 'openapi.json', status: 200 },
+  listSessions: { route: 'sessions', status: 200 },
+  showSession: { route: `sessions/${SOME}`, status: 404 },
+  exportSession: { route: `sessions/${SOME}/export`, status: 404 },
+  exportGateway: { route: 'gateway/export', status: 200, entered: () => ['operator.export'] },
+  closeSession: { route: `sessions/${SOME}/close`, body: REASON, status: 404, entered: () => ['operator.close'] },
+  resetSession: { route: `sessions/${SOME}/reset`, body: REASON, status: 404 },
+  showPolicy: { route: 'policy', status: 200 },
+  showShadowPolicy: { route: 'policy/shadow', status: 200 },
+  activatePolicy: { route: 'policy/activate', status: 200, entered: () => ['operator.policy_activate'] },
+  startShadowPolicy: {
+    ...{ route: 'policy/shadow', status: 200 },
+    entered: (nth) => [...(nth === 0 ? [] : ['policy.shadow_stopped']), 'policy.shadow_started'],
+  },
+  stopShadowPolicy: {
+    ...{ route: 'policy/shadow/stop', status: 200 },
+    entered: (nth) => (nth === 0 ? ['policy.shadow_stopped'] : []),
+  },
+  revokePolicyKey: {
+    ...{ route: 'policy/revoke-key', body: { ...REASON, key_id: 'A'.repeat(43) }, status: 200 },
+    entered: () => ['operator.policy_revoke_key'],
+  },
+  succeedPolicyKey: { route: 'policy/succeed-key', body: { statement: null }, status: 400 },
+  listExceptions: { route: 'catalog/exceptions', status: 200 },
+  requestException: { route: 'catalog/exceptions', body: REASON, status: 400 },
+  confirmException: { route: `catalog/exceptions/${SOME}/confirm`, body: REASON, status: 400 },
+  endException: { route: `catalog/exceptions/${SOME}/end`, body: REASON, status: 400 },
+  listQuarantine: { route: 'quarantine', status: 200 },
+  showQuarantined: { route: `quarantine/${SOME}`, status: 400 },
+  releaseQuarantined: { route: `quarantine/${SOME}/release`, body: REASON, status: 400 },
+  discardQuarantined: { route: `quarantine/${SOME}/discard`, body: REASON, status: 400 },
+};
+
+/** One operator for each role, and one with all of them. */
+const OPERATORS: Record<string, readonly Role[]> = {
+  ...Object.fromEntries(ROLES.map((role) => [role, [role]])),
+  all: ROLES,
+};
+const tokenOf = (operator: string): string => `${operator}-token-of-the-tests`;
+const CONFIG = `operator: { credentials: [${Object.entries(OPERATORS)
+  .map(([name, roles]) => operatorWith(name, tokenOf(name), roles))
+  .join(', ')}] }`;
+
+type Credential = Record<string, string | string[]>;
+const bearer = (token: string): Credential => ({ authorization: `Bearer ${token}` });
+
+/** Credentials that are nobody's, at either listener. `good`: a token that would open it. */
+const nobodys = (good: string): Record<string, Credential> => ({
+  none: {},
+  malformed: { authorization: 'Bearer' },
+  'a token nobody holds': bearer('nobodys-token'),
+  'another scheme': { authorization: `Basic ${good}` },
+  'two headers': { authorization: [`Bearer ${good}`, `Bearer ${good}`] },
+  'two tokens in one': bearer(`${good}, Bearer ${good}`),
+});
+
+/** Credentials of agents, which are recognised at the operator listener to be refused by name: who they are there. */
+const AGENTS: Record<string, { credential: Credential; subject: string; source: string }> = {
+  'an agent by bearer token': { credential: bearer(AGENT_TOKEN), subject: 'agent', source: 'bearer' },
+};
+
+const at = (value: JsonValue | undefined, ...path: string[]): JsonValue | undefined =>
+  path.reduce<JsonValue | undefined>((found, name) => (isObject(found) ? found[name] : undefined), value);
+
+interface Told {
+  status: number;
+  text: string;
+}
+
+test('every route of the operator listener, asked with every kind of credential, gives its status and its entry [AUTHZ-13] [D-51] [G1]', () =>
+  withBed({ tools: [{ name: 'echo' }], config: CONFIG }, async (bed) => {
+    const { gateway, started } = await bed.start();
+    const routes = declaredRoutes();
+    assert.deepEqual(Object.keys(OPERATOR_ROWS).sort(), routes.map(({ operationId }) => operationId).sort());
+    const document = operatorOpenApi();
+    const ajv = new Ajv2020({ strict: false, logger: false });
+    const expected: [string, string, string, string][] = [];
+    let unknown = 0;
+
+    for (const declared of routes) {
+      const { operationId, method, path } = declared;
+      const row = OPERATOR_ROWS[operationId];
+      assert.ok(row);
+      const open = 'open' in declared;
+      const responses = at(document, 'paths', `/operator/v1/${path}`, method.toLowerCase(), 'responses');
+      const ask = async (credential: Credential): Promise<Told> => {
+        const question = { method, route: row.route, body: row.body, headers: credential };
+        const told = await read(await openOperator(socketOf(bed), question));
+        assert.ok(at(responses, String(told.status)), `${operationId} does not say that it answers ${told.status}`);
+        return told;
+      };
+      for (const [kind, credential] of Object.entries(nobodys(tokenOf('all')))) {
+        assert.equal((await ask(credential)).status, open ? 200 : 401, `${operationId}, ${kind}`);
+        if (!open) unknown += 1;
+      }
+      const route = `/operator/v1/${/^[a-z]+/.exec(row.route)?.[0]}`;
+      for (const [kind, { credential, subject, source }] of Object.entries(AGENTS)) {
+        assert.equal((await ask(credential)).status, open ? 200 : 403, `${operationId}, ${kind}`);
+        if (!open) expected.push(['operator.refused', subject, source, `${method} ${route}`]);
+      }
+      let nth = 0;
+      for (const [name, roles] of Object.entries(OPERATORS)) {
+        const may = open || roles.some((role) => mayUse(declared, role));
+        const { status, text } = await ask(bearer(tokenOf(name)));
+        assert.equal(status, may ? row.status : 403, `${operationId}, ${name}: ${text}`);
+        if (!may) expected.push(['operator.refused', name, 'bearer', `${method} ${route}`]);
+        if (may) for (const action of row.entered?.(nth++) ?? []) expected.push([action, name, 'bearer', '']);
+        if (status !== 200 || 'follow' in declared) continue;
+        const answer: unknown = JSON.parse(text);
+        assert.ok(ajv.validate(declared.answer, answer), `${operationId}: ${JSON.stringify(ajv.errors)} of ${text}`);
+      }
+    }
+
+    await gateway.stop();
+    const { bundle } = await sessionFile(started, started.gatewaySession);
+    const entered = bundle.entries.flatMap(({ entry_type, action, caller, caller_source, detail }) => {
+      if (entry_type !== 'gateway_event' || caller === null) return [];
+      const tried = detail?.route === undefined ? '' : `${detail.method} ${detail.route}`;
+      return [[action, caller, caller_source, tried]];
+    });
+    assert.deepEqual(entered, expected);
+    const counted = bundle.entries.filter(({ action }) => action === 'counted');
+    assert.deepEqual(
+      counted.map(({ detail }) => detail),
+      [{ operator_unauthenticated: unknown }],
+    );
+  }));
+
+/** Status and text; of a stream only its status. */
+async function read(response: IncomingMessage): Promise<Told> {
+  const status = response.statusCode ?? 0;
+  if (response.headers['content-type'] === 'text/event-stream') {
+    response.destroy();
+    return { status, text: '' };
+  }
+  const chunks: Buffer[] = [];
+  for await (const chunk of response as AsyncIterable<Buffer>) chunks.push(chunk);
+  return { status, text: Buffer.concat(chunks).toString() };
+}
+
+/** What the agents' listener serves, by method and path. `agent`: the status for one, `anybody`: for whoever is none. */
+const AGENT_ROWS: [string, string, { agent: number; anybody: number }][] = [
+  ['GET', '/healthz', { agent: 200, anybody: 200 }],
+  ['GET', '/.well-known/cmcp/attestation', { agent: 400, anybody: 400 }],
+  ['POST', '/healthz', { agent: 404, anybody: 404 }],
+  ['GET', '/operator/v1/sessions', { agent: 404, anybody: 404 }],
+  ['POST', '/mcp', { agent: 415, anybody: 401 }],
+  ['GET', '/mcp', { agent: 405, anybody: 401 }],
+  ['DELETE', '/mcp', { agent: 405, anybody: 401 }],
+  ['PUT', '/mcp', { agent: 405, anybody: 401 }],
+];
+
+test("every route of the agents' listener, asked with every kind of credential, gives its status and is counted [AUTHZ-13]", () =>
+  withBed({ tools: [{ name: 'echo' }], config: CONFIG }, async (bed) => {
+    const time = new ManualTime();
+    const { gateway, started, url } = await bed.start(timed(time));
+    const ask = (method: string, path: string, headers: Credential): Promise<Told> =>
+      askAgentListener(url, method, path, headers);
+    let unknown = 0;
+    for (const [method, path, { agent, anybody }] of AGENT_ROWS) {
+      // Failures of one address are counted by the minute.
+      time.advance(60_000);
+      for (const [kind, { credential }] of Object.entries(AGENTS))
+        assert.equal((await ask(method, path, credential)).status, agent, `${method} ${path}, ${kind}`);
+      const others = { ...nobodys(AGENT_TOKEN), 'an operator': bearer(tokenOf('all')) };
+      for (const [kind, credential] of Object.entries(others)) {
+        assert.equal((await ask(method, path, credential)).status, anybody, `${method} ${path}, ${kind}`);
+        if (anybody === 401) unknown += 1;
+      }
+    }
+    await gateway.stop();
+    const { bundle } = await sessionFile(started, started.gatewaySession);
+    const counts = bundle.entries
+      .filter(({ action }) => action === 'counted')
+      .map(({ detail }) => detail?.unauthenticated);
+    assert.equal(
+      counts.reduce<number>((sum, count) => sum + Number(count ?? 0), 0),
+      unknown,
+    );
+    const named = bundle.entries.filter(({ entry_type, caller }) => entry_type === 'gateway_event' && caller !== null);
+    assert.deepEqual(named, [], 'nobody is entered by a name that nobody proved');
+  }));
+
+async function askAgentListener(url: URL, method: string, path: string, headers: Credential): Promise<Told> {
+  const sent = request(new URL(path, url), { method, headers, agent: false }).end();
+  const [response] = (await once(sent, 'response')) as [IncomingMessage];
+  return read(response);
+}
