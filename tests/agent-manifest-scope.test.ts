@@ -3,6 +3,7 @@ import { readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { encodeBase64Url, type JsonObject, stringifyJson } from '@cmcp/evidence';
+import { checkSetup, loadConfig, readEnvironment } from '@cmcp/gateway';
 import { ed25519Signer, ISSUER } from '../packages/evidence/src/testing/manifest.ts';
 import { GatewayError } from '../packages/gateway/src/errors.ts';
 import { Agent } from './support/agent.ts';
@@ -203,6 +204,13 @@ test('what can never be a manifest, a key or a list is refused at the start, by 
     await invalid(
       /authenticated_subjects: two is spiffe:\/\/trust\.example\/agent\/two, which no manifest is for/,
       manifestConfig(['one', 'two']),
+    );
+    const environment = readEnvironment({ CMCP_DEV_MODE: '1' });
+    const checked = await checkSetup(await loadConfig(bed.configFile, environment), { environment, offline: true });
+    assert.deepEqual(
+      checked.problems.map(({ code }) => code),
+      ['MANIFEST_INVALID'],
+      '`cmcp check` says so before',
     );
     await put('revoked.jsonl', '{}');
     await invalid(/revoked\.jsonl: line 1 of the revocation list/);

@@ -9,6 +9,7 @@ import { test } from 'node:test';
 import { callMeta } from './support/calls.ts';
 import { GatedLog } from './support/gated-log.ts';
 import { OPERATOR_TOKEN, type TestBed, withBed } from './support/gateway.ts';
+import { askOperator, socketOf } from './support/operator.ts';
 import { text } from './support/scripted-server.ts';
 import { sessionFile } from './support/session-files.ts';
 
@@ -86,6 +87,32 @@ test('what is not there is 404, what is not offered 404 or 405, and the chain of
       assert.deepEqual([answer.status, answer.body.error_code], [status, code], `${method} ${route}`);
     }
     assert.deepEqual((await bed.operator('GET', path(session_id))).body.state, 'open');
+  }));
+
+test('what a request says is held to what its route takes, and the refusal says what would do', () =>
+  onBed(async (bed) => {
+    await bed.start();
+    const wrong: [string, string, unknown, RegExp][] = [
+      ['GET', path(SOME, '/export?other=1'), undefined, /in the query: unknown member "other"; known: disclose/],
+      ['GET', path(SOME, '/export?disclose=x'), undefined, /in the query: "disclose" must match/],
+      ['GET', path(SOME, `/export?disclose=${SOME}&disclose=${SOME}`), undefined, /"disclose" is in the query twice/],
+      ['POST', path(SOME, '/reset'), { reason: 'x', other: 1 }, /unknown member "other"; known: reason/],
+      ['POST', path(SOME, '/reset'), {}, /"reason" must be there \(Why, for the entry: printable ASCII/],
+      ['POST', path(SOME, '/reset'), { reason: ['x'] }, /"reason" must be string/],
+      ['POST', '/operator/v1/policy/shadow/stop', { reason: 'x' }, /takes no body/],
+      ['POST', '/operator/v1/policy/activate', { bundle_hash: 'latest' }, /"bundle_hash" must match .*null: whatever/],
+    ];
+    for (const [method, route, body, detail] of wrong) {
+      const answer = await bed.operator(method, route, body);
+      assert.deepEqual([answer.status, answer.body.error_code], [400, 'INVALID_PARAMS'], route);
+      assert.match(String(answer.body.detail), detail);
+    }
+    assert.equal((await bed.operator('POST', '/operator/v1/policy/shadow/stop', {})).status, 200);
+    const token = OPERATOR_TOKEN;
+    const broken = await askOperator(socketOf(bed), { method: 'POST', route: 'policy/activate', body: '{', token });
+    assert.deepEqual([broken.status, broken.body.error_code], [400, 'PARSE_ERROR']);
+    const none = await askOperator(socketOf(bed), { method: 'DELETE', route: 'policy/shadow', token });
+    assert.deepEqual([none.status, none.headers.allow], [405, 'GET, POST']);
   }));
 
 test('every action of an operator is in the chain of the gateway, by name, before it takes effect [AUTHZ-13]', () =>

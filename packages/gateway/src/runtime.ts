@@ -294,8 +294,12 @@ export class Runtime {
       timers.every(SWEEP_MS, () => void this.sessions.sweep().catch((error) => this.#unrecorded(error))),
       timers.every(SWEEP_MS, () => void this.exceptions.sweep().catch((error) => this.#unrecorded(error))),
       timers.every(SWEEP_MS, () => void this.quarantine.sweep().catch((error) => this.#unrecorded(error))),
-      timers.every(SWEEP_MS, () => void this.#lookElsewhere().catch((error) => report('STORE_INVALID', String(error)))),
       timers.every(SWEEP_MS, () => void this.desk.sweep().catch((error) => this.#unrecorded(error))),
+      timers.every(SWEEP_MS, () => void this.#lookElsewhere().catch((error) => report('STORE_INVALID', String(error)))),
+      timers.every(SWEEP_MS, () => this.#subscriptions.expire()),
+      timers.every(config.sessions.reevaluateMs, () => {
+        this.#subscriptions.reevaluate(this.#authority).catch((error) => this.#unrecorded(error));
+      }),
       timers.every(config.claim.intervalMs, () => {
         this.#claims.sweep(this.sessions.open()).catch((error) => this.#unrecorded(error));
       }),

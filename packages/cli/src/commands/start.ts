@@ -85,7 +85,7 @@ const TRUST: Readonly<Record<string, string>> = {
 function banner(started: StartedGateway, dev: boolean): string {
   const rows = [
     ['  agents', started.url ?? 'the client on standard input'],
-    ['  operators', started.operatorSocket ?? 'no operator interface over stdio'],
+    ['  operators', operatorsText(started)],
     ['  mode', modeText(started.mode)],
     ['  policy', started.policyHash],
     ['  catalog', started.catalogHash],
@@ -100,6 +100,11 @@ function banner(started: StartedGateway, dev: boolean): string {
       : 'pins are optional, and evidence that nobody can accept is used. For trying out, not for data that matters.';
   const warning = dev ? `\n*** DEV MODE: ${meaning} ***\n` : '';
   return `cmcp is serving\n${columns(rows)}\n${warning}`;
+}
+
+function operatorsText({ operatorSocket, operatorUrl }: StartedGateway): string {
+  if (operatorSocket === null) return 'no operator interface over stdio';
+  return operatorUrl === null ? operatorSocket : `${operatorSocket} and ${operatorUrl}`;
 }
 
 /** Resolves when the gateway has stopped because a signal asked for it. */

@@ -98,7 +98,8 @@ async function judge(
   { identified, manifest }: { identified: Identified; manifest: AgentManifest },
 ): Promise<BoundManifest> {
   const { manifests, policy, catalog, base } = authority;
-  const tree = isFlat(manifest, catalog) ? null : approvedTree(base.catalog.tools, manifest.scope);
+  const flat = isFlat(manifest, catalog);
+  const tree = flat ? null : approvedTree(base.catalog.tools, manifest.scope);
   const trees = tree === null ? {} : { toolCatalogTree: tree };
   const report = await verifyManifest(manifest.bytes, {
     at: nowMicros / 1e6,
@@ -116,13 +117,12 @@ async function judge(
   });
   const { from, until } = timesOf(manifest);
   if (nowMicros >= until) throw new Unbound('manifest.delegation_time', 'the time of a delegation is over');
-  const catalogForm = facts.catalog_form ?? 'merkle';
   return {
     identity,
     manifestHash: facts.manifest_hash,
     envelope: facts.envelope,
-    catalogForm,
-    catalogTree: catalogForm === 'merkle' ? tree : null,
+    catalogForm: flat ? 'flat' : 'merkle',
+    catalogTree: tree,
     ...{ from, until },
     scope: scopeUnder(manifest, catalog),
   };

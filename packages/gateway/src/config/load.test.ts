@@ -23,6 +23,7 @@ const RECORDING_KEY = Buffer.alloc(32, 9).toString('base64url');
 
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), 'cmcp-config-'));
+  await writeFile(join(folder, 'agents.yaml'), `- { subject: filed, token_sha256: ${B} }\n`);
 });
 after(() => rm(folder, { recursive: true, force: true }));
 
@@ -131,6 +132,7 @@ function everyKey() {
         groups: { research: ['spiffe://ours/agents/research'] },
         audience: 'https://gateway.example/mcp',
       },
+      scopes: { 'mail:send': ['tool:send_mail'] },
     },
     stdio: { subject: 'desktop' },
     operator: {
@@ -292,6 +294,7 @@ test('every documented key can be set, and no other is documented [D-04]', async
     key
       .replace('<a server id>', 'crm')
       .replace('<a trust domain>', 'ours')
+      .replace('<scope>', 'mail:send')
       .replace('<a group name>', 'research')
       .replace('<an environment variable name>', 'CRM')
       .replace('<a header name that the gateway does not set itself>', 'Authorization')
@@ -301,7 +304,6 @@ test('every documented key can be set, and no other is documented [D-04]', async
       .replace('<the name of an approver>', 'finance'),
   );
   assert.deepEqual(new Set(documented), set);
-  await writeFile(join(folder, 'agents.yaml'), `- { subject: filed, token_sha256: ${B} }\n`);
   const config = await read(JSON.stringify(everyKey(), null, 2));
   const { hash, portableHash, agentsHash, operatorsHash, approversHash, file, ...rest } = config;
   assert.notEqual(portableHash, hash);
@@ -365,6 +367,7 @@ test('every documented key can be set, and no other is documented [D-04]', async
         groups: { research: ['spiffe://ours/agents/research'] },
         audience: 'https://gateway.example/mcp',
       },
+      scopes: { 'mail:send': [{ kind: 'tool', name: 'send_mail' }] },
     },
     stdioSubject: 'desktop',
     operator: {
@@ -446,7 +449,14 @@ test('every documented key can be set, and no other is documented [D-04]', async
       launch: 'ML3',
     },
     audit: { durability: 'batched', digests: 'plain' },
-    sessions: { idleMs: 90_000, maxAgeMs: 7_200_000, carryOverMs: 604_800_000, maxOpen: 7, startsPerMinute: 5 },
+    sessions: {
+      idleMs: 90_000,
+      maxAgeMs: 7_200_000,
+      carryOverMs: 604_800_000,
+      reevaluateMs: 300_000,
+      maxOpen: 7,
+      startsPerMinute: 5,
+    },
     limits: {
       bodyBytes: 2048,
       depth: 32,
@@ -557,7 +567,7 @@ test('every misspelt key, at any depth, is refused with its place and the neares
     (key: string) => key.replace('_', '-').concat('_'),
   ];
   const chosen =
-    /^(approvals\.approvers\.\w+$|upstreams\.\w+$|upstreams\.crm|identity\.spiffe\.(trust_domains\.\w+$|groups\.)|inspection\.classifier\.headers\.|sensitivity\.vocabulary\.|upstreams\.crm\.(env|headers)\.|agent_manifest\.(authenticated_subjects|delegation_keys)\.)/;
+    /^(approvals\.approvers\.\w+$|upstreams\.\w+$|upstreams\.crm|identity\.spiffe\.(trust_domains\.\w+$|groups\.)|identity\.scopes\.|inspection\.classifier\.headers\.|sensitivity\.vocabulary\.|upstreams\.crm\.(env|headers)\.|agent_manifest\.(authenticated_subjects|delegation_keys)\.)/;
   const keys = paths(everyKey()).filter((path) => !chosen.test(path) || /^upstreams\.crm\.\w+$/.test(path));
   assert.ok(keys.length > 40);
   for (const key of keys) {

@@ -109,8 +109,7 @@ async function readConfigText(
   const report = (key: string, message: string): void => {
     problems.push({ at: positions.get(key) ?? null, path: key, message });
   };
-  const { agents_file: named } = settings;
-  const inFile = named === null || !withAgents ? [] : await readAgentsFile(resolve(dirname(file), named));
+  const inFile = withAgents ? await agentsBeside(dirname(file), settings, report) : [];
   const config = assemble(file, settings, inFile, environment, report);
   checkListen(config, report);
   checkCredentials(config.agents, config.operator.credentials, report);
@@ -122,6 +121,17 @@ async function readConfigText(
   await checkInside(config, report);
   if (problems.length > 0) throw invalid(file, problems);
   return withHashes(config, writtenSecrets(settings));
+}
+
+async function agentsBeside(folder: string, settings: Settings, report: Report): Promise<AgentCredential[]> {
+  if (settings.agents_file === null) return [];
+  try {
+    return await readAgentsFile(resolve(folder, settings.agents_file));
+  } catch (error) {
+    if (!(error instanceof GatewayError)) throw error;
+    report('agents_file', error.detail);
+    return [];
+  }
 }
 
 type Report = (key: string, message: string) => void;
@@ -197,6 +207,7 @@ function assemble(
       maxAgeMs: settings.sessions.max_age,
       carryOverMs: settings.sessions.carry_over,
       maxOpen: settings.sessions.max_open,
+      reevaluateMs: settings.sessions.reevaluate,
       startsPerMinute: settings.sessions.starts_per_minute,
     },
     limits: {

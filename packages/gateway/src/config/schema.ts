@@ -460,6 +460,11 @@ export const CONFIG_SCHEMA = section('the configuration', {
         '24h',
         'How long after its last call an agent keeps its exposure, also in new sessions.',
       ),
+      reevaluate: setting(
+        duration('1s', '24h'),
+        '5m',
+        'How often what agents are subscribed to is decided again. What would be refused by now ends.',
+      ),
       max_open: setting(integer(1, 1_000_000), '10000', 'Sessions that may be open at once.'),
       starts_per_minute: setting(
         integer(1, 1_000_000),

@@ -63,7 +63,14 @@ export interface Config {
   /** null: plain HTTP, on loopback only. */
   tls: TlsConfig | null;
   audit: { durability: 'strict' | 'batched'; digests: 'salted' | 'plain' };
-  sessions: { idleMs: number; maxAgeMs: number; carryOverMs: number; maxOpen: number; startsPerMinute: number };
+  sessions: {
+    idleMs: number;
+    maxAgeMs: number;
+    carryOverMs: number;
+    reevaluateMs: number;
+    maxOpen: number;
+    startsPerMinute: number;
+  };
   limits: {
     bodyBytes: number;
     depth: number;

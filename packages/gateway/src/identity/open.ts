@@ -18,8 +18,6 @@ export interface IdentityDeps {
   lookup: LookupFunction;
   /** For operators. */
   report: (event: string, detail: string) => void;
-  /** Told of the bundle of each trust domain, by its digest, and of each that takes its place; null: there is none. */
-  onBundle: (trustDomain: string, digest: string | null) => void;
 }
 
 /** What lets agents in over HTTP. */
@@ -34,7 +32,7 @@ export interface Identities {
 }
 
 /**
- * @param onBundle told of every trust bundle that is used from now on, by its digest; null: there is none any more
+ * @param onBundle told of the bundle of each trust domain, by its digest, and of each that takes its place; null: there is none
  * @throws GatewayError CONFIG_INVALID, TLS_INVALID
  */
 export async function openIdentity(
@@ -46,8 +44,7 @@ export async function openIdentity(
   const { spiffe: settings, oauth: issuers } = config.identity;
   const oauth = await openIssuers(config, deps);
   const otherIssuers = issuers.map(({ issuer }) => issuer);
-  const spiffe = settings === null ? null : await openSpiffe(settings, { ...deps, otherIssuers });
-  spiffe?.onBundle(onBundle);
+  const spiffe = settings === null ? null : await openSpiffe(settings, { ...deps, otherIssuers, onBundle });
   const sources = [...(spiffe?.sources ?? []), ...(oauth === null ? [] : [oauth]), bearerSource(agents, deps.clock)];
   return {
     sources,

@@ -4,12 +4,13 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { type IncomingMessage, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { OperatorEvents } from './events.ts';
 import { OperatorListener } from './listener.ts';
 import { ownRoutes } from './own-routes.ts';
 
-test('a listener that does not read is dropped instead of being buffered for; others go on', async (t) => {
+/** A listener with nothing but its own routes, and a way to follow its events. */
+async function listening(t: TestContext) {
   const folder = await mkdtemp(join(tmpdir(), 'cmcp-operator-'));
   t.after(() => rm(folder, { recursive: true, force: true }));
   const events = new OperatorEvents('run');
@@ -36,6 +37,11 @@ test('a listener that does not read is dropped instead of being buffered for; ot
     }).end();
     return ((await once(sent, 'response')) as [IncomingMessage])[0];
   };
+  return { events, follow };
+}
+
+test('a listener that does not read is dropped instead of being buffered for; others go on', async (t) => {
+  const { events, follow } = await listening(t);
   const stalled = await follow();
   // More in one turn than may wait: nobody could have read it in between.
   for (let sent = 0; sent < 30; sent += 1) events.publish({ event: 'large', detail: 'x'.repeat(100_000) });
@@ -49,4 +55,20 @@ test('a listener that does not read is dropped instead of being buffered for; ot
   );
   for await (const chunk of reading as AsyncIterable<Buffer>) if (chunk.includes('"last"')) return;
   assert.fail('the other listener was not served');
+});
+
+test('as many streams as may be open are served, and the next is told to come later', async (t) => {
+  const { events, follow } = await listening(t);
+  const streams = await Promise.all(Array.from({ length: 64 }, follow));
+  assert.deepEqual(new Set(streams.map(({ statusCode }) => statusCode)), new Set([200]));
+  assert.equal((await follow()).statusCode, 503);
+  const [first] = streams;
+  first?.destroy();
+  await once(first ?? assert.fail(), 'close');
+  // The listener learns of it in a turn of its own.
+  let again = await follow();
+  while (again.statusCode === 503) again = await follow();
+  events.publish({ event: 'last' });
+  for await (const chunk of again as AsyncIterable<Buffer>) if (chunk.includes('"last"')) return;
+  assert.fail('not served');
 });

@@ -36,8 +36,8 @@ export function decide(
 
 /** The same request at both stages; only `response` is added at egress. */
 export function decisionInput(
-  deps: PathDeps,
-  record: CallRecord,
+  deps: Pick<PathDeps, 'exposures' | 'platform' | 'trustLevel'>,
+  record: Pick<CallRecord, 'callId' | 'caller' | 'exposed' | 'effective' | 'flow' | 'session' | 'approval' | 'plan'>,
   asked: Asked,
   workflow: string | null,
 ): DecisionInput {
@@ -66,7 +66,7 @@ export function decisionInput(
 }
 
 /** As policies see it: what was signed, never what a caller says of its intent (AARM-R2). */
-function manifestView({ session: { manifest } }: CallRecord): Pick<DecisionInput, 'manifest'> {
+function manifestView({ session: { manifest } }: Pick<CallRecord, 'session'>): Pick<DecisionInput, 'manifest'> {
   if (manifest === null) return {};
   const { manifest_id: id, issuer, intent_hash: intentHash = null } = manifest.identity;
   return { manifest: { id, issuer, intentHash } };

@@ -41,8 +41,8 @@ export async function trace(deps: PathDeps, record: CallRecord, plan: Plan, carr
 
 /** Where the values come from that flow to a server. */
 export async function traced(
-  deps: PathDeps,
-  { exposed }: CallRecord,
+  deps: Pick<PathDeps, 'exposures'>,
+  { exposed }: Pick<CallRecord, 'exposed'>,
   value: JsonValue,
   schema: JsonObject | null = null,
 ): Promise<FlowView> {

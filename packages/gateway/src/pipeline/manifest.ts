@@ -8,7 +8,10 @@ import type { CallRecord } from './record.ts';
  *
  * @throws GatewayError MANIFEST_REFUSED
  */
-export async function requireManifest({ clock }: Pick<PathDeps, 'clock'>, { session }: CallRecord): Promise<void> {
+export async function requireManifest(
+  { clock }: Pick<PathDeps, 'clock'>,
+  { session }: Pick<CallRecord, 'session'>,
+): Promise<void> {
   const { manifest, authority } = session;
   if (manifest === null) return;
   const { from, until, identity } = manifest;

@@ -1,16 +1,20 @@
+import type { Authority } from '../authority.ts';
+import { exposedAs } from '../caller.ts';
 import { GatewayError } from '../errors.ts';
 import type { Outcome, SubscribeRequest, Subscription } from '../mcp/types.ts';
+import { allows } from '../policy/effect.ts';
+import type { Session } from '../session/sessions.ts';
 import { admit } from './admit.ts';
-import { decide } from './decide.ts';
+import { decide, decisionInput } from './decide.ts';
 import type { PathDeps } from './deps.ts';
 import { comparedUpstream } from './drift.ts';
 import { failureOf } from './exits.ts';
-import { trace } from './flow.ts';
+import { trace, traced } from './flow.ts';
 import { requireIntent, requireManifest } from './manifest.ts';
 import { noteEnd } from './note-end.ts';
 import { type CallRecord, elapsed, entryOf, releasedAs, ruleOf } from './record.ts';
 import { refuse } from './refuse.ts';
-import { resourcePlan } from './resolve.ts';
+import { effectiveClass, resourcePlan } from './resolve.ts';
 import { requireScope } from './scope.ts';
 import { spend } from './spend.ts';
 import { requireUnblocked } from './unblocked.ts';
@@ -21,6 +25,8 @@ interface Held {
   uri: string;
   /** Id of its server. */
   server: string;
+  /** In which it was decided last. */
+  session: Session;
   /** Ends what the server was asked for; null while it is asked anew. */
   end: (() => void) | null;
 }
@@ -66,6 +72,27 @@ export class Subscriptions {
     await Promise.all([...this.#held].map((held) => this.#renew(held)));
   }
 
+  /** Decides everything again, and asks no server. What would be refused by now is, with its entry, and ends. */
+  async reevaluate(authority: Authority): Promise<void> {
+    const standing = [...this.#held].filter(({ end }) => end !== null);
+    await Promise.all(
+      standing.map(async (held) => {
+        if (!(await mayStill(this.#deps, authority, held))) await this.#renew(held);
+      }),
+    );
+  }
+
+  /** Ends what is held by credentials that have ended. Whoever listened is told of a change, and learns that it has to ask again. */
+  expire(): void {
+    const now = this.#deps.clock.nowMicros();
+    for (const held of this.#held) {
+      const { expiresMicros = Number.POSITIVE_INFINITY } = held.request.caller;
+      if (now < expiresMicros) continue;
+      this.#release(held);
+      held.request.onUpdated(held.uri);
+    }
+  }
+
   async #renew(held: Held): Promise<void> {
     held.end?.();
     held.end = null;
@@ -73,6 +100,7 @@ export class Subscriptions {
     try {
       const outcome = await subscribeTo(this.#deps, held.request, held.uri);
       renewed = 'end' in outcome ? outcome.end : null;
+      if ('end' in outcome) held.session = outcome.session;
     } finally {
       if (renewed === null) {
         this.#release(held);
@@ -111,7 +139,7 @@ async function subscribeTo(
   deps: PathDeps,
   request: SubscribeRequest,
   uri: string,
-): Promise<(Pick<Held, 'server'> & { end: () => void }) | Refusal> {
+): Promise<(Pick<Held, 'server' | 'session'> & { end: () => void }) | Refusal> {
   const record = await admit(deps, request, { entryType: 'mcp_request', name: uri, payload: { uri } });
   try {
     requireUnblocked(deps, record, null);
@@ -135,7 +163,7 @@ async function subscribeTo(
       end();
       throw error;
     }
-    return { server: plan.item.server.id, end };
+    return { server: plan.item.server.id, session: record.session, end };
   } catch (thrown) {
     const outcome = await refuse(deps, record, 'subscribe', failureOf(thrown));
     if (outcome.kind === 'error') return outcome;
@@ -143,6 +171,27 @@ async function subscribeTo(
   } finally {
     record.spent?.end();
     deps.sessions.leave(record.session);
+  }
+}
+
+/** Whether the policy in force, and the credential, would let the subscription begin now. */
+async function mayStill(
+  deps: PathDeps,
+  { catalog, policy }: Authority,
+  { request, uri, session }: Held,
+): Promise<boolean> {
+  const { caller, workflow } = request;
+  try {
+    const { asked, item } = resourcePlan(catalog, uri, 'subscribe');
+    await requireManifest(deps, { session });
+    if (!deps.scopes.allow(caller, item)) return false;
+    const whose = { caller, exposed: exposedAs(caller), effective: effectiveClass(deps.ranks, item, null), session };
+    const flow = await traced(deps, whose, uri);
+    const input = decisionInput(deps, { ...whose, callId: '', flow, approval: null, plan: null }, asked, workflow);
+    return allows(policy.decide(input));
+  } catch (error) {
+    if (error instanceof GatewayError) return false;
+    throw error;
   }
 }
 

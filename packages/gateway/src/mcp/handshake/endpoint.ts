@@ -9,6 +9,7 @@ import {
   type StreamSink,
   singleHeader,
 } from '../exchange.ts';
+import { heldAtMost, LONGEST_MS } from '../held-open.ts';
 import { InFlight } from '../in-flight.ts';
 import type { RequestId, RpcMessage, RpcRequest } from '../jsonrpc.ts';
 import type { PerSubject } from '../per-subject.ts';
@@ -117,7 +118,12 @@ export class HandshakeEndpoint {
     if ('status' in connect) return connect;
     try {
       const leave = this.#deps.streams.enter(caller.subject);
-      return { stream: (sink) => this.#attach(found, sink, connect.to, leave) };
+      return {
+        stream: (sink) => {
+          this.#endWith(caller, sink);
+          this.#attach(found, sink, connect.to, leave);
+        },
+      };
     } catch (error) {
       return this.#replies.thrown(null, error);
     }
@@ -261,6 +267,13 @@ export class HandshakeEndpoint {
     keepAlive(sink, this.#deps.timers);
     connect(sink);
     this.#watch(entry, sink);
+  }
+
+  /** A stream is held by the credential that it was asked for with, which nobody shows again meanwhile. */
+  #endWith(caller: Caller, sink: StreamSink): void {
+    if (caller.expiresMicros === undefined) return;
+    const { clock, timers } = this.#deps;
+    sink.onClose(timers.after(heldAtMost(caller, clock, LONGEST_MS), () => sink.end()));
   }
 
   /** LIFE-01: who does not answer is not there, whatever its connection says. */

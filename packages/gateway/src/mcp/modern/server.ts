@@ -6,6 +6,7 @@ import { capabilitiesOf, NO_ABILITIES, TASKS_EXTENSION } from '../asks.ts';
 import { instructionsOf, serverCapabilities } from '../capabilities.ts';
 import type { HeaderValues, Outlet } from '../exchange.ts';
 import { type Asked, readGoverned } from '../governed-params.ts';
+import { heldAtMost } from '../held-open.ts';
 import type { RpcNotification, RpcRequest } from '../jsonrpc.ts';
 import { isOffered, listedBy, listResult, readCursor } from '../lists.ts';
 import { Notices } from '../notices.ts';
@@ -43,6 +44,8 @@ export interface ModernExchange {
   signal: AbortSignal;
 }
 
+/** A credential may have been withdrawn meanwhile, and a client be gone without a word: whoever still listens asks again. */
+const LIFETIME_MS = 3_600_000;
 export const LISTEN = 'subscriptions/listen';
 /** Carry no decision: cancellation over HTTP is the closed stream, and ids of other streams are not looked up. */
 const HARMLESS = new Set(['notifications/cancelled', 'notifications/progress']);
@@ -205,7 +208,8 @@ export class ModernServer {
       leave();
       this.#listening.delete(listening);
     };
-    const listening = new Listening({ id, lists, timers, onOver });
+    const lifetimeMs = heldAtMost(caller, this.#deps.clock, LIFETIME_MS);
+    const listening = new Listening({ id, lists, timers, lifetimeMs, onOver });
     this.#listening.set(listening, caller);
     try {
       const context = { caller, session: null, handle: readHandle(params), workflow, trace, signal };
