@@ -268,6 +268,33 @@ test('a subscription that is being entered when its server is stopped ends; an a
   });
 });
 
+test('a call that waits for an approval waits no longer once it is stopped, and an approval that comes later does not help [D-49]', async () => {
+  const policy = but(
+    '@id("waits") @aarm_decision("step_up") @hold("5m") @ttl("10m") forbid (principal, action == Action::"denied", resource);',
+  );
+  await withPeers(setup({ policies: policy }), async (bed) => {
+    const agent = await bed.agent('modern');
+    const pending = call(agent, 'denied');
+    const waiting = async (): Promise<Values | undefined> => {
+      const { items } = (await bed.bed.operator('GET', '/operator/v1/approvals')).body as { items: Values[] };
+      return items[0];
+    };
+    while ((await waiting()) === undefined) await new Promise((resolve) => setImmediate(resolve));
+    await block(bed, 'tool', 'other');
+    assert.equal((await waiting())?.state, 'open', 'what is not stopped waits on');
+    const id = await block(bed, 'tool', 'denied');
+    assert.equal(codeOf(await pending), 'BLOCKED');
+    const granted = await bed.bed.operator('POST', `/operator/v1/approvals/${(await waiting())?.id}/grant`, {
+      reason: 'x',
+    });
+    assert.equal(granted.status, 200, JSON.stringify(granted.body));
+    assert.equal(codeOf(await call(agent, 'denied')), 'BLOCKED');
+    assert.deepEqual(bed.peer.sent('tools/call'), []);
+    await lift(bed, id);
+    assert.equal((await call(agent, 'denied')).error, undefined, 'it was not used up');
+  });
+});
+
 test('only an operator stops and lets go on, with a reason that nothing else is meant by; a mistyped name is said [C-35]', () =>
   withPeers(setup(), async (bed) => {
     const ask = (body: unknown, token?: string | null) => bed.bed.operator('POST', BLOCKS, body, token);

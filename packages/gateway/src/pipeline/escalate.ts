@@ -14,7 +14,7 @@ import { carriedBy, trace } from './flow.ts';
 import type { Plan } from './plan.ts';
 import { type CallRecord, requestPayload } from './record.ts';
 import type { Side } from './side.ts';
-import { requireUnblocked } from './unblocked.ts';
+import { isBlocked, requireUnblocked } from './unblocked.ts';
 import { becomesTask } from './wait-as-task.ts';
 
 /**
@@ -62,7 +62,9 @@ async function asked(
   if (request.approval !== null && request.approval !== id) return null;
   if (mayAskUser(draft, side)) await askUser(deps, record, side, opened);
   else if (holdMs === 0 || becomesTask(side, plan)) return null;
-  const verdict = await held(deps, record, side, id, holdMs);
+  const verdict = await held(deps, record, plan, side, { id, holdMs });
+  // Before the approval is used up: what was stopped meanwhile does not go on (D-49).
+  requireUnblocked(deps, record, plan);
   if (side.signal.aborted) throw new GatewayError('CALL_CANCELLED', 'while it waited for an approval');
   if (verdict === null) return null;
   if (!verdict.approved) throw new GatewayError('APPROVAL_REFUSED', `${verdict.by}: ${verdict.reason}`);
@@ -85,19 +87,23 @@ async function requireStanding(
 async function held(
   deps: PathDeps,
   record: CallRecord,
+  plan: Plan,
   side: Side,
-  id: string,
-  holdMs: number,
+  { id, holdMs }: { id: string; holdMs: number },
 ): Promise<Verdict | null> {
   const over = new AbortController();
   if (holdMs === 0) over.abort();
   const cancel = deps.timers.after(holdMs, () => over.abort());
   const stop = deps.sessions.onClosing(record.session, () => over.abort());
+  const letGo = deps.stop.blocks.onBlocked(() => {
+    if (isBlocked(deps, record, plan)) over.abort();
+  });
   try {
     return await deps.desk.answered(id, AbortSignal.any([over.signal, side.signal]));
   } finally {
     cancel();
     stop();
+    letGo();
   }
 }
 

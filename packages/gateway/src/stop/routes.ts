@@ -36,7 +36,7 @@ const LIMIT: Schema = {
 /** What operators may stop, and let go on (G27, D-49). */
 export function stopRoutes(stop: StopOperations): OperatorRoute[] {
   const read = { method: 'GET', mutates: false, roles: ['viewer'] } as const;
-  const change = { method: 'POST', mutates: true, roles: ['operator'] } as const;
+  const change = { method: 'POST', mutates: true, roles: ['operator'], refusals: ['INVALID_PARAMS'] } as const;
   return [
     {
       ...{ ...read, path: 'blocks', operationId: 'listBlocks' },
