@@ -26,3 +26,22 @@ test('the settings on docs/credentials.md and docs/catalog.md are ones that a ga
     await readConfig(file, readEnvironment({ CMCP_DEV_MODE: '1', CRM_TOKEN: 'x' }));
   }
 });
+
+test('the settings on docs/spiffe.md are ones that a gateway reads', async (t) => {
+  const page = await pageOf('spiffe.md');
+  const folder = await mkdtemp(join(tmpdir(), 'cmcp-doc-'));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  const blocks = [...page.matchAll(/^```yaml\n(.*?)^```/gms)].map(([, text = '']) => text);
+  const rows = [...page.matchAll(/^\| .* \| `(trust_domains: .*)` \|$/gm)].map(([, setting = '']) =>
+    setting.replace('` and `', ', '),
+  );
+  assert.deepEqual([blocks.length, rows.length], [1, 3]);
+  const allowed = 'allowed: ["spiffe://example.org/a"]';
+  const texts = [...blocks, ...rows.map((row) => `tls: generated\nidentity: { spiffe: { ${row}, ${allowed} } }\n`)];
+  for (const text of texts) {
+    const file = join(folder, 'cmcp.yaml');
+    await writeFile(file, text);
+    const { identity } = await readConfig(file, readEnvironment({ CMCP_DEV_MODE: '1' }));
+    assert.ok(identity.spiffe !== null, text);
+  }
+});

@@ -45,6 +45,9 @@ const STORY: [id: string, decided: string, by: string | null][] = [
   ['external-write-before', 'allowed', 'allow-catalogued-tools'],
   ['forbidden-argument', 'refused', 'secrets-stay-unread'],
   ['not-in-catalog', 'refused', 'catalog_miss'],
+  ['held-for-approval', 'refused', 'refunds-need-a-person'],
+  ['approve', 'done', null],
+  ['approved-call', 'allowed', 'allow-catalogued-tools'],
   ['customer-data', 'allowed', 'allow-catalogued-tools'],
   ['external-write-after', 'refused', 'no-external-writes-after-sensitive-data'],
   ['close-session', 'done', null],
@@ -97,8 +100,10 @@ test('`cmcp demo --json` tells every step of the story, and leaves files but no 
     assert.deepEqual(exposure('external-write-before'), ['public', 'public']);
     assert.deepEqual(exposure('customer-data'), ['public', 'pii']);
     assert.notEqual(facts.get('external-write-after')?.session_id, facts.get('external-write-new-session')?.session_id);
-    assert.equal(facts.get('rug-pull')?.updates_published, 1, 'refused updates never reached the server');
+    assert.equal(facts.get('rug-pull')?.updates_published, 2, 'refused updates never reached the server');
     assert.deepEqual(facts.get('verify')?.relaxations, ['--accept-software']);
+    assert.equal(facts.get('verify')?.approvals, 'proven');
+    assert.match(told.steps.find(({ id }) => id === 'verify')?.why ?? '', /granted by \S+ through operator/);
     for (const path of Object.values(told.files)) await stat(path);
     await verifyAsSuggested(told, folder);
     await assertNobodyLeft(t, folder);
@@ -179,7 +184,7 @@ test('a product that does not do its part is not covered up: the step is named, 
     const broken = join(folder, 'broken.mjs');
     await writeFile(broken, BROKEN);
     const stdout = new PassThrough();
-    const options = { node: process.execPath, variables: {}, json: true, color: false };
+    const options = { node: process.execPath, variables: {}, json: true, color: false, stdin: null };
     assert.equal(await runDemo({ ...options, cli: broken, dir: join(folder, 'demo'), stdout }), 1);
     const told = JSON.parse(await text(stdout.end())) as Told;
     assert.deepEqual(told.differs, { number: 2, id: 'init' });

@@ -55,7 +55,14 @@ for (const family of FAMILIES) {
         assert.ok(error, name);
         assert.equal(error.data?.error_code, code);
         assert.deepEqual(error.data?.advice, advice);
-        const members = ['error_code', 'call_id', 'io.cmcp/call', ...(advice === undefined ? [] : ['advice'])];
+        const asked = code === 'POLICY_DENY' ? [] : ['approval_id', 'expires_at'];
+        const members = [
+          'error_code',
+          'call_id',
+          'io.cmcp/call',
+          ...asked,
+          ...(advice === undefined ? [] : ['advice']),
+        ];
         assert.deepEqual(Object.keys(error.data ?? {}).sort(), members.sort());
       }
       assert.equal(agent.bodies.join().includes('CANARY'), false);

@@ -29,9 +29,12 @@ before(async () => {
   authority = await startAuthorizationServer();
   const site = { port: await freePort(), prefix: '/tools' };
   resource = `http://127.0.0.1:${site.port}/tools/mcp`;
-  const issuer = `{ issuer: "${authority.issuer}", subject_prefix: "as/", scopes: ignored, required_scopes: [mcp:tools] }`;
+  const issuer = `{ issuer: "${authority.issuer}", subject_prefix: "as/" }`;
   bed = await TestBed.create({
-    tools: [{ name: 'echo', inputSchema: { type: 'object', properties: { message: { type: 'string' } } } }],
+    tools: [
+      { name: 'look', catalog: { effects: 'read' } },
+      { name: 'echo', inputSchema: { type: 'object', properties: { message: { type: 'string' } } } },
+    ],
     policies: ALLOW_ALL,
     config: [
       `allowed_hosts: ["127.0.0.1:${site.port}"]`,
@@ -133,4 +136,30 @@ test('a token in the query is refused whatever else is shown [AUTHZ-04]', async 
   const path = `/mcp?access_token=${token}`;
   assert.equal((await send(port, { ...sent, path, credential: null })).status, 401);
   assert.equal((await send(port, { ...sent, path, credential: `Bearer ${token}` })).status, 400);
+});
+
+test('two scopes see two lists, a call outside is challenged with what would do, and the metadata names what there is [AUTHZ-07]', async () => {
+  const tokenWith = async (scope: string): Promise<string> =>
+    `Bearer ${(await authority.token(resource, scope)).access_token}`;
+  const [wide, narrow] = await Promise.all([tokenWith('mcp:tools'), tokenWith('mcp:tools:read')]);
+  const listed = async (credential: string): Promise<string[]> => {
+    const { json } = await send(port, { ...modern('tools/list'), credential });
+    return (json.result as unknown as { tools: { name: string }[] }).tools.map(({ name }) => name).sort();
+  };
+  assert.deepEqual([await listed(wide), await listed(narrow)], [['echo', 'look'], ['look']]);
+  const called = bed.server.calls.length;
+  const refused = await send(port, { ...modern('tools/call', { name: 'echo', arguments: {} }), credential: narrow });
+  assert.equal(refused.status, 403);
+  assert.match(
+    String(refused.headers['www-authenticate']),
+    /^Bearer resource_metadata="[^"]+", scope="mcp:tools", error="insufficient_scope"/,
+  );
+  assert.equal(bed.server.calls.length, called);
+  assert.equal(
+    (await send(port, { ...modern('tools/call', { name: 'look', arguments: {} }), credential: narrow })).status,
+    200,
+  );
+  const path = '/.well-known/oauth-protected-resource';
+  const { json } = await send(port, { method: 'GET', path, credential: null });
+  assert.deepEqual(json.scopes_supported, ['mcp:tools', 'mcp:tools:read', 'mcp:resources', 'mcp:prompts']);
 });

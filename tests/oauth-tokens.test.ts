@@ -177,7 +177,7 @@ test('a refusal names the metadata and the scopes that would do, and the metadat
     assert.equal(found.json.resource, RESOURCE, 'whatever the Host header says');
     assert.deepEqual(found.json.authorization_servers, [issuer.url, other.url]);
     assert.deepEqual(found.json.bearer_methods_supported, ['header']);
-    assert.deepEqual(found.json.scopes_supported, ['mcp:tools']);
+    assert.deepEqual(found.json.scopes_supported, ['mcp:tools', 'mcp:tools:read', 'mcp:resources', 'mcp:prompts']);
   }
   for (const [method, path] of [
     ['POST', '/.well-known/oauth-protected-resource'],

@@ -32,7 +32,8 @@ test('docs/operator-openapi.json is what the command prints, and what the code d
   const committed = await readFile(new URL('../docs/operator-openapi.json', import.meta.url), 'utf8');
   const { code, stdout } = await cmcpInProcess(['operator', 'openapi'], '/nowhere');
   assert.equal(code, 0);
-  assert.equal(stdout, committed, 'write it anew: cmcp operator openapi > docs/operator-openapi.json');
+  // Not compared as texts: it is long, and so would the difference be.
+  assert.ok(stdout === committed, 'write it anew: cmcp operator openapi > docs/operator-openapi.json');
   assert.deepEqual(JSON.parse(committed), JSON.parse(JSON.stringify(document)));
 });
 
@@ -73,7 +74,8 @@ test('its references lead somewhere, its statuses are statuses, and every schema
     const statuses = Object.keys(operation.responses as JsonObject);
     assert.ok(statuses.includes('200') && statuses.every((status) => /^[2-5]\d\d$/.test(status)), path);
     const open = Array.isArray(operation.security);
-    assert.equal(statuses.includes('401'), !open, path);
+    // What is open may ask for a signature of its own.
+    assert.ok(open || statuses.includes('401'), path);
     assert.equal(Array.isArray(operation['x-roles']), !open, path);
   }
   const ids = operations.map(({ operation }) => operation.operationId);

@@ -78,10 +78,16 @@ const answer = (sizeBytes: number) => ({
   response: { sizeBytes, findings: 0, kinds: [], injection: 0, class: 'public', classRank: 0 },
 });
 
+const FINANCE = { subject: 'clerk', source: 'oauth', groups: ['finance'] } as const;
+
 type Requests = Parameters<typeof decisionAbout>[];
 
 /** Requests that each rule of the page leaves alone or allows, and requests that it denies, does not reach, or decides on otherwise. */
 const DECIDED: Record<string, Partial<Record<Decision['effect'], Requests>>> = {
+  'finance-transfers': {
+    allow: [[call('transfer'), { caller: { ...FINANCE, onBehalfOf: 'anna' } }]],
+    deny: [[call('transfer'), { caller: FINANCE }], [call('transfer')], [deploy, { caller: FINANCE }]],
+  },
   'reporting-reads-reports': {
     allow: [[read('file:///srv/reports/a'), reporting]],
     deny: [[read('file:///srv/reports/a')], [read('file:///srv/keys'), reporting], [deploy, reporting]],

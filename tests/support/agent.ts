@@ -48,18 +48,21 @@ export class Agent {
   readonly heard = new Inbox<{ method: string; params: Values }>();
   /** Every byte that the gateway sent it, as text. */
   readonly bodies: string[] = [];
+  /** Resolves when the gateway ends what the agent listens to. */
+  over: Promise<void> = Promise.resolve();
   answer: Answering;
   capabilities: Values;
+  token: string;
+  /** The transport session that it names. */
+  session: string | null = null;
   readonly #url: URL;
-  readonly #token: string;
-  #session: string | null = null;
   #ids = 0;
   readonly #streams = new Set<AbortController>();
 
   constructor(url: URL, family: Family, { token, capabilities = {}, answer }: AgentOptions) {
     this.#url = url;
     this.family = family;
-    this.#token = token;
+    this.token = token;
     this.capabilities = capabilities;
     this.answer = answer ?? (() => ({ code: -32601, message: 'not answered' }));
   }
@@ -127,23 +130,29 @@ export class Agent {
         headers: { ...this.#headers(), accept: 'text/event-stream' },
         signal: abort.signal,
       });
-      void this.#events(response, -1).catch(() => undefined);
+      this.over = this.#events(response, -1).then(
+        () => undefined,
+        () => undefined,
+      );
       return {};
     }
     const method = 'subscriptions/listen';
     const id = ++this.#ids;
     const acknowledged = this.heard.first(({ method: name }) => name === 'notifications/subscriptions/acknowledged');
-    void this.#post(
+    this.over = this.#post(
       { jsonrpc: '2.0', id, method, params: this.#enveloped({ notifications: filter }, {}) },
       abort.signal,
-    ).catch(() => undefined);
+    ).then(
+      () => undefined,
+      () => undefined,
+    );
     return (await acknowledged).params;
   }
 
   /** Ends the session as the handshake family does. */
   async end(): Promise<void> {
     for (const stream of this.#streams) stream.abort();
-    if (this.#session !== null) await fetch(this.#url, { method: 'DELETE', headers: this.#headers() });
+    if (this.session !== null) await fetch(this.#url, { method: 'DELETE', headers: this.#headers() });
   }
 
   #enveloped(params: Values, meta: Values): Values {
@@ -158,10 +167,10 @@ export class Agent {
   #headers(message: Message = {}): Record<string, string> {
     const { method = '', params = {} } = message;
     const headers: Record<string, string> = {
-      authorization: `Bearer ${this.#token}`,
+      authorization: `Bearer ${this.token}`,
       accept: 'application/json, text/event-stream',
     };
-    if (this.#session !== null) headers['mcp-session-id'] = this.#session;
+    if (this.session !== null) headers['mcp-session-id'] = this.session;
     if (this.family === 'handshake') return headers;
     headers['mcp-protocol-version'] = MODERN_VERSION;
     headers['mcp-method'] = method;
@@ -177,7 +186,7 @@ export class Agent {
       body: JSON.stringify(message),
       signal: signal ?? null,
     });
-    this.#session = response.headers.get('mcp-session-id') ?? this.#session;
+    this.session = response.headers.get('mcp-session-id') ?? this.session;
     if (response.headers.get('content-type')?.startsWith('text/event-stream')) {
       return await this.#events(response, message.id ?? null);
     }

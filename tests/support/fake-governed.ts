@@ -126,6 +126,14 @@ export class FakeGovernedGateway implements GovernedGateway {
     };
   }
 
+  isStopped(): boolean {
+    return false;
+  }
+
+  onStopped(): () => void {
+    return () => {};
+  }
+
   onListChanged(listener: (kind: ChangeKind) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);

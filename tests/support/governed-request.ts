@@ -23,6 +23,7 @@ export function toolCall({ subject = 'agent-a', ...changes }: Changes = {}): Gov
     handle: null,
     workflow: null,
     dataClass: null,
+    approval: null,
     trace: {},
     signal: new AbortController().signal,
     client: away,

@@ -157,9 +157,12 @@ export const LINT_CASES: Record<RuleId, { found: [LintCase, where: string, says:
     ],
     missed: [
       {
-        policy: call('board', 'principal.team == "x"'),
-        schema: schemaFor(lintCatalog()).replace('entity Agent;', 'entity Agent = { "team": String };'),
+        policy: call('board', 'principal.source == "svid"'),
       },
+      { policy: 'permit(principal in Group::"ops", action == Action::"board", resource);' },
+      { policy: call('board', 'principal in Group::"ops" && !(principal in Group::"interns")') },
+      { policy: call('board', 'principal.scopes.contains("board") && principal has on_behalf_of') },
+      { policy: call('board', '!(context.caller has on_behalf_of) && context.caller.groups.contains("ops")') },
       { policy: 'permit(principal, action, resource == Resource::"board");' },
       { policy: 'permit(principal, action, resource in Server::"local");' },
       { policy: call('board', 'context.caller.subject like "op*"') },
@@ -342,8 +345,8 @@ export const LINT_CASES: Record<RuleId, { found: [LintCase, where: string, says:
       ],
       [
         {
-          policy: call('board', 'principal.team == "x"'),
-          schema: schemaFor(lintCatalog()).replace('entity Agent;', 'entity Agent = { "team": String };'),
+          policy: call('board', 'Group::"ops".team == "x"'),
+          schema: schemaFor(lintCatalog()).replace('entity Group;', 'entity Group = { "team": String };'),
         },
         'all.cedar:1',
         /reads what is not there/,

@@ -37,7 +37,7 @@ export interface PeerSetup {
     }
   >;
   /** Tools by name. */
-  tools?: Record<string, Said & { effects?: 'read' | 'write'; definition?: Values }>;
+  tools?: Record<string, Said & { effects?: 'read' | 'write'; cost?: number; definition?: Values }>;
   /** Resources by name: each with a URI or a template. */
   resources?: Record<string, Said & { uri?: string; template?: string }>;
   prompts?: Record<string, Said & { definition?: Values }>;
@@ -272,6 +272,7 @@ async function writeApproved(folder: string, setup: PeerSetup, peers: Record<str
       name: tool[0],
       definition: toolDefinition(tool),
       effects: tool[1].effects ?? 'write',
+      ...(tool[1].cost === undefined ? {} : { cost: tool[1].cost }),
       ...labels(tool[1]),
     })),
     resources: Object.entries(setup.resources ?? {}).map(([name, { uri, template, ...said }]) => ({

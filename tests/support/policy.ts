@@ -149,6 +149,13 @@ export const COMPAT_MANIFEST = {
 };
 export const NATIVE_MANIFEST = { ...COMPAT_MANIFEST, cmcp_request: 1 };
 
+/** The gateway's own schema with agents declared otherwise. */
+export function withAgent(schema: string, declaration: string): string {
+  const own = /entity Agent in \[Group\] = \{[^}]*\};/;
+  if (!own.test(schema)) throw new Error('the schema declares its agents in another form');
+  return schema.replace(own, () => declaration);
+}
+
 /** An engine for `policies` in one file; compat where no schema is given. Closed when the test ends. */
 export async function engineOf(
   t: TestContext,

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import type { Action } from './action.ts';
 import { suggestion, takeApart } from './arguments.ts';
 import type { Command } from './command.ts';
+import { approveCommand } from './commands/approve.ts';
 import { attestCommand } from './commands/attest.ts';
 import { catalogCommand } from './commands/catalog.ts';
 import { checkCommand } from './commands/check.ts';
@@ -12,6 +13,7 @@ import { evidenceCommand } from './commands/evidence.ts';
 import { helpCommand } from './commands/help.ts';
 import { initCommand } from './commands/init.ts';
 import { inspectionCommand } from './commands/inspection.ts';
+import { killCommand } from './commands/kill.ts';
 import { operatorCommand } from './commands/operator.ts';
 import { policyCommand } from './commands/policy.ts';
 import { quarantineCommand } from './commands/quarantine.ts';
@@ -32,7 +34,9 @@ const COMMANDS: readonly Command[] = [
   startCommand,
   connectCommand,
   sessionCommand,
+  approveCommand,
   quarantineCommand,
+  killCommand,
   operatorCommand,
   verifyCommand,
   evidenceCommand,

@@ -1,4 +1,5 @@
 import { type Check, type Outcome, printable, type Report } from '@cmcp/evidence';
+import { callersText } from './callers-text.ts';
 import { flowText } from './flow-text.ts';
 
 const CODES = { red: 31, green: 32, yellow: 33, bold: 1 };
@@ -31,6 +32,7 @@ export function reportText(file: string, report: Report, color: boolean): string
       ...checks.flatMap((check) => describe(check)),
     );
   }
+  if (report.callers !== undefined) lines.push(...callersText(report.callers));
   if (report.flow !== undefined) lines.push(...flowText(report.flow));
   lines.push(...list('RELAXED BY YOU', report.relaxations));
   lines.push(...list('LACKING, to be verified', report.lacking));

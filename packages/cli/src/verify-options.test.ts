@@ -3,13 +3,23 @@ import { mkdir, mkdtemp, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { encodeBase64Url, encodeHex, type JsonObject, type SessionFile, stringifyJson } from '@cmcp/evidence';
+import {
+  approversDigest,
+  encodeBase64Url,
+  encodeHex,
+  type JsonObject,
+  readApprovers,
+  type SessionFile,
+  stringifyJson,
+} from '@cmcp/evidence';
+import { hop } from '../../../tests/support/agent-manifests.ts';
 import { cmcpInProcess } from '../../../tests/support/cli-in-process.ts';
 import { toolCatalogHash } from '../../evidence/src/provenance/tool-catalog.ts';
 import { controllerKeyId } from '../../evidence/src/receipts/external.ts';
+import { approvedSession, type Step } from '../../evidence/src/testing/escalation.ts';
 import { keySet, makeToken } from '../../evidence/src/testing/gpu.ts';
 import { CLAIM_SECONDS, gpuChallengeOf, snpSession, tpmSession } from '../../evidence/src/testing/hardware-session.ts';
-import { ed25519Signer, jsonBytes, signJson, wholeManifest } from '../../evidence/src/testing/manifest.ts';
+import { ed25519Signer, ISSUER, jsonBytes, signJson, wholeManifest } from '../../evidence/src/testing/manifest.ts';
 import { newKeyPair } from '../../evidence/src/testing/pki.ts';
 import {
   CATALOG_HASH,
@@ -81,6 +91,8 @@ test('files that do not hold what their flag says are refused by name', async ()
     [['--tools', noise], /noise is not strict JSON/],
     [['--tools', number], /number holds no list of tools/],
     [['--controller-key', number], /number/],
+    [['--approver-key', number], /number holds no Ed25519 public key/],
+    [['--approvers', number], /number: the file of approvers is not a JSON object/],
     [['--manifest-keys', number], /number/],
     [['--manifest-revocations', number], /revocation list/],
     [['--revocation-bundle', number, '--revocation-key', number], /number holds no public key/],
@@ -166,6 +178,32 @@ test('--controller-key is the key under which receipts of controllers are checke
   };
   assert.equal(await outcome(), 'not checked');
   assert.equal(await outcome('--controller-key', await write('controller', controller.x)), 'proven');
+});
+
+test('--approver-key and --approvers say who may approve calls, and the report follows each approval [AARM-R4]', async () => {
+  const anna = await newKey();
+  const list = JSON.stringify({ finance: { operators: ['anna'] } });
+  const commitments = { approvers_hash: approversDigest(readApprovers(list)) };
+  const steps: Step[] = [['requested'], ['granted'], ['used']];
+  const path = await write('signed', stringifyJson(await approvedSession(key, { steps, commitments }, anna)));
+  const given = ['--key', join(folder, 'key'), ...SOFTWARE];
+  const plain = await cmcp(path, ...given);
+  assert.equal(plain.code, 0, plain.stdout);
+  assert.match(plain.stdout, /Who let call \S+ of pay through\? asked for \(entry 1\), granted by anna as finance/);
+  const pinned = ['--approver-key', await write('anna', anna.x), '--approvers', await write('approvers.json', list)];
+  const proven = await cmcp(path, ...given, ...pinned, '--json');
+  assert.equal(proven.code, 0, proven.stdout);
+  const checks: { id: string; outcome: string }[] = JSON.parse(proven.stdout).files[0].checks;
+  const about = checks.filter(({ id }) => id.startsWith('approvals.')).map(({ id, outcome }) => [id, outcome]);
+  const ids = ['approvals.chain', 'approvals.approvers', 'approvals.call.1'];
+  assert.deepEqual(
+    about,
+    ids.map((id) => [id, 'proven']),
+  );
+  const unsigned = await write('unsigned', stringifyJson(await approvedSession(key, { steps, commitments })));
+  const { code, stdout } = await cmcp(unsigned, ...given, ...pinned);
+  assert.equal(code, 1);
+  assert.match(stdout, /CONSISTENT, NOT VERIFIED/);
 });
 
 test('--gpu-service-keys are the keys under which the answer about a GPU is checked', async () => {
@@ -269,4 +307,24 @@ test('an Agent Manifest is verified under --manifest-keys, unless --manifest-rev
   const withList = await cmcp(...asked, '--manifest-keys', keys, '--manifest-revocations', list);
   assert.equal(withList.code, 1, withList.stdout);
   assert.match(withList.stdout, /the list revokes it/);
+});
+
+test('delegations in a manifest are held against --delegation-key, by the name of each principal', async () => {
+  const [signer, delegate] = [await ed25519Signer(), await ed25519Signer()];
+  const hops = [await hop(String(wholeManifest().manifest_id), 0, [ISSUER, delegate], { tools: ['echo'] })];
+  const manifest = await write(
+    'delegated',
+    jsonBytes(await signJson(wholeManifest({ delegation_chain: hops }), signer)),
+  );
+  const keys = await write('keys', JSON.stringify({ public_key_base64url: encodeBase64Url(signer.key.key) }));
+  const asked = [manifest, '--at', AT(1_790_000_000), '--manifest-keys', keys];
+  const keyOf = ({ key }: typeof signer): string => `${ISSUER}=${encodeBase64Url(key.key)}`;
+  const none = await cmcp(...asked);
+  assert.equal(none.code, 1);
+  assert.match(none.stdout, /no keys of delegating principals were given/);
+  const right = await cmcp(...asked, '--delegation-key', keyOf(delegate));
+  assert.equal(right.code, 0, right.stdout);
+  assert.match((await cmcp(...asked, '--delegation-key', keyOf(signer))).stdout, /delegation 0 is not signed by/);
+  for (const wrong of ['x', '=x', `${ISSUER}=short`])
+    assert.match((await cmcp(...asked, '--delegation-key', wrong)).stderr, /is not PRINCIPAL=KEY/);
 });

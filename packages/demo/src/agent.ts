@@ -5,7 +5,8 @@ const CALL = 'io.cmcp/call';
 const Receipt = z.object({ call_id: z.string(), session_id: z.string(), sequence: z.number(), entry_hash: z.string() });
 const Refusal = z.object({
   error_code: z.string(),
-  advice: z.record(z.string(), z.string()).optional(),
+  advice: z.record(z.string(), z.union([z.string(), z.number()])).optional(),
+  approval_id: z.string().optional(),
   [CALL]: Receipt,
 });
 
@@ -15,7 +16,15 @@ export type CallReceipt = z.infer<typeof Receipt>;
 /** What an agent learns of one call. */
 export type Answer =
   | { allowed: true; text: string; receipt: CallReceipt }
-  | { allowed: false; code: string; message: string; advice: Record<string, string>; receipt: CallReceipt };
+  | {
+      allowed: false;
+      code: string;
+      message: string;
+      advice: Record<string, string | number>;
+      /** What the call waits for. */
+      approvalId: string | null;
+      receipt: CallReceipt;
+    };
 
 /** An agent: the official MCP client, knowing nothing of cMCP but an address and a token. */
 export interface Agent {
@@ -58,6 +67,7 @@ export async function connectAgent(url: string, token: string, revision: 'handsh
 function refused(error: ProtocolError): Answer {
   const data = Refusal.safeParse(error.data);
   if (!data.success) throw error;
-  const { error_code, advice, [CALL]: receipt } = data.data;
-  return { allowed: false, code: error_code, message: error.message, advice: advice ?? {}, receipt };
+  const { error_code, advice, approval_id, [CALL]: receipt } = data.data;
+  const approvalId = approval_id ?? null;
+  return { allowed: false, code: error_code, message: error.message, advice: advice ?? {}, approvalId, receipt };
 }

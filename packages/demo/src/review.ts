@@ -24,6 +24,20 @@ forbid (
 when { context.arguments.path like "*secrets*" };
 `;
 
+/** What no rule can decide: a person is asked about each such call, and answers for exactly that one. */
+const REFUNDS_NEED_A_PERSON = `// A promise of money is for a person to make, whoever writes it down.
+@id("refunds-need-a-person")
+@aarm_decision("step_up")
+@ttl("15m")
+@advice("Somebody has to approve updates about refunds. Make the same call again once they have.")
+forbid (
+  principal,
+  action == Action::"post_update",
+  resource
+)
+when { context.arguments.text like "*refund*" };
+`;
+
 /** What the review changed. */
 export interface Review {
   /** Tools that stay in the catalog, sorted. */
@@ -34,11 +48,13 @@ export interface Review {
 
 /**
  * Does to the catalog and the policies in `folder` what a security engineer does after `cmcp init`: keeps the tools that
- * are needed and nothing else, says that file contents may be customer data, and forbids an argument.
+ * are needed and nothing else, says that file contents may be customer data, forbids an argument, and has a person
+ * asked about another.
  */
 export async function review(folder: string): Promise<Review> {
   const narrowed = await narrowCatalog(join(folder, 'catalog.json'));
   await writeFile(join(folder, 'policy', '30-secrets-stay-unread.cedar'), SECRETS_STAY_UNREAD);
+  await writeFile(join(folder, 'policy', '40-refunds-need-a-person.cedar'), REFUNDS_NEED_A_PERSON);
   return narrowed;
 }
 

@@ -1,5 +1,6 @@
 import { dirname, join } from 'node:path';
-import type { Writable } from 'node:stream';
+import type { Readable, Writable } from 'node:stream';
+import { personAt } from './approver.ts';
 import { govern, type Recorded } from './chapters/govern.ts';
 import { prove, verifyArguments } from './chapters/prove.ts';
 import { type Approved, setUp } from './chapters/set-up.ts';
@@ -22,6 +23,8 @@ export interface DemoOptions {
   dir: string | null;
   stdout: Writable;
   color: boolean;
+  /** Where a person answers what the policy asks of one; null: there is none, and the demo answers as an operator would. */
+  stdin: Readable | null;
 }
 
 const GIVE_UP: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];
@@ -54,7 +57,8 @@ async function tell(options: DemoOptions, teller: Teller, signal: AbortSignal): 
   const outbox = await startOutbox();
   try {
     const approved = await setUp({ teller, cmcp, workspace, outbox });
-    const recorded = await govern({ teller, cmcp, workspace, outbox, approved });
+    const person = personAt(options.stdin, options.stdout);
+    const recorded = await govern({ teller, cmcp, workspace, outbox, approved, person });
     await prove({ teller, cmcp, workspace, approved }, recorded);
     return ending(approved, recorded, (performance.now() - startedMs) / 1000);
   } finally {

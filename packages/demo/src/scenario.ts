@@ -17,9 +17,46 @@ export interface CallStep {
 const ALLOWED_BY = 'allow-catalogued-tools';
 const NO_WRITE_OUT = 'no-external-writes-after-sensitive-data';
 
-/** The first session: ordinary work, two refusals, customer data, and what follows from it. */
+/** The first session: ordinary work, and two refusals. */
 export function firstSession({ files }: Workspace): CallStep[] {
-  return [...ordinaryWork(files.folder), ...twoRefusals(files.deployKey), ...customerData(files.customers)];
+  return [...ordinaryWork(files.folder), ...twoRefusals(files.deployKey)];
+}
+
+const REFUND = { text: 'Whoever ordered on Monday gets a refund of 5 EUR.' };
+
+/** What a person has to decide. */
+export function refundAskedFor(): CallStep {
+  return {
+    id: 'held-for-approval',
+    title: 'It publishes a promise of money',
+    tool: 'post_update',
+    arguments: REFUND,
+    expected: {
+      decided: 'refused',
+      by: 'refunds-need-a-person',
+      code: 'STEP_UP_REQUIRED',
+      exposure: ['public', 'public'],
+    },
+    why: 'No rule can say whether that is right, so the policy asks for a person. The call waits.',
+    published: 1,
+  };
+}
+
+/** The same call once a person has answered. */
+export function refundAnswered(granted: boolean): CallStep {
+  const step = { title: 'It makes the same call again', tool: 'post_update', arguments: REFUND };
+  const exposure: CallStep['expected']['exposure'] = ['public', 'public'];
+  if (granted)
+    return {
+      ...{ ...step, id: 'approved-call', published: 2 },
+      expected: { decided: 'allowed', by: ALLOWED_BY, exposure },
+      why: 'The approval was for exactly this call: this agent, this tool, these arguments. It is used up now.',
+    };
+  return {
+    ...{ ...step, id: 'refused-call', published: 1 },
+    expected: { decided: 'refused', by: 'approval_refused', code: 'APPROVAL_REFUSED', exposure },
+    why: 'A person said no, and no it stays.',
+  };
 }
 
 function ordinaryWork(folder: string): CallStep[] {
@@ -101,7 +138,8 @@ function twoRefusals(secret: string): CallStep[] {
   ];
 }
 
-function customerData(customers: string): CallStep[] {
+/** Customer data, and what follows from it. `published`: updates so far. */
+export function customerData({ files: { customers } }: Workspace, published: number): CallStep[] {
   return [
     {
       id: 'customer-data',
@@ -110,7 +148,7 @@ function customerData(customers: string): CallStep[] {
       arguments: { path: customers },
       expected: { decided: 'allowed', by: ALLOWED_BY, exposure: ['public', 'pii'] },
       why: 'That is its work. But from now on the gateway knows that this agent has seen customer data.',
-      published: 1,
+      published,
     },
     {
       id: 'external-write-after',
@@ -118,14 +156,14 @@ function customerData(customers: string): CallStep[] {
       tool: 'post_update',
       arguments: { text: 'Our best customer is Ada Example.' },
       expected: { decided: 'refused', by: NO_WRITE_OUT, code: 'POLICY_DENY', exposure: ['pii', 'pii'] },
-      why: 'The same tool was allowed four calls ago. What changed is what the agent has seen.',
-      published: 1,
+      why: 'The same tool was allowed before. What changed is what the agent has seen.',
+      published,
     },
   ];
 }
 
 /** The second session, same agent: nothing was forgotten. */
-export function externalWriteFromNewSession(): CallStep {
+export function externalWriteFromNewSession(published: number): CallStep {
   return {
     id: 'external-write-new-session',
     title: 'The same agent tries again from a new session, over MCP 2026-07-28',
@@ -133,12 +171,12 @@ export function externalWriteFromNewSession(): CallStep {
     arguments: { text: 'Ada Example lives in Lisbon.' },
     expected: { decided: 'refused', by: NO_WRITE_OUT, code: 'POLICY_DENY', exposure: ['pii', 'pii'] },
     why: 'What an agent has seen belongs to the agent, not to the session. Ending one forgets nothing.',
-    published: 1,
+    published,
   };
 }
 
 /** After the outbox has changed what `lookup_rate` says of itself. */
-export function callAfterRugPull(): CallStep {
+export function callAfterRugPull(published: number): CallStep {
   return {
     id: 'rug-pull',
     title: 'A server rewrites a tool that was approved, and the agent calls it',
@@ -146,6 +184,6 @@ export function callAfterRugPull(): CallStep {
     arguments: { from: 'EUR', to: 'USD' },
     expected: { decided: 'refused', by: 'catalog_drift', code: 'CATALOG_DRIFT', exposure: ['pii', 'pii'] },
     why: `Its description now reads: "${POISONED}" That is not what was approved, so it is refused until somebody approves it.`,
-    published: 1,
+    published,
   };
 }

@@ -22,6 +22,8 @@ const BEHIND: readonly [id: string, parts: readonly string[]][] = [
   ['summary.', ['claim.gateway.call_summary', 'bundle.entries']],
   ['summary.incidents', ['claim.gateway', 'bundle.entries']],
   ['calls.', ['bundle.entries']],
+  ['approvals.', ['bundle.entries']],
+  ['approvals.approvers', ['bundle.entries', 'bundle.entries[0].detail.approvers_hash']],
   ['receipt.', ['bundle.entries']],
   ['key.', ['claim.trace.cnf.jwk']],
   ['hardware.', ['claim.gateway.attestation_evidence', 'evidence']],

@@ -1,4 +1,5 @@
 import type { Residue } from './audit/residue.ts';
+import type { SessionCaller } from './audit/session-callers.ts';
 import type { SessionFlow } from './audit/value-flows.ts';
 import { partsBehind } from './behind.ts';
 import { claimDigest } from './claim/hash.ts';
@@ -12,6 +13,7 @@ export interface Subject {
   residue: Residue;
   /** Null, or absent: there is nothing to say of it. */
   flow?: SessionFlow | null;
+  callers?: SessionCaller[] | null;
 }
 
 /** The report on `checks`: one failure refuses, and only a file whose required checks are all proven is verified. */
@@ -31,6 +33,7 @@ export function conclude(checks: Check[], subject: Subject, expectations: Expect
     lacking: [...new Set(flags)],
     residual: residualOf(subject, expectations),
     ...(subject.flow ? { flow: subject.flow } : {}),
+    ...(subject.callers ? { callers: subject.callers } : {}),
   };
 }
 

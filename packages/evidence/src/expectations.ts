@@ -1,4 +1,5 @@
 import type { ApprovalExpectation } from './approval/session.ts';
+import type { ApproverExpectation } from './escalation/checks.ts';
 import type { TrustAnchor } from './hardware/given.ts';
 import type { EvidencePolicy } from './hardware/policy.ts';
 import type { ManifestContext } from './manifest/context.ts';
@@ -55,6 +56,8 @@ export interface Expectations {
   rulesHash?: string;
   /** Records of who approved catalog and policy, and whose approvals count (`--reviewers`). */
   approvals?: ApprovalExpectation;
+  /** Who may approve calls (`--approvers`, `--approver-key`). */
+  approvers?: ApproverExpectation;
   /** Reference value of the platform measurement, with its prefix. */
   measurement?: string;
   /** Reference value of the gateway's code, policy and settings, `sha256:…`: `cmcp attest measure` computes it. */

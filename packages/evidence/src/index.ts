@@ -36,6 +36,7 @@ export { CallGraph, type Crossing, type CrossingBasis, crossingsInClaim, EDGES_R
 export type { Checkpoint } from './audit/checkpoint.ts';
 export type { AuditEntry, ChainMembers, EntryDraft, EntryType, PolicyDecision } from './audit/entry.ts';
 export { bundleDigest, checkpointPreimage, entryHash } from './audit/hash.ts';
+export type { SessionCaller } from './audit/session-callers.ts';
 export type { CarryingCall, SessionFlow } from './audit/value-flows.ts';
 export { decodeBase64 } from './bytes/base64.ts';
 export { decodeBase64Url, encodeBase64Url, readBase64Url } from './bytes/base64url.ts';
@@ -43,11 +44,14 @@ export { equalBytes } from './bytes/equal.ts';
 export { decodeHex, encodeHex } from './bytes/hex.ts';
 export { ByteReader } from './bytes/reader.ts';
 export { decodeUtf8, EncodingError, encodeUtf8 } from './bytes/utf8.ts';
+export { agentCommitment, committedAgent } from './claim/agent.ts';
 export type { GatewayClaim } from './claim/claim.ts';
 export { type CatalogException, committedExceptions } from './claim/exceptions.ts';
 export { claimDigest, claimPreimage } from './claim/hash.ts';
 export { jwkThumbprint, keyId, keySubject } from './claim/key.ts';
 export type { AgentIdentity } from './claim/wire.ts';
+export { uriNames } from './crypto/alternative-names.ts';
+export { buildChain, type Chain, type ChainRequest } from './crypto/chain.ts';
 export { readCrl } from './crypto/crl.ts';
 export { TAG, writeDer } from './crypto/der.ts';
 export type { SignatureResult } from './crypto/ed25519.ts';
@@ -58,6 +62,14 @@ export { digest, type RunningSha256, type Sha256, sha256, sha256Hex } from './cr
 export { verifySigned } from './crypto/signature.ts';
 export { type Certificate, parseCertificate, readCertificates } from './crypto/x509.ts';
 export { type DocumentExpectations, type DocumentKind, documentKind, verifyDocument } from './document.ts';
+export { type Approver, type Approvers, approversDigest, readApprovers } from './escalation/approvers.ts';
+export type { ApproverExpectation } from './escalation/checks.ts';
+export {
+  type ApprovalVerdict,
+  approvalBindingDigest,
+  approvalSigningInput,
+  verifyApprovalSignature,
+} from './escalation/statement.ts';
 export type { ActionEvidence, CallReceipt, Expectations, TrustedKey } from './expectations.ts';
 export { EVIDENCE_CLASSES, type EvidenceClass } from './expectations.ts';
 export { FormatError } from './format-error.ts';
@@ -142,6 +154,7 @@ export { type ManifestAlgorithm, type ManifestKey, manifestKey, readManifestKeys
 export { type Manifest, readManifest } from './manifest/read.ts';
 export type { ManifestFacts, ManifestReport } from './manifest/report.ts';
 export { type RevocationRecord, readRevocations } from './manifest/revocation.ts';
+export { type ManifestScope, manifestScope } from './manifest/scope.ts';
 export type { ManifestResult } from './manifest/stage.ts';
 export { verifyManifest } from './manifest/verify.ts';
 export { printable } from './printable.ts';

@@ -1,3 +1,4 @@
+import type { SessionCaller } from './audit/session-callers.ts';
 import type { SessionFlow } from './audit/value-flows.ts';
 
 /** What a check found (contracts section 5). */
@@ -42,4 +43,6 @@ export interface Report {
   residual: string[];
   /** Where values went, as entries say; absent where no call carried any and none came next to a sensitive domain. */
   flow?: SessionFlow;
+  /** Who called, as entries say; absent where none says it. */
+  callers?: SessionCaller[];
 }

@@ -1,3 +1,4 @@
+import { textOf } from './audit/chain-entry.ts';
 import type { ChainPass } from './audit/chain-pass.ts';
 import type { WireClaim } from './claim/wire.ts';
 import type { Expectations } from './expectations.ts';
@@ -17,22 +18,26 @@ export async function supplements(claim: WireClaim, chain: ChainPass, expectatio
   return [
     ...(await checkExternalReceipts(chain.carriedReceipts.list, { keys: controllerKeys, claimKey })),
     ...(await chain.soughtActions.checks(claim, expectations)),
-    ...(await manifestChecks(claim, expectations)),
+    ...(await manifestChecks(claim, chain, expectations)),
     ...(await revocationChecks(claim, expectations)),
     ...(anchor === undefined ? [] : verifyAnchor(claim, anchor.entry, anchor.proof)),
   ];
 }
 
 /** Whether the claim was made for the agent of the manifest that the relying party holds (wire-formats section 21.1, 5 and 5b). */
-async function manifestChecks(claim: WireClaim, { manifest, now }: Expectations): Promise<Check[]> {
+async function manifestChecks(claim: WireClaim, chain: ChainPass, { manifest, now }: Expectations): Promise<Check[]> {
   const { trace, gateway } = claim;
   if (manifest?.document === undefined) return agentUnchecked(gateway.agent_identity);
   const { document, ...context } = manifest;
   const policyHash = trace.policy.bundle_hash;
   const catalogHash = gateway.catalog.hash;
-  const runtime = { policyBundle: policyHash, toolCatalog: catalogHash };
+  // The catalog in the manifest's own form, which session_start commits to where the manifest binds that.
+  const tree = textOf(chain.first?.detail ?? {}, 'manifest_catalog_tree');
+  const catalogTree = tree === null ? {} : { toolCatalogTree: tree };
+  const runtime = { policyBundle: policyHash, toolCatalog: catalogHash, ...catalogTree };
   const report = await verifyManifest(document, { ...context, at: now ?? trace.iat, runtime });
-  const session = { policyHash, catalogHash, enforcementMode: trace.policy.enforcement_mode };
+  const enforcementMode = trace.policy.enforcement_mode;
+  const session = { policyHash, catalogHash, enforcementMode, ...(tree !== null && { catalogTree: tree }) };
   return [...manifestBinding(gateway.agent_identity, session, report), ...report.checks];
 }
 

@@ -17,13 +17,14 @@ import { conclude } from './conclude.ts';
 import { verifyEd25519 } from './crypto/ed25519.ts';
 import { PORTABLE_SHA256, type Sha256 } from './crypto/sha256.ts';
 import { type FileBytes, readEntriesFile } from './entries-file.ts';
+import { escalationChecks } from './escalation/checks.ts';
 import type { Expectations } from './expectations.ts';
 import { asserted, type Finding, failed, informative, notChecked, proven, required } from './finding.ts';
 import { FormatError } from './format-error.ts';
 import { EARLIER_ROLE, type EarlierStanding, earlierStanding } from './hardware/session/earlier.ts';
 import { type HardwareStanding, hardwareStanding } from './hardware/session/standing.ts';
 import { intentChecks } from './policy-intent.ts';
-import type { Check, Report } from './report.ts';
+import type { Check, Outcome, Report } from './report.ts';
 import { openSessionDocument, type SessionDocument } from './session-document.ts';
 import { supplements } from './supplements.ts';
 import { approvals, type Governance, gatewayFinding, pinOf, rulesFinding, trustedKey } from './trust.ts';
@@ -75,10 +76,10 @@ export async function verify(
     required('chain.checkpoints', 'Do signed checkpoints agree with the chain?', support.checkpoints),
     required('chain.extent', 'Up to which entry is the chain proven?', support.extent),
   );
-  checks.push(...contentChecks(readable));
+  checks.push(...contentChecks(readable), ...(await escalations(readable, expectations)));
   checks.push(...(await trustChecks(readable, expectations, support)), ...earlier.checks);
   const flow = chain.flows.with(chain.sum.summary.crossings);
-  return conclude(checks, { claim, residue: chain.residue, flow }, expectations);
+  return conclude(checks, { claim, residue: chain.residue, flow, callers: chain.callers.found }, expectations);
 }
 
 /** Opens file, claim and entries, each with its own check; null when one of them cannot be read. */
@@ -197,9 +198,7 @@ function supportIn(
 /** What the claim says about the session, against the entries. In a recovered session none of it is proven. */
 function contentChecks({ claim, chain }: Readable): Check[] {
   const { summary } = chain.sum;
-  const recovered = chain.recoveries.all.length > 0;
-  const standing = (finding: Finding): Finding =>
-    recovered && finding.outcome === 'proven' ? asserted(`${finding.detail}, in a recovered session`) : finding;
+  const standing = (finding: Finding): Finding => standingIn(chain, finding);
   const ask = (id: string, title: string, finding: Finding): Check => required(id, title, standing(finding));
   const sensitivity = standing(agrees.sensitivity(claim, summary));
   return [
@@ -226,6 +225,18 @@ function contentChecks({ claim, chain }: Readable): Check[] {
       agrees.unconfirmed(claim, chain.first),
     ),
   ];
+}
+
+/** Who let calls through that policy held back. */
+async function escalations({ chain }: Readable, { approvers }: Expectations): Promise<Check[]> {
+  const checks = await escalationChecks(chain.approvals, chain.first, approvers);
+  return checks.map((check) => ({ ...check, ...standingIn(chain, check) }));
+}
+
+/** Of a recovered session nothing that rests on its entries is proven. */
+function standingIn<T extends { outcome: Outcome; detail: string }>({ recoveries }: ChainPass, said: T): T {
+  if (recoveries.all.length === 0 || said.outcome !== 'proven') return said;
+  return { ...said, outcome: 'asserted', detail: `${said.detail}, in a recovered session`, against: null };
 }
 
 async function trustChecks(readable: Readable, expectations: Expectations, support: ChainSupport): Promise<Check[]> {

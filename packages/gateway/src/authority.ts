@@ -1,3 +1,4 @@
+import type { AgentManifests } from './agent-manifest/manifests.ts';
 import type { Approvals } from './approval/require.ts';
 import type { LiveCatalog } from './catalog/live.ts';
 import type { Catalog } from './catalog/types.ts';
@@ -22,6 +23,8 @@ export interface Authority {
   readonly egress: Egress;
   /** Who approved them, where the configuration asks for it. */
   readonly approvals: Approvals;
+  /** What agents are bound to. */
+  readonly manifests: AgentManifests;
   /** What was read and approved, without any exception. */
-  readonly base: Pick<Serving, 'catalog' | 'bundle' | 'peers'>;
+  readonly base: Pick<Serving, 'catalog' | 'bundle' | 'peers' | 'manifests'>;
 }

@@ -1,9 +1,12 @@
 import { createHash } from 'node:crypto';
 import {
+  type AgentIdentity,
   boundBytes,
+  committedAgent,
   committedExceptions,
   crossingsInClaim,
   encodeBase64Url,
+  FormatError,
   type GatewayClaim,
   isObject,
   type JsonObject,
@@ -33,6 +36,8 @@ export interface Commitment {
   enforcementMode: GatewayClaim['trace']['policy']['enforcement_mode'];
   policyVersion: string | null;
   exceptions: GatewayClaim['gateway']['catalog_exceptions'];
+  /** null: the session was bound to no manifest. */
+  agent: AgentIdentity | null;
 }
 
 /** What a session's claim is built from. */
@@ -80,6 +85,7 @@ export function readCommitment(detail: JsonObject | null): Commitment {
     enforcementMode,
     policyVersion: typeof version === 'string' ? version : null,
     exceptions: exceptionsIn(commitments),
+    agent: agentIn(commitments),
   };
 }
 
@@ -88,6 +94,15 @@ function exceptionsIn(detail: JsonObject): Commitment['exceptions'] {
   const items = committedExceptions(detail);
   if (items === null) throw new GatewayError('INTERNAL_ERROR', 'session_start: catalog_exceptions cannot be read');
   return items;
+}
+
+function agentIn(detail: JsonObject): AgentIdentity | null {
+  try {
+    return committedAgent(detail);
+  } catch (error) {
+    if (error instanceof FormatError) throw new GatewayError('INTERNAL_ERROR', error.message, { cause: error });
+    throw error;
+  }
 }
 
 function textMember(detail: JsonObject, name: string): string {
@@ -116,7 +131,8 @@ export function buildClaim(input: ClaimInput): GatewayClaim {
       attestation_validity_seconds: validitySeconds,
       attestation_stale: ageSeconds > validitySeconds,
       catalog_exceptions: input.commitment.exceptions.map((item) => ({ ...item })),
-      kill_switch_triggered: false,
+      kill_switch_triggered: input.tally.killSwitch,
+      ...(input.commitment.agent === null ? {} : { agent_identity: { ...input.commitment.agent } }),
       ...(input.evidence === null ? {} : { attestation_evidence: { ...input.evidence.evidence } }),
     },
     signature: '',

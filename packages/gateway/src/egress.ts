@@ -9,8 +9,9 @@ import type { CredentialSettings } from './upstream/credential/types.ts';
 export type Destination = string;
 
 /**
- * The one allow-list of every connection that the gateway itself opens: upstream servers, token endpoints, the classifier and issuers of
- * callers' tokens. What is not on it is not connected to, not even looked up. Children of the gateway are not behind it.
+ * The one allow-list of every connection that the gateway itself opens: upstream servers, token endpoints, the classifier, the callback of
+ * approvals and issuers of callers' tokens. What is not on it is not connected to, not even looked up. Children of the gateway are not
+ * behind it.
  */
 export class Egress {
   /** Committed to by every session (contracts section 3). */
@@ -29,20 +30,20 @@ export class Egress {
 }
 
 /**
- * What the catalog's servers, the configured token endpoints, the classifier and the issuers of callers' and operators' tokens need, and no more; where
- * the configuration has a list of its own, only what is on both.
+ * What the catalog's servers, the configured token endpoints, the classifier, the callback and the issuers of callers' and operators' tokens
+ * need, and no more; where the configuration has a list of its own, only what is on both.
  */
 export function egressOf(
-  { egress, upstreams, inspection: { classifier }, identity, operator: { oidc } }: EgressSettings,
+  { egress, upstreams, inspection: { classifier }, approvals: { callback }, identity, operator: { oidc } }: EgressSettings,
   catalog: Catalog,
 ): Egress {
   const credentials = Object.values(upstreams).map(({ credential }) => credential);
+  const services = [classifier, callback].flatMap((service) => service?.url ?? []);
   const issuers = [...identity.oauth, ...(oidc === null ? [] : [oidc.issuer])];
-  const more = [...(classifier === null ? [] : [classifier.url]), ...issuers.map(keysOf)];
-  return egressFor(catalog.servers, credentials, egress.allow, more);
+  return egressFor(catalog.servers, credentials, egress.allow, [...services, ...issuers.map(keysOf)]);
 }
 
-type EgressSettings = Pick<Config, 'egress' | 'upstreams' | 'inspection' | 'identity' | 'operator'>;
+type EgressSettings = Pick<Config, 'egress' | 'upstreams' | 'inspection' | 'approvals' | 'identity' | 'operator'>;
 
 /** Where an issuer is asked for its keys: on its own host, unless the configuration names another. */
 export function keysOf({ issuer, jwksUri }: Pick<OAuthIssuer, 'issuer' | 'jwksUri'>): string {

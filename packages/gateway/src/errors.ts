@@ -43,6 +43,11 @@ export const ERRORS = {
   RESPONSE_SCHEMA_VIOLATION_STRICT: policy('The response has members that nobody approved.', 4015),
   RESPONSE_CONTENT_REFUSED: policy('The response holds what may not be passed on.', 4016),
   RESPONSE_QUARANTINED: policy('The response is held until an operator releases it.', 4017),
+  APPROVAL_REFUSED: policy('Whoever was asked to approve this call refused it.', 4022),
+  BLOCKED: policy('This is stopped until an operator lifts it.', 4018),
+  LIMIT_EXCEEDED: policy('A limit on use is reached; try again later.', 4019),
+  INTENT_SCOPE: policy('This is not among what the agent manifest names.', 4020),
+  MANIFEST_REFUSED: policy('The agent manifest does not allow this session.', 4021),
   INSPECTION_FAILED: policy('The response could not be inspected, so it was withheld.', 5015),
   // Something failed on the way.
   UPSTREAM_UNAVAILABLE: policy('The tool server cannot be reached.', 5001),
@@ -100,6 +105,7 @@ export const ERRORS = {
   CATALOG_HASH_MISMATCH: { message: 'The catalog is not the pinned one.', rpc: 0, status: 0 },
   CATALOG_PIN_REQUIRED: { message: 'A catalog hash must be pinned outside dev mode.', rpc: 0, status: 0 },
   INSPECTION_INVALID: { message: 'The inspection rules are not valid.', rpc: 0, status: 0 },
+  MANIFEST_INVALID: { message: 'The agent manifests cannot be used.', rpc: 0, status: 0 },
   CREDENTIAL_REQUIRED: { message: 'A credential must be configured.', rpc: 0, status: 0 },
   ATTESTATION_UNAVAILABLE: {
     message: 'Nothing vouches for this machine, and dev mode is off.',

@@ -21,8 +21,10 @@ import { openTpm } from './attestation/tpm/tpm.ts';
 import type { Attestation } from './attestation/types.ts';
 import type { Attest } from './audit/evidence.ts';
 import type { AuditLogOptions } from './audit/in-process.ts';
+import { writeClaimFile } from './audit/session-files.ts';
 import { mergeExposures, STDIO_FOLDER, siblingExposures } from './audit/stores/sibling-exposures.ts';
 import { siblingStandings } from './audit/stores/sibling-standings.ts';
+import { WatchedStandings } from './audit/stores/watched-standings.ts';
 import type { AuditLog } from './audit/types.ts';
 import { openAuditLog } from './audit/worker-log.ts';
 import { type Clock, systemClock } from './clock.ts';
@@ -31,6 +33,9 @@ import { knownKeysFile } from './config/known-keys.ts';
 import type { Config } from './config/types.ts';
 import { egressFor } from './egress.ts';
 import { GatewayError } from './errors.ts';
+import { ApprovalCallback } from './escalation/callback/callback.ts';
+import { readWebhookSecret } from './escalation/callback/signature.ts';
+import { approvalOperations, approversOf } from './escalation/operations.ts';
 import { IdentityChain } from './identity/chain.ts';
 import { KnownAgents } from './identity/known-agents.ts';
 import { openOperatorIssuer } from './identity/oauth/open.ts';
@@ -57,6 +62,7 @@ import { createRuntime, type Runtime, type RuntimeDeps } from './runtime.ts';
 import { Freshness, type Monotonic } from './session/freshness.ts';
 import { resetExposure } from './session/reset.ts';
 import { systemTimers, type Timers } from './timers.ts';
+import { HttpEndpoint } from './upstream/http-endpoint.ts';
 import { pinnedPeer } from './upstream/pinned-peer.ts';
 import { publicOnly } from './upstream/public-address.ts';
 import { replicaLookups } from './upstream/replicas.ts';
@@ -165,11 +171,11 @@ export class Gateway {
     const running = await this.#boot((opening) => this.#openLog(this.#config.dataDir, opening), this.#config.tls);
     const { tls } = running;
     try {
-      running.identities = await this.#openIdentity(running.agents);
+      running.identities = await this.#openIdentity(running);
       running.operatorTls = await this.#operatorTls();
       const agents = [...(this.#deps.identity ?? []), ...running.identities.sources];
       const issuer = await openOperatorIssuer(this.#config, this.#identityDeps);
-      running.operators = this.#operatorListener(running, new IdentityChain(agents), issuer);
+      running.operators = this.#operatorListener(running, agents, issuer);
       const operated = await running.operators.listen();
       running.http = this.#httpIngress(running, agents, running.identities.metadata);
       const { host, port } = await running.http.listen();
@@ -210,9 +216,10 @@ export class Gateway {
    */
   async reload(): Promise<Activation> {
     if (this.#running === null) throw new GatewayError('SHUTTING_DOWN', 'the gateway is not running');
-    const { tls, operatorTls, agents, runtime } = this.#running;
+    const { tls, operatorTls, identities, agents, runtime } = this.#running;
     await tls?.reload();
     await operatorTls?.reload();
+    await identities?.reload();
     await agents.reload();
     return runtime.activate();
   }
@@ -232,9 +239,11 @@ export class Gateway {
     this.#running = null;
     running.tls?.close();
     running.operatorTls?.close();
+    // Calls that wait for somebody would otherwise be waited for.
+    running.runtime.desk.end();
     running.agents.close();
     await running.http?.close();
-    for (const source of running.identities?.sources ?? []) source.close?.();
+    running.identities?.close();
     await running.operators?.close();
     try {
       await running.runtime.close();
@@ -293,6 +302,7 @@ export class Gateway {
       await platform.provider?.recordGateway?.(components, jwkThumbprint(log.publicKey));
       const elsewhere = await siblingExposures(config.dataDir, dataDir);
       const standings = (await siblingStandings(config.dataDir, dataDir, 'policy')).map(standingElsewhere);
+      const stopped = new WatchedStandings(config.dataDir, dataDir, 'blocks');
       const runtime = await createRuntime(
         {
           config,
@@ -305,10 +315,12 @@ export class Gateway {
           log,
           exposures: mergeExposures(await log.exposures(), elsewhere),
           standings,
+          stoppedElsewhere: () => stopped.look(),
           scans: this.#deps.scans ?? [],
           classifier: this.#classifier(ranks),
           turns: this.#deps.turns ?? systemTurns,
           soon: setImmediate,
+          writeClaim: (file) => writeClaimFile(dataDir, file),
           connect: (server, settings, around) => this.#connect(server, settings, around, this.#lookup),
           replicas: async (server, settings, around) => {
             const lookups = await replicaLookups(server, this.#lookup);
@@ -316,14 +328,15 @@ export class Gateway {
           },
           ...(this.#deps.createRecordFile && { createRecordFile: this.#deps.createRecordFile }),
           report: (event, detail) => this.#report(event, detail),
+          publish: (event) => this.#events.publish(event),
+          callback: await this.#callback(),
           entered: (action, by, detail) => this.#events.publish({ event: action, operator: by.subject, ...detail }),
         },
         approved,
       );
       tls?.onNewKey(() => void this.#recommit(() => runtime.tlsKeyChanged()));
       agents.onChange((hash) => void this.#recommit(() => runtime.agentsChanged(hash)));
-      const ingress = { identities: null, http: null, operators: null, operatorTls: null };
-      return { ...opened, ...ingress, agents, runtime };
+      return { ...opened, agents, runtime, identities: null, http: null, operators: null, operatorTls: null };
     } catch (error) {
       agents.close();
       await log.close();
@@ -339,6 +352,24 @@ export class Gateway {
     const peer = pinnedPeer({ tlsFingerprint: null }, { authorities: null, client: null }, allowed, () => {});
     const timers = this.#deps.timers ?? systemTimers;
     return httpClassifier(classifier, peer, { timers, lookup: this.#lookup, isLabel: (label) => ranks.has(label) });
+  }
+
+  /** Made for the desk that the runtime builds; null: there is none. */
+  async #callback(): Promise<RuntimeDeps['callback']> {
+    const { approvals, egress } = this.#config;
+    const { callback, approvers } = approvals;
+    if (callback === null) return null;
+    const secret = await readWebhookSecret(callback.secretFile);
+    const allowed = egressFor([], [], egress.allow, [callback.url]);
+    const peer = pinnedPeer({ tlsFingerprint: null }, { authorities: null, client: null }, allowed, () => {});
+    const endpoint = new HttpEndpoint(callback.url, () => ({}), peer, { lookup: this.#lookup, connections: 16 });
+    return (desk) =>
+      new ApprovalCallback({
+        ...{ settings: callback, secret, endpoint, desk, clock: this.#clock, newId: randomUUID },
+        approversOf: (name) => approversOf(approvers, name),
+        timers: this.#deps.timers ?? systemTimers,
+        report: (event, detail) => this.#report(event, detail),
+      });
   }
 
   async #withTls(tls: Config['tls'], begin: (listener: ListenerTls | null) => Promise<Running>): Promise<Running> {
@@ -450,8 +481,12 @@ export class Gateway {
     return new KnownAgents(this.#config, { timers: this.#deps.timers ?? systemTimers, report });
   }
 
-  #openIdentity(agents: KnownAgents): Promise<Identities> {
-    return openIdentity(this.#config, agents, this.#identityDeps);
+  #openIdentity({ agents, runtime }: Running): Promise<Identities> {
+    return openIdentity(this.#config, agents, this.#identityDeps, (domain, hash) => {
+      // Whose word is taken changes while sessions are open, so it is no part of what they commit to.
+      const detail = { trust_domain: domain, bundle_hash: hash ?? 'none' };
+      void this.#recommit(() => runtime.chain.enter('identity.trust_bundle', null, detail));
+    });
   }
 
   #httpIngress(
@@ -481,13 +516,13 @@ export class Gateway {
 
   #operatorListener(
     { runtime, log, platform: { trustLevel }, operatorTls }: Running,
-    agents: IdentityChain,
+    agents: readonly IdentitySource[],
     issuer: IdentitySource | null,
   ): OperatorListener {
     const { operator } = this.#config;
     const enter: OperatorListenerDeps['enter'] = (action, by, detail) => runtime.chain.enter(action, by, detail);
-    const reset: OperatorDeps['reset'] = (sessionId, subject, by, reason) =>
-      resetExposure(log, runtime.exposures, sessionId, subject, by.subject, reason);
+    const reset: OperatorDeps['reset'] = (sessionId, exposed, by, reason) =>
+      resetExposure(log, runtime.exposures, sessionId, exposed, by.subject, reason);
     return new OperatorListener({
       enter,
       countUnknown: () => runtime.chain.count('operator_unauthenticated'),
@@ -496,7 +531,7 @@ export class Gateway {
       timers: this.#deps.timers ?? systemTimers,
       monotonic: this.#monotonic,
       operators: recogniser(operator, issuer),
-      agents,
+      agents: new IdentityChain(agents),
       report: (error) => this.#events.publish({ event: 'operator.error', detail: String(error) }),
       routes: operatorRoutes({
         own: { events: this.#events, ready: () => this.#running !== null && log.failure === null, trustLevel },
@@ -504,6 +539,9 @@ export class Gateway {
         policy: runtime.policy,
         exceptions: runtime.exceptions,
         quarantine: runtime.quarantine,
+        approvals: approvalOperations({ ...runtime, approvers: this.#config.approvals.approvers }),
+        callback: runtime.callback,
+        stop: runtime.stopping,
       }),
     });
   }

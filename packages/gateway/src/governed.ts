@@ -3,6 +3,7 @@ import type { GatewayChain } from './audit/gateway-chain.ts';
 import type { Authority } from './authority.ts';
 import type { Caller } from './caller.ts';
 import { listPage } from './catalog/listing.ts';
+import { GatewayError } from './errors.ts';
 import type { ListChanges } from './list-changes.ts';
 import type { GovernedGateway } from './mcp/types.ts';
 import { mayUse, offerTo } from './offer.ts';
@@ -21,22 +22,38 @@ interface GovernedDeps {
 
 /** What the protocol rooms see of the gateway. All governed requests go down the one path of pipeline.ts. */
 export function governedGateway({ path, authority, chain, changes, subscriptions }: GovernedDeps): GovernedGateway {
+  const { blocks } = path.stop;
+  const usable = (caller: Caller) => mayUse(authority(), path, caller);
+  const schemaOf = (caller: Caller, name: string, which: 'inputSchema' | 'outputSchema'): JsonObject | null => {
+    const tool = authority().catalog.resolve(name);
+    if (tool === null || !usable(caller)(tool)) return null;
+    const schema = member(tool.definition, which);
+    return isObject(schema) ? schema : null;
+  };
   return {
-    openSession: (caller) => {
+    openSession: async (caller) => {
       chain.count('initialized');
-      return path.sessions.openTransport(caller);
+      try {
+        return await path.sessions.openTransport(caller);
+      } catch (error) {
+        if (error instanceof GatewayError && error.code === 'BLOCKED')
+          await chain.enter('session.refused', caller, { error_code: error.code });
+        throw error;
+      }
     },
     request: (request) => serve(path, request),
     refuseMethod: (request) => refuseMethod(path, request),
     subscribe: (request) => subscriptions.subscribe(request),
-    offer: (caller) => offerTo(authority(), caller),
+    offer: (caller) => offerTo(authority(), path, caller),
     list: async (kind, caller, cursor) => {
       if (path.log.failure !== null) throw path.log.failure;
       chain.count('listed');
-      return listPage(authority().catalog, kind, mayUse(authority(), caller), cursor);
+      return listPage(authority().catalog, kind, usable(caller), cursor);
     },
-    inputSchema: (caller, name) => schemaOf(authority(), caller, name, 'inputSchema'),
-    outputSchema: (caller, name) => schemaOf(authority(), caller, name, 'outputSchema'),
+    inputSchema: (caller, name) => schemaOf(caller, name, 'inputSchema'),
+    outputSchema: (caller, name) => schemaOf(caller, name, 'outputSchema'),
+    isStopped: (caller) => blocks.stoppingAgent(caller) !== null,
+    onStopped: (listener) => blocks.onBlocked(listener),
     onListChanged: (listener) => changes.listen(listener),
     endSession: async (session, reason) => {
       await path.sessions.closeTransport(session, reason);
@@ -44,16 +61,4 @@ export function governedGateway({ path, authority, chain, changes, subscriptions
     count: (kind) => chain.count(kind),
     gatewayEvent: (action, caller, detail) => chain.enter(action, caller, detail),
   };
-}
-
-function schemaOf(
-  authority: Authority,
-  caller: Caller,
-  name: string,
-  which: 'inputSchema' | 'outputSchema',
-): JsonObject | null {
-  const tool = authority.catalog.resolve(name);
-  if (tool === null || !mayUse(authority, caller)(tool)) return null;
-  const schema = member(tool.definition, which);
-  return isObject(schema) ? schema : null;
 }

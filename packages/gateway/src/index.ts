@@ -65,6 +65,7 @@ export type { SettingRow } from './config/readers.ts';
 export { CONFIG_SCHEMA } from './config/schema.ts';
 export type { Config } from './config/types.ts';
 export { ERRORS, type ErrorCode, GatewayError } from './errors.ts';
+export { legible } from './escalation/shown.ts';
 export { Gateway, type GatewayDeps, type StartedGateway } from './gateway.ts';
 export { readTlsFiles } from './ingress/tls-files.ts';
 export { operatorOpenApi } from './operator/routes.ts';

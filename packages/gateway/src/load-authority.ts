@@ -1,3 +1,5 @@
+import { loadManifests } from './agent-manifest/load.ts';
+import type { AgentManifests } from './agent-manifest/manifests.ts';
 import { type Approvals, requireApproval } from './approval/require.ts';
 import { loadCatalog } from './catalog/load.ts';
 import type { Catalog, CatalogServer } from './catalog/types.ts';
@@ -34,13 +36,15 @@ export interface Judged {
 /** What is approved, and what this machine holds to meet its servers with. */
 export interface Serving extends Approved {
   peers: Peers;
+  manifests: AgentManifests;
 }
 
-/** As {@link loadApproved}, with the files of {@link loadPeers}. */
+/** As {@link loadApproved}, with the files of {@link loadPeers} and {@link loadManifests}. */
 export async function loadServing(config: Config, ranks: Ranks, judged: Judged): Promise<Serving> {
   const approved = await loadApproved(config, ranks, judged);
   try {
-    return { ...approved, peers: await loadPeers(config, approved.catalog) };
+    const manifests = await loadManifests(config);
+    return { ...approved, peers: await loadPeers(config, approved.catalog), manifests };
   } catch (error) {
     approved.policy.close();
     throw error;

@@ -1,14 +1,33 @@
 import type { Authority } from './authority.ts';
 import type { Caller } from './caller.ts';
 import type { LiveCatalog } from './catalog/live.ts';
-import type { CatalogPrompt, CatalogResource, CatalogServer, CatalogTool } from './catalog/types.ts';
+import type { CatalogServer } from './catalog/types.ts';
+import { asciiName } from './claim.ts';
 import type { Offer } from './mcp/types.ts';
+import type { ScopedItem as Item, Scopes } from './scopes.ts';
+import type { Stop } from './stop/stop.ts';
 
-type Item = CatalogTool | CatalogResource | CatalogPrompt;
+/** What keeps a caller from things before any policy is asked: what is stopped now, and what its credential is for. */
+export interface Bounds {
+  stop: { blocks: Pick<Stop['blocks'], 'stopping'> };
+  scopes: Scopes;
+}
 
-/** Whether a caller could ever be allowed something: what it could not is not shown to it (LIFE-10). */
-export function mayUse({ policy }: Authority, caller: Caller): (item: Item) => boolean {
+/**
+ * Whether a caller could ever be allowed something, with the credential and the manifest that it has: what it could not, or what is stopped,
+ * is not shown to it (LIFE-10).
+ */
+export function mayUse(
+  { policy, manifests, catalog }: Authority,
+  bounds: Bounds,
+  caller: Caller,
+): (item: Item) => boolean {
+  const isNamed = manifests.scopeOf(caller, catalog);
   return (item) => {
+    const tool = 'inputSchema' in item ? asciiName(item.name) : null;
+    const target = { agent: caller.subject, session: null, tool, server: item.server.id };
+    if (bounds.stop.blocks.stopping(target) !== null || !bounds.scopes.allow(caller, item) || !isNamed(item))
+      return false;
     if ('pattern' in item) return policy.couldAllow(caller, { action: 'read_resource', resource: item });
     if ('inputSchema' in item) return policy.couldAllow(caller, { action: 'call_tool', tool: item });
     return policy.couldAllow(caller, { action: 'get_prompt', prompt: item });
@@ -16,9 +35,9 @@ export function mayUse({ policy }: Authority, caller: Caller): (item: Item) => b
 }
 
 /** What a caller is told at the start. Tools are what a gateway is for, so they are offered even while there are none. */
-export function offerTo(authority: Authority, caller: Caller): Offer {
+export function offerTo(authority: Authority, bounds: Bounds, caller: Caller): Offer {
   const { catalog, live } = authority;
-  const usable = mayUse(authority, caller);
+  const usable = mayUse(authority, bounds, caller);
   const resources = catalog.resources.filter(usable);
   const prompts = catalog.prompts.filter(usable);
   const templates = resources.some(({ pattern }) => pattern.kind === 'template');

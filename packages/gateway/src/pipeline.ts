@@ -3,18 +3,24 @@ import type { GovernedRequest, Outcome, RefusedMethod } from './mcp/types.ts';
 import { admit } from './pipeline/admit.ts';
 import { decide } from './pipeline/decide.ts';
 import type { PathDeps } from './pipeline/deps.ts';
+import { escalate } from './pipeline/escalate.ts';
 import { failureOf } from './pipeline/exits.ts';
 import { takeReceipt } from './pipeline/external-receipt.ts';
 import { carriedBy, trace } from './pipeline/flow.ts';
 import { forward } from './pipeline/forward.ts';
 import { inspect } from './pipeline/inspect.ts';
+import { requireIntent, requireManifest } from './pipeline/manifest.ts';
 import { releasedAnswer } from './pipeline/quarantine.ts';
 import { type CallRecord, callMeta, requestName, requestPayload } from './pipeline/record.ts';
 import { refuse } from './pipeline/refuse.ts';
 import { release } from './pipeline/release.ts';
 import { resolve } from './pipeline/resolve.ts';
 import { type Arrival, arrival, type Returning } from './pipeline/returning.ts';
+import { requireScope } from './pipeline/scope.ts';
 import { liveSide, type Side } from './pipeline/side.ts';
+import { spend } from './pipeline/spend.ts';
+import { requireUnblocked } from './pipeline/unblocked.ts';
+import { answerWaiting, waitsAsTask } from './pipeline/wait-as-task.ts';
 
 /**
  * THE PATH of everything that an agent asks for (architecture rule 1): admit → resolve → decide → forward → inspect → release.
@@ -22,6 +28,9 @@ import { liveSide, type Side } from './pipeline/side.ts';
  * record, or the caller is given no session.
  */
 export async function serve(deps: PathDeps, request: GovernedRequest): Promise<Outcome> {
+  const waiting = 'taskId' in request ? deps.waiting.find(request.taskId, request.caller) : null;
+  if (waiting !== null && 'taskId' in request)
+    return await answerWaiting(deps, request, waiting, (call) => serve(deps, call));
   const { ask } = request.client;
   const arrived = arrival(deps, request);
   if (arrived.kind === 'awaited') return await arrived.call.resume(request);
@@ -48,9 +57,17 @@ async function walk(
   admitted(record);
   try {
     if (arrived.kind === 'refused') throw arrived.failure;
+    requireUnblocked(deps, record, null);
+    await requireManifest(deps, record);
     const plan = resolve(deps, record, request);
+    requireScope(deps, record, plan);
+    requireIntent(record, plan);
     await trace(deps, record, plan, carriedBy(request));
-    decide(deps, record, plan, request);
+    // In the turn of the decision.
+    requireUnblocked(deps, record, plan);
+    const needed = decide(deps, record, plan, request);
+    if (needed.length > 0) await escalate(deps, record, plan, request, side, needed);
+    spend(deps, record, plan);
     const released = arrived.kind === 'new' ? await releasedAnswer(deps, record, plan, request) : null;
     const answer = released ?? (await forward(deps, record, plan, request, side, returningOf(arrived)));
     const inspected = await inspect(deps, record, plan, request, answer);
@@ -58,9 +75,11 @@ async function walk(
     await takeReceipt(deps, record, plan, inspected);
     return await release(deps, record, plan, request, inspected);
   } catch (thrown) {
-    return await refuse(deps, record, ACTIONS[request.method], failureOf(thrown));
+    const outcome = await refuse(deps, record, ACTIONS[request.method], failureOf(thrown));
+    return waitsAsTask(deps, request, record, outcome);
   } finally {
-    deps.exposures.drop(record.session.caller.subject, record.callId);
+    record.spent?.end();
+    deps.exposures.drop(record.exposed, record.callId);
     deps.sessions.leave(record.session);
   }
 }

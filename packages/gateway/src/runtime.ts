@@ -1,5 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { JsonObject } from '@cmcp/evidence';
+import { type Binding, bindManifest } from './agent-manifest/bind.ts';
 import { approvalEntry } from './approval/entry.ts';
 import type { OwnStatement } from './attestation/live.ts';
 import type { Attestation } from './attestation/types.ts';
@@ -15,6 +16,11 @@ import type { Clock } from './clock.ts';
 import type { Config } from './config/types.ts';
 import { type Egress, egressOf } from './egress.ts';
 import { GatewayError } from './errors.ts';
+import type { ApprovalCallback } from './escalation/callback/callback.ts';
+import { Desk } from './escalation/desk.ts';
+import { requestedEvent } from './escalation/shown.ts';
+import type { ApprovalDesk } from './escalation/types.ts';
+import { unknownApprovers } from './escalation/unknown-approvers.ts';
 import { Exceptions } from './exceptions/exceptions.ts';
 import { governedGateway } from './governed.ts';
 import type { Classifier } from './inspection/classifier/classifier.ts';
@@ -26,6 +32,7 @@ import { ListChanges } from './list-changes.ts';
 import { loadServing, type Serving, upstreamSettings } from './load-authority.ts';
 import type { Peers } from './load-peers.ts';
 import type { ChangeKind, GovernedGateway } from './mcp/types.ts';
+import type { OperatorEvent } from './operator/events.ts';
 import type { PolicyOperations } from './operator/policy-routes.ts';
 import type { Operator } from './operator/route.ts';
 import type { PathDeps } from './pipeline/deps.ts';
@@ -33,6 +40,7 @@ import { ParkedCalls } from './pipeline/parked.ts';
 import { RequestStates } from './pipeline/request-states.ts';
 import { Subscriptions } from './pipeline/subscriptions.ts';
 import { TaskHandles } from './pipeline/task-handles.ts';
+import { WaitingTasks } from './pipeline/waiting-tasks.ts';
 import { requireHash } from './policy/admission.ts';
 import { createEngine } from './policy/engine.ts';
 import { observed } from './policy/observed.ts';
@@ -43,14 +51,20 @@ import { type Activation, policyOperations } from './policy-operations.ts';
 import { PolicyStanding } from './policy-standing.ts';
 import { Quarantine } from './quarantine/quarantine.ts';
 import { DecisionRecorder, type RecorderDeps } from './recording/recorder.ts';
+import { Scopes } from './scopes.ts';
 import { SealedBox } from './sealed-box.ts';
 import { commitment, ownStatement } from './session/commitment.ts';
 import { Exposures } from './session/exposure.ts';
 import { FlowMemory } from './session/flow/memory.ts';
 import type { Freshness, Monotonic } from './session/freshness.ts';
+import { OpenClaims, type OpenClaimsDeps } from './session/open-claims.ts';
 import { Renewal } from './session/renewal.ts';
 import { Sessions } from './session/sessions.ts';
 import { ShadowStage } from './shadow-stage.ts';
+import type { Elsewhere } from './stop/blocks.ts';
+import { type StopOperations, stopOperations } from './stop/operations.ts';
+import { SessionEntries } from './stop/session-entries.ts';
+import { openStop, type Stop } from './stop/stop.ts';
 import type { Timers } from './timers.ts';
 import type { EnterIdentity } from './upstream/identity-events.ts';
 import { judgeProvenance, type ProvenanceVerdict, provenanceDetail } from './upstream/provenance.ts';
@@ -72,12 +86,16 @@ export interface RuntimeDeps {
   exposures: readonly Exposure[];
   /** What other stores of the data folder remember of policy keys. */
   standings: readonly Standing[];
+  /** What they hold as stopped: null when that did not change since it was asked for last. */
+  stoppedElsewhere: () => Promise<Elsewhere | null>;
   /** Scans besides those of the rules. */
   scans: readonly Scan[];
   /** The operator's classifier, which the runtime closes; null: there is none. */
   classifier: Classifier | null;
   /** How long inspection takes, and how others get their turn. */
   turns: Turns;
+  /** Stores a session file among the claims of its session. */
+  writeClaim: OpenClaimsDeps['write'];
   /** Runs a task after the turn of whoever asks. */
   soon: Schedule;
   connect: (
@@ -91,11 +109,17 @@ export interface RuntimeDeps {
   createRecordFile?: RecorderDeps['createFile'];
   /** For operators: a code or event name, and what happened. */
   report: (event: string, detail: string) => void;
+  /** The operator's machine that approves calls, which the runtime closes, for the desk that it is given; null: there is none. */
+  callback: ((desk: Pick<ApprovalDesk, 'answer'>) => ApprovalCallback) | null;
+  /** Tells operators who listen. */
+  publish: (event: OperatorEvent) => void;
   /** For operators: what somebody did, once it is entered. */
   entered: Entered;
 }
 
 const SWEEP_MS = 1_000;
+/** Of the arguments of all calls that wait for an approval: they are kept nowhere else. */
+const APPROVAL_BYTES = 67_108_864;
 const FLUSH_MS = 60_000;
 /** Less than what the command line waits for an answer. */
 const LIST_TIMEOUT_MS = 10_000;
@@ -111,14 +135,21 @@ export async function createRuntime(deps: RuntimeDeps, approved: Serving): Promi
   const recorder = await openRecorder(deps, chain);
   const standing = await PolicyStanding.open(log, config.policy, deps.standings);
   const policyKey = await standing.admit(approved.bundle);
+  const unrecorded = (error: unknown): void => deps.report('AUDIT_UNAVAILABLE', String(error));
+  const stop = await openStop(
+    { ...deps, chain, newId: randomUUID, unrecorded },
+    (await deps.stoppedElsewhere()) ?? { root: null, others: [] },
+  );
   const shadow = new ShadowStage(chain, { soon: deps.soon, now: deps.monotonic });
-  const authority = connect(deps, { chain, changes, shadow }, { ...approved, policyKey }, approved);
+  const authority = connect(deps, { chain, changes, shadow, stop }, { ...approved, policyKey }, approved);
   const recalled = await recallDrift(log, authority.catalog.hash);
   authority.live.remember(recalled);
   const root = await openChain(deps, chain, authority, { standing, recalled });
   await enterRecovered(deps, chain);
+  reportApprovers(deps, approved);
   const lastSessions = await latestSessions(log);
-  return new Runtime(deps, { chain, changes, recorder, root, authority, standing, shadow, exposures, lastSessions });
+  const held = { standing, shadow, stop, exposures, lastSessions };
+  return new Runtime(deps, { chain, changes, recorder, root, authority, ...held });
 }
 
 /** What a runtime begins with. */
@@ -131,6 +162,7 @@ interface Beginning {
   authority: Authority;
   standing: PolicyStanding;
   shadow: ShadowStage;
+  stop: Stop;
   exposures: Exposures;
   lastSessions: Map<string, string>;
 }
@@ -147,12 +179,22 @@ export class Runtime {
   readonly exceptions: Exceptions;
   /** Answers that wait for an operator. */
   readonly quarantine: Quarantine;
+  /** Calls that wait for somebody to approve them. */
+  readonly desk: Desk;
+  /** What is stopped, and how much may be used. */
+  readonly stop: Stop;
+  /** What operators do about it. */
+  readonly stopping: StopOperations;
+  /** Who answers for a machine; null: there is none. */
+  readonly callback: ApprovalCallback | null;
   readonly #deps: RuntimeDeps;
   readonly #stopTimers: (() => void)[];
   readonly #root: string;
   readonly #recorder: DecisionRecorder | null;
   readonly #changes: ListChanges;
   readonly #subscriptions: Subscriptions;
+  readonly #stopEntries: SessionEntries;
+  readonly #claims: OpenClaims;
   readonly #standing: PolicyStanding;
   readonly #shadow: ShadowStage;
   #authority: Authority;
@@ -161,7 +203,7 @@ export class Runtime {
   #activation: Promise<unknown> = Promise.resolve();
 
   constructor(deps: RuntimeDeps, beginning: Beginning) {
-    const { chain, changes, recorder, root, authority, standing, shadow, exposures, lastSessions } = beginning;
+    const { chain, changes, recorder, root, authority, standing, shadow, stop, exposures, lastSessions } = beginning;
     const { log, config, attestation, clock, timers, freshness, monotonic, report } = deps;
     this.#deps = deps;
     this.#authority = authority;
@@ -172,6 +214,7 @@ export class Runtime {
     this.#standing = standing;
     this.#shadow = shadow;
     this.exposures = exposures;
+    this.stop = stop;
     this.sessions = new Sessions({
       log,
       exposures,
@@ -182,13 +225,30 @@ export class Runtime {
       monotonic,
       newId: randomUUID,
       authority: () => this.#authority,
+      isStopped: (caller) => stop.blocks.stoppingAgent(caller) !== null,
       lastSessions,
+      bind: (caller, authority) => bindManifest(this.#binding(authority), caller),
+    });
+    this.#stopEntries = new SessionEntries({
+      log,
+      sessions: this.sessions,
+      unrecorded: (error) => this.#unrecorded(error),
     });
     this.quarantine = new Quarantine({
       settings: config.inspection.quarantine,
       ...{ chain, exposures, monotonic },
       authority: () => this.#authority,
     });
+    this.desk = new Desk({
+      settings: { ...config.approvals, maxBytes: APPROVAL_BYTES },
+      ...{ log, sessions: this.sessions, monotonic, clock, newId: randomUUID },
+    });
+    this.desk.onOpened((request) => deps.publish(requestedEvent(request)));
+    this.callback = deps.callback?.(this.desk) ?? null;
+    this.desk.onOpened((request) => {
+      if (request.escalations.some(({ via }) => via === 'callback')) this.callback?.deliver(request);
+    });
+    this.#claims = new OpenClaims({ log, settings: config.claim, write: deps.writeClaim, report });
     const path = this.#path();
     this.#subscriptions = new Subscriptions(path);
     this.governed = governedGateway({
@@ -198,6 +258,18 @@ export class Runtime {
       changes,
       subscriptions: this.#subscriptions,
     });
+    stop.blocks.onBlocked((block) => {
+      this.#stopEntries.began(block);
+      this.#subscriptions.endStopped();
+    });
+    this.stopping = stopOperations({
+      ...stop,
+      config,
+      authority: () => this.#authority,
+      sessions: this.sessions,
+    });
+    // What is stopped is not offered.
+    stop.blocks.onChanged(() => this.#announceLists());
     this.policy = policyOperations({
       config,
       chain,
@@ -222,7 +294,17 @@ export class Runtime {
       timers.every(SWEEP_MS, () => void this.sessions.sweep().catch((error) => this.#unrecorded(error))),
       timers.every(SWEEP_MS, () => void this.exceptions.sweep().catch((error) => this.#unrecorded(error))),
       timers.every(SWEEP_MS, () => void this.quarantine.sweep().catch((error) => this.#unrecorded(error))),
+      timers.every(SWEEP_MS, () => void this.desk.sweep().catch((error) => this.#unrecorded(error))),
+      timers.every(SWEEP_MS, () => void this.#lookElsewhere().catch((error) => report('STORE_INVALID', String(error)))),
+      timers.every(SWEEP_MS, () => this.#subscriptions.expire()),
+      timers.every(config.sessions.reevaluateMs, () => {
+        this.#subscriptions.reevaluate(this.#authority).catch((error) => this.#unrecorded(error));
+      }),
+      timers.every(config.claim.intervalMs, () => {
+        this.#claims.sweep(this.sessions.open()).catch((error) => this.#unrecorded(error));
+      }),
       timers.every(config.catalog.recheckMs, () => this.#authority.live.recheck()),
+      timers.every(FLUSH_MS, () => void stop.storedLimits.store(chain).catch((error) => this.#unrecorded(error))),
       timers.every(FLUSH_MS, () => void chain.flush().catch((error) => this.#unrecorded(error))),
     ];
     authority.live.contact();
@@ -286,12 +368,14 @@ export class Runtime {
     const closed = await Promise.allSettled([
       this.sessions.closeAll('shutdown'),
       this.quarantine.end(),
+      this.stop.storedLimits.store(this.chain),
       this.chain.flush(),
     ]);
     const recorded = await Promise.allSettled([this.#recorder?.close()]);
     const chainClosed = await Promise.allSettled([log.closeSession(this.chain.sessionId, 'shutdown')]);
     await release(this.#authority);
     await classifier?.close();
+    await this.callback?.close();
     for (const outcome of [...closed, ...recorded, ...chainClosed])
       if (outcome.status === 'rejected') throw outcome.reason;
   }
@@ -305,7 +389,7 @@ export class Runtime {
     }
     const next = connect(
       this.#deps,
-      { chain: this.chain, changes: this.#changes, shadow: this.#shadow },
+      { chain: this.chain, changes: this.#changes, shadow: this.#shadow, stop: this.stop },
       loaded,
       loaded,
     );
@@ -316,6 +400,7 @@ export class Runtime {
       throw error;
     }
     await this.#shadow.end('activated', by).catch((error) => this.#unrecorded(error));
+    reportApprovers(this.#deps, loaded);
     await this.#switch(next);
     await this.exceptions.dropped();
     await this.quarantine.activated();
@@ -328,7 +413,7 @@ export class Runtime {
     const catalog = withExceptions(base.catalog, excepted);
     const added = excepted.flatMap(({ tools }) => tools);
     const policy = createEngine(withTools(base.bundle, added), catalog, this.#deps.ranks);
-    const parts = { chain: this.chain, changes: this.#changes, shadow: this.#shadow };
+    const parts = { chain: this.chain, changes: this.#changes, shadow: this.#shadow, stop: this.stop };
     const next = connect(this.#deps, parts, { ...base, catalog, inspection, policy, policyKey, approvals }, base);
     try {
       await enter();
@@ -377,15 +462,16 @@ export class Runtime {
   }
 
   /** Asked of signed bundles only: without a key an activation is also how one connects to the servers anew. */
-  #isInForce({ bundle, catalog, inspection, policyKey }: Loaded): boolean {
-    const { policy, catalog: current, inspection: rules, policyKey: key } = this.#authority;
+  #isInForce({ bundle, catalog, inspection, policyKey, manifests }: Loaded): boolean {
+    const { policy, catalog: current, inspection: rules, policyKey: key, manifests: bound } = this.#authority;
     return (
       !this.exceptions.any &&
       policyKey !== null &&
       policyKey === key &&
       bundle.hash === policy.bundleHash &&
       catalog.hash === current.hash &&
-      inspection.hash === rules.hash
+      inspection.hash === rules.hash &&
+      manifests.isSameAs(bound)
     );
   }
 
@@ -400,7 +486,30 @@ export class Runtime {
     await release(before);
     next.live.contact();
     // LIFE-08: what is offered may be other things than before.
+    this.#announceLists();
+  }
+
+  #announceLists(): void {
     for (const kind of ALL_LISTS) this.#changes.announce(kind);
+  }
+
+  /** What another gateway of the same data folder stopped is stopped here. */
+  async #lookElsewhere(): Promise<void> {
+    const elsewhere = await this.#deps.stoppedElsewhere();
+    if (elsewhere !== null) this.stop.blocks.learn(elsewhere);
+  }
+
+  #binding(authority: Authority): Binding {
+    const { clock, config, report } = this.#deps;
+    return {
+      authority,
+      mode: config.mode,
+      nowMicros: clock.nowMicros(),
+      refused: async (caller, detail, why) => {
+        report('manifest.refused', `${caller.subject}: ${why}`);
+        await this.chain.enter('manifest.refused', caller, detail);
+      },
+    };
   }
 
   #serving(): Promise<Serving> {
@@ -419,7 +528,10 @@ export class Runtime {
       exposures: this.exposures,
       states,
       parked: new ParkedCalls(states, randomUUID),
+      waiting: new WaitingTasks(clock),
       tasks: new TaskHandles(box),
+      claims: this.#claims,
+      scopes: new Scopes(config.identity.scopes),
       clock,
       timers,
       config,
@@ -430,6 +542,9 @@ export class Runtime {
         classifier: this.#deps.classifier,
         quarantine: this.quarantine,
       },
+      desk: this.desk,
+      stop: this.stop,
+      stopEntries: this.#stopEntries,
       ranks,
       platform: attestation.platform,
       trustLevel: attestation.trustLevel,
@@ -452,8 +567,8 @@ function told({ policy, policyKey }: Authority, activated: boolean): Activation 
 
 function connect(
   deps: RuntimeDeps,
-  { chain, changes, shadow }: Pick<Beginning, 'chain' | 'changes' | 'shadow'>,
-  { catalog, inspection, policy, policyKey, approvals, peers }: Omit<Loaded, 'bundle'>,
+  { chain, changes, shadow, stop }: Pick<Beginning, 'chain' | 'changes' | 'shadow' | 'stop'>,
+  { catalog, inspection, policy, policyKey, approvals, peers, manifests }: Omit<Loaded, 'bundle'>,
   base: Authority['base'],
 ): Authority {
   const { clock, config, report } = deps;
@@ -469,6 +584,7 @@ function connect(
       }),
     onDrift: (drift) => {
       report('CATALOG_DRIFT', driftText(drift));
+      stop.thresholds.drifted(drift.server);
       chain
         .enterAs('catalog_drift', driftDetail(drift, 'upstream', pinnedBy(catalog, drift)))
         .catch((error: unknown) => report('AUDIT_UNAVAILABLE', String(error)));
@@ -476,7 +592,10 @@ function connect(
     announced: (kind) => changes.announce(kind),
     onUnanswered: (server, error) => report('UPSTREAM_UNAVAILABLE', `${server.displayName}: ${String(error)}`),
   });
-  return { catalog, inspection, policy: observed(policy, shadow.saw), policyKey, live, egress, approvals, base };
+  return {
+    ...{ catalog, inspection, policyKey, live, egress, approvals, manifests, base },
+    policy: observed(policy, shadow.saw),
+  };
 }
 
 /** The catalog that a drift is remembered for; an exception is remembered by none. */
@@ -529,7 +648,8 @@ async function openChain(
 ): Promise<string> {
   const { config, log, attestation, freshness } = deps;
   const asked = freshness?.now();
-  const opening = { exposure: 'public', previousSession: null, prevClaimHash: await log.lastClaimHash() };
+  const prevClaimHash = await log.lastClaimHash();
+  const opening = { exposure: 'public', previousSession: null, prevClaimHash, manifest: null };
   const { entryHash } = await log.openSession({
     sessionId: chain.sessionId,
     kind: 'gateway',
@@ -601,9 +721,14 @@ async function enterRecovered({ log, report }: RuntimeDeps, chain: GatewayChain)
   }
 }
 
-/** Each subject's latest session of earlier runs, so that a successor names its predecessor. */
+function reportApprovers({ config, report }: RuntimeDeps, { bundle }: Pick<Serving, 'bundle'>): void {
+  for (const problem of unknownApprovers(bundle, config.approvals.approvers))
+    report('approval.unknown_approver', problem);
+}
+
+/** The latest session of earlier runs of each whose exposure goes on, so that a successor names its predecessor. */
 async function latestSessions(log: AuditLog): Promise<Map<string, string>> {
   const rows = (await log.sessions()).filter((row) => row.kind === 'session');
   rows.sort((a, b) => a.openedMicros - b.openedMicros);
-  return new Map(rows.map((row) => [row.subject, row.sessionId]));
+  return new Map(rows.map((row) => [row.exposedAs, row.sessionId]));
 }

@@ -16,6 +16,8 @@ interface Demo {
     json: boolean;
     dir: string | null;
     stdout: NodeJS.WritableStream;
+    /** Where a person answers; null: nobody is there. */
+    stdin: NodeJS.ReadableStream | null;
     color: boolean;
   }): Promise<number>;
 }
@@ -27,6 +29,7 @@ export const demoCommand: Command = {
   description: [
     'Starts a gateway in front of real MCP servers and lets an agent call them: what is allowed, what is denied and why,',
     'what the record proves, and what happens to a record that was altered. Nothing is sent beyond this machine.',
+    'One call waits for a person: at a terminal that is you; without one the demo answers as an operator would.',
   ],
   options: {
     dir: { value: 'DIR', help: 'Folder for the configuration and the records.' },
@@ -42,6 +45,7 @@ export const demoCommand: Command = {
       json: given.has('json'),
       dir: given.one('dir'),
       stdout: process.stdout,
+      stdin: process.stdin.isTTY && process.stdout.isTTY && !given.has('json') ? process.stdin : null,
       color: io.color,
     });
   },

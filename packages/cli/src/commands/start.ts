@@ -31,7 +31,7 @@ export const startCommand: Command = {
     const stdio = given.has('stdio');
     if (!stdio && !namesCallers(config)) {
       throw new RefusedError(
-        `${config.file} has no \`agents\` and no issuer under \`identity\`, so nobody could call over HTTP. Add one, or use --stdio.`,
+        `${config.file} has no \`agents\` and nobody under \`identity\`, so nobody could call over HTTP. Add one, or use --stdio.`,
       );
     }
     const log = messages(io, given.has('json'));

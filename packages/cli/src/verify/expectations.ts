@@ -16,6 +16,7 @@ import { knownKeys, readKey } from '../keys.ts';
 import { rfc3339 } from '../time.ts';
 import { readApprovals } from './approvals.ts';
 import { readApprovedCatalog, readApprovedPolicy } from './approved.ts';
+import { readApproversOfCalls } from './approvers.ts';
 import { readSupplements } from './supplements.ts';
 
 /** The options that say what a relying party expects of a session; nothing of it is read from the session. */
@@ -35,6 +36,15 @@ export const EXPECTATION_OPTIONS: Record<string, Option> = {
   },
   'catalog-approval': { value: 'FILE', help: 'The approval record of the catalog; held to --reviewers.' },
   'policy-approval': { value: 'FILE', help: 'The approval record of the policy bundle; held to --reviewers.' },
+  approvers: {
+    value: 'FILE',
+    help: 'Who may approve calls: JSON with the members of `approvals.approvers`; session_start must commit to it.',
+  },
+  'approver-key': {
+    value: 'FILE',
+    multiple: true,
+    help: 'A key of somebody who may approve calls; each approval must be signed with one.',
+  },
   measurement: { value: 'VALUE', help: 'The reference value that the platform must have measured.' },
   'gateway-measurement': {
     value: 'DIGEST',
@@ -69,6 +79,11 @@ export const EXPECTATION_OPTIONS: Record<string, Option> = {
   'agent-manifest': { value: 'FILE', help: 'The manifest of the agent that the session should have been run for.' },
   'manifest-keys': { value: 'FILE', help: 'The keys that manifests may be signed with.' },
   'manifest-revocations': { value: 'FILE', help: 'A published list of revoked manifests.' },
+  'delegation-key': {
+    value: 'PRINCIPAL=KEY',
+    multiple: true,
+    help: 'The Ed25519 key, in base64url, of a principal that delegates in manifests.',
+  },
   'revocation-bundle': { value: 'FILE', help: 'Statements about revoked keys.' },
   'revocation-key': { value: 'FILE', multiple: true, help: 'A key that may revoke others.' },
   'anchor-entry': { value: 'FILE', help: 'A line of the registry, from a copy that you trust.' },
@@ -109,6 +124,7 @@ export async function readExpectations(given: Arguments, io: Io): Promise<Expect
     ...(await readSupplements(given)),
     ...(await approved(given)),
     ...(await readApprovals(given)),
+    ...(await readApproversOfCalls(given)),
     ...relaxed(given),
     ...clock(given),
   };

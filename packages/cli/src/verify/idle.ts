@@ -20,6 +20,7 @@ const ABOUT: Record<string, readonly Kind[]> = {
   'agent-manifest': ['session'],
   'manifest-keys': ['session', 'agent-manifest'],
   'manifest-revocations': ['session', 'agent-manifest'],
+  'delegation-key': ['session', 'agent-manifest'],
   'evidence-policy': ['session'],
   'gpu-service-keys': ['session'],
   'min-evidence-class': ['session'],
@@ -29,7 +30,12 @@ const ABOUT: Record<string, readonly Kind[]> = {
   reviewers: ['session'],
   'catalog-approval': ['session'],
   'policy-approval': ['session'],
+  approvers: ['session'],
+  'approver-key': ['session'],
 };
+
+/** What says how manifests are judged. */
+const WITH_MANIFEST = ['manifest-keys', 'manifest-revocations', 'delegation-key'] as const;
 
 /**
  * An expectation that no file could be held against must not look met.
@@ -41,8 +47,7 @@ export function refuseIdle(given: Arguments, kinds: ReadonlySet<Kind>): void {
     if (about.some((kind) => kinds.has(kind))) continue;
     throw new UsageError(`--${name} is about ${about.map((kind) => NAMES[kind]).join(' or ')}, and no file is one`);
   }
-  const [keys, list] = [given.one('manifest-keys'), given.one('manifest-revocations')];
-  if (keys === null && list === null) return;
-  if (given.one('agent-manifest') === null && !kinds.has('agent-manifest'))
-    throw new UsageError(`--${keys === null ? 'manifest-revocations' : 'manifest-keys'} goes with --agent-manifest`);
+  const about = WITH_MANIFEST.find((name) => given.one(name) !== null || given.many(name).length > 0);
+  if (about !== undefined && given.one('agent-manifest') === null && !kinds.has('agent-manifest'))
+    throw new UsageError(`--${about} goes with --agent-manifest`);
 }

@@ -1,5 +1,12 @@
 import { readFile } from 'node:fs/promises';
-import { type Expectations, FormatError, readManifestKeys, readRevocationKey, readRevocations } from '@cmcp/evidence';
+import {
+  type Expectations,
+  FormatError,
+  readKeyText,
+  readManifestKeys,
+  readRevocationKey,
+  readRevocations,
+} from '@cmcp/evidence';
 import type { Arguments } from '../arguments.ts';
 import { RefusedError, UsageError } from '../io.ts';
 
@@ -24,7 +31,23 @@ async function manifestOf(given: Arguments): Promise<Pick<Expectations, 'manifes
   const keys = keyFile === null ? [] : await readAs(keyFile, (bytes) => readManifestKeys(bytes, keyFile));
   const revocations = listFile === null ? null : await readAs(listFile, (bytes) => readRevocations(bytes));
   const document = file === null ? null : await bytesOf(file);
-  return { manifest: { keys, ...(document !== null && { document }), ...(revocations !== null && { revocations }) } };
+  const delegationKeys = Object.fromEntries(given.many('delegation-key').map(delegationKey));
+  return {
+    manifest: {
+      keys,
+      delegationKeys,
+      ...(document !== null && { document }),
+      ...(revocations !== null && { revocations }),
+    },
+  };
+}
+
+/** @throws UsageError */
+function delegationKey(text: string): [principal: string, key: string] {
+  const end = text.lastIndexOf('=');
+  const key = readKeyText(text.slice(end + 1));
+  if (end < 1 || key === null) throw new UsageError(`--delegation-key: ${text} is not PRINCIPAL=KEY`);
+  return [text.slice(0, end), key];
 }
 
 async function revocationOf(given: Arguments): Promise<Pick<Expectations, 'revocation'>> {

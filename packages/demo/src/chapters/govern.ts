@@ -1,11 +1,20 @@
 import { access } from 'node:fs/promises';
 import { join, sep } from 'node:path';
 import { type Agent, type Answer, type CallReceipt, connectAgent } from '../agent.ts';
-import type { Cmcp } from '../cmcp.ts';
+import type { Person } from '../approver.ts';
+import { type Cmcp, run } from '../cmcp.ts';
 import { type GatewayProcess, type StartedGateway, startGateway } from '../gateway-process.ts';
 import { type RecordedCall, recordedCall } from '../operator.ts';
 import { APPROVED } from '../review.ts';
-import { type CallStep, callAfterRugPull, externalWriteFromNewSession, firstSession } from '../scenario.ts';
+import {
+  type CallStep,
+  callAfterRugPull,
+  customerData,
+  externalWriteFromNewSession,
+  firstSession,
+  refundAnswered,
+  refundAskedFor,
+} from '../scenario.ts';
 import type { Outbox } from '../servers/outbox.ts';
 import type { Facts, Outcome, Teller } from '../teller.ts';
 import type { Workspace } from '../workspace.ts';
@@ -21,6 +30,8 @@ export interface Recorded {
   keyFile: string;
   /** The call that read customer data. */
   customerCall: string;
+  /** Whether a person approved the call that waited for one. */
+  granted: boolean;
 }
 
 interface World {
@@ -29,6 +40,7 @@ interface World {
   workspace: Workspace;
   outbox: Outbox;
   approved: Approved;
+  person: Person;
 }
 
 /** Serves one agent in two sessions. The gateway and all its servers are gone when this settles. */
@@ -36,14 +48,14 @@ export async function govern(world: World): Promise<Recorded> {
   const gateway = await start(world);
   try {
     const { started } = gateway;
-    const read = await workInFirstSession(world, started);
+    const { read, granted } = await workInFirstSession(world, started);
     const second = await workInSecondSession(world, started);
     await stopGateway(world, gateway);
     const sessionFiles: Recorded['sessionFiles'] = [
       await sessionFile(started, read.session_id),
       await sessionFile(started, second.session_id),
     ];
-    return { sessionFiles, keyFile: started.keyFile, customerCall: read.call_id };
+    return { sessionFiles, keyFile: started.keyFile, customerCall: read.call_id, granted };
   } finally {
     await gateway.stop();
   }
@@ -83,17 +95,23 @@ function start({ teller, cmcp, approved }: World): Promise<GatewayProcess> {
   );
 }
 
-/** Resolves with the receipt of the call that read customer data. */
-async function workInFirstSession(world: World, started: StartedGateway): Promise<CallReceipt> {
+/** Resolves with the receipt of the call that read customer data, and what a person said of another. */
+async function workInFirstSession(
+  world: World,
+  started: StartedGateway,
+): Promise<{ read: CallReceipt; granted: boolean }> {
   const agent = await connectAgent(started.url, world.approved.agent.token, 'handshake');
   try {
     await listTools(world, agent);
+    for (const step of firstSession(world.workspace)) await call(world, started, agent, step);
+    const granted = await askedAPerson(world, started, agent);
     const receipts = new Map<string, CallReceipt>();
-    for (const step of firstSession(world.workspace)) receipts.set(step.id, await call(world, started, agent, step));
+    for (const step of customerData(world.workspace, world.outbox.posts.length))
+      receipts.set(step.id, (await call(world, started, agent, step)).receipt);
     const read = receipts.get('customer-data');
     if (read === undefined) throw new Error('the story has lost the call that reads customer data');
     await leave(world, started, agent, read.session_id);
-    return read;
+    return { read, granted };
   } finally {
     await agent.hangUp();
   }
@@ -102,13 +120,57 @@ async function workInFirstSession(world: World, started: StartedGateway): Promis
 async function workInSecondSession(world: World, started: StartedGateway): Promise<CallReceipt> {
   const agent = await connectAgent(started.url, world.approved.agent.token, '2026-07-28');
   try {
-    await call(world, started, agent, externalWriteFromNewSession());
+    const published = world.outbox.posts.length;
+    await call(world, started, agent, externalWriteFromNewSession(published));
     const rugPull = (): Promise<void> =>
       world.outbox.poison(AbortSignal.any([world.cmcp.signal, AbortSignal.timeout(NOTICE_MS)]));
-    return await call(world, started, agent, callAfterRugPull(), rugPull);
+    return (await call(world, started, agent, callAfterRugPull(published), rugPull)).receipt;
   } finally {
     await agent.hangUp();
   }
+}
+
+/** A call that policy holds back, a person's answer, and the same call again. Resolves with whether it was approved. */
+async function askedAPerson(world: World, started: StartedGateway, agent: Agent): Promise<boolean> {
+  const held = await call(world, started, agent, refundAskedFor());
+  if (held.allowed || held.approvalId === null) throw new Error('the call does not wait for an approval');
+  const granted = await answered(world, held.approvalId);
+  await call(world, started, agent, refundAnswered(granted));
+  return granted;
+}
+
+function answered({ teller, cmcp, person }: World, id: string): Promise<boolean> {
+  const command = async (action: string, ...more: string[]): Promise<string> => {
+    const args = ['approve', action, id, ...more, '--config', 'gateway/cmcp.yaml'];
+    const { code, stdout, stderr } = await run(cmcp, args);
+    if (code !== 0) throw new Error(`cmcp ${args.join(' ')} ended with ${code}: ${stderr.trim()}`);
+    return stdout;
+  };
+  return teller.step(
+    {
+      id: 'approve',
+      chapter: 'govern',
+      title: 'A person looks at the whole call, and answers',
+      asked: `cmcp approve show ${id.slice(0, 8)}… ; cmcp approve grant ${id.slice(0, 8)}… --reason TEXT`,
+      expected: { decided: 'done', facts: person.scripted ? { answer: 'granted' } : {} },
+    },
+    async () => {
+      // `grant` shows it as well.
+      const shown = person.scripted ? '' : await command('show');
+      const granted = await person.approves(shown, cmcp.signal);
+      await command(granted ? 'grant' : 'refuse', '--reason', granted ? 'agreed with finance' : 'not agreed');
+      return {
+        decided: 'done',
+        by: [],
+        by_kind: null,
+        why: granted
+          ? 'It is granted: for this call of this agent with these arguments, once, and not for long.'
+          : 'It is refused, by a person.',
+        facts: { approval_id: id, answer: granted ? 'granted' : 'refused', scripted: person.scripted },
+        result: granted,
+      };
+    },
+  );
 }
 
 function listTools({ teller }: World, agent: Agent): Promise<void> {
@@ -141,7 +203,7 @@ function call(
   agent: Agent,
   step: CallStep,
   before: () => Promise<void> = async () => undefined,
-): Promise<CallReceipt> {
+): Promise<Answer> {
   const { expected } = step;
   const [exposure_before, exposure_after] = expected.exposure;
   const facts: Facts = { exposure_before, exposure_after, updates_published: step.published };
@@ -160,7 +222,7 @@ function call(
       const { session_id, call_id } = answer.receipt;
       const operator = { socket: started.operatorSocket, token: world.approved.operatorToken };
       const entry = await recordedCall(operator, session_id, call_id);
-      return { ...outcomeOf(world, step, answer, entry), result: answer.receipt };
+      return { ...outcomeOf(world, step, answer, entry), result: answer };
     },
   );
 }

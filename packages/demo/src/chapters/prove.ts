@@ -54,16 +54,19 @@ function verified(world: World, recorded: Recorded): Promise<void> {
       chapter: 'prove',
       title: 'The two session files, as they are',
       asked: shown(world, verifyArguments(files, recorded, world.approved)),
-      expected: { decided: 'verified', facts: { files: files.length } },
+      expected: { decided: 'verified', facts: { files: files.length, approvals: 'proven' } },
     },
     async () => {
       const report = await ask(world, files, recorded);
       const proven = report.files.flatMap(({ checks }) => checks.filter(({ outcome }) => outcome === 'proven'));
       const outcome = outcomeOf(report);
+      const told = report.files.flatMap(({ checks }) => checks.filter(({ id }) => id.startsWith('approvals.')));
+      const approvals = told.find(({ id }) => id === 'approvals.chain')?.outcome ?? null;
+      const who = told.find(({ id }) => id === (recorded.granted ? 'approvals.call.1' : 'approvals.chain'))?.detail;
       return {
         ...outcome,
-        why: `${proven.length} checks are proven: every entry, every link, every signature, the approved policy and catalog. The relaxation is said with it: no hardware stands behind the key.`,
-        facts: { ...outcome.facts, proven: proven.length },
+        why: `${proven.length} checks are proven: every entry, every link, every signature, the approved policy and catalog. The approval: ${who ?? 'lost'}. The relaxation is said with it: no hardware stands behind the key.`,
+        facts: { ...outcome.facts, proven: proven.length, approvals },
       };
     },
   );

@@ -107,7 +107,7 @@ function reviewed(teller: Teller, workspace: Workspace): Promise<Review> {
       id: 'review',
       chapter: 'set-up',
       title: 'A security engineer reviews what was written',
-      asked: 'edit gateway/catalog.json, add gateway/policy/30-secrets-stay-unread.cedar',
+      asked: 'edit gateway/catalog.json, add policies: 30-secrets-stay-unread, 40-refunds-need-a-person',
       expected: { decided: 'done', facts: { approved: [...APPROVED] } },
     },
     async () => {
@@ -116,7 +116,7 @@ function reviewed(teller: Teller, workspace: Workspace): Promise<Review> {
         decided: 'done',
         by: [],
         by_kind: null,
-        why: `${result.approved.length} tools stay approved and ${result.removed.length} go. What read_text_file shows counts as customer data (pii). Paths with "secrets" in them are forbidden.`,
+        why: `${result.approved.length} tools stay approved and ${result.removed.length} go. What read_text_file shows counts as customer data (pii). Paths with "secrets" in them are forbidden, and updates about refunds wait for a person.`,
         facts: { approved: result.approved, removed: result.removed },
         result,
       };

@@ -41,6 +41,7 @@ const TYPE = oneOf(
   'catalog_drift',
   'recovered',
   'gateway_event',
+  'approval',
   'attestation_refresh',
   // Types of the reference that we never write.
   'attestation_stale',

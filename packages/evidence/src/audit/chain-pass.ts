@@ -1,6 +1,7 @@
 import { SoughtCalls } from '../caller-receipts.ts';
 import type { WireClaim } from '../claim/wire.ts';
 import type { Sha256 } from '../crypto/sha256.ts';
+import { ApprovalChain } from '../escalation/chain.ts';
 import type { ActionEvidence, CallReceipt } from '../expectations.ts';
 import { CarriedReceipts } from '../receipts/external.ts';
 import { SoughtActions } from '../receipts/sought-actions.ts';
@@ -12,6 +13,7 @@ import { BundleDigest } from './hash.ts';
 import type { Observer, Witness } from './observer.ts';
 import { Recoveries } from './recovery.ts';
 import { Residue } from './residue.ts';
+import { SessionCallers } from './session-callers.ts';
 import { Sum } from './summary.ts';
 import { Tips } from './tips.ts';
 import { Transcript } from './transcript.ts';
@@ -36,6 +38,7 @@ export class ChainPass implements Witness {
   readonly sum = new Sum();
   readonly residue = new Residue();
   readonly flows = new ValueFlows();
+  readonly callers = new SessionCallers();
   readonly weakestCall = new WeakestCall();
   readonly carriedReceipts = new CarriedReceipts();
   readonly soughtActions: SoughtActions;
@@ -52,6 +55,7 @@ export class ChainPass implements Witness {
   readonly session: Observer;
   readonly bounds: Observer;
   readonly authority: Observer;
+  readonly approvals: ApprovalChain;
 
   #first: ChainEntry | null = null;
   #lastMicros = 0;
@@ -67,6 +71,7 @@ export class ChainPass implements Witness {
     this.session = chain.oneSession(bundleSessionId, gateway.session_id);
     this.bounds = chain.bounds(gateway.audit_chain);
     this.authority = oneAuthority({ bundle_hash: trace.policy.bundle_hash, catalog_hash: gateway.catalog.hash });
+    this.approvals = new ApprovalChain(claim);
     const questions = [this.hashes, this.links, this.sequence, this.order, this.frame, this.calls];
     const sums = [
       this.recoveries,
@@ -78,9 +83,10 @@ export class ChainPass implements Witness {
       this.weakestCall,
       this.residue,
       this.flows,
+      this.callers,
     ];
     // Tips first: a recovery looks at those before it.
-    this.#witnesses = [this.tips, ...questions, this.session, this.bounds, this.authority, ...sums];
+    this.#witnesses = [this.tips, ...questions, this.session, this.bounds, this.authority, this.approvals, ...sums];
   }
 
   see(entry: ChainEntry, at: number): void {

@@ -15,6 +15,7 @@ export type EntryType =
   | 'break_glass_used'
   | 'recovered'
   | 'attestation_refresh'
+  | 'approval'
   | 'gateway_event';
 
 export type PolicyDecision = 'allow' | 'deny' | 'redact' | 'advisory_deny' | 'step_up' | 'defer' | 'fault' | 'n/a';

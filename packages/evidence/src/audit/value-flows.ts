@@ -29,7 +29,7 @@ export interface SessionFlow {
 }
 
 /** So many can be looked through. */
-export const MAX_CARRYING = 100;
+const MAX_CARRYING = 100;
 
 /** Collects the calls that carried values of earlier answers. */
 export class ValueFlows implements Witness {

@@ -1,4 +1,5 @@
 import type { JsonObject } from '../json/value.ts';
+import type { AgentIdentity } from './wire.ts';
 
 /** The gateway claim (wire-formats section 8): closed, printable ASCII, integers only. */
 export interface GatewayClaim extends JsonObject {
@@ -43,6 +44,7 @@ export interface GatewayClaim extends JsonObject {
     attestation_stale: boolean;
     catalog_exceptions: { [key: string]: string }[];
     kill_switch_triggered: boolean;
+    agent_identity?: AgentIdentity;
     attestation_evidence?: {
       raw_evidence?: string;
       quote_signature?: string;

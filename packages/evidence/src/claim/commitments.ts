@@ -2,6 +2,7 @@ import { type ChainEntry, textOf } from '../audit/chain-entry.ts';
 import { type Finding, failed, notChecked, proven } from '../finding.ts';
 import { type JsonObject, member } from '../json/value.ts';
 import { openObject } from '../shape.ts';
+import { agentProblem } from './agent.ts';
 import { textProblem, type WireClaim } from './wire.ts';
 
 const MODES = new Map([
@@ -34,6 +35,8 @@ export function commitments(claim: WireClaim, start: ChainEntry | null): Finding
   const wrong = said.find(([, committed, claimed]) => committed !== claimed);
   if (wrong !== undefined)
     return failed(`${wrong[0]} is committed as ${wrong[1] ?? 'nothing known'}, the claim says ${wrong[2]}`);
+  const agent = agentProblem(claim, start);
+  if (agent !== null) return failed(agent);
   return predecessor(claim, textOf(detail, 'prev_claim_hash'));
 }
 

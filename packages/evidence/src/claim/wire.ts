@@ -132,7 +132,8 @@ const CALL_SUMMARY = object({
   ),
 });
 
-const AGENT_IDENTITY = object(
+/** What a claim says of the agent. */
+export const AGENT_IDENTITY = object(
   {
     manifest_id: text(),
     agent_id: SPIFFE,

@@ -42,12 +42,16 @@ const MAX_SIGNATURES = 32;
  */
 const UNDERSTOOD: readonly string[] = [EXTENSION.keyUsage, EXTENSION.basicConstraints, '2.5.29.32', '2.5.29.17'];
 
-/** Extended key usages that fit a purpose: the TCG's for endorsement and attestation keys (TCG EK Credential Profile, section 3.2.16). */
+/**
+ * Extended key usages that fit a purpose: the TCG's for endorsement and attestation keys (TCG EK Credential Profile, section 3.2.16);
+ * of a workload, both ends of TLS (SPIFFE X509-SVID, section 4.4).
+ */
 const KEY_PURPOSES: Readonly<Record<AnchorPurpose, readonly string[]>> = {
   'amd-sev': [],
   'intel-sgx': [],
   tpm: ['2.23.133.8.1', '2.23.133.8.3'],
   'nvidia-device': [],
+  spiffe: ['1.3.6.1.5.5.7.3.1', '1.3.6.1.5.5.7.3.2'],
 };
 
 /** Why a way ended. `unsupported`: the engine could not check a signature, so nothing was shown to be wrong. */

@@ -3,8 +3,11 @@ import type { EvidencePolicy } from './policy.ts';
 /** Files of one piece of evidence by role; the roles are those of `cmcp evidence verify --file ROLE=PATH`. */
 export type EvidenceFiles = Readonly<Record<string, Uint8Array<ArrayBuffer>>>;
 
-/** What a root may vouch for: a root of one maker never vouches for another's evidence. */
-export type AnchorPurpose = 'amd-sev' | 'intel-sgx' | 'tpm' | 'nvidia-device';
+/**
+ * What a root may vouch for: a root of one maker never vouches for another's evidence. `spiffe`: who a workload is, in the trust domain
+ * whose bundle the root is from.
+ */
+export type AnchorPurpose = 'amd-sev' | 'intel-sgx' | 'tpm' | 'nvidia-device' | 'spiffe';
 
 /** A root that the relying party trusts, by the fingerprint of its certificate. */
 export interface TrustAnchor {

@@ -102,7 +102,7 @@ function outlives(parent: DelegationHop, child: DelegationHop): boolean {
 }
 
 /** When the authority of a step ends, seconds since the epoch; null when it does not end. */
-function endOf({ delegated_at = '', scope_grant }: DelegationHop): number | null {
+export function endOf({ delegated_at = '', scope_grant }: DelegationHop): number | null {
   const start = parseTimestamp(delegated_at);
   const life = scope_grant?.ttl_seconds;
   return start === null || life == null ? null : start / 1e6 + life;

@@ -53,6 +53,7 @@ type ManifestArtifacts = {
 /** One tool as a manifest lists it. */
 export type ManifestTool = {
   tool_id?: string;
+  tool_name?: string;
   schema_hash?: string;
   description_hash?: string;
 };

@@ -16,7 +16,9 @@ import {
 } from '../testing/manifest.ts';
 import { decodeCbor } from './cbor.ts';
 import { readManifestKeys } from './keys.ts';
+import { readManifest } from './read.ts';
 import { readRevocations } from './revocation.ts';
+import { manifestScope } from './scope.ts';
 import { verifyManifest } from './verify.ts';
 
 const signer = await ed25519Signer();
@@ -186,5 +188,31 @@ test('files of keys and of revocations are refused with a FormatError and nothin
       }
     }),
     { numRuns: 500 },
+  );
+});
+
+test('the scope of any document is read, or there is none: names are texts, and times are numbers', () => {
+  const member = fc.constantFrom('tools', 'tool_id', 'tool_name', 'scope_grant', 'ttl_seconds', 'delegated_at');
+  const value = fc.constantFrom('null', '5', '"x"', '[]', '{}', '[null]', '["a",1]', '{"tools":[{}]}');
+  const listed = JSON.stringify({
+    ...rich,
+    artifacts: { tool_manifest: { tools: [{ tool_id: 'a', tool_name: 'b' }] } },
+  });
+  fc.assert(
+    fc.property(member, value, (name, given) => {
+      const bytes = encodeUtf8(
+        listed.replace(
+          new RegExp(`"${name}":("[^"]*"|\\d+|\\[\\{[^}]*\\}\\]|\\{[^}]*\\}|\\[[^\\]]*\\])`),
+          `"${name}":${given}`,
+        ),
+      );
+      const scope = manifestScope(readManifest(bytes).document);
+      if (scope === null) return;
+      for (const { id, name: said } of scope.tools)
+        for (const text of [id, said]) assert.ok(text === null || typeof text === 'string');
+      assert.ok(scope.grants.flat().every((text) => typeof text === 'string'));
+      assert.ok(scope.delegatedUntil === null || Number.isFinite(scope.delegatedUntil));
+    }),
+    { numRuns: 100 },
   );
 });

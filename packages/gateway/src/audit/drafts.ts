@@ -10,6 +10,7 @@ export function sessionStart(open: SessionOpen): EntryDraft {
     detail: open.detail,
     caller: open.subject,
     caller_source: open.callerSource,
+    on_behalf_of: open.onBehalfOf ?? null,
   };
 }
 

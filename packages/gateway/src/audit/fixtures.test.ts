@@ -12,6 +12,7 @@ import {
   stringifyJson,
   verify,
 } from '@cmcp/evidence';
+import { subjectOf } from '../caller.ts';
 import type { Clock } from '../clock.ts';
 import { blankEntry } from './blank.ts';
 import type { SessionEvidence } from './evidence.ts';
@@ -196,6 +197,7 @@ export class MemoryStore implements AuditStore {
   async allSessions(): Promise<SessionRow[]> {
     return [...this.rows.sessions.values()].map((session) => ({
       ...session,
+      subject: subjectOf(session.exposedAs),
       entries: this.rows.entries.filter((row) => row.sessionId === session.sessionId).length,
       claimNumber: this.#claimOf(session.sessionId)?.number ?? null,
     }));

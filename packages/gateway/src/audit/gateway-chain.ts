@@ -9,6 +9,8 @@ export interface Actor {
   readonly subject: string;
   /** As whatever recognised them calls it: `bearer`, `mtls`. */
   readonly source: string;
+  /** The user who delegated to an agent. */
+  readonly onBehalfOf?: string;
   /** Of an operator: what they may. Entered where that is not everything. */
   readonly roles?: readonly string[];
 }
@@ -42,6 +44,7 @@ export class GatewayChain {
       ...blankEntry('gateway_event', action),
       caller: by?.subject ?? null,
       caller_source: by?.source ?? null,
+      on_behalf_of: by?.onBehalfOf ?? null,
       detail: { ...detail, ...rolesOf(by) },
     };
     await this.#log.append(this.sessionId, entry, standing && { standing });

@@ -125,7 +125,7 @@ class Journal implements AuditLog {
     const session: StoredSession = {
       sessionId: open.sessionId,
       kind: open.kind,
-      subject: open.subject,
+      exposedAs: open.exposedAs ?? open.subject,
       callerSource: open.callerSource,
       openedMicros: this.#parts.clock.nowMicros(),
       state: 'open',

@@ -3,10 +3,13 @@ import { generateKeyPairSync, randomUUID, sign } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import test, { type TestContext } from 'node:test';
 import {
+  type AgentIdentity,
   type AuditEntry,
+  agentCommitment,
   type Checkpoint,
   checkpointPreimage,
   entryHash,
+  type JsonObject,
   parseJson,
   type SessionFile,
 } from '@cmcp/evidence';
@@ -39,7 +42,7 @@ interface Crashed {
 }
 
 /** A store whose holder died with one session open: session_start and five calls, each in a commit of its own. */
-async function crashed(t: TestContext): Promise<Crashed> {
+async function crashed(t: TestContext, detail: JsonObject = commitments()): Promise<Crashed> {
   const dataDir = tempDir(t);
   const store = new MemoryStore();
   const clock = new TestClock();
@@ -47,7 +50,7 @@ async function crashed(t: TestContext): Promise<Crashed> {
     openAuditLogInProcess({ dataDir, ranks: RANKS, gatewayVersion: VERSION, store, clock });
   const log = await open();
   const sessionId = randomUUID();
-  await log.openSession(opening(sessionId));
+  await log.openSession(opening(sessionId, { detail }));
   for (let i = 0; i < 5; i++) await log.append(sessionId, callDraft(`call-${i}`));
   return { store, sessionId, oldKey: log.publicKey, clock, open };
 }
@@ -136,6 +139,26 @@ test('a crash leaves nothing out: the session ends with a claim, and says where 
     ['closed'],
     'recovered once',
   );
+});
+
+const AGENT: AgentIdentity = {
+  manifest_id: '018f4a3b-2c1d-7e5f-a8b9-0d1e2f3a4b5c',
+  agent_id: 'spiffe://trust.example/agent',
+  authenticated_subject: 'spiffe://trust.example/agent',
+  subject_source: 'config',
+  issuer: 'spiffe://trust.example/issuer',
+  issuer_key_id: 'a'.repeat(64),
+  policy_bundle_hash: `sha256:${'b'.repeat(64)}`,
+  tool_catalog_hash: `sha256:${'c'.repeat(64)}`,
+};
+
+test('the claim of a recovered session names the agent that its session_start committed to [D-45]', async (t) => {
+  const { file } = await recover(await crashed(t, { ...commitments(), ...agentCommitment(AGENT) }));
+  assert.deepEqual(file?.claim.gateway.agent_identity, AGENT);
+  const broken = await crashed(t, { ...commitments(), ...agentCommitment(AGENT) });
+  rewriteFrom(broken.store, 0, ({ detail }) => delete detail?.manifest_issuer);
+  const { file: none } = await recover(broken);
+  assert.equal(none, null, 'half of an agent is none that a claim could name');
 });
 
 test('a call that had an intent and no entry is a fault with unknown outcome, and its exposure is raised [G20]', async (t) => {

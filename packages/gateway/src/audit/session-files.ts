@@ -71,6 +71,21 @@ export function openSessionFiles(dataDir: string, inlineEntries = INLINE_ENTRIES
   };
 }
 
+/** Writes the file of a session that may still be open as one of its claims, by its number. Atomic, synced, mode 0600. */
+export async function writeClaimFile(dataDir: string, file: SessionFile): Promise<string> {
+  const { session_id: sessionId, entries } = file.bundle;
+  const folder = join(dataDir, 'sessions', safe(sessionId), 'claims');
+  const path = join(folder, String(file.claim.gateway.sequence_number));
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    const beside = entries.length > INLINE_ENTRIES ? await writeEntries(path + ENTRIES_SUFFIX, entries) : null;
+    await writeWhole(path + SUFFIX, sessionText(file, beside));
+  } catch (cause) {
+    throw unwritable(path + SUFFIX, cause);
+  }
+  return path + SUFFIX;
+}
+
 function unwritable(path: string, cause: unknown): GatewayError {
   const reason = cause instanceof Error ? cause.message : String(cause);
   return new GatewayError('AUDIT_UNAVAILABLE', `the session file ${path} cannot be written: ${reason}`, { cause });

@@ -24,6 +24,8 @@ export interface Tally {
   transcript: TranscriptLine[] | null;
   maxSensitivity: string | null;
   drift: boolean;
+  /** An entry gives the kill switch as its reason. */
+  killSwitch: boolean;
 }
 
 export function emptyTally(): Tally {
@@ -38,6 +40,7 @@ export function emptyTally(): Tally {
     transcript: [],
     maxSensitivity: null,
     drift: false,
+    killSwitch: false,
   };
 }
 
@@ -49,6 +52,7 @@ export function emptyTally(): Tally {
 export function countEntry(tally: Tally, entry: AuditEntry, ranks: ReadonlyMap<string, number>): void {
   raiseSensitivity(tally, member(entry, 'session_sensitivity_after'), ranks);
   if (entry.entry_type === 'catalog_drift') tally.drift = true;
+  if (detailText(entry, 'reason') === 'kill_switch_triggered') tally.killSwitch = true;
   tally.graph.see(entry);
   if (!isCall(entry)) return;
   const decision = transcriptDecision(entry);
@@ -83,7 +87,11 @@ function counterOf(decision: string): 'allowed' | 'denied' | 'faulted' {
 }
 
 function complianceDomain(entry: AuditEntry): string {
-  return asciiName(text(isObject(entry.detail ?? undefined) ? member(entry.detail ?? {}, 'compliance_domain') : null));
+  return asciiName(text(detailText(entry, 'compliance_domain')));
+}
+
+function detailText(entry: AuditEntry, name: string): unknown {
+  return isObject(entry.detail ?? undefined) ? member(entry.detail ?? {}, name) : null;
 }
 
 /** A tie keeps the earlier label (wire-formats section 5); a label without a rank counts as above all that have one. */

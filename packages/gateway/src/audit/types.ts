@@ -11,6 +11,10 @@ export interface SessionOpen {
   kind: 'session' | 'gateway';
   subject: string;
   callerSource: string;
+  /** The user whom the subject acts for. */
+  onBehalfOf?: string | null;
+  /** Whose exposure the session counts to; left out: the subject's. */
+  exposedAs?: string;
   detail: JsonObject;
   /** Exposure class that the session starts with. */
   exposureClass: string;
@@ -31,8 +35,9 @@ export interface Intent {
   exposure: Exposure;
 }
 
-/** What an agent has seen (contracts section 1). Belongs to the subject, outlives sessions. */
+/** What an agent has seen (contracts section 1). Outlives sessions. */
 export interface Exposure {
+  /** Whose it is, as `exposedAs` names it: the subject, but where a credential names a user or a workflow too. */
   subject: string;
   class: string;
   rank: number;
@@ -42,7 +47,7 @@ export interface Exposure {
 }
 
 /** What a store remembers of who may put something in force, and how far that has come: by the name of what it is about. */
-export type StandingName = 'policy' | 'blocks' | 'approvals';
+export type StandingName = 'policy' | 'blocks' | 'approvals' | 'limits';
 
 /** A text that takes the place of what the store remembers under this name. */
 export interface StandingText {
@@ -76,6 +81,7 @@ export interface SessionRow {
   sessionId: string;
   kind: 'session' | 'gateway';
   subject: string;
+  exposedAs: string;
   openedMicros: number;
   state: 'open' | 'closed';
   closeReason: CloseReason | null;
@@ -192,7 +198,8 @@ export interface StoredClaim {
 export interface StoredSession {
   sessionId: string;
   kind: 'session' | 'gateway';
-  subject: string;
+  /** Whose exposure it counts to: the subject, but where a credential names a user or a workflow too. */
+  exposedAs: string;
   callerSource: string;
   openedMicros: number;
   state: 'open' | 'closed';

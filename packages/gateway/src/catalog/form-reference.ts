@@ -62,6 +62,7 @@ function readEntry(raw: JsonValue, place: Place, { ranks, servers, structures }:
     ...readDefinition(fields, name, structures),
     // The form has neither member. The reference tells policies "external"; an unknown effect counts as a write.
     effects: 'write',
+    cost: 1,
     destinationClass: 'external',
     sensitivity: sensitivity.label,
     sensitivityRank: sensitivity.rank,

@@ -229,6 +229,8 @@ test('our form is closed: what is wrong, where, and what to do are said', () => 
   const cases: [JsonObject, string, string][] = [
     [{ effect: 'read' }, '/tools/0/effect', 'did you mean "effects"'],
     [{ effects: 'none' }, '/tools/0/effects', '"write"'],
+    [{ cost: -1 }, '/tools/0/cost', 'whole number'],
+    [{ cost: '1' }, '/tools/0/cost', 'whole number'],
     [{ server: 'nowhere' }, '/tools/0/server', 'servers'],
     [{ destination_class: 'far' }, '/tools/0/destination_class', '"internal"'],
     [{ alias: 'has space' }, '/tools/0/alias', 'letters'],

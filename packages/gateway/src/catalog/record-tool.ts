@@ -9,7 +9,7 @@ import { CLIENT_NAME, RESERVED_NAMES, UPSTREAM_NAME } from './names.ts';
 
 /** A tool of our form. */
 export function readTool(raw: JsonValue, place: Place, context: RecordContext): DraftTool {
-  const fields = new Fields(raw, place, [...LABEL_MEMBERS, 'upstream_name', 'alias', 'effects']);
+  const fields = new Fields(raw, place, [...LABEL_MEMBERS, 'upstream_name', 'alias', 'effects', 'cost']);
   const labels = readLabels(fields, context);
   const { name, server } = labels;
   if (RESERVED_NAMES.includes(name)) {
@@ -26,6 +26,7 @@ export function readTool(raw: JsonValue, place: Place, context: RecordContext): 
     upstreamName,
     ...readDefinition(fields, upstreamName, context.structures),
     effects: fields.oneOf('effects', ['read', 'write']),
+    cost: fields.count('cost', 1),
   };
 }
 

@@ -93,6 +93,8 @@ export interface CatalogTool extends Labels {
   /** Digests compared with the live definition; see catalog/drift.ts. */
   pin: ToolPin;
   effects: Effects;
+  /** What a call of it costs, in the units of the limits on cost. */
+  cost: number;
 }
 
 /** A resource, or a pattern of resources. Approved by URI; its content is pinned too where it is fixed. */

@@ -4,6 +4,7 @@ import type { AgentCredential, Credential } from './types.ts';
 
 const SUBJECT = /^[\x21-\x7e](?:[\x20-\x7e]{0,126}[\x21-\x7e])?$/;
 
+/** What somebody is called. */
 export const subject = text('a name of 1 to 128 printable ASCII characters, such as research-agent', (given) =>
   SUBJECT.test(given) ? given : undefined,
 );

@@ -1,12 +1,16 @@
 import { canonicalSorted, digest, type JsonObject, type JsonValue } from '@cmcp/evidence';
 import { ROLES, type Role } from '../operator/route.ts';
 import type { CredentialSettings } from '../upstream/credential/types.ts';
+import { placelessManifests } from './agent-manifest.ts';
 import { approvalSettings } from './approval.ts';
+import { approvalsSettings, approversHash } from './approvals.ts';
+import { type ScopeTable, USUAL_SCOPES } from './identity-scopes.ts';
 import type { OperatorListenConfig } from './operator.ts';
 import type { OperatorOidc } from './operator-oidc.ts';
+import { spiffeSettings } from './spiffe.ts';
 import type { Config, SandboxConfig } from './types.ts';
 
-type Unhashed = Omit<Config, 'hash' | 'portableHash' | 'agentsHash' | 'operatorsHash'>;
+type Unhashed = Omit<Config, 'hash' | 'portableHash' | 'agentsHash' | 'operatorsHash' | 'approversHash'>;
 
 /** The text in the file of what may be a secret, by name: of servers by their ids, and the classifier's headers. */
 export interface WrittenSecrets {
@@ -71,10 +75,21 @@ export function agentsDigest({ agents, identity }: Pick<Config, 'agents' | 'iden
   return digest(canonicalSorted(others === null ? sorted : [sorted, others]));
 }
 
-/** Without paths; null: nobody else may call. */
-function identitySettings({ resource, oauth }: Config['identity']): JsonValue {
-  if (resource === null && oauth.length === 0) return null;
-  return { resource, oauth: oauth.map(({ ca, ...settings }) => ({ ...settings, ca: ca !== null })) };
+/** Without paths; null: nobody else may call, and scopes mean what they do where nothing is set. */
+function identitySettings({ resource, oauth, spiffe, scopes }: Config['identity']): JsonValue {
+  const usual = scopes === USUAL_SCOPES;
+  if (resource === null && oauth.length === 0 && spiffe === null && usual) return null;
+  return {
+    resource,
+    oauth: oauth.map(({ ca, ...settings }) => ({ ...settings, ca: ca !== null })),
+    ...(spiffe === null ? {} : { spiffe: spiffeSettings(spiffe) }),
+    ...(usual ? {} : { scopes: tableRows(scopes) }),
+  };
+}
+
+function tableRows(scopes: ScopeTable): JsonValue {
+  const rows = Object.entries(scopes).sort(byName);
+  return rows.map(([name, grants]) => [name, grants.map((grant) => Object.values(grant).join(':')).sort()]);
 }
 
 /**
@@ -92,9 +107,10 @@ export function withHashes(config: Unhashed, written: WrittenSecrets): Config {
     vocabulary,
     upstreams,
     agents: _agents,
-    identity: _identity,
+    identity: { spiffe },
     agentsFile: _agentsFile,
     operator,
+    approvals,
     stdioSubject,
     policy,
     catalog,
@@ -109,6 +125,7 @@ export function withHashes(config: Unhashed, written: WrittenSecrets): Config {
     operators: operatorsHash,
     vocabulary: Object.entries(vocabulary).sort(byName),
     approvals: [approvalSettings(policy.approval), approvalSettings(catalog.approval)],
+    call_approvals: approvalsSettings(approvals),
   };
   const effective: JsonObject = {
     ...plain,
@@ -118,6 +135,8 @@ export function withHashes(config: Unhashed, written: WrittenSecrets): Config {
     inspection: { ...inspection, classifier: classifierSettings(config, sealed) },
     operator_socket: operator.socket,
     ...(operator.listener === null ? {} : { operator_listener: wholeListener(operator.listener) }),
+    // Added where it is on; what is no path is in the digest of agents.
+    ...(spiffe === null ? {} : { spiffe: { bundles: spiffe.trustDomains, workload_api: spiffe.workloadApi } }),
     upstreams: Object.entries(upstreams)
       .sort(byName)
       .map(([id, { env, headers, credential, ...settings }]) => {
@@ -136,7 +155,14 @@ export function withHashes(config: Unhashed, written: WrittenSecrets): Config {
     upstreams: writtenUpstreams(config, written.upstreams),
   };
   const hash = digest(canonicalSorted(effective));
-  return { ...config, agentsHash, operatorsHash, hash, portableHash: digest(canonicalSorted(portable)) };
+  return {
+    ...config,
+    agentsHash,
+    operatorsHash,
+    approversHash: approversHash(config.approvals),
+    hash,
+    portableHash: digest(canonicalSorted(portable)),
+  };
 }
 
 /**
@@ -146,7 +172,8 @@ export function withHashes(config: Unhashed, written: WrittenSecrets): Config {
 function placeless(config: Unhashed): JsonObject {
   const { dev, listen, allowedHosts, allowedOrigins, mode, policy, catalog, audit, sessions, limits, compat, tls } =
     config;
-  const { egress, recordDecisions, inspection } = config;
+  const { egress, recordDecisions, inspection, stop } = config;
+  const { rates, ...bounds } = limits;
   const { provider, tpm, roots, validityMs, staleness, launch } = config.attestation;
   const { seal, rollbackCounter } = tpm;
   return {
@@ -158,11 +185,14 @@ function placeless(config: Unhashed): JsonObject {
     recheck: { everyMs: catalog.recheckMs, above: catalog.recheckAbove },
     audit,
     sessions,
-    limits,
+    limits: bounds,
     compat,
     egress,
     // Added where it is on: the settings of gateways without it stay what they were.
     ...(recordDecisions === null ? {} : { recordDecisions: recordDecisions.key }),
+    ...(rates.length === 0 ? {} : { rates }),
+    ...(stop.denyRate === null && stop.injections === null && stop.drift === null ? {} : { stop }),
+    ...placelessManifests(config),
     requiredProvenance: catalog.requiredKind,
     quarantine: inspection.quarantine,
     policy_key: policy.key,

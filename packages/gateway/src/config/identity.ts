@@ -1,13 +1,19 @@
 import { isLoopback } from './address.ts';
 import { type OAuthIssuer, oauthIssuer, oauthIssuerOf } from './identity-oauth.ts';
+import { type ScopeTable, scopesSection, USUAL_SCOPES } from './identity-scopes.ts';
 import type { OperatorOidc } from './operator-oidc.ts';
 import { list, nullable, section, setting, text } from './readers.ts';
+import { type SpiffeConfig, spiffeConfig, spiffeReader } from './spiffe.ts';
 
 /** Who may call besides those of `agents`. */
 export interface IdentityConfig {
   /** The URL at which agents reach the gateway, also from behind a proxy; null: none is named. */
   resource: string | null;
   oauth: OAuthIssuer[];
+  /** Workloads of trust domains; null: none. */
+  spiffe: SpiffeConfig | null;
+  /** What a credential with scopes may be used for. */
+  scopes: ScopeTable;
 }
 
 const resource = text('a URL without query and fragment, such as https://gateway.example/mcp', (given) => {
@@ -24,13 +30,30 @@ export const identitySection = section('who may call, besides `agents`', {
     'The URL of `/mcp` as agents know it: what access tokens must be issued for (RFC 8707), and what the metadata for clients names (RFC 9728). Behind a proxy it is the proxy’s.',
   ),
   oauth: setting(list(oauthIssuer), '[]', 'Authorization servers whose access tokens are accepted (docs/identity.md).'),
+  spiffe: setting(
+    spiffeReader,
+    'null',
+    'Workloads by their X509-SVID or JWT-SVID (docs/spiffe.md). Needs `tls`. Null: none.',
+  ),
+  scopes: setting(
+    scopesSection,
+    '{}',
+    'What each scope lets be used: `tools`, `tools:read` (those that only read), `resources`, `prompts`, `tool:<name>`, `server:<id>`. It is for credentials that have scopes: what none of theirs lets be used is refused and not listed, before any policy is asked. Where nothing is set, these are `mcp:tools`, `mcp:tools:read`, `mcp:resources` and `mcp:prompts`.',
+  ),
 });
 
 type Given = NonNullable<ReturnType<(typeof identitySection)['read']>>;
 type Report = (key: string, message: string) => void;
 
-export function identityOf(folder: string, { resource, oauth }: Given): IdentityConfig {
-  return { resource, oauth: oauth.map((each) => oauthIssuerOf(folder, resource, each)) };
+/** The section that was read; what is wrong with it goes to `report`. `tls`: the listener has it. */
+export function identityOf(folder: string, given: Given, tls: boolean, report: Report): IdentityConfig {
+  const { resource, oauth, spiffe, scopes } = given;
+  return {
+    resource,
+    scopes: Object.keys(scopes).length === 0 ? USUAL_SCOPES : scopes,
+    oauth: oauth.map((each) => oauthIssuerOf(folder, resource, each)),
+    spiffe: spiffeConfig(folder, spiffe, tls, report),
+  };
 }
 
 /** What no single setting shows: whether issuers can be told apart, and may be asked. */

@@ -23,6 +23,7 @@ const RECORDING_KEY = Buffer.alloc(32, 9).toString('base64url');
 
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), 'cmcp-config-'));
+  await writeFile(join(folder, 'agents.yaml'), `- { subject: filed, token_sha256: ${B} }\n`);
 });
 after(() => rm(folder, { recursive: true, force: true }));
 
@@ -124,6 +125,14 @@ function everyKey() {
           outage: '1h',
         },
       ],
+      spiffe: {
+        trust_domains: { ours: { bundle: './spiffe/ours.json' }, theirs: { bundle: null } },
+        workload_api: 'unix:///run/spire/agent.sock',
+        allowed: ['spiffe://ours/agents/*', 'spiffe://theirs/job'],
+        groups: { research: ['spiffe://ours/agents/research'] },
+        audience: 'https://gateway.example/mcp',
+      },
+      scopes: { 'mail:send': ['tool:send_mail'] },
     },
     stdio: { subject: 'desktop' },
     operator: {
@@ -153,6 +162,19 @@ function everyKey() {
         grants: [{ group: 'sre', roles: ['operator'] }],
       },
     },
+    approvals: {
+      approvers: { finance: { operators: ['ops'], keys: [KEY], required_signature: true } },
+      max_open: 9,
+      max_open_per_caller: 3,
+      ttl: '2h',
+      callback: {
+        url: 'https://crm.example/approvals',
+        secret_file: './secrets/callback',
+        name: 'risk-engine',
+        timeout: '2s',
+        send_arguments: true,
+      },
+    },
     tls: { source: 'files', certificate: './tls/server.pem', key: './tls/server.key', client_ca: './tls/clients.pem' },
     attestation: {
       provider: 'tpm',
@@ -178,6 +200,13 @@ function everyKey() {
       upstream_timeout: '1500ms',
       upstream_concurrency: 3,
       input_timeout: '2m',
+      rates: [{ per: 'caller+tool', calls: 7, bytes: 4096, cost: 9, window: '1h', exceeded: 'block' }],
+    },
+    stop: {
+      deny_rate: { share: '0.25', calls: 8, window: '2m' },
+      injections: { count: 3, window: '1m' },
+      drift: { count: 2 },
+      scope: 'session',
     },
     sensitivity: { vocabulary: { board_minutes: 2 } },
     inspection: {
@@ -223,6 +252,14 @@ function everyKey() {
     },
     egress: { allow: ['CRM.example:443', '[::1]:8080'] },
     record: { decisions: { to: './recordings', key: RECORDING_KEY } },
+    agent_manifest: {
+      manifests: ['./manifests'],
+      trust_anchors: './issuers.json',
+      revocations: './revoked.jsonl',
+      authenticated_subjects: { desktop: 'spiffe://acme.example/agent/desktop' },
+      delegation_keys: { ada: OTHER_KEY },
+    },
+    conformance_profile: 'none',
     compat: 'cmcp-0.4',
   };
 }
@@ -248,22 +285,31 @@ function paths(value: unknown, prefix = ''): string[] {
 
 test('every documented key can be set, and no other is documented [D-04]', async () => {
   // A credential has one source: no one server can have every key.
-  const ofAny = paths(everyKey()).map((path) => path.replace(/^upstreams\.(?:erp|hr|tax)/, 'upstreams.crm'));
-  const set = new Set(ofAny.filter((path) => path !== 'upstreams.crm'));
+  const ofAny = paths(everyKey()).map((path) =>
+    path.replace(/^upstreams\.(?:erp|hr|tax)/, 'upstreams.crm').replace('.trust_domains.theirs', '.trust_domains.ours'),
+  );
+  const named = ['upstreams.crm', 'identity.spiffe.trust_domains.ours', 'approvals.approvers.finance'];
+  const set = new Set(ofAny.filter((path) => !named.includes(path)));
   const documented = CONFIG_SCHEMA.rows('').map(({ key }) =>
     key
       .replace('<a server id>', 'crm')
+      .replace('<a trust domain>', 'ours')
+      .replace('<scope>', 'mail:send')
+      .replace('<a group name>', 'research')
       .replace('<an environment variable name>', 'CRM')
       .replace('<a header name that the gateway does not set itself>', 'Authorization')
-      .replace('<a label that is not built in>', 'board_minutes'),
+      .replace('<a label that is not built in>', 'board_minutes')
+      .replace('<the subject of a caller>', 'desktop')
+      .replace('<the name of a principal>', 'ada')
+      .replace('<the name of an approver>', 'finance'),
   );
   assert.deepEqual(new Set(documented), set);
-  await writeFile(join(folder, 'agents.yaml'), `- { subject: filed, token_sha256: ${B} }\n`);
   const config = await read(JSON.stringify(everyKey(), null, 2));
-  const { hash, portableHash, agentsHash, operatorsHash, file, ...rest } = config;
+  const { hash, portableHash, agentsHash, operatorsHash, approversHash, file, ...rest } = config;
   assert.notEqual(portableHash, hash);
   assert.match(hash, /^sha256:[0-9a-f]{64}$/);
   assert.notEqual(agentsHash, operatorsHash);
+  assert.match(approversHash, /^sha256:[0-9a-f]{64}$/);
   assert.equal(file, join(folder, `cmcp-${files}.yaml`));
   assert.deepEqual(rest, {
     dev: true,
@@ -314,6 +360,14 @@ test('every documented key can be set, and no other is documented [D-04]', async
           outageMs: 3_600_000,
         },
       ],
+      spiffe: {
+        trustDomains: { ours: { bundle: join(folder, 'spiffe/ours.json') }, theirs: { bundle: null } },
+        workloadApi: '/run/spire/agent.sock',
+        allowed: ['spiffe://ours/agents/*', 'spiffe://theirs/job'],
+        groups: { research: ['spiffe://ours/agents/research'] },
+        audience: 'https://gateway.example/mcp',
+      },
+      scopes: { 'mail:send': [{ kind: 'tool', name: 'send_mail' }] },
     },
     stdioSubject: 'desktop',
     operator: {
@@ -360,6 +414,19 @@ test('every documented key can be set, and no other is documented [D-04]', async
         grants: [{ group: 'sre', roles: ['operator'] }],
       },
     },
+    approvals: {
+      approvers: { finance: { operators: ['ops'], keys: [KEY], requiredSignature: true } },
+      maxOpen: 9,
+      maxOpenPerCaller: 3,
+      ttlMs: 7_200_000,
+      callback: {
+        url: 'https://crm.example/approvals',
+        secretFile: join(folder, 'secrets/callback'),
+        name: 'risk-engine',
+        timeoutMs: 2000,
+        sendArguments: true,
+      },
+    },
     tls: {
       kind: 'files',
       certificate: join(folder, 'tls/server.pem'),
@@ -382,7 +449,14 @@ test('every documented key can be set, and no other is documented [D-04]', async
       launch: 'ML3',
     },
     audit: { durability: 'batched', digests: 'plain' },
-    sessions: { idleMs: 90_000, maxAgeMs: 7_200_000, carryOverMs: 604_800_000, maxOpen: 7, startsPerMinute: 5 },
+    sessions: {
+      idleMs: 90_000,
+      maxAgeMs: 7_200_000,
+      carryOverMs: 604_800_000,
+      reevaluateMs: 300_000,
+      maxOpen: 7,
+      startsPerMinute: 5,
+    },
     limits: {
       bodyBytes: 2048,
       depth: 32,
@@ -390,6 +464,13 @@ test('every documented key can be set, and no other is documented [D-04]', async
       upstreamTimeoutMs: 1500,
       upstreamConcurrency: 3,
       inputTimeoutMs: 120_000,
+      rates: [{ per: 'caller+tool', calls: 7, bytes: 4096, cost: 9, windowMs: 3_600_000, exceeded: 'block' }],
+    },
+    stop: {
+      denyRate: { thousandths: 250, calls: 8, windowMs: 120_000 },
+      injections: { count: 3, windowMs: 60_000 },
+      drift: { count: 2 },
+      scope: 'session',
     },
     vocabulary: { board_minutes: 2 },
     inspection: {
@@ -437,6 +518,14 @@ test('every documented key can be set, and no other is documented [D-04]', async
     },
     egress: { allow: ['crm.example:443', '[::1]:8080'] },
     recordDecisions: { folder: join(folder, 'recordings'), key: RECORDING_KEY },
+    agentManifest: {
+      manifests: [join(folder, 'manifests')],
+      trustAnchors: join(folder, 'issuers.json'),
+      revocations: join(folder, 'revoked.jsonl'),
+      subjects: { desktop: 'spiffe://acme.example/agent/desktop' },
+      delegationKeys: { ada: OTHER_KEY },
+    },
+    profile: 'none',
     compat: 'cmcp-0.4',
   });
 });
@@ -478,7 +567,7 @@ test('every misspelt key, at any depth, is refused with its place and the neares
     (key: string) => key.replace('_', '-').concat('_'),
   ];
   const chosen =
-    /^(upstreams\.\w+$|upstreams\.crm|inspection\.classifier\.headers\.|sensitivity\.vocabulary\.|upstreams\.crm\.(env|headers)\.)/;
+    /^(approvals\.approvers\.\w+$|upstreams\.\w+$|upstreams\.crm|identity\.spiffe\.(trust_domains\.\w+$|groups\.)|identity\.scopes\.|inspection\.classifier\.headers\.|sensitivity\.vocabulary\.|upstreams\.crm\.(env|headers)\.|agent_manifest\.(authenticated_subjects|delegation_keys)\.)/;
   const keys = paths(everyKey()).filter((path) => !chosen.test(path) || /^upstreams\.crm\.\w+$/.test(path));
   assert.ok(keys.length > 40);
   for (const key of keys) {
@@ -531,6 +620,12 @@ const wrongValues: [string, RegExp][] = [
   ['sessions: {idle: 0s}', /sessions\.idle: expected a duration from 1s/],
   ['sessions: {idle: 25d}', /sessions\.idle: expected a duration/],
   ['sessions: {max_open: 1e3}', /sessions\.max_open: expected a whole number/],
+  ['limits: {rates: [{per: caller, window: 1m}]}', /limits\.rates\[0\]: limits nothing/],
+  ['limits: {rates: [{per: user, calls: 1, window: 1m}]}', /limits\.rates\[0\]\.per: expected `caller` or `tool`/],
+  ['limits: {rates: [{per: tool, calls: 0, window: 1m}]}', /limits\.rates\[0\]\.calls: expected a whole number from 1/],
+  [`limits: {rates: [${'{per: tool, calls: 1, window: 1m},'.repeat(33)}]}`, /limits\.rates: at most 32 limits/],
+  ['stop: {deny_rate: {share: 1.1}}', /stop\.deny_rate\.share: expected a share above 0 and up to 1/],
+  ['stop: {deny_rate: {share: 0.0}}', /stop\.deny_rate\.share: expected a share/],
   ['limits: {depth: 0x40}', /limits\.depth: expected a whole number/],
   ['limits: {body_bytes: -1}', /limits\.body_bytes: expected a whole number/],
   ['sensitivity: {vocabulary: {pii: 3}}', /"pii" is not a label that is not built in/],
@@ -546,6 +641,13 @@ const wrongValues: [string, RegExp][] = [
     /an https URL/,
   ],
   ['egress: {allow: [crm.example]}', /a host with a port/],
+  ['approvals: {callback: {url: "http://far.example/x", secret_file: x}}', /callback\.url: expected an https URL/],
+  ['approvals: {callback: {url: "https://a.example"}}', /approvals\.callback\.secret_file: missing/],
+  ['approvals: {callback: {url: "https://a.example", secret_file: x, name: "a b"}}', /callback\.name: expected a name/],
+  [
+    'egress: {allow: ["b.example:443"]}\napprovals: {callback: {url: "https://a.example", secret_file: x}}',
+    /approvals\.callback\.url: a\.example:443 is not on the list of `egress\.allow`/,
+  ],
   ['inspection: {classifier: {url: "http://far.example/x"}}', /https URL without credentials, or http on this machine/],
   ['inspection: {classifier: {url: "https://me:word@far.example"}}', /https URL without credentials/],
   ['inspection: {classifier: {url: "ftp://127.0.0.1/x"}}', /https URL without credentials/],
@@ -762,6 +864,10 @@ test('the operator API beyond the socket needs TLS, certificates need an authori
       `listen: 127.0.0.1:9443, ${TLS}, oidc: {issuer: 'http://a', resource: 'https://b', groups_claim: g, grants: []}`,
       /operator\.oidc\.issuer: must be https/,
     ],
+    [
+      `listen: 127.0.0.1:9443, ${TLS}, credentials: [{subject: a/op, token_sha256: ${A}}], oidc: {issuer: 'https://a', resource: 'https://b', groups_claim: g, grants: []}`,
+      /operator\.oidc\.subject_prefix: begins the name of `a\/op`/,
+    ],
     [`credentials: [{subject: a, token_sha256: ${A}, roles: []}]`, /credentials\[0\]\.roles: names no role/],
     [`credentials: [{subject: a, token_sha256: ${A}, roles: [root]}]`, /expected `viewer` or `approver` or/],
   ];
@@ -865,10 +971,12 @@ test('the configuration hash covers every setting and no order, and shows no sec
   const original = await hashes(base);
   assert.equal((await hashes(Object.fromEntries(Object.entries(base).reverse()))).hash, original.hash);
   const seen = new Set([original.hash]);
-  const without = Object.keys(base).filter((key) => key !== 'cmcp');
+  // The profile that goes with this mode is the default one.
+  const without = Object.keys(base).filter((key) => key !== 'cmcp' && key !== 'conformance_profile');
   for (const key of without) {
-    const { [key]: _dropped, ...rest } = base as Record<string, unknown>;
-    seen.add((await hashes(rest)).hash);
+    const { [key]: _dropped, identity, ...rest } = base as Record<string, unknown>;
+    // Workloads need TLS.
+    seen.add((await hashes(key === 'tls' || key === 'identity' ? rest : { ...rest, identity })).hash);
   }
   seen.add((await hashes(base, readEnvironment({ CMCP_DEV_MODE: '1', CRM_TOKEN: 'other' }))).hash);
   seen.add((await hashes(base, readEnvironment({ CRM_TOKEN: 'tok$en' }))).hash);
@@ -877,6 +985,38 @@ test('the configuration hash covers every setting and no order, and shows no sec
   const other = await hashes(withoutAgents);
   assert.notEqual(other.agentsHash, original.agentsHash);
   assert.equal(other.operatorsHash, original.operatorsHash);
+  const { identity: _identity, ...withoutWorkloads } = base;
+  assert.notEqual((await hashes(withoutWorkloads)).agentsHash, original.agentsHash);
+  const elsewhere = structuredClone(base);
+  elsewhere.identity.spiffe.trust_domains.ours.bundle = './another/place.json';
+  const moved = await hashes(elsewhere);
+  assert.notEqual(moved.hash, original.hash);
+  assert.deepEqual([moved.agentsHash, moved.portableHash], [original.agentsHash, original.portableHash]);
+  elsewhere.identity.spiffe.allowed.push('spiffe://ours/another');
+  assert.notEqual((await hashes(elsewhere)).portableHash, original.portableHash);
+});
+
+test('an agent is mapped to a whole SPIFFE ID, and a manifest has a path and keys [D-45]', async () => {
+  const section = (members: string): Promise<string> =>
+    refusal(`agents: [{ subject: a, token_sha256: ${A} }]\nagent_manifest: { ${members} }\n`);
+  assert.match(await section('manifests: [./m]'), /agent_manifest\.trust_anchors: missing/);
+  assert.match(await section('manifests: [], trust_anchors: ./k'), /agent_manifest\.manifests: names no manifest/);
+  assert.match(await section('manifests: [../m], trust_anchors: ./k'), /manifests\[0\]: expected a path without/);
+  for (const id of [
+    'spiffe://acme',
+    'spiffe://acme/../b',
+    'spiffe://acme//b',
+    'spiffe://Acme/b',
+    'https://acme/b',
+    'spiffe://acme/b/',
+  ])
+    assert.match(
+      await section(`manifests: [./m], trust_anchors: ./k, authenticated_subjects: { a: '${id}' }`),
+      /authenticated_subjects\.a: expected a SPIFFE ID/,
+      id,
+    );
+  const key = await section('manifests: [./m], trust_anchors: ./k, delegation_keys: { ada: short }');
+  assert.match(key, /delegation_keys\.ada: expected an Ed25519 public key/);
 });
 
 test('whatever the file holds, the answer is a configuration or CONFIG_INVALID', async () => {
@@ -968,4 +1108,16 @@ test('outside dev mode reviewers stand in for a pin: one of both has to say what
   assert.equal((await loadConfig(await write(JSON.stringify(both)), readEnvironment({}))).catalog.pin, null);
   const one = { ...both, catalog: {} };
   assert.match(await refusal(JSON.stringify(one), readEnvironment({}), 'CATALOG_PIN_REQUIRED'), /catalog\.approval/);
+});
+
+test('an approver is somebody, has a key where a signature is required, and is committed to whatever the order in the file', async () => {
+  const approvers = (said: object): string => JSON.stringify({ approvals: { approvers: { finance: said } } });
+  assert.match(await refusal(approvers({ operators: [] })), /approvals\.approvers\.finance\.operators: names nobody/);
+  const unsigned = { operators: ['ops'], required_signature: true };
+  assert.match(await refusal(approvers(unsigned)), /approvals\.approvers\.finance\.keys: needs a key/);
+  const hash = async (said: object): Promise<string> => (await read(approvers(said))).approversHash;
+  const one = await hash({ operators: ['ops', 'anna'] });
+  assert.equal(await hash({ operators: ['anna', 'ops'] }), one);
+  assert.notEqual(await hash({ operators: ['anna'] }), one);
+  assert.notEqual(await hash({ operators: ['anna', 'ops'], keys: [KEY] }), one);
 });

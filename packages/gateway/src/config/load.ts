@@ -6,18 +6,23 @@ import { GatewayError } from '../errors.ts';
 import { sensitivityRanks } from '../policy/sensitivity.ts';
 import type { CredentialSettings, CredentialSource } from '../upstream/credential/types.ts';
 import { isLoopback } from './address.ts';
+import { agentManifestConfig, checkProfile } from './agent-manifest.ts';
 import { readAgentsFile } from './agents-file.ts';
 import { approvalConfig } from './approval.ts';
+import { approvalsConfig } from './approvals.ts';
+import { claimOf } from './claim.ts';
 import { agentOf, checkCredentials } from './credentials.ts';
 import { type WrittenSecrets, withHashes } from './effective.ts';
 import type { Environment } from './environment.ts';
 import { type Secret, withStandIns } from './expand.ts';
 import { checkIdentity, identityOf } from './identity.ts';
+import { ratesConfig } from './limits.ts';
 import { operatorConfig } from './operator.ts';
 import { liesInside, socketProblem } from './paths.ts';
 import { problemsError } from './problems.ts';
 import type { Reader } from './readers.ts';
 import { CONFIG_SCHEMA, parsePin } from './schema.ts';
+import { stopConfig } from './stop.ts';
 import { type Position, type Problem, parseTree } from './tree.ts';
 import type { AgentCredential, AttestationConfig, Config, ServerConfig, TlsConfig } from './types.ts';
 
@@ -43,7 +48,7 @@ export async function loadConfig(path: string, environment: Environment): Promis
   if (!namesCallers(config) && config.stdioSubject === null) {
     throw new GatewayError(
       'CREDENTIAL_REQUIRED',
-      `${config.file} names nobody who may call. Add an agent under \`agents\` or an issuer under \`identity\`, or set \`stdio.subject\` for a gateway that a client spawns.`,
+      `${config.file} names nobody who may call. Add an agent under \`agents\`, or an issuer or workloads under \`identity\`, or set \`stdio.subject\` for a gateway that a client spawns.`,
     );
   }
   return config;
@@ -55,7 +60,7 @@ export function namesCallers({
   agentsFile,
   identity,
 }: Pick<Config, 'agents' | 'agentsFile' | 'identity'>): boolean {
-  return agents.length > 0 || agentsFile !== null || identity.oauth.length > 0;
+  return agents.length > 0 || agentsFile !== null || identity.oauth.length > 0 || identity.spiffe !== null;
 }
 
 function pinAdvice(config: Config, what: string, variable: string): string {
@@ -104,18 +109,29 @@ async function readConfigText(
   const report = (key: string, message: string): void => {
     problems.push({ at: positions.get(key) ?? null, path: key, message });
   };
-  const { agents_file: named } = settings;
-  const inFile = named === null || !withAgents ? [] : await readAgentsFile(resolve(dirname(file), named));
+  const inFile = withAgents ? await agentsBeside(dirname(file), settings, report) : [];
   const config = assemble(file, settings, inFile, environment, report);
   checkListen(config, report);
   checkCredentials(config.agents, config.operator.credentials, report);
   checkIdentity(config.identity, config.operator.oidc, config.dev, report);
   checkSocket(config, report);
   checkLabel(config, report);
-  checkClassifier(config, report);
+  checkServices(config, report);
+  checkProfile(config, report);
   await checkInside(config, report);
   if (problems.length > 0) throw invalid(file, problems);
   return withHashes(config, writtenSecrets(settings));
+}
+
+async function agentsBeside(folder: string, settings: Settings, report: Report): Promise<AgentCredential[]> {
+  if (settings.agents_file === null) return [];
+  try {
+    return await readAgentsFile(resolve(folder, settings.agents_file));
+  } catch (error) {
+    if (!(error instanceof GatewayError)) throw error;
+    report('agents_file', error.detail);
+    return [];
+  }
 }
 
 type Report = (key: string, message: string) => void;
@@ -178,9 +194,11 @@ function assemble(
     },
     agents: [...beside, ...inFile],
     agentsFile: settings.agents_file === null ? null : { path: resolve(folder, settings.agents_file), beside },
-    identity: identityOf(folder, settings.identity),
+    identity: identityOf(folder, settings.identity, settings.tls !== null, report),
+    claim: claimOf(settings.claim),
     stdioSubject: settings.stdio.subject,
     operator: operatorConfig(folder, dataDir, settings.operator, report),
+    approvals: approvalsConfig(folder, settings.approvals, report),
     attestation: attestationOf(folder, settings.attestation, report),
     tls: tlsOf(folder, settings.tls, report),
     audit: settings.audit,
@@ -189,6 +207,7 @@ function assemble(
       maxAgeMs: settings.sessions.max_age,
       carryOverMs: settings.sessions.carry_over,
       maxOpen: settings.sessions.max_open,
+      reevaluateMs: settings.sessions.reevaluate,
       startsPerMinute: settings.sessions.starts_per_minute,
     },
     limits: {
@@ -198,7 +217,9 @@ function assemble(
       upstreamTimeoutMs: settings.limits.upstream_timeout,
       upstreamConcurrency: settings.limits.upstream_concurrency,
       inputTimeoutMs: settings.limits.input_timeout,
+      rates: ratesConfig(settings.limits.rates, report),
     },
+    stop: stopConfig(settings.stop),
     vocabulary: settings.sensitivity.vocabulary,
     inspection: inspectionOf(folder, settings.inspection),
     upstreams: Object.fromEntries(
@@ -206,6 +227,8 @@ function assemble(
     ),
     egress: settings.egress,
     recordDecisions: recordDecisionsOf(folder, settings.record.decisions),
+    agentManifest: agentManifestConfig(folder, settings.agent_manifest),
+    profile: settings.conformance_profile,
     compat: settings.compat,
   };
 }
@@ -398,11 +421,14 @@ function checkLabel({ catalog, vocabulary }: Unhashed, report: Report): void {
   report('catalog.recheck_above', `is not a known label; use one of ${[...ranks.keys()].join(', ')}`);
 }
 
-/** It is asked about every answer: one that could never be reached would withhold them all, or none. */
-function checkClassifier({ inspection, egress }: Unhashed, report: Report): void {
-  const url = inspection.classifier === null ? null : URL.parse(inspection.classifier.url);
-  if (url === null || egress.allow === null || egress.allow.includes(destinationOf(url))) return;
-  report('inspection.classifier.url', `${destinationOf(url)} is not on the list of \`egress.allow\`; add it there`);
+/** One that could never be reached would withhold every answer, or none; or approve nothing. */
+function checkServices({ inspection, approvals, egress }: Unhashed, report: Report): void {
+  const services = { 'inspection.classifier.url': inspection.classifier, 'approvals.callback.url': approvals.callback };
+  for (const [key, service] of Object.entries(services)) {
+    const url = service === null ? null : URL.parse(service.url);
+    if (url === null || egress.allow === null || egress.allow.includes(destinationOf(url))) continue;
+    report(key, `${destinationOf(url)} is not on the list of \`egress.allow\`; add it there`);
+  }
 }
 
 async function checkInside(config: Unhashed, report: Report): Promise<void> {

@@ -4,13 +4,19 @@ import { destinationOf } from '../egress.ts';
 import { MODES } from '../policy/mode.ts';
 import { sensitivityRanks } from '../policy/sensitivity.ts';
 import { isRecordingKey } from '../recording/key.ts';
-import { isLoopback, parseListen } from './address.ts';
+import { parseListen } from './address.ts';
+import { agentManifestReader, CONFORMANCE_PROFILES } from './agent-manifest.ts';
 import { approvalReader } from './approval.ts';
+import { approvalsReader } from './approvals.ts';
+import { claimSection } from './claim.ts';
 import { agentCredential, subject } from './credentials.ts';
 import { REFERENCE_FORM, secretText } from './expand.ts';
 import { identitySection } from './identity.ts';
+import { ratesReader } from './limits.ts';
 import { operatorSection } from './operator.ts';
 import { duration, integer, list, named, nullable, oneOf, path, required, section, setting, text } from './readers.ts';
+import { serviceUrl } from './service-url.ts';
+import { stopSection } from './stop.ts';
 import { parseTpmAddress } from './tpm-address.ts';
 
 /** Labels that the reference defines; a configuration may add to them and not redefine them (wire-formats section 5). */
@@ -115,17 +121,7 @@ const publicKey = text('an Ed25519 public key: 43 characters of base64url, the x
   /^[A-Za-z0-9_-]{43}$/.test(given) ? given : undefined,
 );
 
-const classifierUrl = text(
-  'an https URL without credentials, or http on this machine, such as https://classifier.example/v1',
-  (given) => {
-    const url = URL.parse(given);
-    if (url === null || url.username !== '' || url.password !== '' || url.hash !== '') return undefined;
-    const host = url.hostname.replace(/^\[|\]$/g, '');
-    const usable =
-      url.protocol === 'https:' || (url.protocol === 'http:' && (host === 'localhost' || isLoopback(host)));
-    return usable ? given : undefined;
-  },
-);
+const classifierUrl = serviceUrl('https://classifier.example/v1');
 
 const headers = (example: string) =>
   named(
@@ -367,6 +363,7 @@ export const CONFIG_SCHEMA = section('the configuration', {
     'null',
     'TLS for agents. `tls: generated` is short for its source. Null: plain HTTP, on loopback only.',
   ),
+  approvals: setting(approvalsReader, '{}', 'Approval of calls that policy asks somebody about.'),
   attestation: setting(
     section(
       'attestation settings',
@@ -463,6 +460,11 @@ export const CONFIG_SCHEMA = section('the configuration', {
         '24h',
         'How long after its last call an agent keeps its exposure, also in new sessions.',
       ),
+      reevaluate: setting(
+        duration('1s', '24h'),
+        '5m',
+        'How often what agents are subscribed to is decided again. What would be refused by now ends.',
+      ),
       max_open: setting(integer(1, 1_000_000), '10000', 'Sessions that may be open at once.'),
       starts_per_minute: setting(
         integer(1, 1_000_000),
@@ -473,6 +475,7 @@ export const CONFIG_SCHEMA = section('the configuration', {
     '{}',
     'Audited sessions.',
   ),
+  claim: setting(claimSection, '{}', 'Claims of sessions. `claim: call` is short for its granularity.'),
   limits: setting(
     section('limits', {
       body_bytes: setting(integer(1_024, 104_857_600), '1000000', 'Largest request body.'),
@@ -493,10 +496,12 @@ export const CONFIG_SCHEMA = section('the configuration', {
         '5m',
         'How long an agent has to answer what a server asks during a call: its user, its model, or for its roots.',
       ),
+      rates: setting(ratesReader, '[]', 'What each caller, tool, session or server may use in a while.'),
     }),
     '{}',
-    'Bounds on what is read.',
+    'Bounds on what is read, and on what is used.',
   ),
+  stop: setting(stopSection, '{}', 'What is stopped without an operator, until an operator lifts it.'),
   sensitivity: setting(
     section('sensitivity settings', {
       vocabulary: setting(
@@ -584,6 +589,16 @@ export const CONFIG_SCHEMA = section('the configuration', {
     }),
     '{}',
     'What is recorded besides the audit log.',
+  ),
+  agent_manifest: setting(
+    agentManifestReader,
+    'null',
+    'Agent Manifests that sessions are bound to (docs/agent-manifest.md). Null: to none.',
+  ),
+  conformance_profile: setting(
+    oneOf(...CONFORMANCE_PROFILES),
+    'none',
+    '`aarm`: aligned with AARM v1.0. The gateway starts in mode `enforcing` and with `agent_manifest` only, and opens no session for an agent without a manifest.',
   ),
   compat: setting(
     oneOf('none', 'cmcp-0.4'),

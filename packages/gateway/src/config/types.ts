@@ -3,9 +3,14 @@ import type { TpmAddress } from '../attestation/tpm/api.ts';
 import type { LaunchLevel, ProviderKind } from '../attestation/types.ts';
 import type { Mode } from '../policy/types.ts';
 import type { CredentialSettings } from '../upstream/credential/types.ts';
+import type { AgentManifestConfig } from './agent-manifest.ts';
 import type { ApprovalConfig } from './approval.ts';
+import type { ApprovalsConfig } from './approvals.ts';
+import type { ClaimConfig } from './claim.ts';
 import type { IdentityConfig } from './identity.ts';
+import type { RateConfig } from './limits.ts';
 import type { OperatorConfig } from './operator.ts';
+import type { StopConfig } from './stop.ts';
 
 /** The whole configuration with defaults applied, paths absolute, durations in milliseconds. */
 export interface Config {
@@ -18,9 +23,10 @@ export interface Config {
    * its value does not. The `settings` of the gateway measurement.
    */
   portableHash: string;
-  /** Digests over the agents' and the operators' credentials alone, so that a change of one shows by name (contracts section 3). */
+  /** Digests over the agents' and the operators' credentials, and over who approves, each alone, so that a change of one shows by name (contracts section 3). */
   agentsHash: string;
   operatorsHash: string;
+  approversHash: string;
   dev: boolean;
   listen: { host: string; port: number };
   allowedHosts: string[];
@@ -48,14 +54,23 @@ export interface Config {
   agentsFile: { path: string; beside: AgentCredential[] } | null;
   /** Who may call besides those. */
   identity: IdentityConfig;
+  claim: ClaimConfig;
   /** Subject of the one caller of `cmcp start --stdio`. */
   stdioSubject: string | null;
   operator: OperatorConfig;
+  approvals: ApprovalsConfig;
   attestation: AttestationConfig;
   /** null: plain HTTP, on loopback only. */
   tls: TlsConfig | null;
   audit: { durability: 'strict' | 'batched'; digests: 'salted' | 'plain' };
-  sessions: { idleMs: number; maxAgeMs: number; carryOverMs: number; maxOpen: number; startsPerMinute: number };
+  sessions: {
+    idleMs: number;
+    maxAgeMs: number;
+    carryOverMs: number;
+    reevaluateMs: number;
+    maxOpen: number;
+    startsPerMinute: number;
+  };
   limits: {
     bodyBytes: number;
     depth: number;
@@ -65,7 +80,11 @@ export interface Config {
     upstreamConcurrency: number;
     /** Milliseconds that a client has to answer what a server asks. */
     inputTimeoutMs: number;
+    /** What each caller, tool, session or server may use. */
+    rates: RateConfig[];
   };
+  /** What is stopped without an operator. */
+  stop: StopConfig;
   /** Extra labels: label → rank ≥ 0. Built-ins win. */
   vocabulary: Record<string, number>;
   /** `path`: absolute path of the operator's rules and settings; null: the built-in ones. */
@@ -76,6 +95,10 @@ export interface Config {
   egress: { allow: string[] | null };
   /** Where decisions are recorded, sealed to an X25519 public key (base64url); null: they are not. */
   recordDecisions: { folder: string; key: string } | null;
+  /** What sessions are bound to; null: to no manifest. */
+  agentManifest: AgentManifestConfig | null;
+  /** `aarm`: aligned with AARM v1.0, so that no agent without a manifest has a session. */
+  profile: 'none' | 'aarm';
   /** Emits the reference's `_cmcp` object and status codes. */
   compat: 'none' | 'cmcp-0.4';
 }

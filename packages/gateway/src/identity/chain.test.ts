@@ -62,6 +62,13 @@ test('a refusal says of every kind how it would be accepted, and whether somethi
   ]);
 });
 
+test('of two kinds that are shown alike, the refusal tells the one that says how to get a credential [AUTHZ-02]', async (t) => {
+  const saying = (challenge: string): IdentitySource => ({ identify: async () => null, challenge: () => challenge });
+  const metadata = 'Bearer resource_metadata="https://gateway.example/.well-known/oauth-protected-resource/mcp"';
+  const { port } = await serve(t, { agents: [saying('Bearer realm="spiffe"'), saying(metadata), BEARER] });
+  assert.equal((await send(port, { body: PING, ...PLAIN })).headers['www-authenticate'], metadata);
+});
+
 test('a source that cannot say who it is, or finds too narrow a credential, refuses with its own status [AUTHZ-02]', async (t) => {
   const refusing = scripted((name) => {
     throw new GatewayError(name === 'late' ? 'IDENTITY_UNAVAILABLE' : 'INSUFFICIENT_SCOPE', 'told to operators');

@@ -33,11 +33,14 @@ export class IdentityChain {
 
   /**
    * Values of `WWW-Authenticate` for a refusal (RFC 9110 section 11.6.1); every kind says how it would be accepted. Of several that
-   * begin with one scheme the first is told: clients read no other.
+   * begin with one scheme the longest is told, which says most: clients read no other.
    */
   challenges(code: 'UNAUTHENTICATED' | 'INSUFFICIENT_SCOPE', refused: Refused): string[] {
-    const all = this.#sources.flatMap((source) => source.challenge(code, refused) ?? []);
-    const schemes = all.map((each) => each.split(' ', 1)[0]);
-    return all.filter((_, index) => schemes.indexOf(schemes[index]) === index);
+    const told = new Map<string, string>();
+    for (const each of this.#sources.flatMap((source) => source.challenge(code, refused) ?? [])) {
+      const [scheme = ''] = each.split(' ', 1);
+      if (each.length > (told.get(scheme)?.length ?? 0)) told.set(scheme, each);
+    }
+    return [...told.values()];
   }
 }

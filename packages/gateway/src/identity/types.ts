@@ -7,7 +7,10 @@ export interface Presented {
   /** Path and query as received. */
   target: string;
   headers: HeaderValues;
-  /** The client's certificate of this connection, DER, leaf first, accepted by the handshake; null: it showed none. */
+  /**
+   * What the client showed in this connection's handshake, DER, leaf first; null: nothing. The handshake proved that it has the key of the
+   * leaf; who issued it is proven only where a source verifies that. One object for all requests of a connection.
+   */
   certificates: readonly Uint8Array[] | null;
 }
 

@@ -88,7 +88,7 @@ test('one address may ask 60 times a minute, and all together 600 times', async 
   const once = (address: string) => endpoint.answer({ address, query: `nonce=${HEX}`, headers: noHeaders });
   for (let i = 0; i < 60; i++) await once('192.0.2.1');
   await assert.rejects(once('192.0.2.1'), refusedAs('RATE_LIMITED'));
-  for (let i = 0; i < 540; i++) await once(`2001:db8::${i.toString(16)}`);
+  for (let i = 0; i < 540; i++) await once(`2001:db8:0:${i.toString(16)}::1`);
   await assert.rejects(once('192.0.2.2'), refusedAs('OVERLOADED'));
   assert.equal(asked.length, 600);
   time.advance(60_000);

@@ -23,6 +23,7 @@ import { BodyAborted, readBody } from './body.ts';
 import { Connection } from './connection.ts';
 import { hostGuard, originGuard, requireJsonBody } from './guards.ts';
 import { type BodyLimits, type BodyParser, createBodyParser } from './parse.ts';
+import { PeerCertificates } from './peer-certificates.ts';
 import { headersOf, presentedBy } from './presented.ts';
 import { refusalIn } from './refusal.ts';
 import type { ListenerTls } from './tls.ts';
@@ -107,6 +108,7 @@ class Ingress implements HttpIngress {
    */
   readonly #failures: AttemptLimit;
   readonly #identities: IdentityChain;
+  readonly #peers = new PeerCertificates();
   readonly #requests = new PerSubject(MAX_ACTIVE, 'requests in flight');
   readonly #connections = new WeakMap<Socket, Connection>();
   readonly #guardOrigin: (request: IncomingMessage) => void;
@@ -242,7 +244,7 @@ class Ingress implements HttpIngress {
 
   async #authenticate(request: IncomingMessage): Promise<Caller> {
     try {
-      return await this.#identities.identify(presentedBy(request));
+      return await this.#identities.identify(presentedBy(request, this.#peers));
     } catch (error) {
       const failed = error instanceof GatewayError && error.code === 'UNAUTHENTICATED';
       if (failed && this.#failures.exceeded(addressOf(request))) throw new GatewayError('RATE_LIMITED', error.detail);

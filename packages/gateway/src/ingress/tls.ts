@@ -43,12 +43,20 @@ const TERMS = {
 } as const;
 
 /**
+ * Where the certificate of a client is its identity, each connection shows it anew: a resumed one would bring what a ticket kept, which
+ * is the leaf without its chain. TLS leaves the judgement to `identity`, so it has no authorities of its own to consult.
+ */
+const IDENTIFYING = { secureOptions: TERMS.secureOptions | constants.SSL_OP_NO_TICKET, ca: [] };
+
+/**
  * What the listener for agents shows: certificate and key of the configuration, which are read again when they change, or a key of
  * its own; and whose certificates its clients must show, which says nothing of who they are. A certificate that is renewed for the same key changes nothing that was attested; another key does, and listeners are
  * told.
  */
 export class ListenerTls {
   readonly #config: TlsConfig;
+  /** Whether clients are asked for a certificate that says who they are. They may do without. */
+  readonly #identifies: boolean;
   readonly #deps: ListenerTlsDeps;
   #identity: TlsIdentity;
   #server: Server | null = null;
@@ -61,8 +69,9 @@ export class ListenerTls {
   #reading: Promise<unknown> = Promise.resolve();
   readonly #stop: () => void;
 
-  private constructor(config: TlsConfig, identity: TlsIdentity, deps: ListenerTlsDeps) {
+  private constructor(config: TlsConfig, identifies: boolean, identity: TlsIdentity, deps: ListenerTlsDeps) {
     this.#config = config;
+    this.#identifies = identifies;
     this.#identity = identity;
     this.#deps = deps;
     this.#stop = deps.timers.every(LOOK_MS, () => void this.#look());
@@ -70,14 +79,14 @@ export class ListenerTls {
 
   /** @throws GatewayError TLS_INVALID */
   static async open(
-    config: Pick<Config, 'listen' | 'allowedHosts'> & { tls: TlsConfig },
+    config: Pick<Config, 'listen' | 'allowedHosts'> & { tls: TlsConfig; identity?: Pick<Config['identity'], 'spiffe'> },
     deps: ListenerTlsDeps,
   ): Promise<ListenerTls> {
     const now = deps.clock.nowMicros() / 1000;
     const { tls } = config;
     const identity =
       tls.kind === 'files' ? await readTlsFiles(tls, now) : await generateTlsIdentity(namesOf(config), now);
-    return new ListenerTls(tls, identity, deps);
+    return new ListenerTls(tls, (config.identity?.spiffe ?? null) !== null, identity, deps);
   }
 
   /** SHA-256 of the SubjectPublicKeyInfo of the key that is shown now, `sha256:…`. */
@@ -88,7 +97,12 @@ export class ListenerTls {
   /** For the server that {@link present} is then told of. */
   get options(): TlsOptions {
     const mutual = this.#identity.clientCa !== null;
-    return { ...this.#context(), handshakeTimeout: HANDSHAKE_TIMEOUT, requestCert: mutual, rejectUnauthorized: mutual };
+    return {
+      ...this.#context(),
+      handshakeTimeout: HANDSHAKE_TIMEOUT,
+      requestCert: mutual || this.#identifies,
+      rejectUnauthorized: mutual,
+    };
   }
 
   /** The server whose certificate is kept up to date. */
@@ -156,7 +170,8 @@ export class ListenerTls {
 
   #context(): TlsOptions {
     const { certificate, key, clientCa } = this.#identity;
-    return { ...TERMS, cert: certificate, key, ...(clientCa === null ? {} : { ca: clientCa }) };
+    const identifying = this.#identifies || clientCa !== null ? IDENTIFYING : {};
+    return { ...TERMS, ...identifying, cert: certificate, key, ...(clientCa === null ? {} : { ca: clientCa }) };
   }
 
   #nowMs(): number {

@@ -21,7 +21,7 @@ const SHORT = SLICE / 2;
 /** Of each text the next one begins with so much, because what began in it may go on there. */
 const GOES_ON = 1024;
 /** No value goes on across it, and no instruction is hidden by it. */
-const BETWEEN = '\n|\n';
+export const BETWEEN = '\n|\n';
 /** Names of the protocol's that say nothing of the value: its text begins a line, as it does for its reader. */
 const SAY_NOTHING = new Set(['text', 'message', 'description', 'title', 'content', 'data', 'instructions']);
 const PROTOCOL: ReadonlyMap<string, ReadonlySet<string>> = new Map([

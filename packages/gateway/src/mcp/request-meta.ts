@@ -9,6 +9,8 @@ export type ProgressToken = string | number;
 export interface RequestMeta {
   workflow: string | null;
   dataClass: string | null;
+  /** The approval that the call is to use: `_meta["io.cmcp/approval"]`. */
+  approval: string | null;
   trace: JsonObject;
   /** Null: the client does not want to hear of progress. */
   progressToken: ProgressToken | null;
@@ -16,6 +18,8 @@ export interface RequestMeta {
 
 const CALL_META = 'io.cmcp/call';
 const SESSION_META = 'io.cmcp/session';
+const APPROVAL_META = 'io.cmcp/approval';
+const OWN_META: readonly string[] = [CALL_META, SESSION_META, APPROVAL_META];
 /** What `_meta["io.cmcp/call"]` of a request may hold. */
 const DECLARED = ['workflow_id', 'data_class'];
 
@@ -27,6 +31,7 @@ export function readRequestMeta(params: JsonObject): RequestMeta {
   return {
     workflow: oneOf(declared, 'workflow_id'),
     dataClass: oneOf(declared, 'data_class'),
+    approval: text(meta, APPROVAL_META),
     trace: readTrace(meta),
     progressToken: readProgressToken(meta),
   };
@@ -55,7 +60,7 @@ function declaration(value: JsonValue | undefined): JsonObject {
 /** A misspelt declaration is an error too: ignored, it would not raise the class that its author meant to raise. */
 function refuseUnknown(meta: JsonObject): void {
   const own = Object.keys(meta).filter((key) => key.startsWith('io.cmcp/'));
-  const unknown = own.find((key) => key !== CALL_META && key !== SESSION_META);
+  const unknown = own.find((key) => !OWN_META.includes(key));
   if (unknown !== undefined) throw invalid('_meta has an unknown io.cmcp member');
   const declared = Object.keys(declaration(member(meta, CALL_META)));
   if (!declared.every((key) => DECLARED.includes(key))) throw invalid(`${CALL_META} has an unknown member`);

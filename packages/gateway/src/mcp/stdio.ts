@@ -121,7 +121,7 @@ export class StdioPeer {
   }
 
   async #inSession(session: HandshakeSession, request: RpcRequest): Promise<void> {
-    const { reply, cancelled } = await session.answer(request, this.#outlet());
+    const { reply, cancelled } = await session.answer(request, { caller: this.#deps.caller, outlet: this.#outlet() });
     if (!cancelled) this.#send(reply);
   }
 
@@ -134,7 +134,7 @@ export class StdioPeer {
     const outlet = this.#outlet();
     const answer = async (request: RpcRequest): Promise<Reply | null> => {
       if (this.#inFlight.has(request.id)) return this.#replies.refuse(null, 'INVALID_REQUEST');
-      const { reply, cancelled } = await session.answer(request, outlet);
+      const { reply, cancelled } = await session.answer(request, { caller: this.#deps.caller, outlet });
       return cancelled ? null : reply;
     };
     void answerBatch(messages, { session, replies: this.#replies, answer }).then((reply) => this.#send(reply));

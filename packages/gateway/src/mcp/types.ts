@@ -34,6 +34,10 @@ export interface GovernedGateway {
   subscribe(request: SubscribeRequest): Promise<Subscription>;
   /** Told whenever what a list holds may have changed: after an activation, and after a server's announcement was checked. */
   onListChanged(listener: (kind: ChangeKind) => void): () => void;
+  /** Whether everything that this caller does is stopped; no stream is kept open for it then. */
+  isStopped(caller: Caller): boolean;
+  /** Told in the turn in which something is stopped. */
+  onStopped(listener: () => void): () => void;
   /** A method that is not governed: refused and recorded as an `mcp_request` entry. Never rejects for policy reasons. */
   refuseMethod(request: RefusedMethod): Promise<Outcome>;
   /** The transport session ended (DELETE, stdin closed, expiry): the audited session closes and its claim is stored. */
@@ -76,6 +80,8 @@ export interface RequestContext {
   workflow: string | null;
   /** `_meta["io.cmcp/call"].data_class` or `_cmcp.data_class`. */
   dataClass: string | null;
+  /** `_meta["io.cmcp/approval"]`: the approval that it is to use; null: any that there is. */
+  approval: string | null;
   /** Valid trace context of the request's `_meta`: `traceparent`, `tracestate` (MCP26-42). */
   trace: JsonObject;
   /** Aborts on notifications/cancelled, or (modern HTTP) when the client closes the stream. */
@@ -126,7 +132,7 @@ export type GovernedRequest = RequestContext &
     | { method: 'tasks/update'; taskId: string; responses: JsonObject }
   );
 
-export interface SubscribeRequest extends Omit<RequestContext, 'client' | 'round' | 'dataClass'> {
+export interface SubscribeRequest extends Omit<RequestContext, 'client' | 'round' | 'dataClass' | 'approval'> {
   /** Each once; how many one request may name is for the codec to bound. */
   uris: string[];
   /** Called with the exposed URI whenever its server says that it changed. */

@@ -1,5 +1,6 @@
 import { encodeBase64Url, type JsonObject } from '@cmcp/evidence';
 import type { AuditLog, ClosedSession, Exposure, SessionRow } from '../audit/types.ts';
+import { exposedAs } from '../caller.ts';
 import { GatewayError } from '../errors.ts';
 import type { Sessions } from '../session/sessions.ts';
 import type { Operator } from './route.ts';
@@ -10,8 +11,8 @@ export interface OperatorDeps {
   sessions: Sessions;
   /** Id of the gateway's own chain, which is the operators' too. */
   gatewaySession: string;
-  /** Lowers a subject's exposure, with an entry in the session's chain. */
-  reset: (sessionId: string, subject: string, by: Operator, reason: string) => Promise<Exposure>;
+  /** Lowers the exposure of whoever has this key (`exposedAs`), with an entry in the session's chain. */
+  reset: (sessionId: string, exposed: string, by: Operator, reason: string) => Promise<Exposure>;
   /** Enters an operator's action in the gateway chain before it takes effect. */
   enter: (action: string, by: Operator, detail: JsonObject) => Promise<void>;
 }
@@ -57,7 +58,7 @@ export async function resetSession(
   try {
     const { subject } = session.caller;
     await deps.enter('operator.reset', by, { session_id: sessionId, subject, reason });
-    const exposure = await deps.reset(sessionId, subject, by, reason);
+    const exposure = await deps.reset(sessionId, exposedAs(session.caller), by, reason);
     return { session_id: sessionId, subject, exposure: exposure.class, generation: exposure.generation };
   } finally {
     deps.sessions.leave(session);

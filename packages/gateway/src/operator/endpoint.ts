@@ -5,6 +5,7 @@ import type { Caller } from '../caller.ts';
 import { GatewayError } from '../errors.ts';
 import type { IdentityChain } from '../identity/chain.ts';
 import type { Presented } from '../identity/types.ts';
+import { PeerCertificates } from '../ingress/peer-certificates.ts';
 import { presentedBy } from '../ingress/presented.ts';
 import type { Monotonic } from '../session/freshness.ts';
 import type { Timers } from '../timers.ts';
@@ -48,6 +49,7 @@ const NOBODY: Operator = { subject: '', source: 'bearer', roles: [] };
 /** Answers the requests of operators, on whichever listener they come. */
 export class OperatorEndpoint {
   readonly #deps: EndpointDeps;
+  readonly #peers = new PeerCertificates();
   readonly #router: Router;
   readonly #replays: Replays;
   readonly #streams: EventStreams;
@@ -118,7 +120,7 @@ export class OperatorEndpoint {
 
   /** @throws GatewayError UNAUTHENTICATED, FORBIDDEN, RATE_LIMITED */
   async #authenticate(request: IncomingMessage, { failed }: Manner): Promise<Operator> {
-    const presented = presentedBy(request);
+    const presented = presentedBy(request, this.#peers);
     const operator = await this.#deps.operators(presented);
     if (operator !== null) return operator;
     const agent = await this.#agent(presented);

@@ -1,4 +1,9 @@
 import type { JsonObject } from '@cmcp/evidence';
+import type { ApprovalCallback } from '../escalation/callback/callback.ts';
+import { callbackRoute } from '../escalation/callback/route.ts';
+import { type ApprovalOperations, approvalRoutes } from '../escalation/routes.ts';
+import type { StopOperations } from '../stop/operations.ts';
+import { stopRoutes } from '../stop/routes.ts';
 import type { OperatorDeps } from './api.ts';
 import { type ExceptionOperations, exceptionRoutes } from './exception-routes.ts';
 import { openApi } from './openapi.ts';
@@ -15,6 +20,10 @@ export interface Rooms {
   policy: PolicyOperations;
   exceptions: ExceptionOperations;
   quarantine: QuarantineOperations;
+  approvals: ApprovalOperations;
+  /** Null: none is configured. */
+  callback: Pick<ApprovalCallback, 'receive'> | null;
+  stop: StopOperations;
 }
 
 /** All there is to ask of the operator interface. */
@@ -25,6 +34,9 @@ export function operatorRoutes(rooms: Rooms): AnyRoute[] {
     ...policyRoutes(rooms.policy),
     ...exceptionRoutes(rooms.exceptions),
     ...quarantineRoutes(rooms.quarantine),
+    ...approvalRoutes(rooms.approvals),
+    callbackRoute(rooms.callback),
+    ...stopRoutes(rooms.stop),
     {
       ...{ method: 'GET', path: 'openapi.json', operationId: 'describeInterface', mutates: false, roles: ROLES },
       summary: 'This document.',

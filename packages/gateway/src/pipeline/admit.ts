@@ -1,6 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { JsonObject } from '@cmcp/evidence';
 import type { CallSalt } from '../audit/types.ts';
+import { exposedAs } from '../caller.ts';
 import { asciiName } from '../claim.ts';
 import { type ErrorCode, GatewayError } from '../errors.ts';
 import { enforces } from '../policy/mode.ts';
@@ -32,11 +33,14 @@ export async function admit(
   // Last, and nothing after it fails: whoever enters a session leaves it.
   const session = await enter(deps, request, { call_id: callId, name: asked });
   const startedMicros = deps.clock.nowMicros();
-  deps.exposures.touch(session.caller.subject, startedMicros);
-  const seen = deps.exposures.row(session.caller.subject);
+  const exposed = exposedAs(request.caller);
+  deps.exposures.touch(exposed, startedMicros);
+  const seen = deps.exposures.row(exposed);
   return {
     callId,
     session,
+    caller: request.caller,
+    exposed,
     entryType,
     name: asked,
     workflow: request.workflow === null ? null : asciiName(request.workflow),
@@ -62,14 +66,21 @@ export async function admit(
     inspected: new InspectedCall(enforces(deps.config.mode)),
     receipt: null,
     released: null,
+    approval: null,
+    pending: null,
+    block: null,
+    spent: null,
+    retryAfterSeconds: null,
   };
 }
 
 const NO_SESSION: readonly ErrorCode[] = [
   'SESSION_UNKNOWN',
+  'BLOCKED',
   'TOO_MANY_SESSIONS',
   'ATTESTATION_FAILED',
   'ATTESTATION_STALE',
+  'MANIFEST_REFUSED',
 ];
 
 /** A request that is given no session is an event of the gateway chain: no session's chain could hold it. */

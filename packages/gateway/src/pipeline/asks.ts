@@ -17,6 +17,7 @@ import { labelsOf, lookAt, raisedBy, refusalOf, takeOut } from './look.ts';
 import { payloadDigest } from './payload-digest.ts';
 import { type CallRecord, elapsed, entryOf, releasedAs, ruleOf } from './record.ts';
 import type { Side } from './side.ts';
+import { requireUnblocked } from './unblocked.ts';
 
 /** At what point an ask is entered: as asked and answered at once, or, where the client goes away in between, one by one. */
 type Stage = 'whole' | 'asked' | 'answered';
@@ -94,6 +95,7 @@ export class Asks {
     const asked = { [key]: ask.params };
     const judged = await lookAt(this.#deps, own, asked);
     requireGeneration(this.#deps, this.#call);
+    requireUnblocked(this.#deps, own, this.#planned());
     const refusal = refusalOf(judged, false) ?? nameRefusal(judged);
     this.#decide(own, view, null);
     if (refusal !== null && own.inspected.applied) throw refusal;
@@ -129,6 +131,7 @@ export class Asks {
     const text = stringifyJson(checked);
     own.responseHash = payloadDigest(own.salt, text);
     own.flow = await traced(this.#deps, own, checked);
+    requireUnblocked(this.#deps, own, this.#planned());
     this.#decide(own, view, text);
     return checked;
   }
@@ -194,6 +197,8 @@ export class Asks {
       redactions: [],
       redacted: null,
       decision: null,
+      // What was approved is the call.
+      approval: null,
       wouldHaveDenied: false,
       inspected: new InspectedCall(this.#call.inspected.applied),
     };
@@ -202,7 +207,7 @@ export class Asks {
   async #enter(own: CallRecord, ask: Ask, stage: Stage, failure: GatewayError | null): Promise<void> {
     const { log, clock, exposures } = this.#deps;
     if (failure !== null) reportEnd(this.#deps, own.callId, failure);
-    const exposure = exposures.row(own.session.caller.subject);
+    const exposure = exposures.row(own.exposed);
     const draft = entryOf(own, ask.kind, {
       entryType: 'mcp_request',
       decision: failure === null ? releasedAs(own) : exitOf(failure.code).decision,

@@ -1,4 +1,5 @@
 import { GatewayError } from '../errors.ts';
+import type { Escalation } from '../escalation/types.ts';
 import type { GovernedRequest } from '../mcp/types.ts';
 import { allows } from '../policy/effect.ts';
 import { enforces, speaks } from '../policy/mode.ts';
@@ -11,32 +12,40 @@ import type { PathDeps } from './deps.ts';
 import type { Plan } from './plan.ts';
 import { type CallRecord, ruleOf } from './record.ts';
 
-/** Decides and reserves in one turn: a parallel call is decided as if this one had been answered (contracts section 7). */
+/** Requests that may wait for an approval. */
+const APPROVABLE: readonly Asked['action'][] = ['call_tool', 'read_resource', 'get_prompt'];
+
+/**
+ * Decides and reserves in one turn: a parallel call is decided as if this one had been answered (contracts section 7). Returns what has
+ * to be approved before the request may go on: nothing, where it may.
+ */
 export function decide(
   deps: PathDeps,
   record: CallRecord,
   plan: Plan,
   { workflow }: Pick<GovernedRequest, 'workflow'>,
-): void {
-  const { subject } = record.session.caller;
+): readonly Escalation[] {
   const decision = decided(deps, record, decisionInput(deps, record, plan.asked, workflow));
   record.decision = decision;
+  const approvable = enforces(deps.config.mode) && APPROVABLE.includes(plan.asked.action);
+  if (approvable && decision.escalations.length > 0) return decision.escalations;
   enforce(deps, record, decision, 'ingress');
-  if (record.effective !== null) deps.exposures.reserve(subject, record.callId, record.effective);
+  if (record.effective !== null) deps.exposures.reserve(record.exposed, record.callId, record.effective);
+  return [];
 }
 
 /** The same request at both stages; only `response` is added at egress. */
 export function decisionInput(
-  deps: PathDeps,
-  record: CallRecord,
+  deps: Pick<PathDeps, 'exposures' | 'platform' | 'trustLevel'>,
+  record: Pick<CallRecord, 'callId' | 'caller' | 'exposed' | 'effective' | 'flow' | 'session' | 'approval' | 'plan'>,
   asked: Asked,
   workflow: string | null,
 ): DecisionInput {
-  const { seen, reserved, inFlight, generation } = deps.exposures.current(record.session.caller.subject, record.callId);
+  const { seen, reserved, inFlight, generation } = deps.exposures.current(record.exposed, record.callId);
   const max = higher(reserved, record.effective ?? seen);
   return {
     callId: record.callId,
-    caller: record.session.caller,
+    caller: record.caller,
     asked,
     session: {
       class: seen.class,
@@ -48,9 +57,19 @@ export function decisionInput(
     },
     flow: record.flow ?? viewOf([], false, seen),
     workflow,
+    ...manifestView(record),
     platform: deps.platform,
     trustLevel: deps.trustLevel,
+    // What was approved is the call, and nothing that its server asks meanwhile.
+    ...(record.approval !== null && asked === record.plan?.asked ? { approval: record.approval } : {}),
   };
+}
+
+/** As policies see it: what was signed, never what a caller says of its intent (AARM-R2). */
+function manifestView({ session: { manifest } }: Pick<CallRecord, 'session'>): Pick<DecisionInput, 'manifest'> {
+  if (manifest === null) return {};
+  const { manifest_id: id, issuer, intent_hash: intentHash = null } = manifest.identity;
+  return { manifest: { id, issuer, intentHash } };
 }
 
 /** Notes what is to be redacted, and turns a denial into a refusal, except where the mode does not enforce: then the call is marked. */

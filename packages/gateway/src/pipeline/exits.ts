@@ -22,14 +22,20 @@ const EXITS: Partial<Record<ErrorCode, Exit>> = {
   RESOURCE_NOT_IN_CATALOG: DENIED,
   PROMPT_NOT_IN_CATALOG: DENIED,
   INVALID_PARAMS: DENIED,
+  INSUFFICIENT_SCOPE: DENIED,
   ASK_REFUSED: DENIED,
   ARGUMENTS_REFUSED: DENIED,
   UNKNOWN_DATA_CLASS: DENIED,
   CATALOG_DRIFT: DENIED,
+  INTENT_SCOPE: DENIED,
+  MANIFEST_REFUSED: DENIED,
   POLICY_DENY: DENIED,
+  BLOCKED: DENIED,
+  LIMIT_EXCEEDED: DENIED,
   POLICY_ERROR: DENIED,
   STEP_UP_REQUIRED: { ...DENIED, decision: 'step_up' },
   DEFERRED: { ...DENIED, decision: 'defer' },
+  APPROVAL_REFUSED: DENIED,
   RESPONSE_SIZE_EXCEEDED: { ...DENIED, inspection: 'size_exceeded' },
   UPSTREAM_TOOL_ERROR: { ...FAULT, inspection: 'not_inspected' },
   RESPONSE_INJECTION_DETECTED: WITHHELD,
@@ -41,9 +47,15 @@ const EXITS: Partial<Record<ErrorCode, Exit>> = {
   EGRESS_DENIED: WITHHELD,
 };
 
-/** The entry members of an exit. Whatever is not a decision is a fault: the call's outcome is not what was asked for. */
-export function exitOf(code: ErrorCode): Exit {
-  return EXITS[code] ?? FAULT;
+/** What may come before a call is sent, or once its answer is there. */
+const AT_BOTH_ENDS: readonly ErrorCode[] = ['BLOCKED', 'LIMIT_EXCEEDED'];
+
+/**
+ * The entry members of an exit. Whatever is not a decision is a fault: the call's outcome is not what was asked for. `answered`: there
+ * was an answer.
+ */
+export function exitOf(code: ErrorCode, answered = false): Exit {
+  return answered && AT_BOTH_ENDS.includes(code) ? WITHHELD : (EXITS[code] ?? FAULT);
 }
 
 /**

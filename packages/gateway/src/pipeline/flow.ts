@@ -41,14 +41,13 @@ export async function trace(deps: PathDeps, record: CallRecord, plan: Plan, carr
 
 /** Where the values come from that flow to a server. */
 export async function traced(
-  deps: PathDeps,
-  { session }: CallRecord,
+  deps: Pick<PathDeps, 'exposures'>,
+  { exposed }: Pick<CallRecord, 'exposed'>,
   value: JsonValue,
   schema: JsonObject | null = null,
 ): Promise<FlowView> {
-  const { subject } = session.caller;
   const { flow } = deps.exposures;
-  return await flow.trace(subject, { value, schema }, () => deps.exposures.row(subject));
+  return await flow.trace(exposed, { value, schema }, () => deps.exposures.row(exposed));
 }
 
 /** Remembers where the values come from that are about to be shown: to be awaited before they are. */
@@ -56,7 +55,7 @@ export async function learn(deps: PathDeps, record: CallRecord, shown: JsonValue
   if (record.plan === null) return;
   const { name, server, complianceDomain: domain } = record.plan.item;
   const source = { tool: name, server: server.id, domain, sensitivity: record.effective ?? record.before };
-  await deps.exposures.flow.learn(record.session.caller.subject, { source, value: shown, sent: record.carried });
+  await deps.exposures.flow.learn(record.exposed, { source, value: shown, sent: record.carried });
 }
 
 /** How an entry says it: names, classes and whether that is all, never a value. */

@@ -20,6 +20,7 @@ import { type CallRecord, entryOf, releasedAs } from './record.ts';
 import type { Returning } from './returning.ts';
 import type { Side } from './side.ts';
 import { governTaskAsks } from './task-asks.ts';
+import { requireUnblocked } from './unblocked.ts';
 
 /** How often a server may ask for more in one call before that counts as no answer. */
 const MAX_ROUNDS = 32;
@@ -36,8 +37,7 @@ export async function forward(
   const intent = once(() => deps.log.intent(intentOf(deps, record, plan)));
   const show = async (): Promise<void> => {
     // Nothing of a call is shown before what it may show is on record, also for tools that only read.
-    const { subject } = record.session.caller;
-    deps.exposures.show(subject, record.effective ?? record.before);
+    deps.exposures.show(record.exposed, record.effective ?? record.before);
     await intent();
   };
   const asks = new Asks(deps, record, side, show);
@@ -84,7 +84,9 @@ async function exchange(
     // From this look at the server's definitions to the first byte of the call, nothing is awaited.
     const upstream = await comparedUpstream(deps, record, plan);
     requireUnchanged(record, plan);
+    requireUnblocked(deps, record, plan);
     if (side.signal.aborted) throw new GatewayError('CALL_CANCELLED', 'before it was sent');
+    record.spent?.left();
     const answered = upstream.send(upstreamRequest(deps, record, plan, request, side, { notices, asks, round }));
     // Batched durability syncs the intent while the server works; both must be done before a reply.
     const intended = strict ? null : intent();
@@ -201,9 +203,8 @@ function once(work: () => Promise<void>): () => Promise<void> {
 
 /** What a call has come to, should nothing more be heard of it. */
 export function intentOf(deps: PathDeps, record: CallRecord, plan: Plan): Intent {
-  const { subject } = record.session.caller;
   const effective = record.effective ?? record.before;
-  const row = deps.exposures.row(subject);
+  const row = deps.exposures.row(record.exposed);
   const after = higher(row, effective);
   const unknown = exitOf('OUTCOME_UNKNOWN');
   return {

@@ -48,8 +48,8 @@ export async function inspect(
 }
 
 /** Defect D-47: an operator's reset in the meantime began a new generation, which must not be shown this answer. */
-export function requireGeneration(deps: PathDeps, { session, generation }: CallRecord): void {
-  if (deps.exposures.row(session.caller.subject).generation === generation) return;
+export function requireGeneration(deps: PathDeps, { exposed, generation }: CallRecord): void {
+  if (deps.exposures.row(exposed).generation === generation) return;
   throw new GatewayError('EGRESS_DENIED', 'the exposure was reset during the call');
 }
 

@@ -30,6 +30,7 @@ export class InspectedCall {
   #notScanned = 0;
   #surplus = 0;
   #stripped = false;
+  #injection = false;
   #classifier: 'ok' | 'failed' | null = null;
 
   constructor(applied: boolean) {
@@ -48,7 +49,9 @@ export class InspectedCall {
       this.#kinds.add(finding.kind);
     }
     this.#notScanned += notScanned;
-    this.came(findings.some(isInjection) ? 'injection_detected' : 'pass');
+    const injection = findings.some(isInjection);
+    this.#injection ||= injection;
+    this.came(injection ? 'injection_detected' : 'pass');
   }
 
   /** Members that no one approved. */
@@ -69,6 +72,11 @@ export class InspectedCall {
 
   came(result: Result): void {
     if (this.#result === null || GRAVITY.indexOf(result) > GRAVITY.indexOf(this.#result)) this.#result = result;
+  }
+
+  /** Whatever else was found that is graver. */
+  get foundInstructions(): boolean {
+    return this.#injection;
   }
 
   /** Null where there was nothing to inspect. */

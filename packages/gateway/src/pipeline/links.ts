@@ -71,7 +71,8 @@ function linkedIn(block: JsonValue): Linked | null {
 function isReadable(deps: PathDeps, record: CallRecord, plan: Plan, { uri, embedded }: Linked): boolean {
   const { catalog } = record.session.authority;
   const resource = typeof uri === 'string' ? linkedResource(catalog, plan.item.server, uri) : null;
-  if (resource === null || typeof uri !== 'string') return false;
+  if (resource === null || typeof uri !== 'string' || !deps.scopes.allow(record.caller, resource)) return false;
+  if (record.session.manifest?.scope(resource) === false) return false;
   const asked = { action: 'read_resource' as const, resource, uri };
   const decision = decided(deps, record, decisionInput(deps, record, asked, record.workflow));
   // What may be read redacted may be linked to, and is redacted when it is read; here it stands in full.

@@ -16,6 +16,7 @@ import { responseView } from './inspect.ts';
 import { labelsOf, raisedBy, refusalOf, settingsOf, takeOut } from './look.ts';
 import type { CallRecord } from './record.ts';
 import type { Side } from './side.ts';
+import { isBlocked } from './unblocked.ts';
 
 /** Notices of one call that are passed on; the rest is counted. */
 const MAX_RELAYED = 10_000;
@@ -164,8 +165,9 @@ export class Notices {
   }
 
   #isAllowed(notice: Notice, judged: Judged): boolean {
-    const { plan, session, generation, workflow } = this.#record;
-    if (plan === null || this.#deps.exposures.row(session.caller.subject).generation !== generation) return false;
+    const { plan, exposed, generation, workflow } = this.#record;
+    if (plan === null || this.#deps.exposures.row(exposed).generation !== generation) return false;
+    if (isBlocked(this.#deps, this.#record, plan)) return false;
     const decision = decided(this.#deps, this.#record, {
       ...decisionInput(this.#deps, this.#record, plan.asked, workflow),
       response: responseView(this.#deps, this.#record, Buffer.byteLength(textOf(notice)), judged),

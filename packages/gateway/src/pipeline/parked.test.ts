@@ -21,7 +21,7 @@ function lot() {
     const state = String(member(resultOf(asked), 'requestState'));
     const continuation = states.open(request, state);
     assert.ok(continuation.kind === 'parked');
-    return parked.find(continuation.id).resume({ ...request, round: { responses, state } });
+    return parked.find(continuation.id, request.caller).resume({ ...request, round: { responses, state } });
   };
   return { parked, comeBack };
 }

@@ -1,4 +1,5 @@
 import { isObject, type JsonObject } from '@cmcp/evidence';
+import type { Caller } from '../caller.ts';
 import { GatewayError } from '../errors.ts';
 import type { Ask } from '../mcp/asks.ts';
 import { inputRequests } from '../mcp/asks.ts';
@@ -40,11 +41,13 @@ export class ParkedCalls {
     return call.begin(request, work);
   }
 
-  /** @throws GatewayError INVALID_PARAMS when the call has ended meanwhile */
-  find(id: string): ParkedCall {
+  /** @throws GatewayError INVALID_PARAMS when the call has ended meanwhile, or its owner comes back as somebody who may other things */
+  find(id: string, caller: Caller): ParkedCall {
     const call = this.#calls.get(id);
     if (call === undefined) throw new GatewayError('INVALID_PARAMS', 'the call of this requestState has ended');
-    return call;
+    // What it was allowed, it was with the credential that it began with.
+    if (call.standing === standingOf(caller)) return call;
+    throw new GatewayError('INVALID_PARAMS', 'the call was begun with other scopes or groups than this credential has');
   }
 
   #park({ caller }: GovernedRequest, call: ParkedCall): string {
@@ -56,6 +59,11 @@ export class ParkedCalls {
     this.#calls.set(id, call);
     return id;
   }
+}
+
+/** The same as long as the credential says the same: its owner may have got another meanwhile. */
+function standingOf({ scopes, groups }: Caller): string {
+  return JSON.stringify([scopes?.toSorted() ?? null, groups?.toSorted() ?? null]);
 }
 
 /** What a parked call needs of where it is parked. */
@@ -79,6 +87,7 @@ export class ParkedCall implements Side {
   readonly logLevel: ClientSide['logLevel'];
   readonly comesBack = true;
   readonly subject: string;
+  readonly standing: string;
   /** Ids of the call, for its interim answers; set once it is admitted. */
   meta: JsonObject = {};
   readonly #lot: Lot;
@@ -93,6 +102,7 @@ export class ParkedCall implements Side {
     this.wantsProgress = client.wantsProgress;
     this.logLevel = client.logLevel;
     this.subject = caller.subject;
+    this.standing = standingOf(caller);
     this.#lot = lot;
   }
 

@@ -19,3 +19,8 @@ export interface Plan {
   /** The digest that the catalog pins the content with; null: it may vary. */
   contentDigest: string | null;
 }
+
+/** The tool that is called, or whose task is asked about; null: none is. */
+export function toolOf({ asked }: Plan): CatalogTool | null {
+  return 'tool' in asked ? asked.tool : null;
+}

@@ -1,3 +1,4 @@
+import { ownerOf } from '../caller.ts';
 import type { Judged } from '../inspection/judge.ts';
 import type { Answer } from '../inspection/response.ts';
 import type { GovernedRequest } from '../mcp/types.ts';
@@ -22,6 +23,7 @@ export async function hold(
   await deps.inspection.quarantine.hold({
     id: record.callId,
     sessionId: record.session.id,
+    subject: record.caller.subject,
     ...askedBy(record, request),
     method: plan.method,
     item: plan.item.name,
@@ -50,10 +52,10 @@ export async function releasedAnswer(
   return held.answer;
 }
 
-function askedBy({ session, generation }: CallRecord, request: GovernedRequest) {
-  const { caller, authority } = session;
+function askedBy({ session: { authority }, caller, exposed, generation }: CallRecord, request: GovernedRequest) {
   return {
-    subject: caller.subject,
+    owner: ownerOf(caller),
+    exposed,
     generation,
     request: requestKey(request),
     governedBy: authorityKey(authority),

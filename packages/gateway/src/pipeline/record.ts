@@ -1,9 +1,11 @@
 import { canonicalSorted, type EntryDraft, type JsonObject, type JsonValue, type PolicyDecision } from '@cmcp/evidence';
 import { blankEntry } from '../audit/blank.ts';
 import type { CallSalt, EntryReceipt } from '../audit/types.ts';
+import { type Caller, workflowOf } from '../caller.ts';
 import type { Drift } from '../catalog/live.ts';
 import { asciiName } from '../claim.ts';
 import type { Clock } from '../clock.ts';
+import type { Used } from '../escalation/types.ts';
 import type { GovernedRequest } from '../mcp/types.ts';
 import { speaks } from '../policy/mode.ts';
 import type { Redaction } from '../policy/redaction.ts';
@@ -11,6 +13,8 @@ import type { Decision, Mode } from '../policy/types.ts';
 import type { Sensitivity } from '../session/exposure.ts';
 import type { FlowView } from '../session/flow/types.ts';
 import type { Session } from '../session/sessions.ts';
+import type { Block } from '../stop/block.ts';
+import type { Spent } from '../stop/limits.ts';
 import { evidenceClassOf } from './evidence-class.ts';
 import type { TakenReceipt } from './external-receipt.ts';
 import { flowEntry } from './flow.ts';
@@ -25,10 +29,15 @@ import type { Plan } from './plan.ts';
 export interface CallRecord {
   readonly callId: string;
   readonly session: Session;
+  /** Who made this very request: of the owner of the session, perhaps with another credential. */
+  readonly caller: Caller;
+  /** Whose exposure it counts to. */
+  readonly exposed: string;
   /** The type of its entry unless it ends as an egress denial or a fault, which only tool calls do by type. */
   readonly entryType: 'tool_call' | 'mcp_request';
   /** Printable form of the name that was asked for. */
   readonly name: string;
+  /** Printable form of what the request says that it is part of. */
   readonly workflow: string | null;
   readonly startedMicros: number;
   readonly requestHash: string;
@@ -67,6 +76,16 @@ export interface CallRecord {
   receipt: TakenReceipt | null;
   /** The answer that an operator released, where the call is given that instead of asking its server. */
   released: { id: string; operator: string } | null;
+  /** What was approved of it, and used up by it; null: nothing. */
+  approval: Used | null;
+  /** What is asked about it, and may be answered; null: nothing. */
+  pending: { id: string; expiresAt: string } | null;
+  /** Why it is stopped, where it is. */
+  block: Block | null;
+  /** What it has taken of the limits. */
+  spent: Spent | null;
+  /** When it may be tried again, where it exceeded one. */
+  retryAfterSeconds: number | null;
 }
 
 /** How a call ended, in the words of an entry. */
@@ -83,7 +102,7 @@ export interface Ending {
 
 /** The entry of a call, without its place in the chain. Strings, integers and nulls only. */
 export function entryOf(record: CallRecord, action: string, ending: Ending): EntryDraft {
-  const { session } = record;
+  const { caller } = record;
   const item = record.plan?.item ?? null;
   return {
     ...blankEntry(ending.entryType, action),
@@ -101,14 +120,16 @@ export function entryOf(record: CallRecord, action: string, ending: Ending): Ent
     session_sensitivity_after: ending.after.class,
     detail: {
       compliance_domain: item === null ? 'unknown' : item.complianceDomain,
+      ...workflowEntry(record),
       ...counted(record),
       ...ending.detail,
     },
-    workflow_id: record.workflow,
+    workflow_id: workflowOf(caller, record.workflow)?.id ?? null,
     ...(item === null ? {} : { evidence_class: evidenceClassOf(item.server.transport) }),
     effective_data_class: record.effective === null ? null : record.effective.class,
-    caller: session.caller.subject,
-    caller_source: session.caller.source,
+    caller: caller.subject,
+    caller_source: caller.source,
+    on_behalf_of: caller.onBehalfOf ?? null,
     policy_ids: record.decision === null ? [] : record.decision.policyIds,
     flow: flowEntry(record.flow),
     external_execution_evidence: record.receipt?.value ?? null,
@@ -116,9 +137,18 @@ export function entryOf(record: CallRecord, action: string, ending: Ending): Ent
   };
 }
 
+/** Who names the workflow; and what the request says of it that does not count, because a signed credential says otherwise. */
+function workflowEntry({ caller, workflow }: CallRecord): JsonObject {
+  const counts = workflowOf(caller, workflow);
+  if (counts === null) return {};
+  const differs = workflow !== null && workflow !== counts.id;
+  return { workflow_source: counts.source, ...(differs ? { workflow_asserted: workflow } : {}) };
+}
+
 /** What is worth saying of a call only where there was any. */
 function counted(record: CallRecord): JsonObject {
   const { notices, withheldLinks, redacted, redactions, receipt, decision, session, inspected, released } = record;
+  const { approval, pending } = record;
   const severity = session.authority.policy.request === 'native' ? decision?.advice.severity : undefined;
   return {
     ...(severity === undefined ? {} : { severity }),
@@ -129,6 +159,8 @@ function counted(record: CallRecord): JsonObject {
     ...(record.endedMidStream ? { mid_stream: 'true' } : {}),
     ...(withheldLinks > 0 ? { links_withheld: withheldLinks } : {}),
     ...(receipt === null ? {} : { receipt: receipt.standing }),
+    ...(approval === null ? {} : { approval_id: approval.id }),
+    ...(pending === null ? {} : { approval_asked: pending.id }),
     ...(released === null ? {} : { quarantine_id: released.id, released_by: asciiName(released.operator) }),
   };
 }
@@ -195,13 +227,19 @@ export function ruleOf(decision: Decision | null): string {
   return decision.policyIds.join(',');
 }
 
-/** What every reply carries of its call (contracts section 2); sequence and hash once the entry is durable. */
-export function callMeta(mode: Mode, record: CallRecord, receipt: EntryReceipt | null): JsonObject {
+/** What every reply carries of its call (contracts section 2); sequence and hash once the entry is durable, and the number of the claim where it has one. */
+export function callMeta(
+  mode: Mode,
+  record: CallRecord,
+  receipt: EntryReceipt | null,
+  claim: number | null = null,
+): JsonObject {
   const ids: JsonObject = { call_id: record.callId, session_id: record.session.id };
   if (receipt !== null) {
     ids.sequence = receipt.sequence;
     ids.entry_hash = receipt.entryHash;
   }
+  if (claim !== null) ids.claim = claim;
   if (record.wouldHaveDenied && speaks(mode)) ids.would_have_denied = true;
   if (record.inspected.applied || speaks(mode)) Object.assign(ids, record.inspected.told);
   if (record.redacted !== null) Object.assign(ids, toldOf(mode, record.redacted));

@@ -1,5 +1,6 @@
 import { type JsonObject, type JsonValue, member } from '@cmcp/evidence';
 import type { EntryReceipt } from '../audit/types.ts';
+import { workflowOf } from '../caller.ts';
 import { type Answer, withMeta } from '../inspection/response.ts';
 import { inputRequests } from '../mcp/asks.ts';
 import type { GovernedRequest, Outcome } from '../mcp/types.ts';
@@ -8,10 +9,13 @@ import type { Mode } from '../policy/types.ts';
 import type { PathDeps } from './deps.ts';
 import { learn } from './flow.ts';
 import { requireGeneration } from './inspect.ts';
+import { noteEnd } from './note-end.ts';
 import type { Plan } from './plan.ts';
 import { type CallRecord, callMeta, type Ending, elapsed, entryOf, releasedAs, ruleOf } from './record.ts';
 import { refuse } from './refuse.ts';
+import { spendAnswer } from './spend.ts';
 import { withTaskId } from './task-handles.ts';
+import { requireUnblocked } from './unblocked.ts';
 
 /** Raises the exposure, enters the call, and only then answers. */
 export async function release(
@@ -24,8 +28,9 @@ export async function release(
   await learn(deps, record, contentOf(answer));
   // Looking through an answer, and remembering it, take their time.
   requireGeneration(deps, record);
-  const { subject } = record.session.caller;
-  const exposure = deps.exposures.raise(subject, record.callId, record.effective ?? record.before);
+  requireUnblocked(deps, record, plan);
+  spendAnswer(deps, record, plan, answer.sizeBytes);
+  const exposure = deps.exposures.raise(record.exposed, record.callId, record.effective ?? record.before);
   if (answer.kind === 'error') return refuse(deps, record, plan.asked.action, answer.failure, answer.upstream);
   // First: what cannot be shown is no success, and the entry is written once.
   const shown = shownResult(deps, record, request, answer);
@@ -42,8 +47,10 @@ export async function release(
     exposure,
     ...(record.salt === null ? {} : { salt: record.salt }),
   });
+  noteEnd(deps, record, ending.decision, null);
   const receipt = deps.config.audit.durability === 'strict' ? await entered : unawaited(deps, record, entered);
-  const result = withMeta(shown, 'io.cmcp/call', callMeta(deps.config.mode, record, receipt));
+  const claim = await deps.claims.ofCall(record.session.id);
+  const result = withMeta(shown, 'io.cmcp/call', callMeta(deps.config.mode, record, receipt, claim));
   const type = answer.kind === 'asks' ? 'input_required' : answer.type;
   if (deps.config.compat === 'none') return { kind: 'result', type, result };
   return {
@@ -97,13 +104,14 @@ function referenceMeta(
   receipt: EntryReceipt | null,
   latencyMicros: number,
 ): JsonObject {
+  const workflow = workflowOf(record.caller, record.workflow);
   return {
     call_id: record.callId,
     ...(receipt === null ? {} : { audit_entry_hash: receipt.entryHash }),
     ...(speaks(mode) ? { would_have_denied: record.wouldHaveDenied } : {}),
     latency_us: latencyMicros,
     session_id: record.session.id,
-    ...(record.workflow === null ? {} : { workflow_id: record.workflow }),
+    ...(workflow === null ? {} : { workflow_id: workflow.id }),
   };
 }
 

@@ -1,4 +1,5 @@
 import { canonicalSorted, type JsonObject, member, sha256Hex } from '@cmcp/evidence';
+import { ownerOf } from '../caller.ts';
 import type { Clock } from '../clock.ts';
 import { GatewayError } from '../errors.ts';
 import { type Ask, inputRequests, readInputRequests } from '../mcp/asks.ts';
@@ -18,7 +19,7 @@ const MAX_USED = 100_000;
 const PURPOSE = 'cmcp-request-state-v1';
 
 /**
- * `requestState` as clients see it (MCP26-29): sealed, bound to the subject and to the request that it belongs to, short-lived, and
+ * `requestState` as clients see it (MCP26-29): sealed, bound to its owner and to the request that it belongs to, short-lived, and
  * good for one retry.
  */
 export class RequestStates {
@@ -54,7 +55,7 @@ export class RequestStates {
   }
 
   /**
-   * @throws GatewayError INVALID_PARAMS for whatever is not a fresh state of this very request by this subject
+   * @throws GatewayError INVALID_PARAMS for whatever is not a fresh state of this very request by this owner
    */
   open(request: GovernedRequest, text: string): Continuation {
     const value = text.length > MAX_STATE ? null : this.#box.openJson(binding(request), text);
@@ -82,7 +83,7 @@ export class RequestStates {
   }
 }
 
-const binding = ({ caller }: GovernedRequest): string => `${PURPOSE}|${caller.subject}`;
+const binding = ({ caller }: GovernedRequest): string => `${PURPOSE}|${ownerOf(caller)}`;
 
 /** The method and everything that the request asks for; what it answers is not part of it. */
 function fingerprint(request: GovernedRequest): string {

@@ -32,7 +32,8 @@ export function arrival(deps: PathDeps, request: GovernedRequest): Arrival {
   if (round === null || round.state === null) return { kind: 'new' };
   try {
     const continuation = deps.states.open(request, round.state);
-    if (continuation.kind === 'parked') return { kind: 'awaited', call: deps.parked.find(continuation.id) };
+    if (continuation.kind === 'parked')
+      return { kind: 'awaited', call: deps.parked.find(continuation.id, request.caller) };
     const answered = pairs(round.responses, (key) => continuation.asks.get(key) ?? null);
     return { kind: 'returning', returning: { state: continuation.state, answered } };
   } catch (failure) {

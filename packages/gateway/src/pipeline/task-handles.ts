@@ -1,5 +1,5 @@
 import { type JsonObject, type JsonValue, member } from '@cmcp/evidence';
-import type { Caller } from '../caller.ts';
+import { type Caller, ownerOf } from '../caller.ts';
 import { GatewayError } from '../errors.ts';
 import type { Ask } from '../mcp/asks.ts';
 import { type Redaction, readRedactions } from '../policy/redaction.ts';
@@ -20,7 +20,7 @@ const MAX_HANDLE = 8192;
 const MAX_REMEMBERED = 10_000;
 
 /**
- * The task ids that clients are shown (MCP25-16): unguessable, bound to the subject whose call made the task, and nothing of the
+ * The task ids that clients are shown (MCP25-16): unguessable, bound to the owner whose call made the task, and nothing of the
  * server's in them. They end with the process, like the key that they are sealed under.
  */
 export class TaskHandles {
@@ -59,7 +59,7 @@ export class TaskHandles {
   }
 }
 
-const binding = ({ subject }: Caller): string => `cmcp-task-v1|${subject}`;
+const binding = (caller: Caller): string => `cmcp-task-v1|${ownerOf(caller)}`;
 
 /** Null where one cannot be read: without it the task would be shown in full. */
 function redactionsIn(texts: JsonValue | undefined): Redaction[] | null {

@@ -95,5 +95,7 @@ export const COMMON_CONTEXT: readonly Member[] = [
   { name: 'platform', type: 'String' },
   { name: 'trust_level', type: 'String' },
   { name: 'workflow', type: 'Workflow', optional: true },
+  { name: 'approval', type: 'Approval', optional: true },
+  { name: 'manifest', type: 'Manifest', optional: true },
   { name: 'response', type: 'Response', optional: true },
 ];

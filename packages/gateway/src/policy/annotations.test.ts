@@ -123,3 +123,21 @@ test('bundles of the reference’s form keep whatever annotations they have', as
   });
   assert.deepEqual([loaded.request, loaded.warnings], ['compat', []]);
 });
+
+test('how something is approved is written as it is read, and where it asks for an approval', async (t) => {
+  const asks = '@approver("finance")';
+  await refused(t, `@hitl\n@via("owl")\n${FORBID}`, /a\.cedar:2: @via\("owl"\): write "operator", "user", "callback"/);
+  await refused(t, `${asks} @via("user") ${FORBID}`, /@via\("user"\): the user of an agent is never the one/);
+  for (const hold of ['0s', '11m', '500ms', 'long'])
+    await refused(
+      t,
+      `${asks} @hold("${hold}") ${FORBID}`,
+      /@hold\(".*"\): write a whole number and a unit, from a second/,
+    );
+  assert.deepEqual((await bundle(t, `${asks} @via("operator") @hold("10m") ${FORBID}`)).warnings, []);
+  const { warnings } = await bundle(t, `@hold("5s") ${FORBID}\n@via("user") ${PERMIT}`);
+  assert.deepEqual(warnings, [
+    'a.cedar:1: @hold does nothing on a forbid that asks for no approval',
+    'a.cedar:2: @via does nothing on a permit',
+  ]);
+});

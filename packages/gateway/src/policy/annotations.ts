@@ -1,5 +1,7 @@
 import { durationMs } from '../config/duration.ts';
 import { nearest } from '../config/nearest.ts';
+import { CHANNELS } from '../escalation/types.ts';
+import { deniedAs } from './advice.ts';
 import { annotationLine, type BundlePolicy } from './parse.ts';
 import { redactionsOf } from './redaction.ts';
 import { refuseBundle } from './text.ts';
@@ -11,6 +13,10 @@ interface Annotation {
   problem?: (value: string) => string | null;
 }
 
+/** Longer than this no client waits for an answer. */
+const MAX_HOLD_MS = 600_000;
+/** What says how something is approved. */
+const ASKING: readonly string[] = ['via', 'hold'];
 const DECISIONS: readonly string[] = ['deny', 'step_up', 'defer'];
 const SEVERITIES: readonly string[] = ['low', 'medium', 'high', 'critical'];
 
@@ -23,6 +29,8 @@ export const ANNOTATIONS: Readonly<Record<string, Annotation>> = {
   escalate: { on: 'forbid' },
   escalation: { on: 'forbid' },
   hitl: { on: 'forbid' },
+  via: { on: 'forbid', problem: (value) => oneOf(CHANNELS, value) },
+  hold: { on: 'forbid', problem: notAHold },
   ttl: { on: 'forbid', problem: notADuration },
   severity: { on: 'forbid', problem: (value) => oneOf(SEVERITIES, value) },
   // On a forbid it is an error of its own, see below.
@@ -56,8 +64,22 @@ function checkOne(policy: BundlePolicy, key: string, value: string): string[] {
   const problem = annotation.problem?.(value) ?? null;
   if (problem !== null) throw refuse(`(${JSON.stringify(value)}): ${problem}`);
   if (key === 'redact') checkRedact(policy, refuse);
-  if (annotation.on === 'both' || annotation.on === policy.effect) return [];
-  return [`${policy.path}:${annotationLine(policy, key)}: @${key} does nothing on a ${policy.effect}`];
+  if (key === 'via') checkVia(policy, value, refuse);
+  const idle = doesNothing(policy, key, annotation);
+  return idle === null ? [] : [`${policy.path}:${annotationLine(policy, key)}: @${key} does nothing on ${idle}`];
+}
+
+/** Where the annotation stands to no effect; null: it has one. */
+function doesNothing(policy: BundlePolicy, key: string, { on }: Annotation): string | null {
+  if (on !== 'both' && on !== policy.effect) return `a ${policy.effect}`;
+  const asks = deniedAs(policy.annotations) !== 'deny';
+  return ASKING.includes(key) && !asks ? 'a forbid that asks for no approval' : null;
+}
+
+/** What a user answers comes through the agent's own client, so it never counts as an approver's word. */
+function checkVia(policy: BundlePolicy, via: string, refuse: (problem: string) => Error): void {
+  if (via === 'user' && Object.hasOwn(policy.annotations, 'approver'))
+    throw refuse('("user"): the user of an agent is never the one that @approver names; leave out one of the two');
 }
 
 function checkRedact(policy: BundlePolicy, refuse: (problem: string) => Error): void {
@@ -77,6 +99,12 @@ function notADuration(value: string): string | null {
   const parsed = durationMs(value);
   if (parsed !== null && parsed >= 1000 && parsed % 1000 === 0) return null;
   return 'write a whole number and a unit, at least a second: "30s", "15m", "4h" or "7d"';
+}
+
+function notAHold(value: string): string | null {
+  const parsed = durationMs(value);
+  if (parsed !== null && parsed >= 1000 && parsed <= MAX_HOLD_MS && parsed % 1000 === 0) return null;
+  return 'write a whole number and a unit, from a second to ten minutes: "30s" or "5m"';
 }
 
 function oneOf(words: readonly string[], value: string): string | null {

@@ -12,6 +12,7 @@ import {
   serverOf,
   toolOf,
   toolRecord,
+  withAgent,
   withOthers,
 } from '../../../../tests/support/policy.ts';
 import type { Catalog } from '../catalog/types.ts';
@@ -37,6 +38,9 @@ const CATALOG = withOthers(TOOLS, {
 const SCHEMA = nativeSchema(CATALOG);
 const AGENT = { subject: 'agent-1', source: 'bearer' } as const;
 const OTHER = { subject: 'agent-2', source: 'bearer' } as const;
+const IN_OPS = { ...AGENT, groups: ['ops', 'dev'] };
+const FOR_ANNA = { ...AGENT, onBehalfOf: 'anna' };
+const WITH_SCOPE = { ...AGENT, source: 'oauth', scopes: ['read'] } as const;
 const CALLS = 'permit (principal, action in Action::"call_tool", resource)';
 
 const call = (name: string, catalog = CATALOG): Askable => ({ action: 'call_tool', tool: toolOf(catalog, name) });
@@ -134,7 +138,7 @@ test('what the bundle does not declare, or the catalog does not hold, could not 
 });
 
 test('an agent that the schema does not have could not be allowed anything', async (t) => {
-  const schema = SCHEMA.replace('entity Agent;', 'entity Agent enum ["agent-1"];');
+  const schema = withAgent(SCHEMA, 'entity Agent enum ["agent-1"];');
   const engine = await engineOf(t, CATALOG, `${CALLS};`, schema);
   assert.deepEqual(
     [AGENT, OTHER].map((caller) => engine.couldAllow(caller, call('pay'))),
@@ -187,11 +191,7 @@ test('an answer is remembered for its agent and item, and the number of those is
     evaluated.push(`${caller.subject} ${asked.action}`);
     return requests.scope(caller, asked);
   };
-  const could = new CouldAllow(
-    bundle,
-    { build: () => null, scope, fits: () => false, groupsOf: () => [], explain: () => '' },
-    2,
-  );
+  const could = new CouldAllow(bundle, { ...requestsOf(requests), scope }, 2);
   const [prompt] = askables(CATALOG).toReversed();
   assert.ok(prompt);
   const answers = () => [could.ask(AGENT, call('pay')), could.ask(AGENT, prompt)];
@@ -203,8 +203,22 @@ test('an answer is remembered for its agent and item, and the number of those is
   could.close();
 });
 
+const requestsOf = (requests: RequestBuilder): Omit<RequestBuilder, 'scope'> => ({
+  build: () => null,
+  principalKey: (caller) => requests.principalKey(caller),
+  fits: () => false,
+  groupsOf: () => [],
+  explain: () => '',
+});
+
 const SCOPES = {
-  principal: ['principal', 'principal == Agent::"agent-1"', 'principal is Agent', 'principal == Agent::"nobody"'],
+  principal: [
+    'principal',
+    'principal == Agent::"agent-1"',
+    'principal is Agent',
+    'principal == Agent::"nobody"',
+    'principal in Group::"ops"',
+  ],
   action: [
     'action',
     'action in Action::"call_tool"',
@@ -221,6 +235,9 @@ const FREE_OF_CONTEXT = [
   'resource.effects == "read"',
   'principal == Agent::"agent-2"',
   'principal.name == "x"',
+  'principal in Group::"ops"',
+  'principal.scopes.contains("read")',
+  'principal has on_behalf_of && principal.on_behalf_of == "anna"',
   'resource.sensitivity_rank * 9223372036854775807 > 1',
   'action in Action::"call_tool"',
   'Action::"read_file" in Action::"call_tool"',
@@ -250,7 +267,7 @@ const policy = fc
   )
   .map(([effect, ...parts]) => `${effect} (${parts.slice(0, 3).join(', ')}) ${parts[3].join(' ')};`);
 const context = fc.record({
-  caller: fc.constantFrom<DecisionInput['caller']>(AGENT, OTHER),
+  caller: fc.constantFrom<DecisionInput['caller']>(AGENT, OTHER, IN_OPS, FOR_ANNA, WITH_SCOPE),
   workflow: fc.constantFrom(null, 'w'),
   platform: fc.constantFrom('p0', 'p1'),
   session: fc.record({ classRank: fc.nat(2), inFlight: fc.nat(2) }),
@@ -279,7 +296,8 @@ for (const [request, catalog] of [
         (texts, contexts) => {
           // Not validated, so that policies fail in more ways than a native bundle could.
           const policies = parsePolicies([{ path: 'p.cedar', text: texts.join('\n') }]);
-          const scoped = request === 'native' ? policies : policies.filter(({ text }) => !text.includes('Server::'));
+          const scoped =
+            request === 'native' ? policies : policies.filter(({ text }) => !/Server::|Group::/.test(text));
           const engine = createEngine(
             { hash: '', version: '', signature: null, request, policies: scoped, schema: SCHEMA, warnings: [] },
             catalog,

@@ -3,6 +3,7 @@ import type { Caller } from '../caller.ts';
 import type { Bundle } from './bundle.ts';
 import { NotEvaluable } from './cedar-value.ts';
 import { clausesOf } from './clauses.ts';
+import { escalationOf } from './escalations.ts';
 import { readSchema } from './native-schema.ts';
 import type { BundlePolicy } from './parse.ts';
 import { type Prepared, prepare } from './prepared.ts';
@@ -27,15 +28,19 @@ export class CouldAllow {
 
   /** @throws GatewayError POLICY_INVALID */
   constructor(bundle: Bundle, requests: RequestBuilder, maxRemembered: number = MAX_REMEMBERED) {
-    const { policies, loosened } = withoutContext(bundle.policies);
-    this.#prepared = prepare(policies, bundle.request === 'native' ? schemaWithoutContexts(bundle.schema) : null);
+    const native = bundle.request === 'native';
+    // What may be approved may be allowed.
+    const { policies, loosened } = withoutContext(
+      bundle.policies.filter((policy) => !native || policy.effect === 'permit' || escalationOf(policy) === null),
+    );
+    this.#prepared = prepare(policies, native ? schemaWithoutContexts(bundle.schema) : null);
     this.#requests = requests;
     this.#loosened = loosened;
     this.#maxRemembered = maxRemembered;
   }
 
   ask(caller: Caller, asked: Askable): boolean {
-    const key = JSON.stringify([caller.subject, asked.action, nameOf(asked)]);
+    const key = JSON.stringify([this.#requests.principalKey(caller), asked.action, nameOf(asked)]);
     const known = this.#remembered.get(key);
     if (known !== undefined) return known;
     if (this.#remembered.size >= this.#maxRemembered) this.#remembered.clear();

@@ -76,7 +76,15 @@ const REQUESTS: { [Action in OtherAction]: Asked & { action: Action } } = {
 const ALL = Object.values(REQUESTS);
 const PERMIT_ALL = 'permit (principal, action, resource);\n';
 const RESPONSE = { sizeBytes: 9, findings: 0, kinds: [], injection: 0, class: 'public', classRank: 0 };
-const NOTHING: Decision = { effect: 'deny', policyIds: [], advice: {}, redactions: [], error: null, unfit: false };
+const NOTHING: Decision = {
+  effect: 'deny',
+  policyIds: [],
+  advice: {},
+  redactions: [],
+  escalations: [],
+  error: null,
+  unfit: false,
+};
 
 const native = (t: TestContext, policies: string, schema = SCHEMA) => engineOf(t, CATALOG, policies, schema);
 

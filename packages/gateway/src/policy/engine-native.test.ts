@@ -43,7 +43,15 @@ function args(text: string): JsonObject {
 }
 
 test('nothing permitted is denied: by an empty policy and by policies that do not match [G13] [OMCP-07]', async (t) => {
-  const nothing = { effect: 'deny', policyIds: [], advice: {}, redactions: [], error: null, unfit: false };
+  const nothing = {
+    effect: 'deny',
+    policyIds: [],
+    advice: {},
+    redactions: [],
+    escalations: [],
+    error: null,
+    unfit: false,
+  };
   assert.deepEqual((await native(t, '// empty')).decide(decisionOn(CATALOG, 'read_file')), nothing);
   const other = await native(t, 'permit (principal == Agent::"someone", action, resource);');
   assert.deepEqual(other.decide(decisionOn(CATALOG, 'read_file')), nothing);
@@ -59,6 +67,7 @@ test('a permit allows and is named; a forbid wins and is named, in the order of 
     policyIds: ['policy0', 'policy11'],
     advice: {},
     redactions: [],
+    escalations: [],
     error: null,
     unfit: false,
   });
@@ -68,6 +77,7 @@ test('a permit allows and is named; a forbid wins and is named, in the order of 
     policyIds: ['policy12', 'policy13'],
     advice: {},
     redactions: [],
+    escalations: [],
     error: null,
     unfit: false,
   });
@@ -111,9 +121,12 @@ test('an argument of another type, or one that was not approved, cannot slip pas
   assert.equal(open.effect, 'allow', 'a tool approved with an open schema takes any argument');
 });
 
+/** The gateway says nothing of groups but their names. */
+const NAMED_GROUPS = 'entity Group = { "name": String };';
+
 test('a policy that cannot be evaluated denies, though Cedar would skip it and allow [D-13] [G12]', async (t) => {
   const failing: [string, string, JsonObject, RegExp][] = [
-    ['missing attribute', 'principal.name == "x"', {}, /^policy1: /],
+    ['missing attribute', 'Group::"x".name == "x"', {}, /^policy1: /],
     ['wrong type', 'context.arguments.amount < 5', { amount: 'much' }, /not of type Long/],
     [
       'overflow',
@@ -123,10 +136,7 @@ test('a policy that cannot be evaluated denies, though Cedar would skip it and a
     ],
     ['float', 'context.arguments.amount > 5', args('{"amount":7.5}'), /not of type Long/],
   ];
-  const schema = SCHEMA.replace('entity Agent;', 'entity Agent = { "name": String };').replaceAll(
-    '"amount"?',
-    '"amount"',
-  );
+  const schema = SCHEMA.replace('entity Group;', NAMED_GROUPS).replaceAll('"amount"?', '"amount"');
   for (const [what, condition, given, error] of failing) {
     const policy = `forbid (principal, action == Action::"pay", resource) when { ${condition} };`;
     const engine = await engineOf(t, CATALOG, PERMIT + policy, schema);
@@ -138,11 +148,11 @@ test('a policy that cannot be evaluated denies, though Cedar would skip it and a
 });
 
 test('an error denies also when the policy that fails is a permit [D-13]', async (t) => {
-  const schema = SCHEMA.replace('entity Agent;', 'entity Agent = { "name": String };');
+  const schema = SCHEMA.replace('entity Group;', NAMED_GROUPS);
   const engine = await engineOf(
     t,
     CATALOG,
-    `${PERMIT}permit (principal, action, resource) when { principal.name == "x" };`,
+    `${PERMIT}permit (principal, action, resource) when { Group::"x".name == "x" };`,
     schema,
   );
   const decision = engine.decide(decisionOn(CATALOG, 'read_file'));

@@ -5,6 +5,8 @@ import { adviceIn, deniedAs, mergeAdvice } from './advice.ts';
 import type { Bundle } from './bundle.ts';
 import { NotEvaluable } from './cedar-value.ts';
 import { CouldAllow } from './could-allow.ts';
+import { escalated } from './escalations.ts';
+import { Lifted } from './lifted.ts';
 import type { BundlePolicy } from './parse.ts';
 import { type Prepared, prepare } from './prepared.ts';
 import { requireRedactable } from './redactable.ts';
@@ -39,6 +41,7 @@ class CedarEngine implements PolicyEngine {
   readonly #policies: ReadonlyMap<string, KnownPolicy>;
   readonly #prepared: Pick<Prepared, 'ask' | 'release'>;
   readonly #couldAllow: CouldAllow;
+  readonly #lifted: Lifted;
 
   constructor(bundle: Bundle, requests: RequestBuilder) {
     this.bundleHash = bundle.hash;
@@ -50,13 +53,17 @@ class CedarEngine implements PolicyEngine {
     const whole = prepare(policies, bundle.request === 'native' ? bundle.schema : null);
     this.#prepared = new Sliced(whole, bundle.policies, requests);
     this.#couldAllow = new CouldAllow(bundle, requests);
+    this.#lifted = new Lifted(bundle.policies, bundle.schema, requests);
   }
 
   decide(input: DecisionInput): Decision {
     try {
       const request = this.#requests.build(input);
       if (request === null) return denied(null);
-      return this.#read(this.#prepared.ask(request), request, input);
+      const approved = this.request === 'native' ? input.approval : undefined;
+      const answer =
+        approved === undefined ? this.#prepared.ask(request) : this.#lifted.ask(request, approved.policies);
+      return this.#read(answer, request, input);
     } catch (error) {
       if (error instanceof NotEvaluable) return denied(error.message);
       throw error;
@@ -70,6 +77,7 @@ class CedarEngine implements PolicyEngine {
   close(): void {
     this.#prepared.release();
     this.#couldAllow.close();
+    this.#lifted.release();
   }
 
   #read(answer: AuthorizationAnswer, request: CedarRequest, { response }: DecisionInput): Decision {
@@ -83,10 +91,12 @@ class CedarEngine implements PolicyEngine {
       return { ...denied(describe(diagnostics.errors)), policyIds };
     }
     if (decision === 'allow') return this.#allowed(reasons);
-    const merged = mergeAdvice(reasons.map((id) => this.#policies.get(id)?.annotations ?? {}));
+    const denying = reasons.map((id) => ({ id, annotations: this.#policies.get(id)?.annotations ?? {} }));
+    const merged = mergeAdvice(denying.map(({ annotations }) => annotations));
+    const plain = { ...denied(null), policyIds: reasons, advice: adviceIn(merged, this.request) };
     // What was already fetched cannot be approved afterwards: egress denials are plain (wire-formats section 5).
-    const effect = response === undefined ? deniedAs(merged) : 'deny';
-    return { ...denied(null), effect, policyIds: reasons, advice: adviceIn(merged, this.request) };
+    if (response !== undefined) return plain;
+    return this.request === 'native' ? { ...plain, ...escalated(denying) } : { ...plain, effect: deniedAs(merged) };
   }
 
   /** No permit lifts what another asks to be removed: a broad one would otherwise undo each narrow one, unnoticed. */
@@ -115,7 +125,7 @@ function known(policy: BundlePolicy, index: number): KnownPolicy {
 
 /** A denial that no policy determines. */
 export function denied(error: string | null): Decision {
-  return { effect: 'deny', policyIds: [], advice: {}, redactions: [], error, unfit: false };
+  return { effect: 'deny', policyIds: [], advice: {}, redactions: [], escalations: [], error, unfit: false };
 }
 
 /**

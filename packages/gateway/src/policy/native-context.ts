@@ -1,12 +1,22 @@
 import type { CedarValueJson } from '@cedar-policy/cedar-wasm/nodejs';
+import { type Caller, workflowOf } from '../caller.ts';
 import type { FlowView } from '../session/flow/types.ts';
 import { cedarLong, cedarRecord, cedarText } from './cedar-value.ts';
-import type { Asked, DecisionInput } from './types.ts';
+import type { Asked, DecisionInput, ManifestView } from './types.ts';
 
 type Context = Record<string, CedarValueJson>;
 
 /** The context of contracts section 7. @throws as `cedarRecord` and `cedarText` */
-export function nativeContext({ asked, session, flow, caller, workflow, response, ...input }: DecisionInput): Context {
+export function nativeContext({
+  asked,
+  session,
+  flow,
+  caller,
+  workflow,
+  response,
+  approval,
+  ...input
+}: DecisionInput): Context {
   const context: Context = {
     ...particulars(asked),
     session: {
@@ -18,11 +28,17 @@ export function nativeContext({ asked, session, flow, caller, workflow, response
       generation: session.generation,
     },
     flow: flowContext(flow),
-    caller: { subject: caller.subject, source: caller.source },
+    caller: callerContext(caller),
     platform: input.platform,
     trust_level: input.trustLevel,
   };
-  if (workflow !== null) context.workflow = { id: cedarText(workflow), source: 'asserted' };
+  const { id, source } = workflowOf(caller, workflow) ?? {};
+  if (id !== undefined && source !== undefined) context.workflow = { id: cedarText(id), source };
+  if (input.manifest !== undefined) context.manifest = manifestContext(input.manifest);
+  if (approval !== undefined) {
+    const { approvers, channel, signed } = approval;
+    context.approval = { approvers: [...approvers], channel, signed };
+  }
   if (response !== undefined) {
     const { sizeBytes, findings, kinds, injection, classRank } = response;
     context.response = {
@@ -35,6 +51,20 @@ export function nativeContext({ asked, session, flow, caller, workflow, response
     };
   }
   return context;
+}
+
+function callerContext({ subject, source, scopes, groups, onBehalfOf }: Caller): Context {
+  return {
+    subject,
+    source,
+    scopes: [...(scopes ?? [])],
+    groups: [...(groups ?? [])],
+    ...(onBehalfOf === undefined ? {} : { on_behalf_of: onBehalfOf }),
+  };
+}
+
+function manifestContext({ id, issuer, intentHash }: ManifestView): Context {
+  return { id, issuer, ...(intentHash === null ? {} : { intent_hash: intentHash }) };
 }
 
 function flowContext({ tools, servers, classes, max, complete }: FlowView): Context {

@@ -23,6 +23,8 @@ export interface NativeSchema {
   contexts: ReadonlyMap<string, RecordShape>;
   /** Whether every subject is an agent: a schema may name those that are. */
   anyAgent: boolean;
+  /** `isGroup`: which groups an agent can be in; null: none. `attributes`: what is declared of agents. */
+  agent: { isGroup: ((name: string) => boolean) | null; attributes: RecordShape };
   /** What requests may be about. */
   entityTypes: ReadonlySet<EntityType>;
   /** The attributes that entities of a type are declared with. */
@@ -61,6 +63,7 @@ export function readNativeSchema(text: string, catalog: Catalog): NativeSchema {
     others: new Set(others.keys()),
     contexts: new Map([...tools, ...others]),
     anyAgent: !('enum' in (top.entityTypes.Agent ?? {})),
+    agent: { isGroup: groupsIn(top), attributes: attributesOf(declared, 'Agent') },
     entityTypes: new Set(['Resource', ...about.flatMap(({ entities }) => entities)]),
     attributesOf: (type) => attributesOf(declared, type),
   };
@@ -133,7 +136,17 @@ function requireSent(shape: RecordShape, { name, context }: Made): void {
   }
 }
 
-function attributesOf({ schema, top }: Declared, type: EntityType): RecordShape {
+/** A policy can name no group that a schema which lists them leaves out. */
+function groupsIn({ entityTypes }: NamespaceDefinition<string>): NativeSchema['agent']['isGroup'] {
+  const { Agent: agent, Group: group } = entityTypes;
+  if (agent === undefined || group === undefined || !('memberOfTypes' in agent)) return null;
+  if (!agent.memberOfTypes?.includes('Group')) return null;
+  if (!('enum' in group)) return () => true;
+  const listed: readonly string[] = group.enum;
+  return (name) => listed.includes(name);
+}
+
+function attributesOf({ schema, top }: Declared, type: EntityType | 'Agent'): RecordShape {
   const declared = Object.hasOwn(top.entityTypes, type) ? top.entityTypes[type] : undefined;
   return recordOf(schema, declared !== undefined && 'shape' in declared ? declared.shape : undefined);
 }

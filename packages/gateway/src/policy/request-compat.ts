@@ -1,4 +1,5 @@
 import type { CedarValueJson, TypeAndId } from '@cedar-policy/cedar-wasm/nodejs';
+import { workflowOf } from '../caller.ts';
 import type { Catalog, CatalogTool } from '../catalog/types.ts';
 import { cedarRecord, cedarText, NotEvaluable } from './cedar-value.ts';
 import type { CedarRequest, CedarScope, RequestBuilder } from './request.ts';
@@ -22,6 +23,7 @@ export function compatRequests(catalog: Catalog): RequestBuilder {
   return {
     build: (input) => (input.asked.action === 'call_tool' ? build(input, input.asked) : null),
     scope: (_caller, asked) => (asked.action === 'call_tool' ? scopeOf(asked.tool) : null),
+    principalKey: () => '',
     // Nothing says beforehand what Cedar reads of it.
     fits: () => false,
     groupsOf: () => [],
@@ -39,7 +41,8 @@ export function compatAction(tool: string): string {
 
 function build(input: DecisionInput, call: ToolCall): CedarRequest {
   const context: Record<string, CedarValueJson> = { ...ingressContext(input, call), ...egressContext(input) };
-  if (input.workflow !== null) context.workflow_id = cedarText(input.workflow);
+  const workflow = workflowOf(input.caller, input.workflow);
+  if (workflow !== null) context.workflow_id = cedarText(workflow.id);
   return { ...scopeOf(call.tool), context };
 }
 

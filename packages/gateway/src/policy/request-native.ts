@@ -5,6 +5,7 @@ import { TOOL_GROUP } from './actions.ts';
 import { NotEvaluable } from './cedar-value.ts';
 import { nativeContext } from './native-context.ts';
 import { type NativeEntities, nativeEntities, targetOf } from './native-entities.ts';
+import { type NativePrincipal, nativePrincipal } from './native-principal.ts';
 import { type NativeSchema, readNativeSchema } from './native-schema.ts';
 import type { CedarRequest, CedarScope, RequestBuilder } from './request.ts';
 import { firstMismatch, isPlain, project, type RecordShape } from './shape.ts';
@@ -17,7 +18,7 @@ import type { Askable, Asked, DecisionInput, OtherAction } from './types.ts';
  */
 export function nativeRequests(schemaText: string, catalog: Catalog): RequestBuilder {
   const schema = readNativeSchema(schemaText, catalog);
-  return new NativeRequests(schema, nativeEntities(schema, catalog));
+  return new NativeRequests(schema, nativeEntities(schema, catalog), nativePrincipal(schema));
 }
 
 /** What was made ready at load for an action on an entity. */
@@ -31,24 +32,31 @@ interface Ready {
 class NativeRequests implements RequestBuilder {
   readonly #schema: NativeSchema;
   readonly #entities: NativeEntities;
+  readonly #principal: NativePrincipal;
   /** Actions in whose requests nothing but texts, numbers, booleans, lists and records is declared. */
   readonly #plain: ReadonlySet<string>;
 
-  constructor(schema: NativeSchema, entities: NativeEntities) {
+  constructor(schema: NativeSchema, entities: NativeEntities, principal: NativePrincipal) {
     this.#schema = schema;
     this.#entities = entities;
+    this.#principal = principal;
     const plain = [...schema.contexts].filter(([, shape]) => isPlain(shape));
     this.#plain = new Set(schema.anyAgent ? plain.map(([action]) => action) : []);
   }
 
   build(input: DecisionInput): CedarRequest | null {
     const ready = this.#ready(input.asked);
-    return ready === null ? null : { ...scopeOf(input.caller, ready), context: contextOf(input, ready.context) };
+    return ready === null ? null : { ...this.#scopeOf(input.caller, ready), context: contextOf(input, ready.context) };
   }
 
   scope(caller: Caller, asked: Askable): CedarScope | null {
     const ready = this.#ready(asked);
-    return ready === null ? null : scopeOf(caller, ready);
+    return ready === null ? null : this.#scopeOf(caller, ready);
+  }
+
+  principalKey(caller: Caller): string {
+    const { attrs, parents } = this.#principal(caller) ?? {};
+    return JSON.stringify([caller.subject, attrs, parents]);
   }
 
   fits({ action, context }: CedarRequest): boolean {
@@ -77,15 +85,16 @@ class NativeRequests implements RequestBuilder {
       throw new NotEvaluable('what is asked for is not in the catalog that the policy was loaded with');
     return { action, entity, target, context };
   }
-}
 
-function scopeOf({ subject }: Caller, { action, entity, target }: Ready): CedarScope {
-  return {
-    principal: { type: 'Agent', id: subject },
-    action: { type: 'Action', id: action },
-    resource: target,
-    entities: [entity],
-  };
+  #scopeOf(caller: Caller, { action, entity, target }: Ready): CedarScope {
+    const principal = this.#principal(caller);
+    return {
+      principal: { type: 'Agent', id: caller.subject },
+      action: { type: 'Action', id: action },
+      resource: target,
+      entities: principal === null ? [entity] : [principal, entity],
+    };
+  }
 }
 
 /** Only what the schema declares: policies cannot read the rest. */

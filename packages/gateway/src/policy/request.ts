@@ -10,6 +10,14 @@ export interface CedarScope {
   entities: EntityJson[];
 }
 
+/** What is said of the principal beside its name: two requests that differ in this may be decided differently. */
+export function principalIn({ principal, entities }: CedarScope): Pick<EntityJson, 'attrs' | 'parents'> {
+  const isPrincipal = ({ type, id }: { type?: string; id?: string }): boolean =>
+    type === principal.type && id === principal.id;
+  const found = entities.find(({ uid }) => isPrincipal('__entity' in uid ? uid.__entity : uid));
+  return found ?? { attrs: {}, parents: [] };
+}
+
 /** A question to Cedar. */
 export interface CedarRequest extends CedarScope {
   context: Record<string, CedarValueJson>;
@@ -24,6 +32,8 @@ export interface RequestBuilder {
   build(input: DecisionInput): CedarRequest | null;
   /** What every request for this by the caller has in common. */
   scope(caller: Caller, asked: Askable): CedarScope | null;
+  /** The same for callers whom no policy can tell apart by anything but the context. */
+  principalKey(caller: Caller): string;
   /** Whether Cedar is certain to read `request` under the bundle's schema. False says nothing: Cedar has to be asked. */
   fits(request: CedarRequest): boolean;
   /** The actions that an action is in. */

@@ -1,11 +1,21 @@
 import type { JsonObject } from '@cmcp/evidence';
+import type { Caller } from '../caller.ts';
 import type { CatalogServer } from '../catalog/types.ts';
-import type { Asked, DecisionInput } from './types.ts';
+import type { Approved, Asked, DecisionInput, ManifestView } from './types.ts';
 
 /** The described request that reads back, under the same catalog and vocabulary, to an equal decision input. */
-export function scenarioOf({ caller, asked, session, flow, workflow, response, ...input }: DecisionInput): JsonObject {
+export function scenarioOf({
+  caller,
+  asked,
+  session,
+  flow,
+  workflow,
+  response,
+  approval,
+  ...input
+}: DecisionInput): JsonObject {
   const described: JsonObject = {
-    caller: { subject: caller.subject, source: caller.source },
+    caller: callerMembers(caller),
     ...askedMembers(asked),
     session: {
       class: session.class,
@@ -23,10 +33,31 @@ export function scenarioOf({ caller, asked, session, flow, workflow, response, .
     workflow,
     platform: input.platform,
     trust_level: input.trustLevel,
+    ...(approval === undefined ? {} : { approval: approvalMembers(approval) }),
+    ...(input.manifest === undefined ? {} : { manifest: manifestMembers(input.manifest) }),
   };
   if (response === undefined) return described;
   const { sizeBytes: size, findings, kinds, injection } = response;
   return { ...described, response: { size, findings, kinds: [...kinds], injection, class: response.class } };
+}
+
+function approvalMembers({ policies, approvers, channel, signed }: Approved): JsonObject {
+  return { policies: [...policies], approvers: [...approvers], channel, signed };
+}
+
+function callerMembers({ subject, source, scopes, groups, onBehalfOf, workflow }: Caller): JsonObject {
+  return {
+    subject,
+    source,
+    ...(scopes === undefined ? {} : { scopes: [...scopes] }),
+    ...(groups === undefined ? {} : { groups: [...groups] }),
+    ...(onBehalfOf === undefined ? {} : { on_behalf_of: onBehalfOf }),
+    ...(workflow === undefined ? {} : { workflow }),
+  };
+}
+
+function manifestMembers({ id, issuer, intentHash }: ManifestView): JsonObject {
+  return { id, issuer, ...(intentHash === null ? {} : { intent_hash: intentHash }) };
 }
 
 /** The members that say `asked`. */

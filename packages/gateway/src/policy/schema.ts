@@ -27,8 +27,16 @@ const TYPES: Readonly<Record<string, string>> = {
   "max_sensitivity_rank": Long,
   "complete": Bool,
 }`,
-  Caller: '{ "subject": String, "source": String }',
+  Caller: `{
+  "subject": String,
+  "source": String,
+  "scopes": Set<String>,
+  "groups": Set<String>,
+  "on_behalf_of"?: String,
+}`,
   Workflow: '{ "id": String, "source": String }',
+  Approval: '{ "approvers": Set<String>, "channel": String, "signed": Bool }',
+  Manifest: '{ "id": String, "issuer": String, "intent_hash"?: String }',
   Response: `{
   "size": Long,
   "findings": Long,
@@ -45,7 +53,13 @@ const COMMON = `// What the gateway asks Cedar: may this agent do this, now? Def
 // Every other thing that an agent, or a server while it serves one, can ask for has an action of its own below.
 // A request whose action is not declared here is denied.
 
-entity Agent;
+// Whoever calls. "scopes" is empty where the credential says nothing of scopes; a user stands in "on_behalf_of" where one is named.
+entity Group;
+entity Agent in [Group] = {
+  "source": String,
+  "scopes": Set<String>,
+  "on_behalf_of"?: String,
+};
 entity Server;
 // A tool.
 entity Resource in [Server] = {
@@ -68,6 +82,10 @@ type Session = ${TYPES.Session};
 type Flow = ${TYPES.Flow};
 type Caller = ${TYPES.Caller};
 type Workflow = ${TYPES.Workflow};
+// Present when the request was approved, and is decided again.
+type Approval = ${TYPES.Approval};
+// Present where the session is bound to an Agent Manifest.
+type Manifest = ${TYPES.Manifest};
 // Present when the answer is decided: what inspection found in it, and the class of what stays.
 type Response = ${TYPES.Response};
 type Argument = { "name": String, "value": String };

@@ -10,6 +10,7 @@ const ALLOWED: Decision = {
   policyIds: ['old'],
   advice: {},
   redactions: [],
+  escalations: [],
   error: null,
   unfit: false,
 };

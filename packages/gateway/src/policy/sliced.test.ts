@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { JsonObject } from '@cmcp/evidence';
 import fc from 'fast-check';
-import { catalogOf, decisionOn, toolRecord } from '../../../../tests/support/policy.ts';
+import { catalogOf, decisionOn, toolRecord, withAgent } from '../../../../tests/support/policy.ts';
+import type { Caller } from '../caller.ts';
 import { type FlowSource, viewOf } from '../session/flow/view.ts';
 import { NotEvaluable } from './cedar-value.ts';
 import { parsePolicies } from './parse.ts';
@@ -31,6 +32,9 @@ const PRINCIPALS = [
   'principal in Agent::"a"',
   'principal is Agent',
   'principal is Server',
+  'principal in Group::"ops"',
+  'principal is Agent in Group::"ops"',
+  'principal in Group::"none"',
 ];
 const ACTIONS = [
   'action',
@@ -82,6 +86,19 @@ const CONDITIONS = [
   'Action::"read_file" in Action::"call_tool"',
   'Action::"complete" in Action::"call_tool"',
   'context.platform like "*t*"',
+  'principal in Group::"ops"',
+  'principal in [Group::"dev", Group::"none"]',
+  'Agent::"a" in Group::"ops"',
+  'Agent::"b" in Group::"ops"',
+  'principal.source == "svid"',
+  'principal.scopes.contains("tools:read")',
+  'principal has on_behalf_of && principal.on_behalf_of == "anna"',
+  'principal.on_behalf_of like "b*"',
+  'Agent::"a".scopes.contains("tools:read")',
+  'Agent::"b".source == "svid"',
+  'context.caller.groups.containsAny(["ops", "dev"])',
+  'context.caller has on_behalf_of',
+  'context has workflow && context.workflow.source == "signed"',
 ];
 
 const policy = fc
@@ -122,11 +139,24 @@ const OWN: Readonly<Record<string, readonly string[]>> = {
   free_form: [],
 };
 
+const caller: fc.Arbitrary<Caller> = fc.record(
+  {
+    subject: fc.constantFrom('a', 'b', 'A"\\'),
+    source: fc.constantFrom('bearer', 'svid'),
+    scopes: fc.subarray(['tools:read', 'tools', '__entity']),
+    // In any order, and more than once.
+    groups: fc.array(fc.constantFrom('ops', 'dev', 'A"\\'), { maxLength: 3 }),
+    onBehalfOf: fc.constantFrom('anna', 'bert'),
+    workflow: fc.constantFrom('onboarding', 'signed-one'),
+  },
+  { requiredKeys: ['subject', 'source'] },
+);
+
 const request: fc.Arbitrary<CedarRequest> = fc
   .record({
     tool: fc.constantFrom('read_file', 'pay', 'free_form'),
     arguments: givenArguments,
-    subject: fc.constantFrom('a', 'b', 'A"\\'),
+    caller,
     classRank: fc.integer({ min: 0, max: 3 }),
     workflow: fc.constantFrom(null, 'onboarding', 'other'),
     given: fc.subarray(['read_file', 'pay']),
@@ -140,7 +170,7 @@ const request: fc.Arbitrary<CedarRequest> = fc
   .map(
     ({
       tool,
-      subject,
+      caller: who,
       classRank,
       workflow,
       response,
@@ -155,7 +185,7 @@ const request: fc.Arbitrary<CedarRequest> = fc
       const input = decisionOn(CATALOG, tool, { arguments: Object.fromEntries(fitting) });
       return requests.build({
         ...input,
-        caller: { ...input.caller, subject },
+        caller: who,
         session: { ...input.session, classRank, maxClassRank: classRank, inFlight },
         platform,
         workflow,
@@ -250,7 +280,7 @@ test('with more kinds of slices than are kept ready the whole bundle is asked, w
 });
 
 test('a schema that names its agents, or has types of its own, is left to Cedar', () => {
-  const enumerated = SCHEMA.replace('entity Agent;', 'entity Agent enum ["a"];');
+  const enumerated = withAgent(SCHEMA, 'entity Agent enum ["a"];');
   const own = nativeRequests(enumerated, CATALOG);
   const built = own.build(decisionOn(CATALOG, 'read_file'));
   assert.ok(built !== null);

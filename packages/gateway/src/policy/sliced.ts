@@ -2,7 +2,7 @@ import type { AuthorizationAnswer, EntityJson, PolicyJson } from '@cedar-policy/
 import { contextReads, onlyRead, type Reads } from './context-reads.ts';
 import type { BundlePolicy } from './parse.ts';
 import { type Prepared, prepare } from './prepared.ts';
-import type { CedarRequest, RequestBuilder } from './request.ts';
+import { type CedarRequest, principalIn, type RequestBuilder } from './request.ts';
 import { admits, scopeOfRequest } from './scope-match.ts';
 
 /** Sets of policies that are kept ready. More would cost memory; what is not ready is asked of all policies. */
@@ -49,12 +49,13 @@ export class Sliced implements Pick<Prepared, 'ask' | 'release'> {
   ask(request: CedarRequest): AuthorizationAnswer {
     // What does not fit the schema is refused by Cedar, not here.
     if (this.#released || !this.#requests.fits(request)) return this.#whole.ask(request);
-    const scope = JSON.stringify([request.principal, request.action, request.resource]);
+    const { attrs, parents } = principalIn(request);
+    const scope = JSON.stringify([request.principal, parents, request.action, request.resource]);
     const slice = this.#sliceOf(scope, request);
     if (slice === null) return this.#whole.ask(request);
     if (slice.prepared === null) return NO_POLICY;
     const context = onlyRead(request.context, slice.reads);
-    const key = `${scope}${JSON.stringify(context)}`;
+    const key = `${scope}${JSON.stringify([attrs, context])}`;
     const known = this.#answers.get(key);
     if (known !== undefined) return known;
     const entities = [...request.entities, ...this.#actionsOf(request, slice)];

@@ -1,6 +1,7 @@
 import type { JsonObject } from '@cmcp/evidence';
 import type { Caller } from '../caller.ts';
 import type { CatalogPrompt, CatalogResource, CatalogServer, CatalogTool } from '../catalog/types.ts';
+import type { Channel, Escalation } from '../escalation/types.ts';
 import type { FindingKind } from '../inspection/types.ts';
 import type { FlowView } from '../session/flow/types.ts';
 import type { Redaction } from './redaction.ts';
@@ -83,11 +84,35 @@ export interface DecisionInput {
   };
   /** Where values that this request carries came from; of what a server asks, what the call carried that it asks in. */
   flow: FlowView;
-  /** Named by the caller only: asserted. */
+  /** What the request says that it is part of: asserted, and without weight where the caller's credential names one. */
   workflow: string | null;
+  /** The manifest that the session is bound to. */
+  manifest?: ManifestView;
   platform: string;
   trustLevel: string;
   response?: ResponseView;
+  /** What was approved of this request; it is used up by now. */
+  approval?: Approved;
+}
+
+/** An approval as a decision sees it. */
+export interface Approved {
+  /** Ids of the forbids that it lifts. They are left out of the decision; all others decide as ever. */
+  readonly policies: readonly string[];
+  /** Names of the configuration's approvers whose word it is. */
+  readonly approvers: readonly string[];
+  /** The least of the channels that it came through. */
+  readonly channel: Channel;
+  /** Each verdict has a signature of its approver's own key. */
+  readonly signed: boolean;
+}
+
+/** An Agent Manifest as policies see it. */
+export interface ManifestView {
+  id: string;
+  issuer: string;
+  /** null: the issuer declared no intent. */
+  intentHash: string | null;
 }
 
 /** An answer as policies see it. */
@@ -112,6 +137,8 @@ export interface Decision {
   advice: Record<string, string>;
   /** What is removed from the answer: all that any determining permit asks for, each once. Empty unless `effect` is `redact`. */
   redactions: readonly Redaction[];
+  /** What would let the request through, one for each determining forbid. Empty unless `effect` is `step_up` or `defer` by a native bundle. */
+  escalations: readonly Escalation[];
   /** Set when an evaluation error denied; for operators and the entry's rule text, never for callers. */
   error: string | null;
   /**

@@ -7,7 +7,7 @@ test('what an operator is shown hides nothing: each character that is not seen, 
   const text = 'a\u202eb\u200bc\u{e0041}d\u3164e\u0007f\\u{202e}g';
   const held: Held = {
     id: '00000000-0000-4000-8000-000000000001',
-    ...{ sessionId: 's', subject: 'agent', generation: 0, request: 'r', governedBy: 'g' },
+    ...{ sessionId: 's', subject: 'agent', owner: 'o', exposed: 'agent', generation: 0, request: 'r', governedBy: 'g' },
     ...{ method: 'tools/call', item: 'echo', server: 's', heldMicros: 0, endsAt: 1000, released: null },
     answer: releasable({ text }),
     findings: [

@@ -5,6 +5,7 @@ import type { Answer } from '../inspection/response.ts';
 import type { Finding, Outcome } from '../inspection/types.ts';
 import type { GovernedRequest } from '../mcp/types.ts';
 import { requestName, requestPayload } from '../pipeline/record.ts';
+import { plainly } from '../plainly.ts';
 
 /** An answer that its caller was not given, and what it may be given for. */
 export interface Held {
@@ -12,7 +13,11 @@ export interface Held {
   id: string;
   sessionId: string;
   subject: string;
-  /** Of the subject's exposure: an answer of before a reset is shown to nobody (D-47). */
+  /** Nobody else is given it. */
+  owner: string;
+  /** Whose exposure it counts to. */
+  exposed: string;
+  /** Of that exposure: an answer of before a reset is shown to nobody (D-47). */
   generation: number;
   /** What asks for the same, and what has to be in force when it does. */
   request: string;
@@ -74,17 +79,9 @@ export function shown(held: Held, now: number): JsonObject {
     findings: held.findings.map(({ finding: { rule, kind, label, via, passage, start, end }, outcome }) => ({
       ...{ rule, kind, outcome, label },
       via: [...via],
-      path: plain(passage.path.join('.')),
-      text: plain(stringifyJson(passage.text.slice(start, end))),
+      path: plainly(passage.path.join('.')),
+      text: plainly(stringifyJson(passage.text.slice(start, end))),
     })),
-    answer: plain(held.answer.text),
+    answer: plainly(held.answer.text),
   };
-}
-
-/** What is not seen, moves the cursor or turns the writing round. */
-const UNSEEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu;
-
-/** In JSON a backslash is written twice, so that what is written here cannot be forged by the text. */
-function plain(json: string): string {
-  return json.replace(UNSEEN, (character) => `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`);
 }

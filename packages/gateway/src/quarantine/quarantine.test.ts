@@ -8,7 +8,7 @@ import { Exposures } from '../session/exposure.ts';
 import { type Asking, Quarantine } from './quarantine.ts';
 
 const BY = { subject: 'op', source: 'bearer', roles: ['operator'] } as const;
-const ASKING: Asking = { subject: 'agent', generation: 0, request: 'one', governedBy: 'p c r' };
+const ASKING: Asking = { owner: 'o', generation: 0, request: 'one', governedBy: 'p c r' };
 const AUTHORITY = { policy: { bundleHash: 'p' }, catalog: { hash: 'c' }, inspection: { hash: 'r' } };
 const id = (n: number): string => `00000000-0000-4000-8000-00000000000${n}`;
 
@@ -31,7 +31,8 @@ async function holding(count: number) {
   });
   for (let n = 1; n <= count; n += 1) {
     const about = { method: 'tools/call', item: 'echo', server: 's', sessionId: 'x', findings: [], heldMicros: 0 };
-    await quarantine.hold({ ...ASKING, ...about, id: id(n), answer: releasable({ n }) });
+    const whose = { subject: 'agent', exposed: 'agent' };
+    await quarantine.hold({ ...ASKING, ...whose, ...about, id: id(n), answer: releasable({ n }) });
   }
   return { quarantine, entered, gate, inForce, time };
 }
@@ -40,7 +41,7 @@ test('an answer is taken by who asks for the same, under the same, in the same g
   const { quarantine } = await holding(1);
   assert.equal(quarantine.take(ASKING), null, 'nobody released it');
   await quarantine.release(BY, id(1), 'seen');
-  for (const other of [{ subject: 'other' }, { generation: 1 }, { request: 'two' }, { governedBy: 'p c s' }])
+  for (const other of [{ owner: 'other' }, { generation: 1 }, { request: 'two' }, { governedBy: 'p c s' }])
     assert.equal(quarantine.take({ ...ASKING, ...other }), null, JSON.stringify(other));
   assert.equal(quarantine.take(ASKING)?.id, id(1));
   assert.equal(quarantine.take(ASKING), null);

@@ -18,7 +18,7 @@ export interface QuarantineDeps {
 }
 
 /** Who asks, for what, and under what. */
-export type Asking = Pick<Held, 'subject' | 'generation' | 'request' | 'governedBy'>;
+export type Asking = Pick<Held, 'owner' | 'generation' | 'request' | 'governedBy'>;
 
 /**
  * Answers that are withheld until an operator releases them. They are in memory alone, bounded in number, bytes and time, and nothing of
@@ -48,10 +48,10 @@ export class Quarantine implements QuarantineOperations {
   }
 
   /** What was released for whoever asks so, for this once; the oldest first. */
-  take({ subject, generation, request, governedBy }: Asking): Held | null {
+  take({ owner, generation, request, governedBy }: Asking): Held | null {
     for (const held of this.#present()) {
       if (held.released === null || this.#busy.has(held.id)) continue;
-      if (held.subject !== subject || held.generation !== generation) continue;
+      if (held.owner !== owner || held.generation !== generation) continue;
       if (held.request !== request || held.governedBy !== governedBy) continue;
       this.#held.delete(held.id);
       return held;
@@ -125,9 +125,9 @@ export class Quarantine implements QuarantineOperations {
     }
   }
 
-  #requireUsable({ id, subject, generation, governedBy }: Held): void {
+  #requireUsable({ id, subject, exposed, generation, governedBy }: Held): void {
     const { exposures, authority } = this.#deps;
-    if (exposures.row(subject).generation !== generation)
+    if (exposures.row(exposed).generation !== generation)
       throw new GatewayError('INVALID_PARAMS', `${id} is of before the exposure of ${subject} was reset; discard it`);
     if (governedBy !== authorityKey(authority()))
       throw new GatewayError('INVALID_PARAMS', `${id} was held under another policy, catalog or rules; discard it`);

@@ -1,4 +1,6 @@
-import { canonicalSorted, digest, type JsonObject } from '@cmcp/evidence';
+import type { JsonObject } from '@cmcp/evidence';
+import type { BoundManifest } from '../agent-manifest/bind.ts';
+import { manifestCommitment } from '../agent-manifest/commitment.ts';
 import { approvalCommitment } from '../approval/entry.ts';
 import type { OwnStatement } from '../attestation/live.ts';
 import type { Attestation } from '../attestation/types.ts';
@@ -8,14 +10,21 @@ import type { Config } from '../config/types.ts';
 import { recordingOf } from '../recording/key.ts';
 import { egressOfAll } from '../upstream/egress.ts';
 
-const NOTHING = digest(canonicalSorted([]));
+/** What is known of one session when it begins. */
+interface Opening {
+  exposure: string;
+  previousSession: string | null;
+  prevClaimHash: string | null;
+  /** null: its caller has none. */
+  manifest: BoundManifest | null;
+}
 
 /** What a session_start entry commits to by name (contracts section 3): strings and integers, printable ASCII. */
 export function commitment(
   config: Config,
   authority: Authority,
   attestation: Attestation,
-  opening: { exposure: string; previousSession: string | null; prevClaimHash: string | null },
+  opening: Opening,
 ): JsonObject {
   return {
     cmcp_v: 1,
@@ -25,13 +34,14 @@ export function commitment(
     catalog_hash: authority.catalog.hash,
     ...exceptionCommitment(authority.catalog),
     ...approvalCommitment(authority.approvals),
+    ...manifestCommitment(opening.manifest, config.profile),
     rules_hash: authority.inspection.hash,
     rules_version: authority.inspection.version,
     mode: config.mode,
     config_hash: config.hash,
     agents_hash: config.agentsHash,
     operators_hash: config.operatorsHash,
-    approvers_hash: NOTHING,
+    approvers_hash: config.approversHash,
     egress_hash: authority.egress.digest,
     egress: egressOfAll(config, authority.catalog),
     measurement: attestation.gatewayMeasurement,

@@ -11,12 +11,12 @@ export async function resetExposure(
   log: AuditLog,
   exposures: Exposures,
   sessionId: string,
-  subject: string,
+  exposed: string,
   operator: string,
   reason: string,
 ): Promise<Exposure> {
-  const before = exposures.row(subject);
-  const exposure = exposures.reset(subject);
+  const before = exposures.row(exposed);
+  const exposure = exposures.reset(exposed);
   await log.append(sessionId, resetDraft(before.class, exposure, operator, reason), { exposure });
   return exposure;
 }

@@ -1,7 +1,8 @@
+import type { BoundManifest } from '../agent-manifest/bind.ts';
 import type { Attestation } from '../attestation/types.ts';
 import type { AuditLog, ClosedSession, CloseReason } from '../audit/types.ts';
 import type { Authority } from '../authority.ts';
-import type { Caller } from '../caller.ts';
+import { type Caller, exposedAs, ownerOf, workflowOf } from '../caller.ts';
 import type { Clock } from '../clock.ts';
 import type { Config } from '../config/types.ts';
 import { GatewayError } from '../errors.ts';
@@ -15,9 +16,11 @@ import { StartRate } from './start-rate.ts';
 export interface Session {
   readonly id: string;
   readonly caller: Caller;
-  /** Names the session together with the subject in the stateless revision; asserted by the caller. */
+  /** Names the session together with its owner in the stateless revision, as the caller asserts. */
   readonly workflow: string | null;
   readonly authority: Authority;
+  /** The manifest that it is bound to; null: its caller has none. */
+  readonly manifest: BoundManifest | null;
   readonly openedMicros: number;
   /** What this chain already records the drift of. */
   readonly driftRecorded: Set<string>;
@@ -34,9 +37,13 @@ export interface SessionRequest {
 }
 
 interface LiveSession extends Session {
-  /** What it serves: one transport, or one subject and workflow of the stateless revision. Successors have the same. */
+  /** Known before it begins. */
+  manifest: BoundManifest | null;
+  /** What it serves: one transport, or one owner and workflow of the stateless revision. Successors have the same. */
   readonly line: string;
   lastUsedMicros: number;
+  /** Requests that have left it. */
+  served: number;
   activeCalls: number;
   drained: (() => void) | null;
   /** Set until session_start is durable. */
@@ -60,8 +67,12 @@ export interface SessionDeps {
   newId: () => string;
   /** What a session opened now is governed by. */
   authority: () => Authority;
-  /** The predecessor of a subject's first session in this process, from earlier runs. */
+  /** Whether this caller is stopped: then no session is opened for it. */
+  isStopped: (caller: Caller) => boolean;
+  /** By `exposedAs`: the predecessor of its first session in this process, from earlier runs. */
   lastSessions: Map<string, string>;
+  /** The manifest that binds a session of this caller; rejects with MANIFEST_REFUSED. */
+  bind: (caller: Caller, authority: Authority) => Promise<BoundManifest | null>;
 }
 
 const NO_WORKFLOW = null;
@@ -102,8 +113,8 @@ export class Sessions {
 
   /**
    * The session that a request belongs to, entered: pair with {@link leave}. A transport whose session was closed by time
-   * or activation gets a successor. Rejects with SESSION_UNKNOWN for a handle that is not this subject's open session,
-   * with TOO_MANY_SESSIONS when none can make room or this caller opens them too fast, with ATTESTATION_FAILED when a new one
+   * or activation gets a successor. Rejects with SESSION_UNKNOWN for a handle that is not this owner's open session,
+   * with TOO_MANY_SESSIONS when none can make room or this caller opens them too fast, with MANIFEST_REFUSED, with ATTESTATION_FAILED when a new one
    * gets no evidence, with ATTESTATION_STALE when that of an open one is too old, with SHUTTING_DOWN at the end.
    */
   async enter(request: SessionRequest): Promise<Session> {
@@ -130,10 +141,21 @@ export class Sessions {
     return live;
   }
 
+  /** Whether calls may enter it. */
+  isOpen(sessionId: string): boolean {
+    return this.#open.get(sessionId)?.closing === null;
+  }
+
+  /** Those that calls may enter. */
+  openNow(): Session[] {
+    return [...this.#open.values()].filter(({ closing }) => closing === null);
+  }
+
   leave(session: Session): void {
     const live = this.#open.get(session.id);
     if (live === undefined) return;
     live.activeCalls -= 1;
+    live.served += 1;
     live.lastUsedMicros = this.#deps.clock.nowMicros();
     if (live.activeCalls === 0) live.drained?.();
   }
@@ -152,6 +174,12 @@ export class Sessions {
     if (session === undefined) return null;
     session.closing ??= this.#finish(session, reason);
     return session.closing;
+  }
+
+  /** Those that are open, with how many requests each has served. */
+  open(): { id: string; served: number }[] {
+    const open = [...this.#open.values()].filter(({ opening, closing }) => opening === null && closing === null);
+    return open.map(({ id, served }) => ({ id, served }));
   }
 
   /** Closes every session that has been idle, or has lived, too long. */
@@ -173,15 +201,20 @@ export class Sessions {
     this.#ended ||= reason === 'shutdown';
     const closing = [...this.#open.values()].map(async (session) => {
       const goesOn = reason === 'activation' && session.closing === null;
-      await this.close(session.id, reason);
-      if (goesOn) await this.#succeed(session);
+      try {
+        await this.close(session.id, reason);
+        if (goesOn) await this.#succeed(session);
+      } catch (error) {
+        // One that its manifest refuses, itself or the successor: entered and told, and the caller learns of it with its next request.
+        if (!(error instanceof GatewayError) || error.code !== 'MANIFEST_REFUSED') throw error;
+      }
     });
     for (const outcome of await Promise.allSettled(closing)) if (outcome.status === 'rejected') throw outcome.reason;
   }
 
   /** Opens the successor that an activation brings about: the caller did not ask for it, so it is not counted as a start. */
   async #succeed({ line, caller, workflow }: LiveSession): Promise<void> {
-    if (this.#current.has(line) || this.#opening.has(line)) return;
+    if (this.#current.has(line) || this.#opening.has(line) || this.#deps.isStopped(caller)) return;
     const opening = this.#openCurrent(line, caller, workflow);
     this.#opening.set(line, opening);
     await opening;
@@ -200,8 +233,8 @@ export class Sessions {
 
   #byHandle(caller: Caller, handle: string): LiveSession {
     const live = this.#open.get(handle);
-    // AUTHZ-11: possession of a handle is not authentication; another subject's is as unknown as an invented one.
-    if (live === undefined || live.closing !== null || live.caller.subject !== caller.subject) {
+    // AUTHZ-11: possession of a handle is not authentication; another owner's is as unknown as an invented one.
+    if (live === undefined || live.closing !== null || ownerOf(live.caller) !== ownerOf(caller)) {
       throw new GatewayError('SESSION_UNKNOWN', 'no open session of this caller has this handle');
     }
     return live;
@@ -212,7 +245,8 @@ export class Sessions {
     if (current !== undefined) return current;
     let opening = this.#opening.get(line);
     if (opening === undefined) {
-      this.#starts.take(caller.subject);
+      if (this.#deps.isStopped(caller)) throw new GatewayError('BLOCKED', `${caller.subject} is stopped`);
+      this.#starts.take(exposedAs(caller));
       opening = this.#openCurrent(line, caller, workflow);
       this.#opening.set(line, opening);
     }
@@ -239,10 +273,12 @@ export class Sessions {
       caller,
       workflow,
       authority: this.#deps.authority(),
+      manifest: null,
       openedMicros: now,
       driftRecorded: new Set(),
       provenanceRecorded: new Set(),
       lastUsedMicros: now,
+      served: 0,
       activeCalls: 0,
       drained: null,
       opening: null,
@@ -263,13 +299,17 @@ export class Sessions {
   }
 
   /** Begins the chain; it commits to what governs the session, and to what its subject has seen before. */
-  async #start({ id, caller, authority, openedMicros }: LiveSession): Promise<void> {
+  async #start(session: LiveSession): Promise<void> {
+    const { id, caller, authority, openedMicros } = session;
     const { log, exposures, config, attestation, freshness, lastSessions } = this.#deps;
-    const inherited = exposures.inherit(caller.subject, openedMicros);
+    const manifest = await this.#deps.bind(caller, authority);
+    session.manifest = manifest;
+    const inherited = exposures.inherit(exposedAs(caller), openedMicros);
     const opening = {
       exposure: inherited.class,
-      previousSession: lastSessions.get(caller.subject) ?? null,
+      previousSession: lastSessions.get(exposedAs(caller)) ?? null,
       prevClaimHash: await log.lastClaimHash(),
+      manifest,
     };
     const asked = freshness?.now();
     await log.openSession({
@@ -277,11 +317,13 @@ export class Sessions {
       kind: 'session',
       subject: caller.subject,
       callerSource: caller.source,
+      onBehalfOf: caller.onBehalfOf ?? null,
+      exposedAs: exposedAs(caller),
       exposureClass: inherited.class,
       detail: commitment(config, authority, attestation, opening),
     });
     if (asked !== undefined) freshness?.begun(id, asked);
-    lastSessions.set(caller.subject, id);
+    lastSessions.set(exposedAs(caller), id);
   }
 
   /** LIFE-02: the number of open sessions is bounded; the longest idle one makes room. */
@@ -321,7 +363,7 @@ export class Sessions {
   }
 }
 
-/** Contracts section 1: in the stateless revision, one open session per subject and workflow. */
+/** Contracts section 1: in the stateless revision, one open session per owner and workflow. A signed one is part of the owner. */
 function lineOf({ caller, workflow }: SessionRequest): string {
-  return JSON.stringify([caller.subject, workflow]);
+  return JSON.stringify([ownerOf(caller), workflowOf(caller, workflow)?.id ?? null]);
 }

@@ -1,4 +1,5 @@
 import type { ApprovalKind } from '@cmcp/evidence';
+import { loadManifests } from '../agent-manifest/load.ts';
 import { siblingStandings } from '../audit/stores/sibling-standings.ts';
 import { loadCatalog } from '../catalog/load.ts';
 import type { Catalog } from '../catalog/types.ts';
@@ -88,6 +89,7 @@ export async function checkSetup(config: Config, deps: CheckDeps): Promise<Check
   const signature = signatureState(config, bundle, problems);
   problems.push(...pinProblems(config, bundle, catalog), ...unknownUpstreams(config, catalog));
   const approval = await attemptApprovals(config, { bundle, catalog }, attempt);
+  await attempt(() => loadManifests(config));
   const peers = catalog === null ? null : await attempt(() => loadPeers(config, catalog));
   const servers =
     catalog === null || engine === null || peers === null ? [] : await checkServers(config, catalog, peers, deps);

@@ -13,7 +13,7 @@ export async function siblingStandings(root: string, own: string | null, name: S
   return (await siblingStores(root, own)).flatMap((path) => readStandings(path, name));
 }
 
-function readStandings(path: string, name: StandingName): string[] {
+export function readStandings(path: string, name: StandingName): string[] {
   try {
     const db = new DatabaseSync(path, { readOnly: true, timeout: 5000 });
     try {

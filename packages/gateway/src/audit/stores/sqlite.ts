@@ -13,6 +13,7 @@ import {
   parseJson,
 } from '@cmcp/evidence';
 import type { EvidenceFile } from '../../attestation/types.ts';
+import { subjectOf } from '../../caller.ts';
 import { GatewayError } from '../../errors.ts';
 import type { SessionEvidence } from '../evidence.ts';
 import { ensurePrivateFile, lockStore, type StoreLock } from '../lock.ts';
@@ -184,6 +185,7 @@ class SqliteStore implements AuditStore {
       FROM sessions s ORDER BY opened_micros, session_id`);
     return rows.map((row) => ({
       ...toSession(row),
+      subject: subjectOf(String(row.subject)),
       entries: Number(row.entries),
       claimNumber: row.claim_number === null ? null : Number(row.claim_number),
     }));
@@ -300,7 +302,7 @@ function writers(db: DatabaseSync): Writers {
 // What is written here was checked to hold only strings, safe integers and nulls: JSON.stringify loses nothing of it.
 function writeBatch(write: Writers, batch: CommitBatch): void {
   for (const s of batch.sessions) {
-    write.session.run(s.sessionId, s.kind, s.subject, s.callerSource, s.openedMicros, s.state, s.closeReason);
+    write.session.run(s.sessionId, s.kind, s.exposedAs, s.callerSource, s.openedMicros, s.state, s.closeReason);
   }
   for (const intent of batch.intents) write.intent.run(intent.callId, intent.sessionId, JSON.stringify(intent));
   for (const callId of batch.settled) write.settle.run(callId);
@@ -323,7 +325,7 @@ function toSession(row: Row): StoredSession {
   return {
     sessionId: String(row.session_id),
     kind: row.kind === 'gateway' ? 'gateway' : 'session',
-    subject: String(row.subject),
+    exposedAs: String(row.subject),
     callerSource: String(row.caller_source),
     openedMicros: Number(row.opened_micros),
     state: row.state === 'open' ? 'open' : 'closed',

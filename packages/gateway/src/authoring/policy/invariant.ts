@@ -30,6 +30,8 @@ const MATCHERS: Readonly<Record<string, ReadMatcher>> = {
   action: words(ACTIONS, ({ asked }) => [asked.action]),
   stage: words(['request', 'answer'], ({ response }) => [response === undefined ? 'request' : 'answer']),
   caller: anyText(({ caller }) => [caller.subject]),
+  group: anyText(({ caller }) => [...(caller.groups ?? [])]),
+  scope: anyText(({ caller }) => [...(caller.scopes ?? [])]),
   platform: anyText(({ platform }) => [platform]),
   trust_level: words(TRUST_LEVELS, ({ trustLevel }) => [trustLevel]),
   tool: catalogued(

@@ -118,6 +118,8 @@ test('what no request has is refused with its file, line and a guess', () => {
     ['caller: a\ncall: send\nresponse: { clas: pii }', /unknown member.*"class"/],
     ['caller: a\ncall: send\ntrust_level: hard', /at \/trust_level: must be one of "hardware"/],
     ['caller: { subject: a, source: mail }\ncall: send', /must be one of "bearer", "stdio"/],
+    ['caller: { subject: a, groups: [ops, 7] }\ncall: send', /\/caller\/groups\/1: must be printable ASCII text/],
+    ['caller: { subject: a, scope: [x] }\ncall: send', /unknown member.*"scopes"/],
     ['caller: a\nelicit: { server: lokal, during: send }', /no server "lokal"; did you mean "local"/],
     ['caller: a\nelicit: { server: local, during: send }', /no tool, resource or prompt of "local" "send"/],
     ['caller: a\nelicit: { server: web, during: send, host: a }', /\/elicit\/host: does not go with a form/],
@@ -170,7 +172,12 @@ const inputs = fc
     const rank = vocabulary.ranks.get(seen) ?? 0;
     const [inFlight, generation, sizeBytes] = counts;
     return {
-      caller: { subject: 'agent-1', source: flag ? 'bearer' : 'stdio' },
+      caller: flag
+        ? { subject: 'agent-1', source: 'bearer' }
+        : {
+            ...{ subject: 'agent-1', source: 'oauth', scopes: ['read', 'write'], groups: [], onBehalfOf: 'anna' },
+            workflow: `signed-${inFlight}`,
+          },
       asked: asked[kind] ?? { action: 'get_task', tool },
       session: { class: 'public', classRank: 0, maxClass: seen, maxClassRank: rank, inFlight, generation },
       flow: viewOf(flag ? [{ tool: name, server: server.id, domain, sensitivity: { class: seen, rank } }] : [], !flag, {

@@ -1,9 +1,9 @@
 import type { JsonValue } from '@cmcp/evidence';
 import { TRUST_LEVELS } from '../../attestation/types.ts';
-import { CALLER_SOURCES, type Caller } from '../../caller.ts';
 import { Fields, type Where } from '../../catalog/fields.ts';
 import type { Catalog, Labels } from '../../catalog/types.ts';
 import { nearest } from '../../config/nearest.ts';
+import { CHANNELS } from '../../escalation/types.ts';
 import { FINDING_KINDS, type FindingKind } from '../../inspection/types.ts';
 import { effectiveClass } from '../../pipeline/resolve.ts';
 import { type Ranks, rankOf } from '../../policy/sensitivity.ts';
@@ -12,6 +12,7 @@ import { higher, type Sensitivity, UNEXPOSED } from '../../session/exposure.ts';
 import type { FlowView } from '../../session/flow/types.ts';
 import { itemsOf } from './items-of.ts';
 import { ASKED_MEMBERS, readAsked } from './scenario-asked.ts';
+import { PRINTABLE, readCaller } from './scenario-caller.ts';
 
 export { scenarioOf } from '../../policy/scenario-of.ts';
 
@@ -29,15 +30,15 @@ export const SCENARIO_MEMBERS: readonly string[] = [
   'flow',
   'platform',
   'trust_level',
+  'manifest',
   'response',
+  'approval',
   ...ASKED_MEMBERS,
 ];
 
 type Response = NonNullable<DecisionInput['response']>;
 
 const MAX_NAMES = 10_000;
-
-const SUBJECT = { pattern: /^[ -~]+$/, expected: 'printable ASCII text' };
 
 /**
  * Reads a described request, closed and with defaults filled in: an agent that has seen nothing, on a gateway without
@@ -60,18 +61,43 @@ export function readScenario(value: JsonValue, place: Where, vocabulary: Vocabul
     workflow: fields.optionalText('workflow'),
     platform: fields.optionalText('platform') ?? 'software-only',
     trustLevel: fields.get('trust_level') === undefined ? 'software' : fields.oneOf('trust_level', TRUST_LEVELS),
+    ...readManifestView(fields),
     ...(response === null ? {} : { response }),
+    ...readApproval(fields),
   };
 }
 
-function readCaller(fields: Fields<Where>): Caller {
-  const given = fields.get('caller');
-  if (given === undefined || typeof given === 'string') {
-    return { subject: fields.text('caller', SUBJECT), source: 'bearer' };
-  }
-  const caller = new Fields(given, fields.place.at('caller'), ['subject', 'source']);
-  const source = caller.get('source') === undefined ? 'bearer' : caller.oneOf('source', CALLER_SOURCES);
-  return { subject: caller.text('subject', SUBJECT), source };
+function readManifestView(fields: Fields<Where>): Pick<DecisionInput, 'manifest'> {
+  const given = fields.get('manifest');
+  if (given === undefined) return {};
+  const manifest = new Fields(given, fields.place.at('manifest'), ['id', 'issuer', 'intent_hash']);
+  const intentHash = manifest.optionalText('intent_hash');
+  return { manifest: { id: manifest.text('id', PRINTABLE), issuer: manifest.text('issuer', PRINTABLE), intentHash } };
+}
+
+/** What was approved of it: by an operator, without a signature, where nothing else is said. */
+function readApproval(fields: Fields<Where>): Pick<DecisionInput, 'approval'> {
+  const given = fields.get('approval');
+  if (given === undefined || given === null) return {};
+  const approval = new Fields(given, fields.place.at('approval'), ['policies', 'approvers', 'channel', 'signed']);
+  return {
+    approval: {
+      policies: readTexts(approval, 'policies'),
+      approvers: readTexts(approval, 'approvers'),
+      channel: approval.get('channel') === undefined ? 'operator' : approval.oneOf('channel', CHANNELS),
+      signed: approval.boolean('signed', false),
+    },
+  };
+}
+
+/** Sorted, each once; none where the member is absent. */
+function readTexts(fields: Fields<Where>, key: string): string[] {
+  if (fields.get(key) === undefined) return [];
+  const read = fields.array(key, MAX_NAMES).map((name, index) => {
+    if (typeof name === 'string') return name;
+    throw fields.place.at(key).at(index).refuse('must be text');
+  });
+  return distinct(read);
 }
 
 function readSession(fields: Fields<Where>, items: readonly Labels[], ranks: Ranks): DecisionInput['session'] {

@@ -18,23 +18,31 @@ import { OAuthSource } from './source.ts';
  * @throws GatewayError CONFIG_INVALID when the file of an authority cannot be used
  */
 export async function openIssuers(config: Config, deps: IdentityDeps): Promise<OAuthSource | null> {
-  const { resource, oauth } = config.identity;
+  const { resource, oauth, scopes: table } = config.identity;
   if (resource === null || oauth.length === 0) return null;
   const rows = oauth.map((settings, index) => ({ settings, key: `identity.oauth[${index}]` }));
-  return openSource(config, resource, rows, deps);
+  return openSource(config, { resource, rows, scopes: Object.keys(table) }, deps);
 }
 
 /** The issuer of operators' tokens; null: the configuration names none. @throws as above */
 export async function openOperatorIssuer(config: Config, deps: IdentityDeps): Promise<OAuthSource | null> {
   const { oidc } = config.operator;
   if (oidc === null) return null;
-  return openSource(config, oidc.resource, [{ settings: oidc.issuer, key: 'operator.oidc' }], deps);
+  const rows = [{ settings: oidc.issuer, key: 'operator.oidc' }];
+  return openSource(config, { resource: oidc.resource, rows, scopes: [] }, deps);
+}
+
+interface SourceSettings {
+  resource: string;
+  /** Each with its key in the configuration. */
+  rows: readonly { settings: OAuthIssuer; key: string }[];
+  /** That tokens may be asked for, besides those that are required. */
+  scopes: readonly string[];
 }
 
 async function openSource(
   config: Config,
-  resource: string,
-  rows: readonly { settings: OAuthIssuer; key: string }[],
+  { resource, rows, scopes }: SourceSettings,
   deps: IdentityDeps,
 ): Promise<OAuthSource> {
   const oauth = rows.map(({ settings }) => settings);
@@ -45,12 +53,12 @@ async function openSource(
     const get = getJson(peer, { lookup: deps.lookup }, deps.timers);
     return { settings, keys: new IssuerKeys(settings, { ...deps, get }) };
   });
-  const scopes = [...new Set(oauth.flatMap(({ requiredScopes }) => requiredScopes))];
+  const required = oauth.flatMap(({ requiredScopes }) => requiredScopes);
   return new OAuthSource({
     resource,
     used: new UsedProofs(),
     issuers: await Promise.all(issuers),
-    metadata: resourceMetadata(resource, oauth, scopes),
+    metadata: resourceMetadata(resource, oauth, [...new Set([...scopes, ...required])]),
     clock: deps.clock,
   });
 }

@@ -1,9 +1,9 @@
 import type { ClassifierConfig } from '../../config/types.ts';
 import type { Timers } from '../../timers.ts';
 import { type EndpointOptions, HttpEndpoint, type Peer } from '../../upstream/http-endpoint.ts';
+import { post } from '../../upstream/post.ts';
 import type { Finding, Passage } from '../types.ts';
-import { post } from './post.ts';
-import { classifierRequest, readClassified } from './protocol.ts';
+import { classifierFailed, classifierRequest, MAX_ANSWER_BYTES, readClassified } from './protocol.ts';
 
 /** Asks about the texts of an answer to a tool. Rejects with GatewayError INSPECTION_FAILED: then nobody was asked. */
 export type Classify = (tool: string, passages: readonly Passage[]) => Promise<Finding[]>;
@@ -30,8 +30,10 @@ export function httpClassifier(
     close: () => endpoint.close(),
     classify: async (tool, passages) => {
       const texts = passages.map(({ text }) => text);
-      const answer = await post(endpoint, classifierRequest(tool, texts), timeoutMs, timers);
-      return readClassified(answer, texts, isLabel).flatMap(({ id, finding }) => {
+      const asked = { body: classifierRequest(tool, texts), timeoutMs, maxAnswerBytes: MAX_ANSWER_BYTES };
+      const accepts = (status: number): boolean => status === 200;
+      const answer = await post(endpoint, { ...asked, accepts, failure: classifierFailed }, timers);
+      return readClassified(answer.body, texts, isLabel).flatMap(({ id, finding }) => {
         const passage = passages[id];
         return passage === undefined ? [] : [{ ...finding, passage }];
       });

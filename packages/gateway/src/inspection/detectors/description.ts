@@ -3,7 +3,7 @@ import { CONTEXT_REACH, GLUE_REACH, type ValueRule } from './rule.ts';
 import { VALUE_RULES } from './rules.ts';
 
 /** Raised whenever a check beside the patterns (check digits, placeholders, ranges) changes what is found. */
-export const DETECTORS_VERSION = '1.0.1';
+const DETECTORS_VERSION = '1.0.2';
 
 /** Everything that decides what the detectors find, for `rules_hash`. */
 export const DETECTORS_DESCRIPTION: JsonObject = {

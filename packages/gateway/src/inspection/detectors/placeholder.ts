@@ -13,7 +13,7 @@ export function looksRandom(value: string): boolean {
 }
 
 /** Shannon's, of single characters, in bits each. */
-export function entropy(value: string): number {
+function entropy(value: string): number {
   const counts = new Map<string, number>();
   for (const char of value) counts.set(char, (counts.get(char) ?? 0) + 1);
   let sum = 0;

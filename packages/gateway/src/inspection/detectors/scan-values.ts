@@ -1,4 +1,5 @@
 import type { Scan, TextFinding } from '../types.ts';
+import { isPartOfAnother } from './digest.ts';
 import { type Before, CONTEXT_REACH, GLUE_REACH, LABELS, type ValueRule } from './rule.ts';
 import { VALUE_RULES } from './rules.ts';
 import { patternStarts, triggerFinder } from './triggers.ts';
@@ -49,6 +50,7 @@ function matchFrom(text: string, from: number, rule: ValueRule): Span | null {
   const valid = rule.valid?.(text.slice(start, last)) ?? true;
   if (valid === false || valid === 0) return null;
   const end = valid === true ? last : start + valid;
+  if (rule.kind !== 'secret' && 'digits' in rule.trigger && isPartOfAnother(text, start, end)) return null;
   return rule.glued ? widened(text, start, end) : { start, end };
 }
 

@@ -9,7 +9,7 @@ import type { MarkupRule, PhraseRule, ScriptRule } from './rule.ts';
 import { SCRIPT_RULES } from './script-rules.ts';
 
 /** Raised whenever something beside the rules (spellings, windows, what is hidden) changes what is found. */
-export const INJECTION_VERSION = '1.0.0';
+const INJECTION_VERSION = '1.0.0';
 
 export const PHRASE_RULES: readonly PhraseRule[] = [
   ...OVERRIDE_RULES,

@@ -11,18 +11,22 @@ const OFFERING: ReadonlySet<string> = new Set(['a', 'area', 'form', 'button', 'q
 export const TAG = /<([a-z][a-z0-9]{0,15})(?=[\s/])/gi;
 /** Attributes that hold addresses. */
 export const ATTRIBUTE =
-  /[\s"'/](?:src|href|xlink:href|srcset|imagesrcset|data|background|action|formaction|poster|content|ping|cite|longdesc)\s{0,64}=\s{0,64}(?:"([^"]{1,2048})"|'([^']{1,2048})'|([^\s"'>]{1,2048}))/gi;
-export const IN_STYLE = /url\(\s{0,64}["']?([^"')\s]{1,2048})["']?\s{0,64}\)?/gi;
+  /[\s"'/](?:src|href|xlink:href|srcset|imagesrcset|data|background|action|formaction|poster|content|ping|cite|longdesc)\s{0,2048}=\s{0,2048}(?:"([^"]{1,2048})"|'([^']{1,2048})'|([^\s"'>]{1,2048}))/gi;
+export const IN_STYLE = /(?:url\(|@import|image-set\()\s{0,2048}["']?([^"')\s]{1,2048})["']?\s{0,64}\)?/gi;
 
 /** Elements of HTML that lead somewhere, and `url()` of CSS, as a lenient parser reads them. */
 export function* htmlPointers(text: string): Generator<Pointer> {
   for (const found of text.matchAll(TAG)) {
     const name = (found[1] ?? '').toLowerCase();
     if (!FETCHING.has(name) && !OFFERING.has(name)) continue;
+    const shows = FETCHING.has(name) ? 'image' : 'link';
     const end = endOfTag(text, found.index);
+    if (end === null) {
+      yield { start: found.index, end: found.index + found[0].length, shows, says: '', addresses: [] };
+      continue;
+    }
     const addresses = [...text.slice(found.index, end).matchAll(ATTRIBUTE)].flatMap(addressesOf);
-    if (addresses.length === 0) continue;
-    yield { start: found.index, end, shows: FETCHING.has(name) ? 'image' : 'link', says: '', addresses };
+    if (addresses.length > 0) yield { start: found.index, end, shows, says: '', addresses };
   }
   for (const found of text.matchAll(IN_STYLE)) {
     yield {
@@ -43,8 +47,11 @@ function addressesOf([whole, double, single, plain]: RegExpExecArray): string[] 
   return /^.\s*content/i.test(whole) ? [...value.matchAll(/url\s*=\s*(\S+)/gi)].map(([, url = '']) => url) : [value];
 }
 
-/** Past the `>` that ends the tag: the first one outside quotation marks, or the first one where a quotation never ends. */
-function endOfTag(text: string, from: number): number {
+/**
+ * Past the `>` that ends the tag, the first one outside quotation marks, or at the end of the text. Null: a quotation does not end, or the
+ * tag does not within what is looked at; where it leads is not known then.
+ */
+function endOfTag(text: string, from: number): number | null {
   const limit = Math.min(text.length, from + MAX_ADDRESS);
   let quote = '';
   for (let at = from; at < limit; at += 1) {
@@ -53,6 +60,5 @@ function endOfTag(text: string, from: number): number {
     else if (character === '"' || character === "'") quote = character;
     else if (character === '>') return at + 1;
   }
-  const first = text.slice(from, limit).indexOf('>');
-  return first < 0 ? limit : from + first + 1;
+  return limit === text.length && quote === '' ? limit : null;
 }

@@ -5,7 +5,7 @@ import { checkSync } from 'recheck';
 import { joined, without } from '../spans.ts';
 import { MATCH_SPAN } from '../types.ts';
 import { ATTRIBUTE, IN_STYLE, TAG } from './html.ts';
-import { AUTOLINK, BY_REFERENCE, DEFINITION } from './markdown.ts';
+import { AUTOLINK, DEFINITION } from './markdown.ts';
 import { BARE, scanLinks, TO_FILL } from './scan-links.ts';
 
 const NONE: readonly string[] = [];
@@ -50,6 +50,37 @@ test('an image is taken out wherever it leads, in each way to write one [ATK-10]
     assert.deepEqual(scanLinks(left, NONE), [], left);
     assert.doesNotMatch(left, /evil\.example|\]\[|!\[/, left);
   }
+});
+
+test('an image is found however its brackets, its address or its tag are obscured [ATK-10]', () => {
+  for (const image of [
+    `![${'long '.repeat(200)}](https://evil.example/a.png)`,
+    '![a \\[ b](https://evil.example/a.png)',
+    '![a \\] b](https://evil.example/a.png)',
+    '![a `[` b](https://evil.example/a.png)',
+    `![${'long '.repeat(200)} \`](\` and \`[\` b](https://evil.example/a.png)`,
+    '![a <b title="["> c](https://evil.example/a.png)',
+    '[ opened before\n|\nhere ](https://evil.example/a.png)',
+    `![x](${' '.repeat(300)}https://evil.example/a.png)`,
+    '![x](https\\://evil.example/a.png)',
+    `![x](<https://evil.example/${'a'.repeat(3000)}>)`,
+    `![${'long '.repeat(60)}][ref]`,
+    '![over\ntwo lines][ref]',
+    '![nested [brackets] here][ref]',
+    '![ref]: and more',
+    '![over\ntwo lines]',
+    `<img alt="${'long '.repeat(700)}" src="https://evil.example/a.png">`,
+    `<img alt="never closed > src=x`,
+    `<img src${' '.repeat(100)}=${' '.repeat(100)}"https://evil.example/a.png">`,
+    '<style>@import "https://evil.example/a.css"</style>',
+    '<p style="background: image-set( \'https://evil.example/a.png\' 1x)">',
+  ]) {
+    const shown = scanLinks(`before ${image}`, NONE).filter(({ rule }) => rule === 'foreign-image');
+    assert.notEqual(shown.length, 0, image.slice(0, 200));
+  }
+  const rest = after('!![](https://evil.example/a)(https://evil.example/b)', NONE);
+  assert.deepEqual(scanLinks(rest, NONE), [], 'what stands in its place is no half of another');
+  assert.deepEqual(scanLinks('[`a`](https://docs.example/) a[0](b) x[i][j] and <b>text</b>', NONE), []);
 });
 
 test('an image from a listed host stays, and so does one that is in the text or beside it [ATK-10]', () => {
@@ -130,9 +161,9 @@ test('without a list a link stays, unless it carries a value, has a place for on
 test('what stands in its place names host and label in plain words, and leads nowhere [ATK-10]', () => {
   assert.equal(
     after('See ![Q3 chart](https://evil.example/q3.png "t").', NONE),
-    'See Q3 chart [image removed: evil[.]example].',
+    'See Q3 chart (image removed: evil[.]example).',
   );
-  assert.equal(after('[Pay](https://evil.example/a)', LIST), 'Pay [link removed: evil[.]example]');
+  assert.equal(after('[Pay](https://evil.example/a)', LIST), 'Pay (link removed: evil[.]example)');
   const label = '![https://evil.example/?d=1 <b>](https://evil.example/)';
   assert.deepEqual(scanLinks(after(label, LIST), LIST), []);
 });
@@ -171,7 +202,7 @@ test('any text can be looked at: spans are within it, and one that was taken out
 });
 
 test('every pattern takes linear time [ATK-21]', () => {
-  for (const { source, flags } of [ATTRIBUTE, AUTOLINK, BARE, BY_REFERENCE, DEFINITION, IN_STYLE, TAG, TO_FILL]) {
+  for (const { source, flags } of [ATTRIBUTE, AUTOLINK, BARE, DEFINITION, IN_STYLE, TAG, TO_FILL]) {
     // No repetition is without a bound; one of eight grows as one of two thousand does.
     assert.doesNotMatch(source, /(?<!\\)[*+](?![^[]*\])|,\}/, source);
     const small = source.replace(/,\d{2,}\}/g, ',8}');

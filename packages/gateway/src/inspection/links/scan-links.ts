@@ -7,7 +7,7 @@ import { MAX_ADDRESS, type Pointer } from './pointer.ts';
 import { isOnList, type Target, targetOf } from './target.ts';
 
 /** Raised whenever what is found, or what stands in its place, changes. */
-export const LINKS_VERSION = '1.0.0';
+export const LINKS_VERSION = '1.1.0';
 
 /** What is found, for lists of the built-in rules. */
 export const LINK_RULES = [
@@ -81,12 +81,12 @@ function carries(address: string): boolean {
   return TO_FILL.test(given) || scanValues(normalised(given).text).length > 0;
 }
 
-/** Plain words that no client makes anything of. */
+/** Plain words that no client makes anything of, in round brackets: square ones would be half of a link to whatever stands behind them. */
 function instead(shows: Pointer['shows'], says: string, target: Target): string {
   const label = plain(says);
   const host = target.kind === 'host' ? plain(target.host).replaceAll('.', '[.]') : '';
   const what = `${shows} removed${host === '' ? '' : `: ${host}`}`;
-  return label === '' ? `[${what}]` : `${label} [${what}]`;
+  return label === '' ? `(${what})` : `${label} (${what})`;
 }
 
 const MAX_SAID = 80;

@@ -11,7 +11,7 @@ export const PERCENT = 16;
 /** Bits of what was removed right after a unit stand above those of what became of the unit itself. */
 const AFTER = 8;
 
-export function transformsOf(bits: number): Transform[] {
+function transformsOf(bits: number): Transform[] {
   return UNDONE.filter((_, bit) => ((bits | (bits >> AFTER)) & (1 << bit)) !== 0);
 }
 

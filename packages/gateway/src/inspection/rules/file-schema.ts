@@ -14,7 +14,7 @@ import {
 import { FINDING_KINDS, OUTCOMES, SCHEMA_MODES } from '../types.ts';
 
 /** Kinds that a rule of an operator's may have: what hides an instruction, and where a link leads, is for the gateway to tell. */
-export const RULE_KINDS = ['personal', 'payment', 'health', 'secret', 'injection'] as const;
+const RULE_KINDS = ['personal', 'payment', 'health', 'secret', 'injection'] as const;
 
 const MAX_BYTES = 1_073_741_824;
 const MAX_TEXT = 4096;

@@ -363,13 +363,23 @@ const SENSIBLE = fc.letrec<{ schema: JsonObject }>((tie) => ({
   ),
 })).schema;
 
+/** What an `if` has evaluated counts for the library even where it fails, so that both sides differ by what they leave out (LIMITATIONS.md). */
+const isLax = (schema: JsonObject): boolean => {
+  const text = JSON.stringify(schema);
+  return text.includes('"if"') && text.includes('"unevaluatedProperties"');
+};
+
 test('a value fits where the library by itself says that it fits', () => {
   const plain = new Ajv2020({ strict: false, validateFormats: false, ownProperties: true, addUsedSchema: false });
   const structures = new Structures(RANKS);
   fc.assert(
-    fc.property(SENSIBLE, VALUES, (schema, value) => {
-      assert.equal(structures.compile(schema, PLACE).check(value) === null, plain.validate(schema, value));
-    }),
+    fc.property(
+      SENSIBLE.filter((schema) => !isLax(schema)),
+      VALUES,
+      (schema, value) => {
+        assert.equal(structures.compile(schema, PLACE).check(value) === null, plain.validate(schema, value));
+      },
+    ),
     { numRuns: 1500 },
   );
 });

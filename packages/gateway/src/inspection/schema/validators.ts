@@ -15,7 +15,7 @@ const MAX_STEPS = 10_000_000;
 export type Check = (value: JsonValue) => string | null;
 
 /** What counts as too much to check. It stands where the place in the schema would. */
-export const TOO_MUCH = 'the answer takes more steps to check than are allowed';
+const TOO_MUCH = 'the answer takes more steps to check than are allowed';
 
 const require = createRequire(import.meta.url);
 

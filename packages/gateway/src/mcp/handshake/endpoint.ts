@@ -1,5 +1,5 @@
 import { encodeBase64Url, type JsonObject, type JsonValue } from '@cmcp/evidence';
-import type { Caller } from '../../caller.ts';
+import { type Caller, ownerOf } from '../../caller.ts';
 import { GatewayError } from '../../errors.ts';
 import {
   accepts,
@@ -9,6 +9,7 @@ import {
   type StreamSink,
   singleHeader,
 } from '../exchange.ts';
+import { heldAtMost, LONGEST_MS } from '../held-open.ts';
 import { InFlight } from '../in-flight.ts';
 import type { RequestId, RpcMessage, RpcRequest } from '../jsonrpc.ts';
 import type { PerSubject } from '../per-subject.ts';
@@ -63,6 +64,7 @@ export class HandshakeEndpoint {
       deps.gateway.onListChanged((kind) => {
         for (const { session } of this.#sessions.all()) session.listChanged(kind);
       }),
+      deps.gateway.onStopped(() => this.#endStopped()),
     ];
   }
 
@@ -92,7 +94,7 @@ export class HandshakeEndpoint {
     this.#sessions.touch(found);
     const post = this.#postAnswer(found, exchange);
     const answer = async (request: RpcRequest): Promise<Reply | null> => {
-      const { reply, cancelled } = await found.session.answer(request, post);
+      const { reply, cancelled } = await found.session.answer(request, { caller: exchange.caller, outlet: post });
       return cancelled ? null : reply;
     };
     const { session } = found;
@@ -108,6 +110,7 @@ export class HandshakeEndpoint {
     const found = await this.#find(exchange, null);
     if ('status' in found) return found;
     const { headers, caller } = exchange;
+    if (this.#deps.gateway.isStopped(caller)) return this.#replies.refuse(null, 'BLOCKED', { status: 403 });
     if (headers('accept').length === 0 || !accepts(headers, 'text/event-stream')) {
       return this.#replies.refuse(null, 'NOT_ACCEPTABLE');
     }
@@ -115,7 +118,12 @@ export class HandshakeEndpoint {
     if ('status' in connect) return connect;
     try {
       const leave = this.#deps.streams.enter(caller.subject);
-      return { stream: (sink) => this.#attach(found, sink, connect.to, leave) };
+      return {
+        stream: (sink) => {
+          this.#endWith(caller, sink);
+          this.#attach(found, sink, connect.to, leave);
+        },
+      };
     } catch (error) {
       return this.#replies.thrown(null, error);
     }
@@ -138,6 +146,11 @@ export class HandshakeEndpoint {
   /** Streams that wait for nothing end now, so that a listener can close. */
   endStreams(): void {
     for (const { streams } of this.#sessions.all()) streams.disconnectStandalone();
+  }
+
+  #endStopped(): void {
+    for (const { session, streams } of this.#sessions.all())
+      if (this.#deps.gateway.isStopped(session.ref.caller)) streams.disconnectStandalone();
   }
 
   /** Ends every session and waits for those that were ending. */
@@ -180,7 +193,7 @@ export class HandshakeEndpoint {
   async #request(entry: TransportSession, message: RpcRequest, exchange: HttpExchange): Promise<HttpAnswer> {
     const post = this.#postAnswer(entry, exchange);
     // MCP25-13: the connection's end is not looked at, only notifications/cancelled.
-    void entry.session.answer(message, post).then(({ reply, cancelled }) => {
+    void entry.session.answer(message, { caller: exchange.caller, outlet: post }).then(({ reply, cancelled }) => {
       this.#sessions.touch(entry);
       // On a stream a cancelled request has no answer; a body has to say something.
       post.finish(cancelled && post.streaming ? null : reply);
@@ -205,7 +218,7 @@ export class HandshakeEndpoint {
     if (sessionId === false) return this.#replies.refuse(id, 'INVALID_REQUEST');
     const entry = this.#sessions.get(sessionId);
     if (entry === undefined) return this.#replies.refuse(id, 'SESSION_NOT_FOUND');
-    if (entry.session.ref.caller.subject !== caller.subject) return await this.#foreign(entry, caller, id);
+    if (ownerOf(entry.session.ref.caller) !== ownerOf(caller)) return await this.#foreign(entry, caller, id);
     return this.#versionRefusal(entry, headers, id) ?? entry;
   }
 
@@ -254,6 +267,13 @@ export class HandshakeEndpoint {
     keepAlive(sink, this.#deps.timers);
     connect(sink);
     this.#watch(entry, sink);
+  }
+
+  /** A stream is held by the credential that it was asked for with, which nobody shows again meanwhile. */
+  #endWith(caller: Caller, sink: StreamSink): void {
+    if (caller.expiresMicros === undefined) return;
+    const { clock, timers } = this.#deps;
+    sink.onClose(timers.after(heldAtMost(caller, clock, LONGEST_MS), () => sink.end()));
   }
 
   /** LIFE-01: who does not answer is not there, whatever its connection says. */

@@ -89,7 +89,7 @@ test('resources, prompts and completions are asked of the gateway with exactly w
     const answer = await send(port, inSession(session, ask(method, { ...params, _meta })));
     assert.equal(answer.status, 200);
     const { session: ref, caller, handle, round, signal, client, ...seen } = gateway.requests.at(-1) ?? assert.fail();
-    assert.deepEqual(seen, { method, workflow: 'w', dataClass: null, trace, ...expected });
+    assert.deepEqual(seen, { method, workflow: 'w', dataClass: null, approval: null, trace, ...expected });
     assert.deepEqual(
       [ref?.sessionId, caller.subject, handle, round, signal.aborted],
       ['audited-1', 'alice', null, null, false],

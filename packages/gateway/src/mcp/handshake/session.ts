@@ -1,4 +1,5 @@
 import { type JsonObject, member } from '@cmcp/evidence';
+import type { Caller } from '../../caller.ts';
 import type { Clock } from '../../clock.ts';
 import { GatewayError } from '../../errors.ts';
 import type { Timers } from '../../timers.ts';
@@ -38,6 +39,17 @@ export interface Carrier {
   inFlight: InFlight;
   /** Says what belongs to no request. */
   announce: (message: JsonObject) => void;
+}
+
+/** How a request came. */
+export interface Sent {
+  /** With the credential of this very request, whose scopes and groups may be others than at `initialize`. */
+  caller: Caller;
+  outlet: Outlet;
+}
+
+interface Serving extends Sent {
+  signal: AbortSignal;
 }
 
 /** What `initialize` settled. */
@@ -97,10 +109,10 @@ export class HandshakeSession {
   }
 
   /** Never rejects. `cancelled`: the client said that it no longer waits for this answer. */
-  async answer(request: RpcRequest, outlet: Outlet): Promise<{ reply: Reply; cancelled: boolean }> {
+  async answer(request: RpcRequest, sent: Sent): Promise<{ reply: Reply; cancelled: boolean }> {
     const { inFlight } = this.#carrier;
     try {
-      const run = (signal: AbortSignal): Promise<Reply> => this.#safely(request, signal, outlet);
+      const run = (signal: AbortSignal): Promise<Reply> => this.#safely(request, { ...sent, signal });
       const { value, cancelled } = await inFlight.run(request.id, run);
       return { reply: value, cancelled };
     } catch (error) {
@@ -150,15 +162,15 @@ export class HandshakeSession {
     await this.#deps.gateway.endSession(this.ref, reason);
   }
 
-  async #safely(request: RpcRequest, signal: AbortSignal, outlet: Outlet): Promise<Reply> {
+  async #safely(request: RpcRequest, serving: Serving): Promise<Reply> {
     try {
-      return await this.#dispatch(request, signal, outlet);
+      return await this.#dispatch(request, serving);
     } catch (error) {
       return this.#replies.thrown(request.id, error);
     }
   }
 
-  async #dispatch(request: RpcRequest, signal: AbortSignal, outlet: Outlet): Promise<Reply> {
+  async #dispatch(request: RpcRequest, serving: Serving): Promise<Reply> {
     const { id, method, params } = request;
     switch (method) {
       case 'ping':
@@ -169,15 +181,15 @@ export class HandshakeSession {
       case 'logging/setLevel':
         return this.#setLevel(request);
       case 'resources/subscribe':
-        return await this.#subscribe(request, signal);
+        return await this.#subscribe(request, serving);
       case 'resources/unsubscribe':
         this.#subscriptions.remove(readUri(params));
         return this.#replies.result(id, {});
     }
     const kind = listedBy(method);
-    if (kind !== null) return await this.#list(request, kind);
+    if (kind !== null) return await this.#list(request, kind, serving.caller);
     const asked = readGoverned(method, params);
-    return asked === null ? await this.#refuse(request) : await this.#govern(request, asked, signal, outlet);
+    return asked === null ? await this.#refuse(request, serving.caller) : await this.#govern(request, asked, serving);
   }
 
   #setLevel({ id, params }: RpcRequest): Reply {
@@ -187,13 +199,13 @@ export class HandshakeSession {
     return this.#replies.result(id, {});
   }
 
-  async #subscribe({ id, params }: RpcRequest, signal: AbortSignal): Promise<Reply> {
+  async #subscribe({ id, params }: RpcRequest, { caller, signal }: Serving): Promise<Reply> {
     const uri = readUri(params);
     const { workflow, trace } = readRequestMeta(params);
     this.#subscriptions.admit(uri);
     const { announce } = this.#carrier;
     const subscription = await this.#deps.gateway.subscribe({
-      caller: this.ref.caller,
+      caller,
       session: this.ref,
       handle: null,
       workflow,
@@ -211,17 +223,16 @@ export class HandshakeSession {
     return this.#replies.failed(id, refused.outcome, notFoundDetails(refused.outcome.code, uri));
   }
 
-  async #list(request: RpcRequest, kind: ListKind): Promise<Reply> {
+  async #list(request: RpcRequest, kind: ListKind, caller: Caller): Promise<Reply> {
     const { gateway } = this.#deps;
-    const { caller } = this.ref;
-    if (!isOffered(gateway.offer(caller), kind)) return await this.#refuse(request);
+    if (!isOffered(gateway.offer(caller), kind)) return await this.#refuse(request, caller);
     const { items, nextCursor } = await gateway.list(kind, caller, readCursor(request.params));
     const shown = items.map((item) => projectDefinition(kind, item, this.revision));
     return this.#replies.result(request.id, listResult(kind, { items: shown, nextCursor }));
   }
 
-  async #govern({ id, params }: RpcRequest, asked: Asked, signal: AbortSignal, outlet: Outlet): Promise<Reply> {
-    const { workflow, dataClass, trace, progressToken } = readRequestMeta(params);
+  async #govern({ id, params }: RpcRequest, asked: Asked, { caller, signal, outlet }: Serving): Promise<Reply> {
+    const { progressToken, ...declared } = readRequestMeta(params);
     const notices = new Notices({
       clock: this.#deps.clock,
       progressToken,
@@ -229,10 +240,10 @@ export class HandshakeSession {
       say: (message) => void outlet.say(message, true),
     });
     const client = this.#clientSide(outlet, notices, progressToken !== null);
-    const context = { caller: this.ref.caller, session: this.ref, handle: null, workflow, dataClass, trace };
+    const context = { caller, session: this.ref, handle: null, ...declared };
     try {
       const request = { ...context, ...asked, signal, client, round: null };
-      return this.#outcome(id, asked, await this.#deps.gateway.request(request));
+      return this.#outcome(id, asked, caller, await this.#deps.gateway.request(request));
     } finally {
       notices.end();
     }
@@ -257,21 +268,19 @@ export class HandshakeSession {
     return await this.#asks.ask({ method: askMethod(ask.kind), params, outlet, signal, withinMs: null });
   }
 
-  #outcome(id: RpcRequest['id'], asked: Asked, outcome: Outcome): Reply {
+  #outcome(id: RpcRequest['id'], asked: Asked, caller: Caller, outcome: Outcome): Reply {
     if (outcome.kind === 'error') {
       return this.#replies.failed(id, outcome, notFoundDetails(outcome.code, namedUri(asked)));
     }
     if (outcome.type !== 'complete') {
       throw new GatewayError('INTERNAL_ERROR', 'an interim answer for a client that cannot take one');
     }
-    const { caller } = this.ref;
     const schema = asked.method === 'tools/call' ? this.#deps.gateway.outputSchema(caller, asked.name) : null;
     return this.#replies.result(id, projectResult(asked.method, outcome.result, this.revision, schema));
   }
 
   /** Whatever is not governed, or not offered to this caller, is refused, and that is recorded (MCP26-44, MCP25-18). */
-  async #refuse({ id, method, params }: RpcRequest): Promise<Reply> {
-    const { caller } = this.ref;
+  async #refuse({ id, method, params }: RpcRequest, caller: Caller): Promise<Reply> {
     const refused = { caller, session: this.ref, handle: null, method, params };
     const outcome = await this.#deps.gateway.refuseMethod(refused);
     return this.#replies.refused(id, outcome);

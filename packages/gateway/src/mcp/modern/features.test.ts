@@ -87,7 +87,7 @@ test('each request is asked of the gateway with exactly what was asked [MCP26-36
     const answer = await send(port, modern(method, { ...params, _meta: envelope({ ...meta, ...TASKS }) }));
     assert.equal(answer.status, 200, method);
     const { caller, signal, client, ...seen } = gateway.requests.at(-1) ?? assert.fail();
-    const context = { session: null, handle: 'handle', workflow: null, dataClass: null, round: null };
+    const context = { session: null, handle: 'handle', workflow: null, dataClass: null, approval: null, round: null };
     assert.deepEqual(seen, { method, ...context, trace: { traceparent, tracestate: 'a=b' }, ...expected });
     assert.deepEqual([client.ask, client.logLevel, client.wantsProgress, signal.aborted], [null, null, false, false]);
     assert.equal(result(answer).resultType, 'complete');

@@ -18,12 +18,11 @@ export interface ListeningDeps {
   id: RequestId;
   lists: readonly ChangeKind[];
   timers: Timers;
+  /** How long it may be held open; whoever still listens then asks again. */
+  lifetimeMs: number;
   /** Called once, however it ends. */
   onOver: () => void;
 }
-
-/** A credential may have been withdrawn meanwhile, and a client be gone without a word: whoever still listens asks again. */
-const LIFETIME_MS = 3_600_000;
 
 /** One `subscriptions/listen`: acknowledged first, then what was asked for and nothing else, until either side ends it (MCP26-30). */
 export class Listening {
@@ -55,7 +54,7 @@ export class Listening {
     const notifications = honouredFilter(this.#deps.lists, this.#subscription?.honoured ?? []);
     channel.send(this.#notification('notifications/subscriptions/acknowledged', { notifications }));
     for (const message of this.#early.splice(0)) channel.send(message);
-    this.#stopTimer = this.#deps.timers.after(LIFETIME_MS, () => this.close());
+    this.#stopTimer = this.#deps.timers.after(this.#deps.lifetimeMs, () => this.close());
   }
 
   listChanged(kind: ChangeKind): void {

@@ -6,6 +6,7 @@ import { capabilitiesOf, NO_ABILITIES, TASKS_EXTENSION } from '../asks.ts';
 import { instructionsOf, serverCapabilities } from '../capabilities.ts';
 import type { HeaderValues, Outlet } from '../exchange.ts';
 import { type Asked, readGoverned } from '../governed-params.ts';
+import { heldAtMost } from '../held-open.ts';
 import type { RpcNotification, RpcRequest } from '../jsonrpc.ts';
 import { isOffered, listedBy, listResult, readCursor } from '../lists.ts';
 import { Notices } from '../notices.ts';
@@ -43,6 +44,8 @@ export interface ModernExchange {
   signal: AbortSignal;
 }
 
+/** A credential may have been withdrawn meanwhile, and a client be gone without a word: whoever still listens asks again. */
+const LIFETIME_MS = 3_600_000;
 export const LISTEN = 'subscriptions/listen';
 /** Carry no decision: cancellation over HTTP is the closed stream, and ids of other streams are not looked up. */
 const HARMLESS = new Set(['notifications/cancelled', 'notifications/progress']);
@@ -51,15 +54,18 @@ const HARMLESS = new Set(['notifications/cancelled', 'notifications/progress']);
 export class ModernServer {
   readonly #deps: ModernDeps;
   readonly #replies: Replies;
-  readonly #listening = new Set<Listening>();
-  readonly #stop: () => void;
+  readonly #listening = new Map<Listening, Caller>();
+  readonly #stop: (() => void)[];
 
   constructor(deps: ModernDeps) {
     this.#deps = deps;
     this.#replies = new Replies(deps.gateway, modernStyle, deps.onFault);
-    this.#stop = deps.gateway.onListChanged((kind) => {
-      for (const each of this.#listening) each.listChanged(kind);
-    });
+    this.#stop = [
+      deps.gateway.onListChanged((kind) => {
+        for (const each of this.#listening.keys()) each.listChanged(kind);
+      }),
+      deps.gateway.onStopped(() => this.#endStopped()),
+    ];
   }
 
   /** Never rejects: what goes wrong is an answer. Not for what is listened to. */
@@ -91,11 +97,15 @@ export class ModernServer {
 
   /** Ends every subscription, and says so to who listens. */
   endListening(): void {
-    for (const each of this.#listening) each.close();
+    for (const each of this.#listening.keys()) each.close();
+  }
+
+  #endStopped(): void {
+    for (const [each, caller] of this.#listening) if (this.#deps.gateway.isStopped(caller)) each.close();
   }
 
   close(): void {
-    this.#stop();
+    for (const stop of this.#stop) stop();
     this.endListening();
   }
 
@@ -147,7 +157,7 @@ export class ModernServer {
   async #govern(request: RpcRequest, asked: Asked, exchange: ModernExchange, outlet: Outlet): Promise<Reply> {
     const { id, method, params } = request;
     const { caller, headers, signal } = exchange;
-    const { workflow, dataClass, trace, progressToken } = readRequestMeta(params);
+    const { progressToken, ...declared } = readRequestMeta(params);
     const wishes = readWishes(params);
     if ('taskId' in asked && !wishes.abilities.tasks) return this.#refuseTasks(id);
     const round = readRound(method, params);
@@ -157,7 +167,7 @@ export class ModernServer {
     const say = (message: Parameters<Outlet['say']>[0]): void => void outlet.say(message, true);
     const notices = new Notices({ clock: this.#deps.clock, progressToken, logLevel: () => logLevel, say });
     const client = clientSide(wishes, notices, outlet, progressToken !== null);
-    const context = { caller, session: null, handle: readHandle(params), workflow, dataClass, trace };
+    const context = { caller, session: null, handle: readHandle(params), ...declared };
     try {
       const outcome = await this.#deps.gateway.request({ ...context, ...asked, signal, client, round });
       return this.#outcome(id, asked, outcome);
@@ -191,14 +201,16 @@ export class ModernServer {
     const { abilities } = readWishes(params);
     const filter = readFilter(params);
     if (filter.tasks && !abilities.tasks) return this.#refuseTasks(id);
+    if (gateway.isStopped(caller)) throw new GatewayError('BLOCKED', `${caller.subject} is stopped`);
     const leave = streams.enter(caller.subject);
     const lists = offeredLists(filter, gateway.offer(caller));
     const onOver = (): void => {
       leave();
       this.#listening.delete(listening);
     };
-    const listening = new Listening({ id, lists, timers, onOver });
-    this.#listening.add(listening);
+    const lifetimeMs = heldAtMost(caller, this.#deps.clock, LIFETIME_MS);
+    const listening = new Listening({ id, lists, timers, lifetimeMs, onOver });
+    this.#listening.set(listening, caller);
     try {
       const context = { caller, session: null, handle: readHandle(params), workflow, trace, signal };
       const onUpdated = (uri: string): void => listening.updated(uri);

@@ -23,7 +23,7 @@ export class Holders {
 
   /** The source as it is told apart: to be used for {@link with}. */
   known(source: FlowSource): FlowSource {
-    const name = JSON.stringify([source.tool, source.server, source.sensitivity.class]);
+    const name = JSON.stringify([source.tool, source.server, source.domain, source.sensitivity.class]);
     const known = this.#sources.get(name) ?? source;
     this.#sources.set(name, known);
     return known;

@@ -106,7 +106,13 @@ test('of what is new, everything is introduced', () => {
 test('what people set and now holds less is named, and where it leads elsewhere', () => {
   const base = catalog({
     tools: [
-      toolRecord('a', { sensitivity: 'pii', effects: 'write', destination_class: 'external', requires_baa: true }),
+      toolRecord('a', {
+        sensitivity: 'pii',
+        effects: 'write',
+        destination_class: 'external',
+        requires_baa: true,
+        cost: 5,
+      }),
     ],
     resources: [resourceRecord('r', 'note:///r', { digest: `sha256:${'a'.repeat(64)}` })],
     prompts: [promptRecord('p', { digest: `sha256:${'a'.repeat(64)}` })],
@@ -127,6 +133,7 @@ test('what people set and now holds less is named, and where it leads elsewhere'
     'tool a /effects',
     'tool a /destination_class',
     'tool a /requires_baa',
+    'tool a /cost',
     'resource r /digest',
     'prompt p /digest',
   ])

@@ -25,6 +25,7 @@ export function itemsOf(catalog: Catalog): Item[] {
         exposed_name: tool.exposedName,
         definition: tool.definition,
         effects: tool.effects,
+        ...(tool.cost === 1 ? {} : { cost: tool.cost }),
       }),
     ),
     ...catalog.resources.map((resource) => {

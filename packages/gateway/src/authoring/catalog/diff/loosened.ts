@@ -17,6 +17,7 @@ export function loosened(before: Item, after: Item): Loosened[] {
   const note = (path: string, what: string): void => void found.push({ path: `/${path}`, what });
   if (before.rank !== null && after.rank !== null && after.rank < before.rank) note('sensitivity', 'ranks lower');
   if (old('effects') === 'write' && now('effects') === 'read') note('effects', 'counts as a read');
+  if (costOf(now('cost')) < costOf(old('cost'))) note('cost', 'costs less');
   if (old('destination_class') === 'external' && now('destination_class') === 'internal')
     note('destination_class', 'counts as internal');
   if (old('requires_baa') === true && now('requires_baa') === false)
@@ -32,3 +33,5 @@ export function loosened(before: Item, after: Item): Loosened[] {
 function listOf(value: JsonValue | undefined): string[] {
   return Array.isArray(value) ? value.map(String) : [];
 }
+
+const costOf = (value: JsonValue | undefined): number => (typeof value === 'number' ? value : 1);

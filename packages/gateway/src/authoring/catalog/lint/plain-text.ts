@@ -1,48 +1,4 @@
-/** Letters of other scripts that look like the Latin letter, in print of most typefaces. Full-width and mathematical ones: NFKC. */
-const LOOKALIKE_LETTERS: ReadonlyMap<string, string> = new Map(
-  [
-    ['аӑα', 'a'],
-    ['ьЬ', 'b'],
-    ['сϲ', 'c'],
-    ['ԁ', 'd'],
-    ['еҽє', 'e'],
-    ['ɡց', 'g'],
-    ['һ', 'h'],
-    ['іιıɩ', 'i'],
-    ['јϳ', 'j'],
-    ['ӏ', 'l'],
-    ['к', 'k'],
-    ['м', 'm'],
-    ['пո', 'n'],
-    ['оοօσ', 'o'],
-    ['рρ', 'p'],
-    ['ԛ', 'q'],
-    ['ѕ', 's'],
-    ['т', 't'],
-    ['υս', 'u'],
-    ['νѵ', 'v'],
-    ['ԝѡ', 'w'],
-    ['хχ', 'x'],
-    ['уγ', 'y'],
-    ['АΑ', 'A'],
-    ['ВΒ', 'B'],
-    ['СϹ', 'C'],
-    ['ЕΕ', 'E'],
-    ['НΗ', 'H'],
-    ['ІΙӀ', 'I'],
-    ['Ј', 'J'],
-    ['КΚ', 'K'],
-    ['МΜ', 'M'],
-    ['Ν', 'N'],
-    ['ОΟ', 'O'],
-    ['РΡ', 'P'],
-    ['Ѕ', 'S'],
-    ['ТΤ', 'T'],
-    ['ХΧ', 'X'],
-    ['УΥ', 'Y'],
-    ['ΖᏃ', 'Z'],
-  ].flatMap(([others = '', latin = '']) => [...others].map((other): [string, string] => [other, latin])),
-);
+import { LOOKALIKES } from '../../../inspection/normal/lookalikes.ts';
 
 /** What no reader sees: default-ignorable characters, and controls other than white space. */
 export const UNSEEN = /[\p{Default_Ignorable_Code_Point}\p{Bidi_Control}]|(?![\t\n\r])\p{Cc}/gu;
@@ -53,13 +9,13 @@ const LATIN = /[a-z]/i;
 /** A text as a reader takes it: nothing unseen in it, look-alike letters as the letters that they look like. */
 export function plainText(text: string): string {
   const seen = text.normalize('NFKC').replaceAll(UNSEEN, '');
-  return [...seen].map((character) => LOOKALIKE_LETTERS.get(character) ?? character).join('');
+  return [...seen].map((character) => LOOKALIKES.get(character) ?? character).join('');
 }
 
 /** The words that mix Latin letters with letters of another script that only look Latin. */
 export function disguisedWords(text: string): string[] {
   const words = text.normalize('NFKC').match(WORD) ?? [];
-  return words.filter((word) => LATIN.test(word) && [...word].some((letter) => LOOKALIKE_LETTERS.has(letter)));
+  return words.filter((word) => LATIN.test(word) && [...word].some((letter) => LOOKALIKES.has(letter)));
 }
 
 /** A name as words: `readSshKey`, `read_ssh_key` and `read-ssh-key` say the same. */

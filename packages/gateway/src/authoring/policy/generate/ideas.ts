@@ -5,6 +5,7 @@ export class Ideas {
   readonly #texts = new Map<string, Set<string>>();
   readonly #longs = new Map<string, Set<number>>();
   readonly #subjects = new Set<string>();
+  readonly #groups = new Set<string>();
 
   /** Texts that `attribute` is compared with; those of all attributes where it is null. */
   texts(attribute: string | null): string[] {
@@ -21,6 +22,11 @@ export class Ideas {
   /** Callers that rules name. */
   get subjects(): string[] {
     return [...this.#subjects];
+  }
+
+  /** Groups that rules name. */
+  get groups(): string[] {
+    return [...this.#groups];
   }
 
   /** Takes in what the policies' scopes and conditions name. */
@@ -44,6 +50,7 @@ export class Ideas {
   #learnSubjects(node: unknown): void {
     const { type, id } = (isRecord(node) ? node : {}) as { type?: unknown; id?: unknown };
     if (type === 'Agent' && typeof id === 'string') this.#subjects.add(id);
+    if (type === 'Group' && typeof id === 'string') this.#groups.add(id);
     for (const [, inside] of membersOf(node)) this.#learnSubjects(inside);
   }
 

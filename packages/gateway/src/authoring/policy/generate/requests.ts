@@ -1,4 +1,4 @@
-import { isObject, type JsonObject, member } from '@cmcp/evidence';
+import { isObject, type JsonObject, type JsonValue, member } from '@cmcp/evidence';
 import { TRUST_LEVELS } from '../../../attestation/types.ts';
 import type { CatalogPrompt, CatalogResource, CatalogServer, CatalogTool } from '../../../catalog/types.ts';
 import { isInjection } from '../../../inspection/judge.ts';
@@ -52,9 +52,17 @@ export class Requests {
     return readScenario(scenario, placeIn('a generated request', 'INTERNAL_ERROR'), this.#vocabulary);
   }
 
-  #caller(): string {
+  /** More than a subject only where the rules look at more. */
+  #caller(): JsonValue {
     const { choose, ideas } = this.#making;
-    return choose.pick(['somebody', ...ideas.subjects]) ?? '';
+    const subject = choose.pick(['somebody', ...ideas.subjects]) ?? '';
+    const described: JsonObject = { subject };
+    const [groups, scopes, users] = [ideas.groups, ideas.texts('scopes'), ideas.texts('on_behalf_of')];
+    if (groups.length > 0) described.groups = groups.filter(() => choose.chance(0.4));
+    if (scopes.length > 0) described.scopes = scopes.filter((scope) => scope !== '' && choose.chance(0.4));
+    if (users.length > 0 && choose.chance(0.5))
+      described.on_behalf_of = choose.pick(['someone', ...users]) || 'someone';
+    return Object.keys(described).length === 1 ? subject : described;
   }
 
   #circumstances(): JsonObject {
@@ -69,7 +77,14 @@ export class Requests {
     if (choose.chance(0.3)) described.workflow = choose.pick(['w', ...ideas.texts('id')]) ?? 'w';
     if (choose.chance(0.3)) described.platform = choose.pick(['tpm2', ...ideas.texts('platform')]) ?? 'tpm2';
     if (choose.chance(0.5)) described.trust_level = choose.pick(TRUST_LEVELS) ?? 'software';
+    if (choose.chance(0.3)) described.manifest = this.#manifest();
     return described;
+  }
+
+  #manifest(): JsonObject {
+    const { choose, ideas } = this.#making;
+    const one = (name: string): string => choose.pick(['m', ...ideas.texts(name)]) ?? 'm';
+    return { id: one('id'), issuer: one('issuer'), ...(choose.chance(0.7) ? { intent_hash: one('intent_hash') } : {}) };
   }
 
   /** Values of what was given before: of no higher class than what was seen. */

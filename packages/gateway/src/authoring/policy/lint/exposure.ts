@@ -13,6 +13,12 @@ const SENSITIVE_RANK = 2;
 /** The least that a gateway can prove of itself (contracts section 4). */
 const LOW_TRUST = { trust_level: 'software', attestation_platform: 'software-only' };
 
+/** A condition on any of these counts as knowing the caller: a credential says them. */
+const KNOWING = ['source', 'scopes', 'groups', 'on_behalf_of'].flatMap((name) => [
+  `caller.${name}`,
+  `principal.${name}`,
+]);
+
 /** Permits that let sensitive tools be called by anyone, and sensitive data go out to telemetry. */
 export function exposureFindings(ground: Ground): Finding[] {
   return rulesOf(ground, 'permit').flatMap((permit) => [...toAnyone(permit, ground), ...toTelemetry(permit, ground)]);
@@ -20,7 +26,7 @@ export function exposureFindings(ground: Ground): Finding[] {
 
 function toAnyone(permit: BundlePolicy, ground: Ground): Finding[] {
   const tools = callsOf(ground, ({ sensitivityRank }) => sensitivityRank >= SENSITIVE_RANK)
-    .filter((call) => call.principal === null && permits(permit, call, LOW_TRUST, ground))
+    .filter((call) => call.principal === null && call.groups.length === 0 && permits(permit, call, LOW_TRUST, ground))
     .map(({ asked }) => `${asked.tool.name} (${asked.tool.sensitivity})`);
   if (tools.length === 0) return [];
   return [
@@ -58,17 +64,19 @@ type Call = Case & { asked: { action: 'call_tool'; tool: CatalogTool } };
 /** Calls before anything came back, in no workflow. */
 function callsOf(ground: Ground, wanted: (tool: CatalogTool) => boolean): Call[] {
   return ground.survey.cases
-    .filter((each): each is Call => each.asked.action === 'call_tool' && !each.workflow && !each.response)
+    .filter(
+      (each): each is Call => each.asked.action === 'call_tool' && !each.workflow && !each.response && !each.approval,
+    )
     .filter(({ asked }) => wanted(asked.tool));
 }
 
-/** Whether the permit may let the call pass. A condition on how the caller is known counts as knowing the caller. */
+/** Whether the permit may let the call pass. */
 function permits(permit: BundlePolicy, call: Call, known: Record<string, CedarValueJson>, ground: Ground): boolean {
   const answer = ground.survey.ask(call, known);
   if (answer === null || !mayHold(answer, permit.id) || !ground.survey.fits(permit.id, call)) return false;
   const forbids = rulesOf(ground, 'forbid');
   if (forbids.some(({ id }) => answer.holds.has(id))) return false;
-  return ![permit, ...forbids].some(({ id }) => dependsOn(answer.open.get(id), 'caller.source'));
+  return ![permit, ...forbids].some(({ id }) => KNOWING.some((name) => dependsOn(answer.open.get(id), name)));
 }
 
 /** The session of an agent that has been shown such data, in the members of both forms of request. */

@@ -31,17 +31,19 @@ function leastArguments(schema: JsonObject): Record<string, CedarValueJson> {
   return Object.fromEntries(names.map((name) => [name, unknown(`arguments.${name}`)]));
 }
 
-function failed(policy: BundlePolicy, { asked, workflow, response }: Case): Finding {
+function failed(policy: BundlePolicy, { asked, workflow, manifest, response, approval }: Case): Finding {
   const when = [
     ...(response ? ['its answer is decided'] : []),
     ...(workflow ? ['the caller names a workflow'] : []),
-    ...(response || workflow ? [] : ['it is decided first']),
+    ...(manifest ? ['the session is bound to a manifest'] : []),
+    ...(approval ? ['it was approved'] : []),
+    ...(response || workflow || manifest || approval ? [] : ['it is decided first']),
   ];
   return finding(
     'can-fail',
     placeOf(policy),
     `${policy.id}: reads what is not there for ${nameOf(asked)} when ${when.join(' and ')}, and the request is then denied whatever permits it`,
-    'test for the attribute first (context has x && context.x == …); agents and servers have no attributes',
+    'test for the attribute first (context has x && context.x == …); servers and groups have no attributes',
   );
 }
 

@@ -15,7 +15,7 @@ import { refuseBundle } from '../../../policy/text.ts';
 import type { Asked, DecisionInput } from '../../../policy/types.ts';
 import { NO_FLOW } from '../../../session/flow/view.ts';
 import { askedUnder } from './askable.ts';
-import { stringsIn, unknown } from './expression.ts';
+import { entitiesIn, stringsIn, unknown } from './expression.ts';
 
 /** What Cedar says of each policy for all requests of a kind, by id. What is in none of these never holds for any of them. */
 export interface Answer {
@@ -32,8 +32,16 @@ export interface Kind {
   asked: Asked;
   /** `null`: an agent that the policies do not name. */
   principal: string | null;
+  /** Of those that the policies name. */
+  groups: readonly string[];
+  /** Whether a credential names a user. */
+  delegated: boolean;
   workflow: boolean;
+  /** The session is bound to an Agent Manifest. */
+  manifest: boolean;
   response: boolean;
+  /** It was approved before, and is decided again. */
+  approval: boolean;
 }
 
 /** A kind with Cedar's answer. */
@@ -48,6 +56,11 @@ type Known = Readonly<Record<string, CedarValueJson>>;
 /** Members of a request that the catalog settles; the others may be anything. */
 const SETTLED = new Set(['server_identity', 'compliance_domain', 'baa_covered', 'destination_class', 'egress', 'mode']);
 const READ_WITH_WORKFLOW = ['workflow', 'workflow_id'];
+const READ_WITH_APPROVAL = ['approval'];
+const READ_WHEN_DELEGATED = ['on_behalf_of'];
+const READ_WITH_MANIFEST = ['manifest'];
+/** Groups that are taken one by one; beyond these, all together and none. */
+const MAX_GROUPS = 8;
 const READ_WITH_RESPONSE = [
   'response',
   'egress',
@@ -70,6 +83,8 @@ export class Survey {
   /** The same of each policy, by its id. */
   readonly #textsOf: ReadonlyMap<string, ReadonlySet<string>>;
   readonly #anyone: string;
+  /** Which groups an agent may be in, as far as the policies can tell. */
+  readonly #groups: readonly (readonly string[])[];
   readonly #answers = new Map<string, Answer>();
   /** Actions for which the types let a policy hold, by its id. */
   readonly #typed: ReadonlyMap<string, ReadonlySet<string>>;
@@ -80,6 +95,7 @@ export class Survey {
     this.#textsOf = new Map(bundle.policies.map(({ id, json }) => [id, new Set(stringsIn(json))]));
     this.#texts = new Set([...this.#textsOf.values()].flatMap((texts) => [...texts]));
     this.#anyone = unlike('any agent', this.#texts);
+    this.#groups = bundle.request === 'native' ? groupsNamed(bundle) : [[]];
     this.#typed = bundle.request === 'native' ? typedActions(bundle) : new Map();
     this.cases = askedUnder(catalog).flatMap((asked) => this.#kinds(asked, agents).flatMap((kind) => this.#case(kind)));
   }
@@ -88,8 +104,9 @@ export class Survey {
   ask(kind: Kind, known: Known = {}): Answer | null {
     const request = this.#requests.build(this.#input(kind));
     if (request === null) return null;
-    const context = opened(request.context, kind.principal, known);
-    return this.#answer({ ...request, context }, kind.asked);
+    const context = opened(request.context, kind, known);
+    const entities = request.entities.map(openedAgent);
+    return this.#answer({ ...request, entities, context }, kind.asked);
   }
 
   /** Whether the types let a policy hold for such requests. */
@@ -107,22 +124,38 @@ export class Survey {
     const native = this.#bundle.request === 'native';
     const named = native ? agents.filter((agent) => this.#texts.has(agent)) : [];
     const reads = (names: readonly string[]) => (names.some((name) => this.#texts.has(name)) ? [false, true] : [false]);
-    return [null, ...named].flatMap((principal) =>
+    const callers = [null, ...named].flatMap((principal) =>
+      this.#groups.flatMap((groups) =>
+        reads(READ_WHEN_DELEGATED).map((delegated) => ({ principal, groups, delegated })),
+      ),
+    );
+    return callers.flatMap((caller) =>
       reads(READ_WITH_WORKFLOW).flatMap((workflow) =>
-        reads(READ_WITH_RESPONSE).map((response) => ({ asked, principal, workflow, response })),
+        reads(READ_WITH_MANIFEST).flatMap((manifest) =>
+          reads(READ_WITH_RESPONSE).flatMap((response) =>
+            reads(READ_WITH_APPROVAL).map((approval) => ({ asked, ...caller, workflow, manifest, response, approval })),
+          ),
+        ),
       ),
     );
   }
 
-  #input({ asked, principal, workflow, response }: Kind): DecisionInput {
+  #input({ asked, principal, groups, delegated, workflow, manifest, response, approval }: Kind): DecisionInput {
     return {
       asked,
-      caller: { subject: principal ?? this.#anyone, source: 'bearer' },
+      caller: {
+        subject: principal ?? this.#anyone,
+        source: 'bearer',
+        groups,
+        ...(delegated ? { onBehalfOf: 'anyone' } : {}),
+      },
       session: { class: '', classRank: 0, maxClass: '', maxClassRank: 0, inFlight: 0, generation: 0 },
       flow: NO_FLOW,
       workflow: workflow ? 'any' : null,
+      ...(manifest ? { manifest: { id: '', issuer: '', intentHash: null } } : {}),
       platform: '',
       trustLevel: '',
+      ...(approval ? { approval: { policies: [], approvers: [], channel: 'operator', signed: false } } : {}),
       ...(response
         ? { response: { sizeBytes: 0, findings: 0, kinds: [], injection: 0, class: '', classRank: 0 } }
         : {}),
@@ -174,17 +207,38 @@ function actionOf(asked: Asked): string {
 }
 
 /** The context with everything unknown that is not settled, each under its own name. */
-function opened(context: CedarRequest['context'], principal: string | null, known: Known): CedarRequest['context'] {
+function opened(context: CedarRequest['context'], kind: Kind, known: Known): CedarRequest['context'] {
   return Object.fromEntries(
-    Object.entries(context).map(([name, value]) => [name, known[name] ?? openedMember(name, value, principal)]),
+    Object.entries(context).map(([name, value]) => [name, known[name] ?? openedMember(name, value, kind)]),
   );
 }
 
-function openedMember(name: string, value: CedarValueJson, principal: string | null): CedarValueJson {
+function openedMember(name: string, value: CedarValueJson, { principal, delegated }: Kind): CedarValueJson {
   if (name === 'caller') {
-    return { subject: principal ?? unknown('caller.subject'), source: unknown('caller.source') };
+    return {
+      subject: principal ?? unknown('caller.subject'),
+      source: unknown('caller.source'),
+      scopes: unknown('caller.scopes'),
+      groups: unknown('caller.groups'),
+      ...(delegated ? { on_behalf_of: unknown('caller.on_behalf_of') } : {}),
+    };
   }
   return SETTLED.has(name) ? value : unknown(name);
+}
+
+/** What an agent's credential says may be anything. */
+function openedAgent(entity: EntityJson): EntityJson {
+  if (!('type' in entity.uid) || entity.uid.type !== 'Agent') return entity;
+  const attrs = Object.keys(entity.attrs).map((name) => [name, unknown(`principal.${name}`)]);
+  return { ...entity, attrs: Object.fromEntries(attrs) };
+}
+
+function groupsNamed({ policies }: Bundle): string[][] {
+  const entities = policies.flatMap(({ json }) => entitiesIn(json));
+  const names = [...new Set(entities.flatMap(({ type, id }) => (type === 'Group' ? [id] : [])))];
+  if (names.length === 0) return [[]];
+  const single = names.length > 1 && names.length <= MAX_GROUPS ? names.map((name) => [name]) : [];
+  return [[], ...single, names];
 }
 
 function typedActions({ policies, schema }: Bundle): Map<string, ReadonlySet<string>> {
