@@ -32,7 +32,8 @@ test('docs/operator-openapi.json is what the command prints, and what the code d
   const committed = await readFile(new URL('../docs/operator-openapi.json', import.meta.url), 'utf8');
   const { code, stdout } = await cmcpInProcess(['operator', 'openapi'], '/nowhere');
   assert.equal(code, 0);
-  assert.equal(stdout, committed, 'write it anew: cmcp operator openapi > docs/operator-openapi.json');
+  // Not compared as texts: it is long, and so would the difference be.
+  assert.ok(stdout === committed, 'write it anew: cmcp operator openapi > docs/operator-openapi.json');
   assert.deepEqual(JSON.parse(committed), JSON.parse(JSON.stringify(document)));
 });
 

@@ -873,6 +873,10 @@ test('the operator API beyond the socket needs TLS, certificates need an authori
       `listen: 127.0.0.1:9443, ${TLS}, oidc: {issuer: 'http://a', resource: 'https://b', groups_claim: g, grants: []}`,
       /operator\.oidc\.issuer: must be https/,
     ],
+    [
+      `listen: 127.0.0.1:9443, ${TLS}, credentials: [{subject: a/op, token_sha256: ${A}}], oidc: {issuer: 'https://a', resource: 'https://b', groups_claim: g, grants: []}`,
+      /operator\.oidc\.subject_prefix: begins the name of `a\/op`/,
+    ],
     [`credentials: [{subject: a, token_sha256: ${A}, roles: []}]`, /credentials\[0\]\.roles: names no role/],
     [`credentials: [{subject: a, token_sha256: ${A}, roles: [root]}]`, /expected `viewer` or `approver` or/],
   ];

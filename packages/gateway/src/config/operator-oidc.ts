@@ -42,13 +42,21 @@ export const operatorOidc = section('an issuer of operators’ tokens', {
 type Given = NonNullable<ReturnType<(typeof operatorOidc)['read']>>;
 type Report = (key: string, message: string) => void;
 
-export function operatorOidcOf(folder: string, given: Given, report: Report): OperatorOidc {
+/** @param others names of operators who are known otherwise */
+export function operatorOidcOf(folder: string, given: Given, others: readonly string[], report: Report): OperatorOidc {
   if (given.groups_claim === null)
     report('operator.oidc.groups_claim', 'is missing: it says which groups an operator is in, and so what they may');
   const unused = { user_claim: null, workflow_claim: null, scopes: 'ignored', dpop: 'optional' } as const;
+  const issuer = oauthIssuerOf(folder, given.resource, { ...given, ...unused });
+  const other = others.find((name) => name.startsWith(issuer.subjectPrefix));
+  if (other !== undefined)
+    report(
+      'operator.oidc.subject_prefix',
+      `begins the name of \`${other}\`, so that the issuer could name that operator`,
+    );
   return {
     resource: given.resource,
-    issuer: oauthIssuerOf(folder, given.resource, { ...given, ...unused }),
+    issuer,
     grants: given.grants.map(({ group: name, roles }) => ({
       group: name,
       roles: ROLES.filter((role) => roles.includes(role)),

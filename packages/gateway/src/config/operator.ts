@@ -114,6 +114,7 @@ type Given = Exclude<ReturnType<typeof operatorSection.read>, undefined>;
 /** The section that was read; what is wrong with it goes to `report`. */
 export function operatorConfig(folder: string, dataDir: string, given: Given, report: Report): OperatorConfig {
   const at = (key: string): string => `operator.${key}`;
+  const others = [...given.credentials, ...given.certificates].map(({ subject: name }) => name);
   return {
     socket: resolve(folder, given.socket ?? resolve(dataDir, 'operator.sock')),
     listener: listenerOf(folder, given, report),
@@ -127,7 +128,7 @@ export function operatorConfig(folder: string, dataDir: string, given: Given, re
       subject: each.subject,
       roles: rolesOf(each.roles, at(`certificates[${index}].roles`), report),
     })),
-    oidc: given.oidc === null ? null : operatorOidcOf(folder, given.oidc, report),
+    oidc: given.oidc === null ? null : operatorOidcOf(folder, given.oidc, others, report),
   };
 }
 
