@@ -1,6 +1,7 @@
 import {
   buildChain,
   type Certificate,
+  digest,
   FormatError,
   parseCertificate,
   type TrustAnchor,
@@ -53,7 +54,7 @@ export class X509SvidSource implements IdentitySource {
     if (shown === null) return null;
     const { problem } = await this.#verdictOf(certificates, shown);
     if (problem !== null) throw refused(problem);
-    return this.#workloads.callerOf(shown.id, 'svid');
+    return { ...this.#workloads.callerOf(shown.id, 'svid'), keyThumbprint: digest(shown.leaf.spki) };
   }
 
   /** A certificate is asked for by the handshake, and by no header. */
