@@ -107,7 +107,8 @@ export class AnswerWriter {
     const cancel = this.#deps.timers.after(LINGER, end);
     request.on('data', (chunk: Buffer) => {
       discarded += chunk.length;
-      if (discarded > LINGER_BYTES) end();
+      // Not ended at once: all of it may have come in one turn, in which the client has read nothing.
+      if (discarded > LINGER_BYTES) request.pause();
     });
     request.once('end', end).once('close', end);
     response.write(payload);
