@@ -96,8 +96,8 @@ test('a name that is not printable is entered in a printable form, and so is a w
     assert.equal(entry?.tool_name, '%C3%A9cho');
     assert.equal(entry?.workflow_id, 'case %C3%BC');
     assert.equal(entry?.policy_rule_matched, 'catalog_miss');
-    const said = { compliance_domain: 'unknown', workflow_source: 'asserted' };
-    assert.deepEqual(entry?.detail, { ...said, error_code: 'TOOL_NOT_IN_CATALOG' });
+    const detail = { compliance_domain: 'unknown', error_code: 'TOOL_NOT_IN_CATALOG', workflow_source: 'asserted' };
+    assert.deepEqual(entry?.detail, detail);
     assert.equal((await verifyStored(started, sessionOf(refusal))).verdict, 'verified');
   }));
 
