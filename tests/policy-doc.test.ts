@@ -216,7 +216,7 @@ test('the tests and invariants on the page run as the page says, and its bundles
   assert.equal(held.code, 0, held.stdout + held.stderr);
   assert.doesNotMatch(held.stdout, /IDLE/);
   const proposed = await bench.bundle('proposed', { 'all.cedar': CALLS.replace('"release"', '"anybody"') });
-  const diff = await bench.policy('diff', `${bench.folder}/policy`, proposed, '--runs', '400', '--seed', '1');
+  const diff = await bench.policy('diff', `${bench.folder}/policy`, proposed, '--runs', '2000', '--seed', '1');
   assert.equal(diff.code, 1);
   assert.match(
     diff.stdout,

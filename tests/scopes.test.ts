@@ -74,6 +74,15 @@ for (const family of FAMILIES) {
         const agent = await agentOf(bed, family, withScopes(scopes));
         assert.deepEqual(await reached(agent), { used: names, shown: names }, String(scopes));
       }
+      if (family === 'handshake') {
+        const subscribing = async (scope: string) => {
+          const agent = await agentOf(bed, family, withScopes([scope]));
+          const reply = await agent.request('resources/subscribe', { uri: 'note:///guide' });
+          return reply.error === undefined ? 'subscribed' : codeOf(reply);
+        };
+        const outcomes = [await subscribing('mcp:resources'), await subscribing('mcp:tools')];
+        assert.deepEqual(outcomes, ['subscribed', 'INSUFFICIENT_SCOPE']);
+      }
       // Links lead nowhere that the credential is not for.
       const linked = async (scopes: string[]) => {
         const agent = await agentOf(bed, family, withScopes(scopes));
