@@ -20,14 +20,17 @@ const who = fc.constantFrom<Who[]>(0, 1);
 const tool = fc.constantFrom('write', 'customers', 'asks', 'never', 'changing', 'unknown');
 const slow = fc.constantFrom('write', 'customers');
 const twist = fc.constantFrom('none' as const, 'none' as const, 'changed' as const, 'other agent' as const);
-const scope = fc.constantFrom('all' as const, 'agent' as const, 'session' as const, 'tool' as const);
+const scope = fc.oneof(
+  { weight: 1, arbitrary: fc.constant('all' as const) },
+  { weight: 5, arbitrary: fc.constantFrom('agent' as const, 'session' as const, 'tool' as const) },
+);
 const blocked = fc.constantFrom('write', 'customers', 'asks');
 
 const kinds = <K extends Step['kind']>(...all: K[]) => fc.constantFrom(...all);
 const between: fc.Arbitrary<Step> = fc.oneof(
   { weight: 3, arbitrary: fc.record({ kind: kinds('block'), scope, who, tool: blocked }) },
   { weight: 3, arbitrary: fc.record({ kind: kinds('reset', 'close', 'end', 'intrude'), who }) },
-  { weight: 3, arbitrary: fc.record({ kind: kinds('lift', 'activate', 'wait', 'restart', 'crash') }) },
+  { weight: 3, arbitrary: fc.record({ kind: kinds('lift', 'lift', 'activate', 'wait', 'restart', 'crash') }) },
   { weight: 2, arbitrary: fc.record({ kind: kinds('call'), who, tool }) },
   { weight: 1, arbitrary: fc.record({ kind: kinds('parallel'), who, tools: fc.array(tool, { maxLength: 3 }) }) },
 );
@@ -199,7 +202,7 @@ function oneBundleEach(left: Left): void {
   for (const { entries } of left.sessions) {
     const may = left.history.changing.get(String(entries[0]?.detail?.bundle_hash));
     for (const entry of entries.filter(({ tool_name }) => tool_name === 'changing')) {
-      if (entry.rule_matched === 'kill_switch' || entry.entry_type === 'fault') continue;
+      if (![undefined, 'POLICY_DENY'].includes(entry.detail?.error_code as string | undefined)) continue;
       assert.equal(entry.policy_decision === 'allow', may, 'INV-10: decided by the bundle of its session');
     }
   }
@@ -341,7 +344,10 @@ function actsAreEntered({ history, events, sessions }: Left): void {
 
 function nobodyEntersAnothers({ history, sessions }: Left): void {
   for (const code of history.intrusions)
-    assert.ok(['SESSION_UNKNOWN', 'SESSION_NOT_FOUND', 'BLOCKED'].includes(String(code)), `INV-09: ${JSON.stringify(code)}`);
+    assert.ok(
+      ['SESSION_UNKNOWN', 'SESSION_NOT_FOUND', 'BLOCKED'].includes(String(code)),
+      `INV-09: ${JSON.stringify(code)}`,
+    );
   assert.ok(
     history.hits.every(({ key }) => key !== 'intruder'),
     'INV-09: nothing of it reaches a server',

@@ -364,7 +364,7 @@ export class InterleavedHistory {
   }
 
   async #block({ scope, who, tool }: Extract<Step, { kind: 'block' }>): Promise<void> {
-    const name = { all: '*', agent: SUBJECTS[who], session: this.#sessions[who], tool }[scope];
+    const name = { all: '*', agent: SUBJECTS[who], session: this.#sessions[who] ?? null, tool }[scope];
     if (name === null) return;
     const { status, body } = await this.#operate('blocks', { scope, ...(scope === 'all' ? {} : { name }) });
     assert.equal(status, 200);
