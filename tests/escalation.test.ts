@@ -278,7 +278,7 @@ test('a call that was stopped while it waited stays stopped, whoever approves it
     assert.equal(bed.server.calls.length, 0);
   }));
 
-test('whose word counts is said by the configuration: not the asker’s, not a stranger’s, and every policy’s own', () =>
+test('whose word counts is said by the configuration: not the asker’s, not a stranger’s, and every policy’s own [INV-13]', () =>
   scene(async ({ bed, pay, asked, answer }) => {
     const id = await asked('two');
     const own = await answer(id, 'grant', 'agent');

@@ -1,4 +1,4 @@
-import { type AuditLogOptions, openAuditLogInProcess } from '../../packages/gateway/src/audit/in-process.ts';
+import { type InProcessOptions, openAuditLogInProcess } from '../../packages/gateway/src/audit/in-process.ts';
 import { openSqliteStore } from '../../packages/gateway/src/audit/stores/sqlite.ts';
 import type { AuditLog, AuditStore, CommitBatch } from '../../packages/gateway/src/audit/types.ts';
 
@@ -41,7 +41,7 @@ export class WatchedStore {
   }
 
   /** What Gateway takes as `openLog`. */
-  readonly openLog = async (options: AuditLogOptions): Promise<AuditLog> => {
+  readonly openLog = async (options: Omit<InProcessOptions, 'store'>): Promise<AuditLog> => {
     this.#store = openSqliteStore(options.dataDir);
     return openAuditLogInProcess({ ...options, store: this.#watch(this.#store) });
   };
