@@ -12,7 +12,8 @@ import { X509SvidSource } from './x509-source.ts';
 
 const DOMAIN = new TrustDomain('example.org');
 const ID = 'spiffe://example.org/agents/a';
-const LEAF = derOf(certificate('workload', { ...GOOD, uris: [ID], issuer: DOMAIN.issuing }).cert);
+const WORKLOAD = certificate('workload', { ...GOOD, uris: [ID], issuer: DOMAIN.issuing });
+const LEAF = derOf(WORKLOAD.cert);
 const ISSUING = derOf(DOMAIN.issuing.cert);
 const BUNDLE = readBundle(encodeUtf8(DOMAIN.root.cert));
 const WORKLOADS = new Workloads({ trustDomains: { 'example.org': { bundle: null } }, allowed: [ID], groups: {} });
@@ -30,7 +31,9 @@ const damaged = (der: Buffer): fc.Arbitrary<Uint8Array> =>
   });
 
 test('whatever a client shows, it is the caller of a whole chain, nobody, or refused [AUTHZ-12]', async () => {
-  assert.deepEqual(await identify([LEAF, ISSUING]), { subject: ID, source: 'svid' });
+  const expiresMicros = Date.UTC(2100, 0, 1) * 1000;
+  const caller = { subject: ID, source: 'svid', expiresMicros, keyThumbprint: WORKLOAD.spki };
+  assert.deepEqual(await identify([LEAF, ISSUING]), caller);
   assert.equal(await identify(null), null);
   assert.equal(await identify([]), null);
   let refusals = 0;
