@@ -20,6 +20,7 @@ async function listening(t: TestContext) {
     countUnknown: unused,
     socket: join(folder, 'operator.sock'),
     network: null,
+    clock: { nowMicros: () => 0 },
     timers: { after: unused, every: () => () => {} },
     monotonic: unused,
     operators: async () => ({ subject: 'op', source: 'bearer', roles: ['viewer'] }),
