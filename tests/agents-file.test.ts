@@ -55,8 +55,10 @@ test('agents in a file change without a restart: who is gone is refused, session
     assert.deepEqual(told.at(-1)?.detail, { agents_hash: after });
   }));
 
+const LOGIN = 'identity: { resource: "https://gateway.example/mcp", oauth: [{ issuer: "https://login.example" }] }';
+
 test('a file that is no good changes nothing, and is told once [D-51]', () =>
-  withBed(SETUP, async (bed) => {
+  withBed({ ...SETUP, config: `${SETUP.config}\n${LOGIN}` }, async (bed) => {
     const time = new ManualTime();
     await write(bed, row('filed', 'one'));
     const { gateway, url } = await bed.start({ timers: time });
@@ -67,6 +69,7 @@ test('a file that is no good changes nothing, and is told once [D-51]', () =>
         /operator\.credentials\[0\]\.token_sha256: the same token as agents/,
       ],
       [row('thief', AGENT_TOKEN), /the same token as agents/],
+      [row('login.example/anna', 'two'), /agents\[\d\]\.subject: begins as those that https:\/\/login\.example names/],
       ['x'.repeat(1_048_577), /no file of at most/],
       ['- { subject: filed, token: s3cret-canary }\n', /unknown key/],
     ];

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { selfSigned } from './support/certificate.ts';
 import { OPERATOR_TOKEN, TestBed } from './support/gateway.ts';
-import { askOperator, operatorWith } from './support/operator.ts';
+import { ManualTime } from './support/manual-time.ts';
+import { askOperator, openOperator, operatorWith } from './support/operator.ts';
 import { sessionFile } from './support/session-files.ts';
 import { issuerKey, TokenIssuer } from './support/token-issuer.ts';
 
@@ -71,6 +73,29 @@ test('an access token of the issuer, for the operator interface, is an operatorâ
       ['operator.refused', 'a/agent', 'oauth', undefined],
     ],
   );
+});
+
+test('who follows events with a token is told nothing more once it has expired', async (t) => {
+  const issuer = await new TokenIssuer([await issuerKey('one')]).listen();
+  t.after(() => issuer.close());
+  const server = selfSigned('server');
+  const bed = await TestBed.create({ tools: [{ name: 'echo' }] });
+  t.after(() => bed.close());
+  await writeFile(join(bed.folder, 'op.pem'), server.cert);
+  await writeFile(join(bed.folder, 'op.key'), server.key);
+  const oidc = `{ issuer: "${issuer.url}", resource: "${RESOURCE}", groups_claim: groups, grants: [{ group: sre, roles: [viewer] }] }`;
+  await bed.writeConfig(
+    `operator: { listen: "127.0.0.1:0", tls: { certificate: ./op.pem, key: ./op.key }, oidc: ${oidc} }`,
+  );
+  const time = new ManualTime();
+  const { started } = await bed.start({ timers: time, clock: time });
+  const place = { host: '127.0.0.1', port: Number(new URL(started.operatorUrl ?? '').port), ca: server.cert };
+  const token = await issuer.token(RESOURCE, time.nowMicros() / 1e6, { groups: ['sre'] });
+  const stream = await openOperator(place, { route: 'events', token });
+  assert.equal(stream.statusCode, 200);
+  const ended = assert.rejects(once(stream.resume(), 'end'), { code: 'ECONNRESET' });
+  time.advance(300_000);
+  await ended;
 });
 
 test('while the issuer is away its operators are told so, and others are not concerned', async (t) => {

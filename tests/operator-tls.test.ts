@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
+import { Agent } from 'node:https';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { certificate, selfSigned } from './support/certificate.ts';
@@ -131,6 +133,24 @@ test('who was let in by authorities of before is not served for long once they a
   time.advance(15_000);
   await ended;
   await assert.rejects(askOperator(place, { route: 'sessions' }), 'nor is that authority known any more');
+});
+
+test('a certificate that ends while its connection is open opens nothing more, nor does what follows events with it', async (t) => {
+  const bed = await bedWithTls(MUTUAL);
+  t.after(() => bed.close());
+  const time = new ManualTime();
+  const { started } = await bed.start({ timers: time, clock: time });
+  const port = Number(new URL(started.operatorUrl ?? '').port);
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  t.after(() => agent.destroy());
+  const place = { host: '127.0.0.1', port, ca: SERVER.cert, cert: ANNA.cert, key: ANNA.key };
+  const ask = async (): Promise<number> => (await askOperator({ ...place, agent }, { route: 'sessions' })).status;
+  assert.equal(await ask(), 200);
+  const stream = await openOperator(place, { route: 'events' });
+  const ended = assert.rejects(once(stream.resume(), 'end'), { code: 'ECONNRESET' });
+  time.advance(Date.UTC(2100, 0, 1) - time.nowMicros() / 1000);
+  assert.equal(await ask(), 401);
+  await ended;
 });
 
 test('somebody who tries credentials over the network is told to wait; whoever has one is not', async (t) => {

@@ -2,13 +2,14 @@ import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
 import { once } from 'node:events';
 import { readdir, writeFile } from 'node:fs/promises';
-import { Agent } from 'node:https';
+import { Agent, request } from 'node:https';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { type ConnectionOptions, connect } from 'node:tls';
 import type { GatewayDeps, StartedGateway } from '@cmcp/gateway';
 import { type CertificateTerms, certificate } from './support/certificate.ts';
 import { AGENT_TOKEN, type TestBed, withBed } from './support/gateway.ts';
+import { modern } from './support/ingress.ts';
 import { ManualTime } from './support/manual-time.ts';
 import { sessionFile } from './support/session-files.ts';
 import {
@@ -291,6 +292,25 @@ test('no connection resumes another, so that each one shows its own certificate 
       assert.match(answer, /^HTTP\/1\.1 401 /);
     }
   });
+});
+
+test('what is held open with an SVID ends with it, as with any credential [AUTHZ-12] [LIFE-08]', LIMITS, async () => {
+  const time = new ManualTime();
+  const run = async (url: URL): Promise<void> => {
+    const agent = new Agent({ ca: SERVER.cert, ...OURS.svid('/agents/research', { until: '20260101000100Z' }) });
+    const { body, headers } = modern('subscriptions/listen', { notifications: { toolsListChanged: true } });
+    const accepted = { 'Content-Type': 'application/json', Accept: 'application/json, text/event-stream' };
+    const posted = request(url, { method: 'POST', agent, headers: { ...accepted, ...headers } });
+    posted.end(JSON.stringify(body));
+    const [response] = await once(posted, 'response');
+    assert.equal(response.statusCode, 200);
+    await once(response, 'data');
+    const over = once(response, 'end');
+    time.advance(61_000);
+    await over;
+    agent.destroy();
+  };
+  await withGateway(run, `${TLS}\n${IDENTITY}`, { clock: time, timers: time });
 });
 
 test('where certificates are demanded, an SVID has to be of those authorities too [AUTHZ-12]', LIMITS, async () => {

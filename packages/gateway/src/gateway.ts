@@ -527,10 +527,11 @@ export class Gateway {
       enter,
       countUnknown: () => runtime.chain.count('operator_unauthenticated'),
       socket: operator.socket,
-      network: operator.listener && operatorTls && { ...operator.listener, tls: operatorTls, clock: this.#clock },
+      network: operator.listener && operatorTls && { ...operator.listener, tls: operatorTls },
+      clock: this.#clock,
       timers: this.#deps.timers ?? systemTimers,
       monotonic: this.#monotonic,
-      operators: recogniser(operator, issuer),
+      operators: recogniser(operator, issuer, this.#clock),
       agents: new IdentityChain(agents),
       report: (error) => this.#events.publish({ event: 'operator.error', detail: String(error) }),
       routes: operatorRoutes({

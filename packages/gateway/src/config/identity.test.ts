@@ -66,6 +66,14 @@ test('what of an agent or an issuer makes no sense is refused with its place', a
     [issuers(LOGIN, 'issuer: "https://login.example/other"'), /subject_prefix: begins as that of https:\/\/login/],
     [issuers(LOGIN, 'issuer: "https://x.example", subject_prefix: ""'), /subject_prefix: begins as/],
     [issuers(`${LOGIN}, subject_prefix: "spiffe://td/"`), /how workloads of a trust domain are named/],
+    [
+      `agents: [{ subject: b, token_sha256: ${B} }, { subject: research, token_sha256: ${A} }]\n${issuers(`${LOGIN}, subject_prefix: "res"`)}`,
+      /agents\[1\]\.subject: begins as those that https:\/\/login\.example names/,
+    ],
+    [
+      `operator: { credentials: [{ subject: anna, token_sha256: ${A} }], listen: "127.0.0.1:0", tls: { certificate: a, key: b, client_ca: c }, certificates: [{ certificate: "email:ben@x.example", subject: ben }], oidc: { ${LOGIN}, resource: "https://op.example", groups_claim: g, subject_prefix: "", grants: [] } }`,
+      /operator\.credentials\[0\]\.subject: begins as(?:.|\n)*operator\.certificates\[0\]\.subject: begins as/,
+    ],
     [`identity: { oauth: [{ ${LOGIN} }] }`, /identity\.resource: is missing/],
     ['identity: { resource: "https://gateway.example/mcp?x=1" }', /resource: expected a URL without query/],
     ['identity: { resource: "http://gateway.example/mcp" }', /resource: must be https/],

@@ -79,6 +79,23 @@ export function checkIdentity(
   }
 }
 
+/** Whom the configuration names, no issuer can name: its users choose some of what follows the prefix. */
+export function checkSubjects(
+  named: readonly { subject: string }[],
+  issuers: readonly Pick<OAuthIssuer, 'issuer' | 'subjectPrefix'>[],
+  key: string,
+  report: Report,
+): void {
+  for (const [index, { subject }] of named.entries()) {
+    const other = issuers.find(({ subjectPrefix }) => subject.startsWith(subjectPrefix));
+    if (other === undefined) continue;
+    report(
+      `${key}[${index}].subject`,
+      `begins as those that ${other.issuer} names, who could name it; set another, or another \`subject_prefix\` there`,
+    );
+  }
+}
+
 /** A token opens one door (D-51): what an agent is issued never operates. */
 function checkOperators({ issuer }: OperatorOidc, oauth: OAuthIssuer[], dev: boolean, report: Report): void {
   if (!isSecure(issuer.issuer, dev)) report('operator.oidc.issuer', SECURE);

@@ -15,7 +15,7 @@ import { agentOf, checkCredentials } from './credentials.ts';
 import { type WrittenSecrets, withHashes } from './effective.ts';
 import type { Environment } from './environment.ts';
 import { type Secret, withStandIns } from './expand.ts';
-import { checkIdentity, identityOf } from './identity.ts';
+import { checkIdentity, checkSubjects, identityOf } from './identity.ts';
 import { ratesConfig } from './limits.ts';
 import { operatorConfig } from './operator.ts';
 import { liesInside, socketProblem } from './paths.ts';
@@ -114,6 +114,8 @@ async function readConfigText(
   checkListen(config, report);
   checkCredentials(config.agents, config.operator.credentials, report);
   checkIdentity(config.identity, config.operator.oidc, config.dev, report);
+  checkSubjects(config.agents, config.identity.oauth, 'agents', report);
+  checkOperatorNames(config.operator, report);
   checkSocket(config, report);
   checkLabel(config, report);
   checkServices(config, report);
@@ -419,6 +421,12 @@ function checkLabel({ catalog, vocabulary }: Unhashed, report: Report): void {
   const ranks = sensitivityRanks(vocabulary);
   if (catalog.recheckAbove === null || ranks.has(catalog.recheckAbove)) return;
   report('catalog.recheck_above', `is not a known label; use one of ${[...ranks.keys()].join(', ')}`);
+}
+
+function checkOperatorNames({ credentials, certificates, oidc }: Config['operator'], report: Report): void {
+  const issuers = oidc === null ? [] : [oidc.issuer];
+  checkSubjects(credentials, issuers, 'operator.credentials', report);
+  checkSubjects(certificates, issuers, 'operator.certificates', report);
 }
 
 /** One that could never be reached would withhold every answer, or none; or approve nothing. */

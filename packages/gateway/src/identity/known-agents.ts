@@ -1,6 +1,7 @@
 import { readAgentsFile } from '../config/agents-file.ts';
 import { checkCredentials } from '../config/credentials.ts';
 import { agentsDigest } from '../config/effective.ts';
+import { checkSubjects } from '../config/identity.ts';
 import type { AgentCredential, Config } from '../config/types.ts';
 import { GatewayError } from '../errors.ts';
 import type { Timers } from '../timers.ts';
@@ -67,9 +68,11 @@ export class KnownAgents {
     const { agentsFile, identity, operator } = this.#settings;
     if (agentsFile === null) return;
     const agents = [...agentsFile.beside, ...(await readAgentsFile(agentsFile.path))];
-    checkCredentials(agents, operator.credentials, (path, problem) => {
+    const report = (path: string, problem: string): never => {
       throw new GatewayError('CONFIG_INVALID', `with ${agentsFile.path}: ${path}: ${problem}`);
-    });
+    };
+    checkCredentials(agents, operator.credentials, report);
+    checkSubjects(agents, identity.oauth, 'agents', report);
     const hash = agentsDigest({ agents, identity });
     if (hash === this.#hash) return;
     this.#agents = agents;

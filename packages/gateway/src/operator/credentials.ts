@@ -1,5 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import { digest } from '@cmcp/evidence';
+import type { Clock } from '../clock.ts';
 import type { OperatorCertificate, OperatorConfig } from '../config/operator.ts';
 import type { OperatorOidc } from '../config/operator-oidc.ts';
 import { GatewayError } from '../errors.ts';
@@ -14,6 +15,7 @@ export type Recognise = (presented: Presented) => Promise<Operator | null>;
 export function recogniser(
   { credentials, certificates, oidc }: Pick<OperatorConfig, 'credentials' | 'certificates' | 'oidc'>,
   issuer: Pick<IdentitySource, 'identify'> | null,
+  clock: Clock,
 ): Recognise {
   const tokens = new TokenDigests(credentials.map((holder) => ({ sha256: holder.tokenSha256, holder })));
   const byToken = async (presented: Presented): Promise<Operator | null> => {
@@ -25,13 +27,15 @@ export function recogniser(
   };
   return async (presented) => {
     const leaf = presented.certificates?.[0];
-    const byCertificate = leaf === undefined ? null : holderOf(certificates, leaf);
+    const byCertificate = leaf === undefined ? null : holderOf(certificates, leaf, clock.nowMicros());
     if (presented.headers('authorization').length === 0) return byCertificate;
     const holder = await byToken(presented);
     if (holder === null || byCertificate === null) return holder;
     // Whoever shows both has to be one person, and may what both say.
     if (byCertificate.subject !== holder.subject) return null;
-    return { ...byCertificate, roles: holder.roles.filter((role) => byCertificate.roles.includes(role)) };
+    const ends = [byCertificate, holder].map(({ expiresMicros = Number.POSITIVE_INFINITY }) => expiresMicros);
+    const roles = holder.roles.filter((role) => byCertificate.roles.includes(role));
+    return { ...byCertificate, roles, expiresMicros: Math.min(...ends) };
   };
 }
 
@@ -47,15 +51,20 @@ async function byIssuer(
     if (caller === null || caller.onBehalfOf !== undefined) return null;
     const granted = grants.filter(({ group }) => caller.groups?.includes(subjectPrefix + group));
     const roles = ROLES.filter((role) => granted.some((each) => each.roles.includes(role)));
-    return { subject: caller.subject, source: 'oidc', roles };
+    const { subject, expiresMicros } = caller;
+    return { subject, source: 'oidc', roles, ...(expiresMicros !== undefined && { expiresMicros }) };
   } catch (error) {
     if (error instanceof GatewayError && error.code !== 'IDENTITY_UNAVAILABLE') return null;
     throw error;
   }
 }
 
-function holderOf(known: readonly OperatorCertificate[], leaf: Uint8Array): Operator | null {
-  const names = alternativeNames(new X509Certificate(leaf).subjectAltName ?? '');
+/** The handshake looked at the authority and the time once: a connection may outlast the certificate. */
+function holderOf(known: readonly OperatorCertificate[], leaf: Uint8Array, nowMicros: number): Operator | null {
+  const { subjectAltName, validToDate } = new X509Certificate(leaf);
+  const expiresMicros = validToDate.getTime() * 1000;
+  if (nowMicros >= expiresMicros) return null;
+  const names = alternativeNames(subjectAltName ?? '');
   const print = digest(leaf);
   const found = known.filter(({ match: { kind, value } }) =>
     kind === 'san' ? names.includes(value) : value === print,
@@ -64,7 +73,7 @@ function holderOf(known: readonly OperatorCertificate[], leaf: Uint8Array): Oper
   // A certificate of two people is nobody's.
   if (first === undefined || found.some(({ subject }) => subject !== first.subject)) return null;
   const roles = first.roles.filter((role) => found.every((each) => each.roles.includes(role)));
-  return { subject: first.subject, source: 'mtls', roles };
+  return { subject: first.subject, source: 'mtls', roles, expiresMicros };
 }
 
 /** As Node writes them: separated by commas, and quoted where one holds a comma or a quote itself, so that no name hides another. */

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { canonicalSorted, digest, type JsonObject, stringifyJson } from '@cmcp/evidence';
 import type { Actor } from '../audit/gateway-chain.ts';
 import type { Caller } from '../caller.ts';
+import type { Clock } from '../clock.ts';
 import { GatewayError } from '../errors.ts';
 import type { IdentityChain } from '../identity/chain.ts';
 import type { Presented } from '../identity/types.ts';
@@ -27,6 +28,7 @@ export interface EndpointDeps {
   countUnknown: () => void;
   /** Told of every error that no GatewayError explains. */
   report: (error: unknown) => void;
+  clock: Clock;
   timers: Timers;
   monotonic: Monotonic;
   /** All there is to ask. */
@@ -81,7 +83,8 @@ export class OperatorEndpoint {
     const bytes = method === 'POST' ? await readBytes(request) : new Uint8Array();
     const body = bodyFor(found.route, objectIn(bytes));
     if ('follow' in found.route) {
-      const isOver = (): boolean => manner.isOver?.(request) ?? false;
+      const { expiresMicros = Number.POSITIVE_INFINITY } = by;
+      const isOver = (): boolean => manner.isOver?.(request) === true || this.#deps.clock.nowMicros() >= expiresMicros;
       return this.#streams.open(found.route.follow, response, tokenIn(request, 'last-event-id'), isOver);
     }
     const { route, params, query } = found;

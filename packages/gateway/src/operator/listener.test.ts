@@ -1,13 +1,15 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { type IncomingMessage, request } from 'node:http';
+import { createServer, type IncomingMessage, request } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { OperatorEvents } from './events.ts';
 import { OperatorListener } from './listener.ts';
 import { ownRoutes } from './own-routes.ts';
+import { EventStreams } from './stream-events.ts';
 
 /** A listener with nothing but its own routes, and a way to follow its events. */
 async function listening(t: TestContext) {
@@ -20,6 +22,7 @@ async function listening(t: TestContext) {
     countUnknown: unused,
     socket: join(folder, 'operator.sock'),
     network: null,
+    clock: { nowMicros: () => 0 },
     timers: { after: unused, every: () => () => {} },
     monotonic: unused,
     operators: async () => ({ subject: 'op', source: 'bearer', roles: ['viewer'] }),
@@ -71,4 +74,28 @@ test('as many streams as may be open are served, and the next is told to come la
   events.publish({ event: 'last' });
   for await (const chunk of again as AsyncIterable<Buffer>) if (chunk.includes('"last"')) return;
   assert.fail('not served');
+});
+
+test('who went away before their stream begins takes no place of one [LIFE-01]', async (t) => {
+  const every = (): never => assert.fail('nothing is kept going');
+  const streams = new EventStreams({ after: every, every });
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const server = createServer((_, response) => {
+    client.destroy();
+    response.once('close', () => {
+      try {
+        streams.open(new OperatorEvents('run'), response, null, () => false);
+        resolve();
+      } catch (error) {
+        reject(error);
+      }
+    });
+  });
+  t.after(() => server.close());
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const client = request({ host: '127.0.0.1', port: (server.address() as AddressInfo).port, agent: false });
+  client.on('error', () => {});
+  client.end();
+  await promise;
 });

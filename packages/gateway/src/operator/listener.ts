@@ -4,7 +4,6 @@ import { createServer, type Server, type ServerOptions } from 'node:http';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 import { connect } from 'node:net';
 import { dirname } from 'node:path';
-import type { Clock } from '../clock.ts';
 import type { OperatorListenConfig } from '../config/operator.ts';
 import { GatewayError } from '../errors.ts';
 import { AttemptLimit } from '../ingress/attempts.ts';
@@ -21,7 +20,6 @@ export interface OperatorListenerDeps extends EndpointDeps {
 
 export interface OperatorNetwork extends Pick<OperatorListenConfig, 'listen' | 'allowedHosts'> {
   tls: ListenerTls;
-  clock: Clock;
 }
 
 const OPTIONS: ServerOptions = {
@@ -52,7 +50,7 @@ export class OperatorListener {
     const endpoint = new OperatorEndpoint(deps);
     this.#socket = socket;
     this.#network = network;
-    this.#failures = network && new AttemptLimit(MAX_FAILURES, network.clock);
+    this.#failures = network && new AttemptLimit(MAX_FAILURES, deps.clock);
     this.#local = createServer(OPTIONS, (request, response) => void endpoint.accept(request, response));
     this.#remote =
       network &&

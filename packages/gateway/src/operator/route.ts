@@ -15,6 +15,8 @@ export interface Operator {
   readonly subject: string;
   readonly source: 'bearer' | 'mtls' | 'oidc';
   readonly roles: readonly Role[];
+  /** When the credential ends, microseconds since the epoch. Left out: it does not say. */
+  readonly expiresMicros?: number;
 }
 
 /** A JSON Schema (2020-12), as the OpenAPI document shows it and the listener holds requests to it. Keywords: see schema-check.ts. */

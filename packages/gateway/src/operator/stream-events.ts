@@ -27,6 +27,8 @@ export class EventStreams {
    * @throws GatewayError OVERLOADED
    */
   open(events: OperatorEvents, response: ServerResponse, lastId: string | null, isOver: () => boolean): void {
+    // Who went away while their credential was looked at is told nothing, and nobody would count them out again.
+    if (response.destroyed) return;
     if (this.#open >= MAX_STREAMS) throw new GatewayError('OVERLOADED', `${MAX_STREAMS} streams of events are open`);
     this.#open += 1;
     const write = (text: string): void => {

@@ -1,7 +1,7 @@
 import { encodeBase64Url, isObject, type JsonObject, member, sha256 } from '@cmcp/evidence';
 import { GatewayError } from '../../errors.ts';
 import type { Presented } from '../types.ts';
-import { type ProofDeps, provenKey } from './dpop.ts';
+import { type ProofDeps, requireProof } from './dpop.ts';
 
 export type Scheme = 'Bearer' | 'DPoP';
 
@@ -31,7 +31,7 @@ export async function confirmHolder(
   }
   // RFC 9449 section 7.1: a bound token that is shown like one that is not has lost its protection.
   if (scheme !== 'DPoP') throw refuse('is bound to a key, and shown without a proof');
-  if ((await provenKey(presented, token, deps, nowMicros)) !== bound.key) throw refuse('is bound to another key');
+  await requireProof(presented, { token, key: bound.key }, deps, nowMicros);
 }
 
 function boundTo(claims: JsonObject): { key: string | null; certificate: string | null } {

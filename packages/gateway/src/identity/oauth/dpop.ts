@@ -17,23 +17,24 @@ const KEY_MEMBERS = ['kty', 'crv', 'x', 'y', 'n', 'e'] as const;
 export interface ProofDeps {
   /** The gateway's URL as clients know it. */
   resource: string;
-  used: UsedProofs;
+  used: Pick<UsedProofs, 'use'>;
 }
 
 /**
- * The thumbprint of the key whose holder sent this request with this token (RFC 9449 section 4.3).
+ * Holds the request to a proof that the holder of the key with this thumbprint sent it with this token (RFC 9449 section 4.3).
  * @throws GatewayError UNAUTHENTICATED, OVERLOADED
  */
-export async function provenKey(
+export async function requireProof(
   { method, headers }: Pick<Presented, 'method' | 'headers'>,
-  token: string,
+  { token, key }: { token: string; key: string },
   { resource, used }: ProofDeps,
   nowMicros: number,
-): Promise<string> {
+): Promise<void> {
   const [text = '', ...more] = headers('dpop');
   const proof = more.length === 0 ? readJwt(text) : null;
   if (proof === null) throw refuse('is missing, or no JSON Web Token');
-  const thumbprint = await signedBy(proof);
+  // Before anything is remembered of it: a stolen token and keys made up for it must not fill what all others share (D-06).
+  if ((await signedBy(proof)) !== key) throw refuse('is by another key than the one that the token is bound to');
   const { claims } = proof;
   if (member(claims, 'htm') !== method) throw refuse('is for another method');
   if (!isSameUrl(member(claims, 'htu'), resource)) throw refuse('is for another URL');
@@ -44,8 +45,7 @@ export async function provenKey(
   const id = member(claims, 'jti');
   if (typeof id !== 'string' || id === '' || id.length > MAX_ID) throw refuse('has no id');
   const digest = encodeBase64Url(sha256(encodeUtf8(id)));
-  if (!used.use(thumbprint, digest, nowMs, nowMs + LIFETIME_MS + AHEAD_MS)) throw refuse('was used before');
-  return thumbprint;
+  if (!used.use(key, digest, nowMs, nowMs + LIFETIME_MS + AHEAD_MS)) throw refuse('was used before');
 }
 
 /** The key in the header is the right one here: the token says which key it has to be. */

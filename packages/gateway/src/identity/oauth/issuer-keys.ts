@@ -57,8 +57,11 @@ export class IssuerKeys {
   async #current(): Promise<KeySet> {
     const age = this.#known === null ? Number.POSITIVE_INFINITY : this.#deps.monotonic() - this.#known.atMs;
     if (age > this.#settings.outageMs) await this.#ask();
-    // Nobody waits for keys that are only not fresh.
-    else if (age > REFRESH_MS) void this.#ask().catch(ignoreUnavailable);
+    else if (age > REFRESH_MS) {
+      const asked = this.#ask().catch(ignoreUnavailable);
+      // A key that was withdrawn while nobody called opens nothing. While the issuer is away, nobody waits for it.
+      if (this.#failed === null) await asked;
+    }
     if (this.#known === null) throw unavailable(this.#settings.issuer, 'its keys are not known');
     return this.#known.keys;
   }

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { calculateJwkThumbprint } from 'jose';
+import { dpopProof, issuerKey } from '../../../../../tests/support/token-issuer.ts';
 import { GatewayError } from '../../errors.ts';
+import { requireProof } from './dpop.ts';
 import { UsedProofs } from './replays.ts';
 
 const overloaded = (error: unknown): boolean => error instanceof GatewayError && error.code === 'OVERLOADED';
@@ -26,4 +29,18 @@ test('memory is bounded however many keys there are [D-06]', () => {
   const used = new UsedProofs();
   for (let i = 0; i < 100_000; i += 1) used.use(`k${i}`, 'p', 0, 90);
   assert.throws(() => used.use('another', 'p', 0, 90), overloaded);
+});
+
+test('whoever has a bound token without its key fills nothing with proofs of keys made up for it [D-06]', async () => {
+  const [holder, stranger] = await Promise.all([issuerKey('holder'), issuerKey('stranger')]);
+  const key = await calculateJwkThumbprint(holder.jwk);
+  const remembered: string[] = [];
+  const deps = { resource: 'https://gateway.example/mcp', used: { use: (by: string) => remembered.push(by) > 0 } };
+  for (const by of [stranger, holder]) {
+    const proof = await dpopProof(by, 'token', deps.resource, 1_800_000_000);
+    const presented = { method: 'POST', headers: (name: string) => (name === 'dpop' ? [proof] : []) };
+    const required = requireProof(presented, { token: 'token', key }, deps, 1_800_000_000_000_000);
+    await (by === holder ? required : assert.rejects(required, /UNAUTHENTICATED.*by another key/));
+  }
+  assert.deepEqual(remembered, [key]);
 });

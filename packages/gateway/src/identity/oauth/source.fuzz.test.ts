@@ -5,7 +5,7 @@ import { issuerKey } from '../../../../../tests/support/token-issuer.ts';
 import { type OAuthIssuer, TOKEN_ALGORITHMS } from '../../config/identity-oauth.ts';
 import { GatewayError } from '../../errors.ts';
 import type { Presented } from '../types.ts';
-import { provenKey } from './dpop.ts';
+import { requireProof } from './dpop.ts';
 import { IssuerKeys } from './issuer-keys.ts';
 import { resourceMetadata } from './metadata.ts';
 import { UsedProofs } from './replays.ts';
@@ -107,7 +107,8 @@ test('no proof whose key is made up proves anything [AUTHZ-14]', () =>
     fc.asyncProperty(text, (proof) =>
       namesNobody(async () => {
         const deps = { resource: RESOURCE, used: new UsedProofs() };
-        await provenKey(presented([], [proof]), 'token', deps, 1_800_000_000_000_000);
+        const shown = { token: 'token', key: 'key' };
+        await requireProof(presented([], [proof]), shown, deps, 1_800_000_000_000_000);
         return 'somebody';
       }),
     ),

@@ -31,7 +31,7 @@ const identify = (authorization: string) =>
 
 test('a token of an authorization server is its own source’s, also where its subject is a SPIFFE ID [AUTHZ-12]', async () => {
   const sub = 'spiffe://example.org/agents/a';
-  const caller = { subject: sub, source: 'jwt-svid', groups: ['all'] };
+  const caller = { subject: sub, source: 'jwt-svid', groups: ['all'], expiresMicros: 4e15 };
   assert.deepEqual(await identify(`Bearer ${await token({ sub })}`), caller);
   assert.deepEqual(await identify(`bearer ${await token({ sub, iss: 'https://spire.example' })}`), caller);
   assert.equal(await identify(`Bearer ${await token({ sub, iss: 'https://login.example' })}`), null);

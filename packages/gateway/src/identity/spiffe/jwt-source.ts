@@ -51,8 +51,8 @@ export class JwtSvidSource implements IdentitySource {
     if (token === undefined || claimed === null) return null;
     const { workloads, bundleOf } = this.#deps;
     const id = workloads.admit(claimed.text);
-    await this.#verify(token, bundleOf(id.trustDomain));
-    return workloads.callerOf(id, 'jwt-svid');
+    const expiresMicros = await this.#verify(token, bundleOf(id.trustDomain));
+    return workloads.callerOf(id, 'jwt-svid', { expiresMicros });
   }
 
   challenge(code: 'UNAUTHENTICATED' | 'INSUFFICIENT_SCOPE', { shown }: Refused): string | null {
@@ -72,7 +72,8 @@ export class JwtSvidSource implements IdentitySource {
     return id !== null && this.#deps.workloads.knows(id.trustDomain) ? id : null;
   }
 
-  async #verify(token: string, { jwtKeys }: TrustBundle): Promise<void> {
+  /** When it ends, microseconds since the epoch. */
+  async #verify(token: string, { jwtKeys }: TrustBundle): Promise<number> {
     const { audience, clock } = this.#deps;
     const header = jsonOf(token.split('.')[0] ?? '');
     if (
@@ -86,12 +87,13 @@ export class JwtSvidSource implements IdentitySource {
     const key = typeof kid === 'string' ? jwtKeys.get(kid) : undefined;
     if (key === undefined) throw refused('the JWT-SVID names no key of the trust bundle');
     try {
-      await jwtVerify(token, key, {
+      const { payload } = await jwtVerify(token, key, {
         algorithms: algorithmsOf(key),
         audience,
         requiredClaims: ['sub', 'aud', 'exp'],
         currentDate: new Date(clock.nowMicros() / 1000),
       });
+      return Math.floor((payload.exp ?? 0) * 1e6);
     } catch (error) {
       if (error instanceof errors.JOSEError) throw refused(`JWT-SVID: ${error.message}`);
       throw error;

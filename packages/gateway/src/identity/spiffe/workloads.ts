@@ -29,12 +29,17 @@ export class Workloads {
     return id;
   }
 
-  callerOf(id: SpiffeId, source: Extract<CallerSource, 'svid' | 'jwt-svid'>): Caller {
+  /** @param shown what else the credential says of its holder */
+  callerOf(
+    id: SpiffeId,
+    source: Extract<CallerSource, 'svid' | 'jwt-svid'>,
+    shown: Required<Pick<Caller, 'expiresMicros'>> & Pick<Caller, 'keyThumbprint'>,
+  ): Caller {
     const groups = Object.entries(this.#config.groups)
       .filter(([, patterns]) => patterns.some((pattern) => isAbout(pattern, id)))
       .map(([name]) => name)
       .sort();
-    return { subject: id.text, source, ...(groups.length === 0 ? {} : { groups }) };
+    return { subject: id.text, source, ...(groups.length === 0 ? {} : { groups }), ...shown };
   }
 }
 

@@ -31,7 +31,9 @@ const damaged = (der: Buffer): fc.Arbitrary<Uint8Array> =>
   });
 
 test('whatever a client shows, it is the caller of a whole chain, nobody, or refused [AUTHZ-12]', async () => {
-  assert.deepEqual(await identify([LEAF, ISSUING]), { subject: ID, source: 'svid', keyThumbprint: WORKLOAD.spki });
+  const expiresMicros = Date.UTC(2100, 0, 1) * 1000;
+  const caller = { subject: ID, source: 'svid', expiresMicros, keyThumbprint: WORKLOAD.spki };
+  assert.deepEqual(await identify([LEAF, ISSUING]), caller);
   assert.equal(await identify(null), null);
   assert.equal(await identify([]), null);
   let refusals = 0;

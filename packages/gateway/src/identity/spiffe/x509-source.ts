@@ -52,9 +52,10 @@ export class X509SvidSource implements IdentitySource {
     if (certificates === null) return null;
     const shown = this.#shownBy(certificates);
     if (shown === null) return null;
-    const { problem } = await this.#verdictOf(certificates, shown);
+    const { problem, until } = await this.#verdictOf(certificates, shown);
     if (problem !== null) throw refused(problem);
-    return { ...this.#workloads.callerOf(shown.id, 'svid'), keyThumbprint: digest(shown.leaf.spki) };
+    const expiresMicros = until * 1e6;
+    return this.#workloads.callerOf(shown.id, 'svid', { expiresMicros, keyThumbprint: digest(shown.leaf.spki) });
   }
 
   /** A certificate is asked for by the handshake, and by no header. */
