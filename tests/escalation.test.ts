@@ -271,7 +271,7 @@ test('a call that was stopped while it waited stays stopped, whoever approves it
     const { blocks } = (await bed.operator('GET', '/operator/v1/blocks')).body as { blocks: { id: string }[] };
     await bed.operator('POST', `/operator/v1/blocks/${blocks[0]?.id}/lift`, { reason: 'over' });
     const next = await follow();
-    const last = pay('held');
+    const last = pay({ amount: 'held', note: 'another' });
     await firstEvent(next, 'approval.requested');
     // Its clock stands still: what waited for somebody would wait for ever.
     await Promise.all([gateway.stop(), assert.rejects(last)]);

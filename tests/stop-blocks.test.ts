@@ -158,6 +158,17 @@ for (const family of FAMILIES) {
     }));
 }
 
+test('what a stopped session of the stateless revision listens to ends, though no request names that session [G27]', () =>
+  withPeers(setup(), async (bed) => {
+    const agent = await bed.agent('modern');
+    const { session_id } = receiptOf(await call(agent, 'echo'));
+    await agent.listen({ resourceSubscriptions: [GUIDE] });
+    const heard = agent.heard.first(({ method }) => method === 'notifications/resources/updated');
+    await block(bed, 'session', session_id);
+    await heard;
+    await bed.peer.received.first(({ method }) => method === 'resources/unsubscribe');
+  }));
+
 test('the answer of a call that was in flight when its agent, its tool or its server was stopped is withheld [D-49]', () =>
   withPeers(setup(), async (bed) => {
     const agent = await bed.agent('handshake');
@@ -205,6 +216,7 @@ test('what is stopped is refused as that before policy is asked, and cannot be s
     assert.equal(codeOf(await agent.request('resources/subscribe', { uri: GUIDE })), 'BLOCKED');
     await block(bed, 'agent', 'agent');
     assert.equal(codeOf(await agent.request('resources/subscribe', { uri: 'note:///none' })), 'BLOCKED');
+    assert.equal(codeOf(await agent.request('tasks/list')), 'BLOCKED', 'whatever the gateway governs or not');
   }));
 
 test('what a server says or asks after its call was stopped reaches nobody, and no answer reaches the server [D-49]', () =>
@@ -327,6 +339,8 @@ test('only an operator stops and lets go on, with a reason that nothing else is 
     assert.equal(codeOf(await call(agent, 'echo')), 'BLOCKED', 'it is in force');
     await lift(bed, id);
     assert.equal((await ask({ scope: 'tool', name: 'ecko', reason: 'x' })).body.known, false);
+    const far = `spiffe://far.example/${'a'.repeat(2000)}`;
+    assert.equal((await ask({ scope: 'agent', name: far, reason: 'x' })).body.name, far, 'as long as a name may be');
   }));
 
 test('what is stopped is stopped after a restart; its entry is in the chain of the gateway, and its claim says so [D-49]', async () => {

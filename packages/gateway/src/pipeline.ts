@@ -103,7 +103,10 @@ export async function refuseMethod(deps: PathDeps, request: RefusedMethod): Prom
   const admission = { entryType: 'mcp_request', name: method, payload: params } as const;
   const record = await admit(deps, { ...request, workflow: null }, admission);
   try {
-    return await refuse(deps, record, record.name, new GatewayError('METHOD_NOT_GOVERNED', `method ${record.name}`));
+    requireUnblocked(deps, record, null);
+    throw new GatewayError('METHOD_NOT_GOVERNED', `method ${record.name}`);
+  } catch (thrown) {
+    return await refuse(deps, record, record.name, failureOf(thrown));
   } finally {
     deps.sessions.leave(record.session);
   }

@@ -19,8 +19,9 @@ export interface Approver {
 /** The approvers of a configuration, by name. */
 export type Approvers = ReadonlyMap<string, Approver>;
 
-const NAME = text(/^[!-~]{1,256}$/);
-const APPROVERS = openObject(object({}, { operators: list(NAME), keys: list(text()), required_signature: flag }));
+/** As the configuration names operators: with spaces in between. */
+const OPERATOR = text(/^[!-~](?:[ -~]{0,254}[!-~])?$/);
+const APPROVERS = openObject(object({}, { operators: list(OPERATOR), keys: list(text()), required_signature: flag }));
 const LIMITS = { bytes: 256 * 1024, depth: 6, items: 4_000 };
 
 /** Reads the approvers that a relying party holds: JSON as `approvals.approvers` in the configuration. @throws FormatError */

@@ -124,6 +124,7 @@ export class ApprovalChain implements Observer {
     const { request, granted } = approval;
     if (callId === null) return 'uses an approval for no call';
     if (granted.length === 0) return 'uses an approval that nobody granted';
+    if ((granted.at(-1)?.answer.outstanding ?? 0) > 0) return 'uses an approval that was granted in part';
     const given = new Set(granted.flatMap(({ answer }) => answer.approvers));
     const lacking = request.approvers.find((name) => !given.has(name));
     if (lacking !== undefined) return `uses an approval that ${lacking} did not grant`;
@@ -144,10 +145,20 @@ export class ApprovalChain implements Observer {
     this.#pending.delete(entry.callId ?? '');
     const other = used.find(({ tool, server }) => tool !== entry.toolName || server !== entry.server);
     if (other !== undefined) return 'is of another tool than the approval that it used';
+    if (used.some(({ request }) => isOfOtherArguments(entry, request.binding)))
+      return 'is of other arguments than the approval that it used';
     const ids = used.map(({ request }) => request.id).sort();
     if (named.split(',').sort().join() === ids.join()) return null;
     return named === ''
       ? 'does not say that an approval let it through, which it used'
       : 'says that an approval let it through, which it did not use';
   }
+}
+
+/**
+ * The entry of a call has a digest of its own arguments, which says more than that of the use, written from what was asked. Where digests
+ * are salted each is over another salt, and two calls cannot be compared.
+ */
+function isOfOtherArguments({ raw }: ChainEntry, binding: Request['binding']): boolean {
+  return textOf(raw, 'digest_salt_ref') === null && textOf(raw, 'request_payload_hash') !== binding.arguments_digest;
 }

@@ -2,7 +2,7 @@ import type { ChainEntry } from '../audit/chain-entry.ts';
 import { FormatError } from '../format-error.ts';
 import type { JsonObject } from '../json/value.ts';
 import { member } from '../json/value.ts';
-import { object, oneOf, type Rule, text } from '../shape.ts';
+import { integer, object, oneOf, type Rule, text } from '../shape.ts';
 import { parseTimestamp } from '../time.ts';
 import { type ApprovalVerdict, approvalBindingDigest, BINDING } from './statement.ts';
 
@@ -32,6 +32,8 @@ export interface Answer {
   approvers: readonly string[];
   reason: string;
   assertedBy: 'gateway' | 'client';
+  /** How many policies nobody had satisfied yet; null: it does not say. */
+  outstanding: number | null;
   signature: { keyId: string; value: string } | null;
 }
 
@@ -65,7 +67,7 @@ const ANSWER = object(
     approvers: NAMES,
     asserted_by: oneOf('gateway', 'client'),
   },
-  { reason: SAID, signature_alg: oneOf('EdDSA'), signature_key_id: SAID, signature: SAID },
+  { outstanding: integer(0), reason: SAID, signature_alg: oneOf('EdDSA'), signature_key_id: SAID, signature: SAID },
   'allowed',
 );
 const USE = object({ ...ABOUT, arguments_digest: DIGEST }, {}, 'allowed');
@@ -110,7 +112,7 @@ function requestIn(said: JsonObject): Request {
 }
 
 function answerIn(step: ApprovalVerdict, said: JsonObject): Answer {
-  const { signature, signature_key_id } = said;
+  const { outstanding, signature, signature_key_id } = said;
   return {
     step,
     ...aboutIn(said),
@@ -119,6 +121,7 @@ function answerIn(step: ApprovalVerdict, said: JsonObject): Answer {
     approvers: namesIn(said.approvers),
     reason: String(member(said, 'reason') ?? ''),
     assertedBy: said.asserted_by as Answer['assertedBy'],
+    outstanding: typeof outstanding === 'number' ? outstanding : null,
     signature: signature === undefined ? null : { keyId: String(signature_key_id), value: String(signature) },
   };
 }

@@ -104,6 +104,7 @@ test('an approval that was not granted, in time, first, and of the same thing, l
     [[['requested', { policy_hash: digest.binding_digest }], ['granted'], ['used']], /another policy/],
     [[['requested', { catalog_hash: digest.binding_digest }], ['granted'], ['used']], /another policy or catalog/],
     [[['requested', { expires_at: timestamp(1_790_000_001) }], ['granted'], ['used']], /bound to something else/],
+    [[['requested'], ['granted', { outstanding: 1 }], ['used']], /entry 3 uses an approval that was granted in part/],
     [[['requested'], ['granted', { channel: 'callback' }], ['used']], /callback, which was not asked/],
     [[['requested'], ['granted', { by: 7 }], ['used']], /says what no entry of an approval says/],
   ];
@@ -148,6 +149,15 @@ test('a call says that an approval let it through exactly when it used it', asyn
   assert.match((await said({ change: event }))['approvals.chain'] ?? '', /^proven/, 'only calls are let through');
 });
 
+test('what a call was given is what was asked about, by the entry of the call itself [AISVS-9.2.8]', async () => {
+  const call = { request_payload_hash: `sha256:${'9'.repeat(64)}` };
+  await refused({ call }, /entry 4 is of other arguments than the approval that it used/);
+  const salted = { ...call, digest_salt_ref: '7d0a4f0e-1111-4222-8333-444455556666' };
+  assert.match((await said({ call: salted }))['approvals.chain'] ?? '', /^proven/, 'other salts, other digests');
+  const twice = [['granted', { outstanding: 1 }] as Step, ['granted', { outstanding: 0 }] as Step];
+  assert.match((await said({ steps: [['requested'], ...twice, ['used']] }))['approvals.chain'] ?? '', /^proven/);
+});
+
 test('approvals that came to nothing are counted, and where there was none nothing is said', async () => {
   const detail = { approval_id: '' };
   const open = await said({ steps: [['requested']], detail });
@@ -169,6 +179,7 @@ test('with the list of approvers at hand, it is the one committed to, and whoeve
   };
   assert.match(await listed({ operators: ['anna'] }), /^proven/);
   assert.match(await listed({ operators: ['anna'], keys: [anna.x], required_signature: true }, anna), /^proven/);
+  assert.match(await listed({ operators: ['anna', 'Ada B.'] }), /^proven/, 'as the configuration may name them');
   assert.match(
     await listed({ operators: ['anna'] }, undefined, `sha256:${'0'.repeat(64)}`),
     /^failed: .*other approvers/,

@@ -80,7 +80,9 @@ export async function approvedSession(
       detail: { ...usual[action], ...more, ...members },
     };
   });
-  Object.assign(ended, call, { detail: { ...ended.detail, approval_id: APPROVAL_ID, ...detail } });
+  Object.assign(ended, { request_payload_hash: ARGUMENTS_DIGEST }, call, {
+    detail: { ...ended.detail, approval_id: APPROVAL_ID, ...detail },
+  });
   entries.splice(1, 0, ...told);
   change?.(entries);
   numbered(entries);

@@ -5,6 +5,8 @@ import { checkAnswer } from '../inspection/ask-answer.ts';
 import type { Ask } from '../mcp/asks.ts';
 import { plainly } from '../plainly.ts';
 import type { PathDeps } from './deps.ts';
+import { patience } from './patience.ts';
+import type { Plan } from './plan.ts';
 import type { CallRecord } from './record.ts';
 import type { Side } from './side.ts';
 
@@ -19,8 +21,14 @@ export function mayAskUser({ escalations }: Pick<ApprovalDraft, 'escalations'>, 
  *
  * @throws GatewayError APPROVAL_REFUSED when the user declines, whatever an operator said meanwhile
  */
-export async function askUser(deps: PathDeps, record: CallRecord, side: Side, request: ApprovalRequest): Promise<void> {
-  const action = await answerTo(deps, record, side, request);
+export async function askUser(
+  deps: PathDeps,
+  record: CallRecord,
+  plan: Plan,
+  side: Side,
+  request: ApprovalRequest,
+): Promise<void> {
+  const action = await answerTo(deps, record, plan, side, request);
   if (action !== 'accept' && action !== 'decline') return;
   const approved = action === 'accept';
   const { caller } = request;
@@ -39,24 +47,24 @@ export async function askUser(deps: PathDeps, record: CallRecord, side: Side, re
 async function answerTo(
   deps: PathDeps,
   record: CallRecord,
+  plan: Plan,
   side: Side,
   request: ApprovalRequest,
 ): Promise<string | null> {
-  const { timers, clock, sessions, config } = deps;
-  const over = new AbortController();
+  const { clock, config } = deps;
   const leftMs = (request.expiresMicros - clock.nowMicros()) / 1000;
-  const cancel = timers.after(Math.min(config.limits.inputTimeoutMs, leftMs), () => over.abort());
-  const stop = sessions.onClosing(record.session, () => over.abort());
+  const waits = patience(deps, record, plan, Math.min(config.limits.inputTimeoutMs, leftMs));
+  const signal = AbortSignal.any([waits.signal, side.signal]);
   const ask: Ask = { kind: 'elicit', params: question(request) };
   try {
-    const answer = checkAnswer(ask, await side.ask(ask, AbortSignal.any([over.signal, side.signal])));
-    return String(member(answer, 'action'));
+    // What was stopped meanwhile asks nobody anything.
+    if (signal.aborted) return null;
+    return String(member(checkAnswer(ask, await side.ask(ask, signal)), 'action'));
   } catch (error) {
     if (error instanceof GatewayError) return null;
     throw error;
   } finally {
-    cancel();
-    stop();
+    waits.end();
   }
 }
 

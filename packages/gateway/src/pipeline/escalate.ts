@@ -11,10 +11,12 @@ import type { PathDeps } from './deps.ts';
 import { requireUnchanged } from './drift.ts';
 import { requireNotOver } from './exception.ts';
 import { carriedBy, trace } from './flow.ts';
+import { requireManifest } from './manifest.ts';
+import { patience } from './patience.ts';
 import type { Plan } from './plan.ts';
 import { type CallRecord, requestPayload } from './record.ts';
 import type { Side } from './side.ts';
-import { isBlocked, requireUnblocked } from './unblocked.ts';
+import { requireUnblocked } from './unblocked.ts';
 import { becomesTask } from './wait-as-task.ts';
 
 /**
@@ -60,7 +62,7 @@ async function asked(
   const holdMs = Math.max(...draft.escalations.map((each) => each.holdMs));
   // Who names another approval gets that one, or none.
   if (request.approval !== null && request.approval !== id) return null;
-  if (mayAskUser(draft, side)) await askUser(deps, record, side, opened);
+  if (mayAskUser(draft, side)) await askUser(deps, record, plan, side, opened);
   else if (holdMs === 0 || becomesTask(side, plan)) return null;
   const verdict = await held(deps, record, plan, side, { id, holdMs });
   // Before the approval is used up: what was stopped meanwhile does not go on (D-49).
@@ -78,6 +80,7 @@ async function requireStanding(
   plan: Plan,
   request: GovernedRequest,
 ): Promise<void> {
+  await requireManifest(deps, record);
   requireNotOver(plan);
   requireUnchanged(record, plan);
   await trace(deps, record, plan, carriedBy(request));
@@ -91,19 +94,11 @@ async function held(
   side: Side,
   { id, holdMs }: { id: string; holdMs: number },
 ): Promise<Verdict | null> {
-  const over = new AbortController();
-  if (holdMs === 0) over.abort();
-  const cancel = deps.timers.after(holdMs, () => over.abort());
-  const stop = deps.sessions.onClosing(record.session, () => over.abort());
-  const letGo = deps.stop.blocks.onBlocked(() => {
-    if (isBlocked(deps, record, plan)) over.abort();
-  });
+  const waits = patience(deps, record, plan, holdMs);
   try {
-    return await deps.desk.answered(id, AbortSignal.any([over.signal, side.signal]));
+    return await deps.desk.answered(id, AbortSignal.any([waits.signal, side.signal]));
   } finally {
-    cancel();
-    stop();
-    letGo();
+    waits.end();
   }
 }
 

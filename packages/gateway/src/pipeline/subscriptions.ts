@@ -119,7 +119,8 @@ export class Subscriptions {
 
   #endStopped(held: Held): void {
     const { request, uri, server } = held;
-    const session = request.session?.sessionId ?? request.handle;
+    // In the stateless revision a request names no session, and has one all the same.
+    const session = request.session?.sessionId ?? held.session.id;
     const target = { agent: request.caller.subject, session, tool: null, server };
     if (this.#deps.stop.blocks.stopping(target) === null) return;
     this.#release(held);

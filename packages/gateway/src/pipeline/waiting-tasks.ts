@@ -1,4 +1,4 @@
-import type { JsonObject } from '@cmcp/evidence';
+import { canonicalSorted, type JsonObject } from '@cmcp/evidence';
 import { formatTimestamp } from '../audit/timestamp.ts';
 import { type Caller, ownerOf } from '../caller.ts';
 import type { Clock } from '../clock.ts';
@@ -15,12 +15,18 @@ export interface WaitingTask {
   readonly call: Pick<ToolCall, 'method' | 'name' | 'arguments' | 'handle' | 'workflow' | 'dataClass'>;
   readonly createdMicros: number;
   readonly expiresMicros: number;
+  /** Of its arguments. */
+  readonly bytes: number;
   /** A client is about to be given its result, once. */
   running: boolean;
 }
 
-/** Bounded by what the desk keeps open; those that nobody asks after any more are forgotten some time after they expired. */
+/**
+ * Those that nobody asks after are forgotten some time after they expired, or when there are too many, the oldest first: the desk forgets
+ * an approval once it is used, so that what it keeps does not bound these.
+ */
 const MAX_TASKS = 10_000;
+const MAX_BYTES = 67_108_864;
 const KEPT_MICROS = 3_600_000_000;
 const POLL_MS = 2_000;
 const PREFIX = 'approval.';
@@ -30,9 +36,12 @@ export class WaitingTasks {
   readonly #clock: Clock;
   /** From the oldest to the newest. */
   readonly #tasks = new Map<string, WaitingTask>();
+  readonly #maxBytes: number;
+  #bytes = 0;
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, maxBytes = MAX_BYTES) {
     this.#clock = clock;
+    this.#maxBytes = maxBytes;
   }
 
   /** The same task while the same approval is waited for. */
@@ -40,14 +49,17 @@ export class WaitingTasks {
     const known = this.#tasks.get(id);
     if (known !== undefined) return known;
     const now = this.#clock.nowMicros();
-    for (const [old, task] of this.#tasks) {
-      if (task.expiresMicros + KEPT_MICROS > now && this.#tasks.size < MAX_TASKS) break;
-      this.#tasks.delete(old);
+    const bytes = canonicalSorted(request.arguments).length;
+    for (const task of this.#tasks.values()) {
+      const fits = this.#tasks.size < MAX_TASKS && this.#bytes + bytes <= this.#maxBytes;
+      if (fits && task.expiresMicros + KEPT_MICROS > now) break;
+      this.forget(task);
     }
     const { method, name, arguments: given, handle, workflow, dataClass } = request;
     const call = { method, name, arguments: given, handle, workflow, dataClass };
-    const task = { id, owner: ownerOf(caller), call, createdMicros: now, expiresMicros, running: false };
+    const task = { id, owner: ownerOf(caller), call, createdMicros: now, expiresMicros, bytes, running: false };
     this.#tasks.set(id, task);
+    this.#bytes += bytes;
     return task;
   }
 
@@ -57,8 +69,8 @@ export class WaitingTasks {
     return task?.owner === ownerOf(caller) ? task : null;
   }
 
-  forget({ id }: WaitingTask): void {
-    this.#tasks.delete(id);
+  forget({ id, bytes }: WaitingTask): void {
+    if (this.#tasks.delete(id)) this.#bytes -= bytes;
   }
 
   /** The task as clients are shown it. */

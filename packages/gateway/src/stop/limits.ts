@@ -96,7 +96,9 @@ export class Limits {
         const amounts = { calls: calls ?? 0, bytes: bytes ?? 0, cost: cost ?? 0 };
         return { key, amounts, ageMs: (now - window.last) * windows.stepMs };
       });
-      return { rate, used: used.sort((a, b) => b.amounts.calls - a.amounts.calls).slice(0, most) };
+      const share = ({ amounts }: Used): number =>
+        Math.max(...UNITS.map((unit) => amounts[unit] / (rate[unit] ?? Infinity)));
+      return { rate, used: used.sort((a, b) => share(b) - share(a)).slice(0, most) };
     });
   }
 

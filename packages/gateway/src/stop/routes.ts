@@ -4,7 +4,8 @@ import type { StopOperations } from './operations.ts';
 
 const NAME: Schema = {
   type: 'string',
-  pattern: '^[ -~]{1,256}$',
+  // No name is longer than that of an agent, which a SPIFFE ID may be.
+  pattern: '^[ -~]{1,2048}$',
   description: 'The agent, session, tool or server: printable ASCII. Left out for everything.',
 };
 
