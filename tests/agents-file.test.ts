@@ -55,6 +55,29 @@ test('agents in a file change without a restart: who is gone is refused, session
     assert.deepEqual(told.at(-1)?.detail, { agents_hash: after });
   }));
 
+test('what somebody holds open ends when the file lets them in no longer; who still may opens it again [LIFE-08]', () =>
+  withBed(SETUP, async (bed) => {
+    await write(bed, row('filed', 'old'));
+    const { gateway, url } = await bed.start({ timers: new ManualTime() });
+    const { body, headers } = modern('subscriptions/listen', { notifications: { toolsListChanged: true } });
+    const accepted = { 'content-type': 'application/json', accept: 'application/json, text/event-stream' };
+    const listen = (token: string): Promise<Response> =>
+      fetch(url, {
+        method: 'POST',
+        headers: { ...accepted, ...headers, authorization: `Bearer ${token}` },
+        body: JSON.stringify(body),
+      });
+    const [gone, kept] = await Promise.all([listen('old'), listen(AGENT_TOKEN)]);
+    assert.deepEqual([gone.status, kept.status], [200, 200]);
+    await write(bed, row('filed', 'new'));
+    await gateway.reload();
+    await Promise.all([gone.text(), kept.text()]);
+    assert.equal((await listen('old')).status, 401);
+    const again = await listen(AGENT_TOKEN);
+    assert.equal(again.status, 200);
+    await again.body?.cancel();
+  }));
+
 const LOGIN = 'identity: { resource: "https://gateway.example/mcp", oauth: [{ issuer: "https://login.example" }] }';
 
 test('a file that is no good changes nothing, and is told once [D-51]', () =>

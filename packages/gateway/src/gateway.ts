@@ -335,7 +335,11 @@ export class Gateway {
         approved,
       );
       tls?.onNewKey(() => void this.#recommit(() => runtime.tlsKeyChanged()));
-      agents.onChange((hash) => void this.#recommit(() => runtime.agentsChanged(hash)));
+      agents.onChange((hash) => {
+        // Nobody shows a credential again on a stream that is open, and theirs may be gone.
+        this.#running?.http?.endStreams();
+        void this.#recommit(() => runtime.agentsChanged(hash));
+      });
       return { ...opened, agents, runtime, identities: null, http: null, operators: null, operatorTls: null };
     } catch (error) {
       agents.close();

@@ -64,6 +64,8 @@ export interface HttpIngress {
   readonly server: Server | TlsServer;
   /** Where it listens, the port filled in. Rejects with LISTEN_FAILED. */
   listen(): Promise<{ host: string; port: number }>;
+  /** Ends streams that wait for nothing: whoever still may opens them again. */
+  endStreams(): void;
   /** Accepts nothing more, lets calls in flight end for a while, aborts the rest, ends every transport session. Idempotent. */
   close(): Promise<void>;
 }
@@ -162,6 +164,10 @@ class Ingress implements HttpIngress {
     const bound = typeof address === 'object' && address !== null ? address.port : port;
     this.#guardHost = hostGuard(this.#deps.allowedHosts, { host, port: bound });
     return { host, port: bound };
+  }
+
+  endStreams(): void {
+    this.#mcp.endStreams();
   }
 
   close(): Promise<void> {
