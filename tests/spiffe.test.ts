@@ -222,9 +222,10 @@ test(
         assert.equal((await ask()).allowed, true, 'a file that is no good changes nothing');
         const next = new TrustDomain('example.org');
         await write(next.root.cert);
+        const { over } = await listening(url, RESEARCH);
         const replaced = bed.reported('identity.bundle_changed the trust bundle of example.org');
         time.advance(10_000);
-        await replaced;
+        await Promise.all([replaced, over]);
         assert.deepEqual(await ask(), { status: 401, allowed: false, code: 'UNAUTHENTICATED', reused: true });
         assert.equal((await call(url, next.svid('/agents/research'))).allowed, true);
         await write(next.root.cert + OURS.root.cert);
@@ -294,21 +295,25 @@ test('no connection resumes another, so that each one shows its own certificate 
   });
 });
 
+/** Holds a stream open with an SVID; `over` resolves when the gateway ends it. */
+async function listening(url: URL, svid: Svid): Promise<{ over: Promise<unknown> }> {
+  const agent = new Agent({ ca: SERVER.cert, ...svid });
+  const { body, headers } = modern('subscriptions/listen', { notifications: { toolsListChanged: true } });
+  const accepted = { 'Content-Type': 'application/json', Accept: 'application/json, text/event-stream' };
+  const posted = request(url, { method: 'POST', agent, headers: { ...accepted, ...headers } });
+  posted.end(JSON.stringify(body));
+  const [response] = await once(posted, 'response');
+  assert.equal(response.statusCode, 200);
+  await once(response, 'data');
+  return { over: once(response, 'end').finally(() => agent.destroy()) };
+}
+
 test('what is held open with an SVID ends with it, as with any credential [AUTHZ-12] [LIFE-08]', LIMITS, async () => {
   const time = new ManualTime();
   const run = async (url: URL): Promise<void> => {
-    const agent = new Agent({ ca: SERVER.cert, ...OURS.svid('/agents/research', { until: '20260101000100Z' }) });
-    const { body, headers } = modern('subscriptions/listen', { notifications: { toolsListChanged: true } });
-    const accepted = { 'Content-Type': 'application/json', Accept: 'application/json, text/event-stream' };
-    const posted = request(url, { method: 'POST', agent, headers: { ...accepted, ...headers } });
-    posted.end(JSON.stringify(body));
-    const [response] = await once(posted, 'response');
-    assert.equal(response.statusCode, 200);
-    await once(response, 'data');
-    const over = once(response, 'end');
+    const { over } = await listening(url, OURS.svid('/agents/research', { until: '20260101000100Z' }));
     time.advance(61_000);
     await over;
-    agent.destroy();
   };
   await withGateway(run, `${TLS}\n${IDENTITY}`, { clock: time, timers: time });
 });

@@ -489,6 +489,7 @@ export class Gateway {
     return openIdentity(this.#config, agents, this.#identityDeps, (domain, hash) => {
       // Whose word is taken changes while sessions are open, so it is no part of what they commit to.
       const detail = { trust_domain: domain, bundle_hash: hash ?? 'none' };
+      this.#running?.http?.endStreams();
       void this.#recommit(() => runtime.chain.enter('identity.trust_bundle', null, detail));
     });
   }

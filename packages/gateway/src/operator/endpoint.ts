@@ -6,6 +6,7 @@ import type { Clock } from '../clock.ts';
 import { GatewayError } from '../errors.ts';
 import type { IdentityChain } from '../identity/chain.ts';
 import type { Presented } from '../identity/types.ts';
+import { BodyAborted } from '../ingress/body.ts';
 import { PeerCertificates } from '../ingress/peer-certificates.ts';
 import { presentedBy } from '../ingress/presented.ts';
 import type { Monotonic } from '../session/freshness.ts';
@@ -69,6 +70,8 @@ export class OperatorEndpoint {
       manner.guard?.(request);
       await this.#serve(request, response, manner);
     } catch (error) {
+      // Also of whoever shows no credential, to a route that asks for none: it must not push out what operators follow.
+      if (error instanceof BodyAborted) return;
       if (!(error instanceof GatewayError)) this.#deps.report(error);
       send(response, error instanceof GatewayError ? this.#refusal(error, request) : failure('INTERNAL_ERROR', ''));
     }

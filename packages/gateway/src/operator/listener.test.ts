@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { OperatorEndpoint } from './endpoint.ts';
 import { OperatorEvents } from './events.ts';
 import { OperatorListener } from './listener.ts';
 import { ownRoutes } from './own-routes.ts';
@@ -98,4 +99,35 @@ test('who went away before their stream begins takes no place of one [LIFE-01]',
   client.on('error', () => {});
   client.end();
   await promise;
+});
+
+test('a request that is broken off is no fault: nobody floods the events with them [D-06]', async () => {
+  const reported: unknown[] = [];
+  const unused = (): never => assert.fail('not part of this test');
+  const endpoint = new OperatorEndpoint({
+    ...{ enter: unused, countUnknown: unused, monotonic: unused, operators: unused, agents: { identify: unused } },
+    ...{ clock: { nowMicros: () => 0 }, timers: { after: unused, every: unused } },
+    report: (error) => reported.push(error),
+    routes: [
+      {
+        ...{ method: 'POST', path: 'told', operationId: 'tell', summary: '', roles: [], mutates: true, open: true },
+        ...{ answer: {}, serve: unused },
+      },
+    ],
+  });
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const server = createServer((incoming, response) => {
+    incoming.once('data', () => client.destroy());
+    void endpoint.accept(incoming, response).then(resolve);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const client = request({ host: '127.0.0.1', port, method: 'POST', path: '/operator/v1/told', agent: false });
+  client.on('error', () => {});
+  client.setHeader('content-length', '10');
+  client.write('{');
+  await promise;
+  server.close();
+  assert.deepEqual(reported, []);
 });
