@@ -112,11 +112,14 @@ test('whoever watches is asked about each call once, as it comes', () =>
     );
   }));
 
-test('nothing is answered where the gateway shows other arguments than those that would be approved', () =>
+test('what is shown is what is bound; nothing is answered where the gateway shows other arguments', () =>
   scene(async ({ bed, key, cmcp, asked }) => {
     const id = await asked('one');
     const real = await bed.operator('GET', `/operator/v1/approvals/${id}`);
-    const forged = { ...real.body, arguments_base64url: Buffer.from('{"note":"harmless"}').toString('base64url') };
+    let forged: object = {
+      ...real.body,
+      arguments_base64url: Buffer.from('{"note":"harmless"}').toString('base64url'),
+    };
     const asks: string[] = [];
     const fake = createServer((request, response) => {
       asks.push(String(request.method));
@@ -129,6 +132,12 @@ test('nothing is answered where the gateway shows other arguments than those tha
       assert.deepEqual([ran.code, asks], [1, ['GET']]);
       assert.match(ran.stderr, /shows other arguments/);
       assert.equal(ran.stdout, '', 'what is not so is not shown');
+      const elsewhere = { subject: 'harmless', session_id: 'harmless', expires_at: 'harmless', policies: ['harmless'] };
+      forged = { ...real.body, ...elsewhere };
+      const { stdout } = await cmcp('show', id, '--socket', socket);
+      assert.doesNotMatch(stdout, /harmless/);
+      assert.match(stdout, /subject +agent\n/);
+      assert.match(stdout, /policies +large\n/);
     } finally {
       fake.close();
     }

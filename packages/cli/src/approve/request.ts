@@ -39,7 +39,7 @@ export async function readRequest(access: OperatorAccess, id: string): Promise<R
 
 const FACTS = ['state', 'subject', 'on_behalf_of', 'session_id', 'expires_at', 'ends_in_seconds'];
 
-/** The arguments are what the digest was made of, and nothing in them hides (ASI-09). */
+/** What is bound is shown as bound; the arguments are what the digest was made of, and nothing in them hides (ASI-09). */
 async function wholeText(answer: JsonObject, binding: JsonObject, canonical: string): Promise<string> {
   const { legible } = await import('@cmcp/gateway');
   const list = (name: string): string => {
@@ -49,8 +49,10 @@ async function wholeText(answer: JsonObject, binding: JsonObject, canonical: str
   const rows = [
     ['id', said(member(answer, 'id'))],
     [said(member(answer, 'action')), `${said(member(binding, 'tool'))} of ${said(member(binding, 'server'))}`],
-    ...FACTS.filter((name) => member(answer, name) !== null).map((name) => [name, said(member(answer, name))]),
-    ['policies', list('policies')],
+    ...FACTS.map((name) => [name, member(binding, name) ?? member(answer, name) ?? null] as const).flatMap(
+      ([name, fact]) => (fact === null ? [] : [[name, said(fact)]]),
+    ),
+    ['policies', said(member(binding, 'policy_ids')).split(',').join(', ')],
     ['approvers', list('approvers')],
   ];
   return `${columns(rows)}\n\nThe arguments, all of them:\n${legible(canonical)}`;
