@@ -355,7 +355,7 @@ export class InterleavedHistory {
 
   async #verdict(verdict: 'grant' | 'refuse'): Promise<void> {
     const { items } = (await this.bed.operator('GET', '/operator/v1/approvals')).body as { items: Values[] };
-    const open = items.find(({ state }) => state === 'open');
+    const open = items.findLast(({ state }) => state === 'open');
     if (open === undefined) return;
     const { status } = await this.#operate(`approvals/${open.id}/${verdict}`);
     const asked = this.asked.get(String(open.id));
