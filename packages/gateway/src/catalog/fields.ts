@@ -29,6 +29,25 @@ export class Place implements Where {
   }
 }
 
+/** A place in what another program answered. What stands there is never repeated: it may be what that was sent. */
+export class AnswerPlace implements Where {
+  readonly #refusal: (problem: string, pointer: string) => GatewayError;
+  readonly #pointer: string;
+
+  constructor(refusal: (problem: string, pointer: string) => GatewayError, pointer = '') {
+    this.#refusal = refusal;
+    this.#pointer = pointer;
+  }
+
+  at(key: string | number): AnswerPlace {
+    return new AnswerPlace(this.#refusal, stepInto(this.#pointer, key));
+  }
+
+  refuse(problem: string): GatewayError {
+    return this.#refusal(problem, this.#pointer);
+  }
+}
+
 /** The JSON pointer of a member or an item. */
 export function stepInto(pointer: string, key: string | number): string {
   return `${pointer}/${String(key).replaceAll('~', '~0').replaceAll('/', '~1')}`;

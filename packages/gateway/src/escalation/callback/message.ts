@@ -1,5 +1,5 @@
 import { JsonError, type JsonObject, type JsonValue, parseJson, stringifyJson } from '@cmcp/evidence';
-import { Fields, stepInto, type Where } from '../../catalog/fields.ts';
+import { AnswerPlace, Fields } from '../../catalog/fields.ts';
 import { GatewayError } from '../../errors.ts';
 import type { ApprovalRequest } from '../types.ts';
 
@@ -26,7 +26,9 @@ export function approvalRequested({ binding, arguments: given }: ApprovalRequest
  * @throws GatewayError INVALID_PARAMS
  */
 export function readAnswer(body: Uint8Array): CallbackAnswer {
-  const place = new AnswerPlace('');
+  const place = new AnswerPlace(
+    (problem, at) => new GatewayError('INVALID_PARAMS', `the answer of the callback: ${at} ${problem}`.trim()),
+  );
   const fields = new Fields(parsed(body), place, ['type', 'data']);
   fields.oneOf('type', ['approval.answered']);
   const data = new Fields(fields.get('data') ?? null, place.at('data'), ['approval_id', 'verdict', 'reason']);
@@ -43,21 +45,5 @@ function parsed(body: Uint8Array): JsonValue {
   } catch (error) {
     if (error instanceof JsonError) throw new GatewayError('INVALID_PARAMS', 'the answer of the callback is not JSON');
     throw error;
-  }
-}
-
-class AnswerPlace implements Where {
-  readonly #pointer: string;
-
-  constructor(pointer: string) {
-    this.#pointer = pointer;
-  }
-
-  at(key: string | number): AnswerPlace {
-    return new AnswerPlace(stepInto(this.#pointer, key));
-  }
-
-  refuse(problem: string): GatewayError {
-    return new GatewayError('INVALID_PARAMS', `the answer of the callback: ${this.#pointer} ${problem}`.trim());
   }
 }

@@ -1,5 +1,5 @@
 import { JsonError, type JsonValue, parseJson } from '@cmcp/evidence';
-import { Fields, stepInto, type Where } from '../../catalog/fields.ts';
+import { AnswerPlace, Fields } from '../../catalog/fields.ts';
 import { GatewayError } from '../../errors.ts';
 import { BUILT_IN_LABELS } from '../rules/settings.ts';
 import type { TextFinding } from '../types.ts';
@@ -31,7 +31,11 @@ export function readClassified(
   texts: readonly string[],
   isLabel: (label: string) => boolean,
 ): Classified[] {
-  const fields = new Fields(parsed(body), new AnswerPlace(''), ['findings']);
+  const fields = new Fields(
+    parsed(body),
+    new AnswerPlace((problem) => classifierFailed(`its answer is not one: ${problem}`)),
+    ['findings'],
+  );
   return fields.array('findings', MAX_FINDINGS).map((item, index) => {
     const place = fields.place.at('findings').at(index);
     return readFinding(new Fields(item, place, ['id', 'start', 'end', 'kind', 'rule', 'label']), texts, isLabel);
@@ -79,23 +83,6 @@ function parsed(body: Uint8Array): JsonValue {
   } catch (error) {
     if (error instanceof JsonError) throw classifierFailed('its answer is not JSON');
     throw error;
-  }
-}
-
-/** A place in a classifier's answer. What stands there is never repeated: it may be what it was sent. */
-class AnswerPlace implements Where {
-  readonly #pointer: string;
-
-  constructor(pointer: string) {
-    this.#pointer = pointer;
-  }
-
-  at(key: string | number): AnswerPlace {
-    return new AnswerPlace(stepInto(this.#pointer, key));
-  }
-
-  refuse(problem: string): GatewayError {
-    return classifierFailed(`its answer is not one: ${problem}`);
   }
 }
 
