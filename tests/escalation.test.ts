@@ -201,6 +201,9 @@ test('an approval is of one call: by no other caller, session, tool or arguments
       const meta = { 'io.cmcp/approval': id };
       assert.equal((await refused(pay(args, name, meta))).data.approval_id, other, `${who}, which names it`);
     }
+    const elsewise = { 'io.cmcp/call': { workflow_id: 'another' } };
+    const declared = await refused(pay({ amount: 'large', note: 'rent' }, client, elsewise));
+    assert.notEqual(declared.data.approval_id, id, 'another workflow, which policy sees');
     const wrong = { 'io.cmcp/approval': '00000000-0000-4000-8000-000000000000' };
     assert.equal(
       (await refused(pay({ amount: 'large', note: 'rent' }, client, wrong))).data.error_code,

@@ -24,6 +24,9 @@ export function idIn(id: string | undefined, usage: string): string {
   return id;
 }
 
+/** Contracts section 3; none where digests are plain. */
+const SALT_BYTES = 16;
+
 /** @throws RefusedError where the gateway shows other arguments than the approval would be bound to */
 export async function readRequest(access: OperatorAccess, id: string): Promise<Request> {
   const answer = await askOperatorJson(access, 'GET', `approvals/${id}`);
@@ -31,7 +34,9 @@ export async function readRequest(access: OperatorAccess, id: string): Promise<R
   if (!isObject(binding)) throw new RefusedError('the gateway gave an answer that is not understood');
   const [salt, canonical] = [bytesAt(answer, 'salt'), bytesAt(answer, 'arguments_base64url')];
   const salted = new Uint8Array([...salt, ...canonical]);
-  if (member(binding, 'approval_id') !== id || member(binding, 'arguments_digest') !== digest(salted))
+  // Where the salt ends is not for the gateway to choose.
+  const isSalt = salt.length === 0 || salt.length === SALT_BYTES;
+  if (!isSalt || member(binding, 'approval_id') !== id || member(binding, 'arguments_digest') !== digest(salted))
     throw new RefusedError('the gateway shows other arguments than those that would be approved; nothing was answered');
   const text = await wholeText(answer, binding, new TextDecoder().decode(canonical));
   return { id, answer, binding, by: said(member(answer, 'answering_as')), text };

@@ -41,6 +41,7 @@ function deskOf(maxOpen = 50) {
     escalations: [{ policyId: 'p', effect: 'step_up', approver: null, via: 'operator', holdMs: 0, ttlMs: TTL_MS }],
     arguments: { tool },
     ...{ action: 'call_tool', serverIdentity: '', callId, salt: null, generation: 0 },
+    declared: { data_class: null, workflow: null },
     requestedMicros: time.nowMicros(),
     expiresMicros: time.nowMicros() + TTL_MS * 1000,
     binding: {

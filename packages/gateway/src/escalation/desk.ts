@@ -232,9 +232,9 @@ export class Desk implements ApprovalDesk {
 }
 
 /** Everything that has to be the same for an approval to be of a call, but for the salt of its digest and the policies that asked. */
-function callOf({ binding, action, arguments: args, generation }: ApprovalDraft): string {
+function callOf({ binding, action, arguments: args, declared, generation }: ApprovalDraft): string {
   const { arguments_digest: _, policy_ids: __, expires_at: ___, ...same } = binding;
-  return digest(canonicalSorted({ ...same, action, arguments: args, generation }));
+  return digest(canonicalSorted({ ...same, action, arguments: args, declared: { ...declared }, generation }));
 }
 
 /** Whether everything is asked for that a decision wants. */

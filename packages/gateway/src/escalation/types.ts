@@ -50,6 +50,8 @@ export interface ApprovalRequest {
   readonly caller: Caller;
   readonly escalations: readonly Escalation[];
   readonly arguments: JsonObject;
+  /** What the request says of itself, which policy sees too. */
+  readonly declared: { readonly data_class: string | null; readonly workflow: string | null };
   /** Of the digest of the arguments, base64url; null: it has none. */
   readonly salt: string | null;
   /** The policy's action, and the server as entries name it. */

@@ -106,7 +106,7 @@ function paramsIn({ route, segments }: Compiled, path: string): Record<string, s
 }
 
 function queryIn(route: AnyRoute, text: string): Record<string, string> {
-  const query: Record<string, string> = {};
+  const query: Record<string, string> = Object.create(null);
   for (const [name, value] of new URLSearchParams(text)) {
     if (Object.hasOwn(query, name)) throw new GatewayError('INVALID_PARAMS', `"${name}" is in the query twice`);
     query[name] = value;

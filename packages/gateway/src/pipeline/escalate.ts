@@ -70,6 +70,8 @@ async function asked(
   if (side.signal.aborted) throw new GatewayError('CALL_CANCELLED', 'while it waited for an approval');
   if (verdict === null) return null;
   if (!verdict.approved) throw new GatewayError('APPROVAL_REFUSED', `${verdict.by}: ${verdict.reason}`);
+  // Another call may be the one that it was used up by.
+  record.pending = null;
   return await deps.desk.use(draftOf(deps, record, plan, request, draft.escalations), id);
 }
 
@@ -136,6 +138,7 @@ function draftOf(
     caller,
     escalations,
     arguments: requestPayload(request),
+    declared: { data_class: request.dataClass, workflow: request.workflow },
     salt: salt === null ? null : encodeBase64Url(salt.salt),
     action: plan.asked.action,
     serverIdentity: plan.item.server.identity,
