@@ -343,6 +343,15 @@ function stoppedIsStopped({ history: { calls, hits, stopped }, events, sessions 
   }
 }
 
+function killsAreSaid({ sessions }: Left): void {
+  for (const { file, entries } of sessions) {
+    const first = entries.findIndex(({ detail }) => detail?.error_code === 'BLOCKED');
+    if (first === -1) continue;
+    const said = entries.slice(0, first).some(({ action }) => action === 'kill_switch');
+    assert.ok(said && file.claim.gateway.kill_switch_triggered, 'INV-12: a session whose calls were stopped says so');
+  }
+}
+
 function approvalsHold({ history, sessions, events }: Left): void {
   const used = new Set<string>();
   const of = (entry: AuditEntry): string => String(entry.detail?.approval_id);
@@ -424,6 +433,7 @@ function nobodyEntersAnothers({ history, sessions }: Left): void {
 }
 
 const INVARIANTS = [
+  nobodyEntersAnothers,
   oneEntryEach,
   nothingUnallowed,
   exposureHolds,
@@ -431,7 +441,7 @@ const INVARIANTS = [
   stoppedIsStopped,
   approvalsHold,
   oneBundleEach,
-  nobodyEntersAnothers,
+  killsAreSaid,
   actsAreEntered,
 ];
 

@@ -18,8 +18,8 @@ test('each invariant of docs/invariants.md is in the title of a test, each that 
   for (const file of files) {
     const text = await readFile(new URL(file, FOLDER), 'utf8');
     for (const [title] of text.matchAll(/^ *test\((['`]).*?\1,/gms))
-      titled.push(...[...title.matchAll(/INV-\d\d/g)].map(String));
-    named.push(...[...text.matchAll(/INV-\d\d/g)].map(String));
+      titled.push(...Array.from(title.matchAll(/INV-\d\d/g), String));
+    named.push(...Array.from(text.matchAll(/INV-\d\d/g), String));
   }
   assert.deepEqual(sorted(titled), ids);
   assert.deepEqual(sorted(named), ids);

@@ -151,7 +151,9 @@ export class InterleavedHistory {
       case 'call':
         return await this.#call(step.who, step.tool, this.#key());
       case 'parallel': {
-        await this.#agent(step.who);
+        if ((await this.#agent(step.who)) === null) return;
+        // Any of them may be decided as if another had been shown.
+        if (step.tools.includes('customers')) this.#may[step.who] = true;
         await Promise.all(step.tools.map((tool) => this.#call(step.who, tool, this.#key())));
         return;
       }
@@ -240,7 +242,7 @@ export class InterleavedHistory {
   /** Something that may have to wait for calls at the server: done when it is done, or when nothing else goes on without it. */
   async #meanwhile(work: Promise<unknown> | undefined): Promise<void> {
     const done = Promise.resolve(work).catch((error: unknown) =>
-      assert.match(String(error), /AUDIT_UNAVAILABLE|hang up/),
+      assert.match(String(error), /AUDIT_UNAVAILABLE|hang up|fetch failed/),
     );
     this.#background.push(done);
     if (this.#held.size === 0) await done;
@@ -311,10 +313,7 @@ export class InterleavedHistory {
     };
     this.calls.push(call);
     const sent = agent.request('tools/call', { name: tool, arguments: { key } }, meta);
-    // In the turn of the sending: what goes beside it is decided as if it had been seen.
-    queueMicrotask(() => {
-      if (tool === 'customers') this.#may[who] = true;
-    });
+    if (tool === 'customers') this.#may[who] = true;
     // An agent whose gateway is gone has no reply.
     call.reply = await sent.catch(() => null);
     call.repliedAt = this.#now();
