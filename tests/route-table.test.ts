@@ -1,18 +1,24 @@
 import assert from 'node:assert/strict';
+import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { once } from 'node:events';
-import { type IncomingMessage, request } from 'node:http';
+import { writeFile } from 'node:fs/promises';
+import type { IncomingMessage } from 'node:http';
+import { request } from 'node:https';
+import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { isObject, type JsonValue } from '@cmcp/evidence';
 import { operatorOpenApi } from '@cmcp/gateway';
 import { Ajv2020 } from 'ajv/dist/2020.js';
+import { SignJWT } from 'jose';
 import { mayUse, ROLES, type Role } from '../packages/gateway/src/operator/route.ts';
 import { declaredRoutes } from '../packages/gateway/src/operator/routes.ts';
-import { AGENT_TOKEN, withBed } from './support/gateway.ts';
+import { AGENT_TOKEN, type TestBed, withBed } from './support/gateway.ts';
 import { ManualTime } from './support/manual-time.ts';
 import { openOperator, operatorWith, socketOf } from './support/operator.ts';
 import { sessionFile } from './support/session-files.ts';
 import { timed } from './support/timed-gateway.ts';
 import { issuerKey, TokenIssuer } from './support/token-issuer.ts';
+import { derOf, SERVER, type Svid, TrustDomain } from './support/workloads.ts';
 
 const SOME = '00000000-0000-4000-8000-000000000000';
 const REASON = { reason: 'test' };
@@ -106,6 +112,8 @@ const nobodys = (good: string): Record<string, Credential> => ({
 /** Credentials of agents, which are recognised at the operator listener to be refused by name: who they are there. */
 interface AgentKind {
   credential: Credential;
+  /** Shown in the handshake, where there is one. */
+  svid?: Svid;
   subject: string;
   source: string;
 }
@@ -114,7 +122,31 @@ const AUDIENCE = 'https://gateway.example/mcp';
 const [key, stranger] = await Promise.all([issuerKey('one'), issuerKey('one')]);
 const issuer = await new TokenIssuer([key]).listen();
 after(() => issuer.close());
-const IDENTITY = `identity: { resource: "${AUDIENCE}", oauth: [{ issuer: "${issuer.url}", subject_prefix: "a/", scopes: ignored }] }`;
+const WORKLOAD = 'spiffe://example.org/agents/research';
+const DOMAIN = new TrustDomain('example.org');
+const [svidKey, otherKey] = [0, 1].map(() => generateKeyPairSync('ec', { namedCurve: 'P-256' })) as [KeyPair, KeyPair];
+type KeyPair = ReturnType<typeof generateKeyPairSync> & { privateKey: KeyObject; publicKey: KeyObject };
+const BUNDLE = {
+  keys: [
+    { use: 'x509-svid', kty: 'EC', x5c: [derOf(DOMAIN.root.cert).toString('base64')] },
+    { ...svidKey.publicKey.export({ format: 'jwk' }), kid: 'svid', use: 'jwt-svid' },
+  ],
+};
+const IDENTITY = [
+  'tls: { certificate: ./server.pem, key: ./server.key }',
+  `identity: { resource: "${AUDIENCE}", oauth: [{ issuer: "${issuer.url}", subject_prefix: "a/", scopes: ignored }], spiffe: { trust_domains: { example.org: ./bundle.json }, allowed: ["spiffe://example.org/agents/*"], audience: "${AUDIENCE}" } }`,
+].join('\n');
+
+/** A bed with operators of each role, and every kind of agent. */
+const withEverybody = (run: (bed: TestBed) => Promise<void>): Promise<void> =>
+  withBed({ tools: [{ name: 'echo' }], config: `${CONFIG}\n${IDENTITY}` }, async (bed) => {
+    const files = { 'server.pem': SERVER.cert, 'server.key': SERVER.key, 'bundle.json': JSON.stringify(BUNDLE) };
+    for (const [name, text] of Object.entries(files)) await writeFile(join(bed.folder, name), text);
+    await run(bed);
+  });
+
+const jwtSvid = (key: KeyObject, exp = 4_000_000_000): Promise<string> =>
+  new SignJWT({ sub: WORKLOAD, aud: AUDIENCE, exp }).setProtectedHeader({ alg: 'ES256', kid: 'svid' }).sign(key);
 
 /** Every kind of credential that an agent can have. */
 async function agentsAt(now: number): Promise<Record<string, AgentKind>> {
@@ -122,6 +154,12 @@ async function agentsAt(now: number): Promise<Record<string, AgentKind>> {
   return {
     'an agent by bearer token': { credential: bearer(AGENT_TOKEN), subject: 'agent', source: 'bearer' },
     'an agent by access token': { credential: bearer(token), subject: 'a/agent', source: 'oauth' },
+    'an agent by JWT-SVID': {
+      ...{ credential: bearer(await jwtSvid(svidKey.privateKey)), subject: WORKLOAD, source: 'jwt-svid' },
+    },
+    'an agent by X509-SVID': {
+      ...{ credential: {}, svid: DOMAIN.svid('/agents/research'), subject: WORKLOAD, source: 'svid' },
+    },
   };
 }
 
@@ -137,6 +175,8 @@ async function forgeriesAt(now: number): Promise<Record<string, Credential>> {
     'a forged one': bearer(await issuer.token(AUDIENCE, now, {}, { key: stranger })),
     'an expired one': bearer(await issuer.token(AUDIENCE, now - 3_600)),
     'one for another': bearer(await issuer.token('https://elsewhere.example', now)),
+    'a forged JWT-SVID': bearer(await jwtSvid(otherKey.privateKey)),
+    'an expired JWT-SVID': bearer(await jwtSvid(svidKey.privateKey, 1_700_000_000)),
   };
 }
 
@@ -149,10 +189,11 @@ interface Told {
 }
 
 test('every route of the operator listener, asked with every kind of credential, gives its status and its entry [AUTHZ-13] [D-51] [G1]', () =>
-  withBed({ tools: [{ name: 'echo' }], config: `${CONFIG}\n${IDENTITY}` }, async (bed) => {
+  withEverybody(async (bed) => {
     const { gateway, started } = await bed.start();
     const now = Math.floor(Date.now() / 1000);
-    const agents = await agentsAt(now);
+    // On a Unix socket nobody shows a certificate.
+    const agents = Object.entries(await agentsAt(now)).filter(([, { svid }]) => svid === undefined);
     const nobody = { ...nobodys(tokenOf('all')), ...(await forgeriesAt(now)) };
     const routes = declaredRoutes();
     assert.deepEqual(Object.keys(OPERATOR_ROWS).sort(), routes.map(({ operationId }) => operationId).sort());
@@ -179,7 +220,7 @@ test('every route of the operator listener, asked with every kind of credential,
       await Promise.all(refusals);
       if (!open) unknown += refusals.length;
       const route = `/operator/v1/${/^[a-z]+/.exec(row.route)?.[0]}`;
-      for (const [kind, { credential, subject, source }] of Object.entries(agents)) {
+      for (const [kind, { credential, subject, source }] of agents) {
         assert.equal((await ask(credential)).status, open ? row.status : 403, `${operationId}, ${kind}`);
         if (!open) expected.push(['operator.refused', subject, source, `${method} ${route}`]);
       }
@@ -236,18 +277,21 @@ const AGENT_ROWS: [string, string, { agent: number; anybody: number }][] = [
 ];
 
 test("every route of the agents' listener, asked with every kind of credential, gives its status and is counted [AUTHZ-13]", () =>
-  withBed({ tools: [{ name: 'echo' }], config: `${CONFIG}\n${IDENTITY}` }, async (bed) => {
+  withEverybody(async (bed) => {
     const time = new ManualTime();
     const { gateway, started, url } = await bed.start(timed(time));
-    const ask = (method: string, path: string, headers: Credential): Promise<Told> =>
-      askAgentListener(url, method, path, headers);
+    const ask = (method: string, path: string, headers: Credential, svid?: Svid): Promise<Told> =>
+      askAgentListener(new URL(path, url), method, headers, svid);
     let unknown = 0;
     for (const [method, path, { agent, anybody }] of AGENT_ROWS) {
       // Failures of one address are counted by the minute.
       time.advance(60_000);
       const now = Math.floor(time.nowMicros() / 1e6);
-      for (const [kind, { credential }] of Object.entries(await agentsAt(now)))
-        assert.equal((await ask(method, path, credential)).status, agent, `${method} ${path}, ${kind}`);
+      for (const [kind, { credential, svid }] of Object.entries(await agentsAt(now)))
+        assert.equal((await ask(method, path, credential, svid)).status, agent, `${method} ${path}, ${kind}`);
+      const foreign = new TrustDomain('example.org').svid('/agents/research');
+      assert.equal((await ask(method, path, {}, foreign)).status, anybody, `${method} ${path}, an SVID of nobody's`);
+      if (anybody === 401) unknown += 1;
       const others = {
         ...{ ...nobodys(AGENT_TOKEN), 'an operator': bearer(tokenOf('all')) },
         ...(await forgeriesAt(now)),
@@ -270,8 +314,8 @@ test("every route of the agents' listener, asked with every kind of credential, 
     assert.deepEqual(named, [], 'nobody is entered by a name that nobody proved');
   }));
 
-async function askAgentListener(url: URL, method: string, path: string, headers: Credential): Promise<Told> {
-  const sent = request(new URL(path, url), { method, headers, agent: false }).end();
+async function askAgentListener(url: URL, method: string, headers: Credential, svid?: Svid): Promise<Told> {
+  const sent = request(url, { method, headers, agent: false, ca: SERVER.cert, ...svid }).end();
   const [response] = (await once(sent, 'response')) as [IncomingMessage];
   return read(response);
 }
