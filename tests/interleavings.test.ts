@@ -298,9 +298,7 @@ function exposureHolds(left: Left): void {
 function exposureRises({ sessions }: Left): void {
   for (const subject of SUBJECTS) {
     let seen = 'public';
-    const own = sessions.filter(
-      ({ entries }) => entries[0]?.caller === subject || entries[0]?.detail?.subject === subject,
-    );
+    const own = sessions.filter(({ entries }) => entries[0]?.caller === subject);
     const entries = own.flatMap((chain) => chain.entries).sort((a, b) => (stampOf(a) < stampOf(b) ? -1 : 1));
     for (const entry of entries) {
       if (entry.entry_type === 'session_reset') seen = 'public';
