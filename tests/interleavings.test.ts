@@ -130,14 +130,16 @@ const WORST: Record<string, Step[]> = {
   ],
   'an activation beside what is at the server, and somebody with the session of another': [
     { kind: 'call', who: 0, tool: 'changing' },
-    { kind: 'call', who: 1, tool: 'changing' },
-    { kind: 'hold', who: 0, tool: 'write' },
+    { kind: 'activate' },
+    { kind: 'hold', who: 0, tool: 'changing' },
     { kind: 'hold', who: 1, tool: 'customers' },
     { kind: 'activate' },
     { kind: 'parallel', who: 0, tools: ['changing', 'write', 'customers'] },
     { kind: 'call', who: 1, tool: 'changing' },
     { kind: 'intrude', who: 0 },
     { kind: 'intrude', who: 1 },
+    { kind: 'answer' },
+    { kind: 'hold', who: 0, tool: 'write' },
     { kind: 'crash' },
     { kind: 'call', who: 0, tool: 'changing' },
   ],
@@ -266,7 +268,8 @@ function oneBundleEach(left: Left): void {
   for (const { entries } of left.sessions) {
     const may = left.history.changing.get(String(entries[0]?.detail?.bundle_hash));
     for (const entry of entries.filter(({ tool_name }) => tool_name === 'changing')) {
-      if (![undefined, 'POLICY_DENY'].includes(entry.detail?.error_code as string | undefined)) continue;
+      if (![undefined, 'POLICY_DENY', 'EGRESS_DENIED'].includes(entry.detail?.error_code as string | undefined))
+        continue;
       assert.equal(entry.policy_decision === 'allow', may, 'INV-10: decided by the bundle of its session');
     }
   }
