@@ -130,14 +130,16 @@ const WORST: Record<string, Step[]> = {
   ],
   'an activation beside what is at the server, and somebody with the session of another': [
     { kind: 'call', who: 0, tool: 'changing' },
-    { kind: 'call', who: 1, tool: 'changing' },
-    { kind: 'hold', who: 0, tool: 'write' },
+    { kind: 'activate' },
+    { kind: 'hold', who: 0, tool: 'changing' },
     { kind: 'hold', who: 1, tool: 'customers' },
     { kind: 'activate' },
     { kind: 'parallel', who: 0, tools: ['changing', 'write', 'customers'] },
     { kind: 'call', who: 1, tool: 'changing' },
     { kind: 'intrude', who: 0 },
     { kind: 'intrude', who: 1 },
+    { kind: 'answer' },
+    { kind: 'hold', who: 0, tool: 'write' },
     { kind: 'crash' },
     { kind: 'call', who: 0, tool: 'changing' },
   ],
@@ -171,7 +173,6 @@ interface Left {
 const ENDS = ['tool_call', 'egress_denied', 'fault'];
 const codeOf = ({ reply }: Call): unknown => reply?.error?.data?.error_code;
 const stampOf = (entry: AuditEntry): string => entry.timestamp_utc;
-const ofTool = (call: Call, at: number) => ({ ...call, at });
 
 async function leftBy(history: InterleavedHistory, durability: Left['durability']): Promise<Left> {
   const [first] = history.runs;
@@ -267,7 +268,8 @@ function oneBundleEach(left: Left): void {
   for (const { entries } of left.sessions) {
     const may = left.history.changing.get(String(entries[0]?.detail?.bundle_hash));
     for (const entry of entries.filter(({ tool_name }) => tool_name === 'changing')) {
-      if (![undefined, 'POLICY_DENY'].includes(entry.detail?.error_code as string | undefined)) continue;
+      if (![undefined, 'POLICY_DENY', 'EGRESS_DENIED'].includes(entry.detail?.error_code as string | undefined))
+        continue;
       assert.equal(entry.policy_decision === 'allow', may, 'INV-10: decided by the bundle of its session');
     }
   }
@@ -299,9 +301,7 @@ function exposureHolds(left: Left): void {
 function exposureRises({ sessions }: Left): void {
   for (const subject of SUBJECTS) {
     let seen = 'public';
-    const own = sessions.filter(
-      ({ entries }) => entries[0]?.caller === subject || entries[0]?.detail?.subject === subject,
-    );
+    const own = sessions.filter(({ entries }) => entries[0]?.caller === subject);
     const entries = own.flatMap((chain) => chain.entries).sort((a, b) => (stampOf(a) < stampOf(b) ? -1 : 1));
     for (const entry of entries) {
       if (entry.entry_type === 'session_reset') seen = 'public';
@@ -314,7 +314,7 @@ function exposureRises({ sessions }: Left): void {
 
 function stoppedIsStopped({ history: { calls, hits, stopped }, events, sessions }: Left): void {
   for (const call of calls) {
-    const own = hits.filter(({ key }) => key === call.key).map((hit) => ofTool(call, hit.at));
+    const own = hits.filter(({ key }) => key === call.key);
     if (call.blocked !== null) {
       assert.equal(call.reply?.result, undefined, `INV-06: ${call.blocked} is stopped, and was shown something`);
       assert.ok(
@@ -457,6 +457,6 @@ test('whatever comes between calls, resets, kills, approvals, policy reloads and
         await history.bed.close().catch((error: unknown) => assert.match(String(error), /AUDIT_UNAVAILABLE/));
       }
     }),
-    { numRuns: Number(process.env.RUNS ?? 13), endOnFailure: true, examples },
+    { numRuns: 13, endOnFailure: true, examples },
   );
 });

@@ -107,7 +107,7 @@ export class InterleavedHistory {
   readonly asked = new Map<string, Asked>();
   readonly resets: { who: Who; at: number; session: string }[] = [];
   readonly runs: StartedGateway[] = [];
-  /** Sessions that were, perhaps, open when the process was killed. */
+  /** How often the process was killed. */
   crashes = 0;
   readonly acts: string[] = [];
   readonly intrusions: unknown[] = [];
