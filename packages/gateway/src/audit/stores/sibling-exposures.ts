@@ -1,12 +1,5 @@
-import { existsSync } from 'node:fs';
-import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
-import { GatewayError } from '../../errors.ts';
 import type { Exposure } from '../types.ts';
-
-/** Below the data folder: one store per stdio gateway (contracts section 2). */
-export const STDIO_FOLDER = 'stdio';
+import { readSibling, siblingStores } from './sibling-stores.ts';
 
 /**
  * What other stores of the same data folder know of exposures. Exposure belongs to the subject (contracts section 1): an
@@ -16,14 +9,6 @@ export const STDIO_FOLDER = 'stdio';
  */
 export async function siblingExposures(root: string, own: string): Promise<Exposure[]> {
   return (await siblingStores(root, own)).flatMap(readExposures);
-}
-
-/** The files of the other stores of a data folder. `root`: the configured data folder; `own`: the store in use, or null for none. */
-export async function siblingStores(root: string, own: string | null): Promise<string[]> {
-  const stdio = join(root, STDIO_FOLDER);
-  const slots = existsSync(stdio) ? (await readdir(stdio)).map((slot) => join(stdio, slot)) : [];
-  const stores = [root, ...slots].filter((folder) => folder !== own).map((folder) => join(folder, 'audit.db'));
-  return stores.filter((path) => existsSync(path));
 }
 
 /** The most that any store knows, per subject: the highest class, the latest call. Generations are the first list's. */
@@ -39,21 +24,16 @@ export function mergeExposures(own: readonly Exposure[], others: readonly Exposu
 }
 
 function readExposures(path: string): Exposure[] {
-  try {
-    const db = new DatabaseSync(path, { readOnly: true, timeout: 5000 });
-    try {
-      const rows = db.prepare('SELECT subject, class, rank, generation, last_call_micros FROM exposures').all();
-      return rows.map((row) => ({
+  return readSibling(path, 'holds exposures', (db) =>
+    db
+      .prepare('SELECT subject, class, rank, generation, last_call_micros FROM exposures')
+      .all()
+      .map((row) => ({
         subject: String(row.subject),
         class: String(row.class),
         rank: Number(row.rank),
         generation: Number(row.generation),
         lastCallMicros: Number(row.last_call_micros),
-      }));
-    } finally {
-      db.close();
-    }
-  } catch (cause) {
-    throw new GatewayError('STORE_INVALID', `${path} holds exposures and cannot be read: ${String(cause)}`, { cause });
-  }
+      })),
+  );
 }

@@ -1,7 +1,5 @@
-import { DatabaseSync } from 'node:sqlite';
-import { GatewayError } from '../../errors.ts';
 import type { StandingName } from '../types.ts';
-import { siblingStores } from './sibling-exposures.ts';
+import { readSibling, siblingStores } from './sibling-stores.ts';
 
 /**
  * What other stores of the same data folder remember under a name, whoever wrote it: a key that was revoked at one gateway of the folder
@@ -14,22 +12,13 @@ export async function siblingStandings(root: string, own: string | null, name: S
 }
 
 export function readStandings(path: string, name: StandingName): string[] {
-  try {
-    const db = new DatabaseSync(path, { readOnly: true, timeout: 5000 });
-    try {
-      // A store that no gateway of this version has opened yet has no such table.
-      const table = db.prepare(`SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'standings'`).get();
-      if (table === undefined) return [];
-      return db
-        .prepare('SELECT body FROM standings WHERE name = ?')
-        .all(name)
-        .map(({ body }) => String(body));
-    } finally {
-      db.close();
-    }
-  } catch (cause) {
-    throw new GatewayError('STORE_INVALID', `${path} remembers ${name} keys and cannot be read: ${String(cause)}`, {
-      cause,
-    });
-  }
+  return readSibling(path, `remembers ${name} keys`, (db) => {
+    // A store that no gateway of this version has opened yet has no such table.
+    const table = db.prepare(`SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'standings'`).get();
+    if (table === undefined) return [];
+    return db
+      .prepare('SELECT body FROM standings WHERE name = ?')
+      .all(name)
+      .map(({ body }) => String(body));
+  });
 }

@@ -1,8 +1,8 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { StandingName } from '../types.ts';
-import { siblingStores } from './sibling-exposures.ts';
 import { readStandings } from './sibling-standings.ts';
+import { siblingStores } from './sibling-stores.ts';
 
 /** What the other stores of a data folder remember under one name, each in its text. */
 export interface StandingsElsewhere {
