@@ -3,12 +3,13 @@ import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { calculateJwkThumbprint } from 'jose';
 import { selfSigned } from './support/certificate.ts';
 import { OPERATOR_TOKEN, TestBed } from './support/gateway.ts';
 import { ManualTime } from './support/manual-time.ts';
 import { askOperator, openOperator, operatorWith } from './support/operator.ts';
 import { sessionFile } from './support/session-files.ts';
-import { issuerKey, TokenIssuer } from './support/token-issuer.ts';
+import { dpopProof, issuerKey, TokenIssuer } from './support/token-issuer.ts';
 
 const RESOURCE = 'https://operate.example:9443';
 const now = (): number => Math.floor(Date.now() / 1000);
@@ -59,6 +60,14 @@ test('an access token of the issuer, for the operator interface, is an operatorâ
     `${anna}x`,
   ])
     assert.deepEqual(await ask(bad), [401, 'UNAUTHENTICATED'], bad);
+  const holder = await issuerKey('holder');
+  const bound = await token({ cnf: { jkt: await calculateJwkThumbprint(holder.jwk) } });
+  const headers = {
+    authorization: `DPoP ${bound}`,
+    dpop: await dpopProof(holder, bound, RESOURCE, now(), { htm: 'GET' }),
+  };
+  const shown = await askOperator(place, { method: 'GET', route: 'sessions', headers });
+  assert.deepEqual([shown.status, shown.body.error_code], [401, 'UNAUTHENTICATED'], 'bound to a key, with its proof');
   assert.deepEqual(await ask(OPERATOR_TOKEN), [200, undefined]);
 
   await gateway.stop();

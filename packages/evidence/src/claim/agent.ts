@@ -5,7 +5,7 @@ import { type JsonObject, member } from '../json/value.ts';
 import { AGENT_IDENTITY, type AgentIdentity, type WireClaim } from './wire.ts';
 
 /** The names under which session_start commits to the agent of the session, so that the chain root covers what the claim says of it. */
-export const AGENT_MEMBERS = {
+const AGENT_MEMBERS = {
   manifest_id: 'manifest_id',
   agent_id: 'manifest_agent_id',
   authenticated_subject: 'manifest_subject',

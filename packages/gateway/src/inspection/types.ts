@@ -13,7 +13,7 @@ export const OUTCOMES = ['off', 'flag', 'redact', 'quarantine', 'deny'] as const
 export type Outcome = (typeof OUTCOMES)[number];
 
 /** What has to be undone before a finding can be seen, in the order in which it was undone. */
-export const TRANSFORMS = [
+const TRANSFORMS = [
   'unicode',
   'invisible',
   'confusable',

@@ -22,7 +22,8 @@ export function recogniser(
     const [value, ...more] = presented.headers('authorization');
     const holder = more.length === 0 ? tokens.holderOf(value) : null;
     if (holder !== null) return { subject: holder.subject, source: 'bearer', roles: holder.roles };
-    if (more.length > 0 || issuer === null || oidc === null) return null;
+    // No other scheme: a token that is bound to a key opens nothing here, with a proof or without.
+    if (more.length > 0 || !/^bearer /i.test(value ?? '') || issuer === null || oidc === null) return null;
     return byIssuer(oidc, issuer, presented);
   };
   return async (presented) => {

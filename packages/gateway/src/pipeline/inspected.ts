@@ -15,7 +15,7 @@ const GRAVITY: readonly Result[] = [
 ];
 
 /** Stages of inspection, in the order in which entries name them. */
-export const STAGES = ['size', 'schema', 'classification', 'injection', 'redaction', 'links'] as const;
+const STAGES = ['size', 'schema', 'classification', 'injection', 'redaction', 'links'] as const;
 export type Stage = (typeof STAGES)[number];
 
 /** What inspecting everything that a server gave in one call came to, from its notices to its answer. */

@@ -25,7 +25,7 @@ export function parseSpiffeId(text: string): SpiffeId | null {
 }
 
 /** Whether a text is the name of a trust domain. */
-export function isTrustDomain(text: string): boolean {
+function isTrustDomain(text: string): boolean {
   return TRUST_DOMAIN.test(text);
 }
 
