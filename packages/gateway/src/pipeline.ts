@@ -21,6 +21,7 @@ import { liveSide, type Side } from './pipeline/side.ts';
 import { spend } from './pipeline/spend.ts';
 import { requireUnblocked } from './pipeline/unblocked.ts';
 import { answerWaiting, waitsAsTask } from './pipeline/wait-as-task.ts';
+import { laps } from './telemetry/stages.ts';
 
 /**
  * THE PATH of everything that an agent asks for (architecture rule 1): admit → resolve → decide → forward → inspect → release.
@@ -49,12 +50,15 @@ async function walk(
   side: Side,
   admitted: (record: CallRecord) => void,
 ): Promise<Outcome> {
+  const lap = laps();
   const record = await admit(deps, request, {
     entryType: request.method === 'tools/call' ? 'tool_call' : 'mcp_request',
     name: requestName(request),
     payload: requestPayload(request),
+    lap,
   });
   admitted(record);
+  lap('admit');
   try {
     if (arrived.kind === 'refused') throw arrived.failure;
     requireUnblocked(deps, record, null);
@@ -62,17 +66,22 @@ async function walk(
     const plan = resolve(deps, record, request);
     requireScope(deps, record, plan);
     requireIntent(record, plan);
+    lap('resolve');
     await trace(deps, record, plan, carriedBy(request));
+    lap('flow');
     // In the turn of the decision.
     requireUnblocked(deps, record, plan);
     const needed = decide(deps, record, plan, request);
     if (needed.length > 0) await escalate(deps, record, plan, request, side, needed);
     spend(deps, record, plan);
+    lap('decide');
     const released = arrived.kind === 'new' ? await releasedAnswer(deps, record, plan, request) : null;
     const answer = released ?? (await forward(deps, record, plan, request, side, returningOf(arrived)));
+    lap('upstream');
     const inspected = await inspect(deps, record, plan, request, answer);
     await record.heldBack?.();
     await takeReceipt(deps, record, plan, inspected);
+    lap('inspect');
     return await release(deps, record, plan, request, inspected);
   } catch (thrown) {
     const outcome = await refuse(deps, record, ACTIONS[request.method], failureOf(thrown));

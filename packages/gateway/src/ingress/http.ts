@@ -16,6 +16,7 @@ import { McpEndpoint } from '../mcp/http.ts';
 import { PerSubject } from '../mcp/per-subject.ts';
 import { Replies, type Reply, registryStyle } from '../mcp/reply.ts';
 import type { GovernedGateway } from '../mcp/types.ts';
+import { type Lap, laps } from '../telemetry/stages.ts';
 import { systemTimers, type Timers } from '../timers.ts';
 import { AttemptLimit, RETRY_AFTER_SECONDS } from './attempts.ts';
 import { ATTESTATION_PATH, type AttestationAnswer, AttestationEndpoint } from './attestation-endpoint.ts';
@@ -206,9 +207,11 @@ class Ingress implements HttpIngress {
   async #serve(request: IncomingMessage, response: ServerResponse, closed: AbortSignal): Promise<void> {
     try {
       const answer = await this.#answer(request, response, closed);
+      const lap = laps();
       if ('stream' in answer) await this.#writer.stream(request, response, answer.stream);
       else if ('text' in answer) this.#writer.text(request, response, answer.mediaType, answer.text);
       else this.#writer.reply(request, response, this.#withChallenges(request, answer));
+      lap('http-out');
     } catch (error) {
       if (error instanceof BodyAborted) response.destroy();
       else this.#writer.reply(request, response, this.#withChallenges(request, this.#refusal(error)));
@@ -217,6 +220,7 @@ class Ingress implements HttpIngress {
 
   /** Cheapest and most telling first; nothing of the body is read before the caller is known. */
   async #answer(request: IncomingMessage, response: ServerResponse, closed: AbortSignal): Promise<Answer> {
+    const lap = laps();
     this.#guardFraming(request);
     this.#guardHost(request);
     this.#guardOrigin(request);
@@ -233,7 +237,7 @@ class Ingress implements HttpIngress {
     const exchange = { caller, headers: headersOf(request), closed };
     switch (request.method) {
       case 'POST':
-        return await this.#post(request, exchange);
+        return await this.#post(request, exchange, lap);
       case 'GET':
         return await this.#mcp.get(exchange);
       case 'DELETE':
@@ -258,13 +262,15 @@ class Ingress implements HttpIngress {
     }
   }
 
-  async #post(request: IncomingMessage, exchange: HttpExchange): Promise<HttpAnswer> {
+  async #post(request: IncomingMessage, exchange: HttpExchange, lap: Lap): Promise<HttpAnswer> {
     requireJsonBody(request);
     if (!accepts(exchange.headers, 'application/json')) throw new GatewayError('NOT_ACCEPTABLE', 'answers are JSON');
     const bytes = await readBody(request, this.#deps.limits.bodyBytes);
     // What was sent in several ways was seen by now.
     this.#guardFraming(request);
-    return await this.#mcp.post(await this.#parser.parse(bytes), exchange);
+    const body = await this.#parser.parse(bytes);
+    lap('http-in');
+    return await this.#mcp.post(body, exchange);
   }
 
   /** ATK-17: a message whose end is not beyond doubt is refused, and so is what came with it, before or behind. */

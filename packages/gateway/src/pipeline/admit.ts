@@ -6,6 +6,7 @@ import { asciiName } from '../claim.ts';
 import { type ErrorCode, GatewayError } from '../errors.ts';
 import { enforces } from '../policy/mode.ts';
 import type { Session, SessionRequest } from '../session/sessions.ts';
+import { type Lap, laps } from '../telemetry/stages.ts';
 import type { PathDeps } from './deps.ts';
 import { InspectedCall } from './inspected.ts';
 import { type CallRecord, requestDigest } from './record.ts';
@@ -16,13 +17,15 @@ export interface Admission {
   name: string;
   /** What the request digest covers. */
   payload: JsonObject;
+  /** Where nothing measures a request, left out. */
+  lap?: Lap;
 }
 
 /** Finds the caller's session, enters it, and begins the record. */
 export async function admit(
   deps: PathDeps,
   request: SessionRequest,
-  { entryType, name, payload }: Admission,
+  { entryType, name, payload, lap = laps() }: Admission,
 ): Promise<CallRecord> {
   // Architecture rule 3: a tool marked read-only would otherwise ask nothing of the log until its answer is there.
   if (deps.log.failure !== null) throw deps.log.failure;
@@ -71,6 +74,7 @@ export async function admit(
     block: null,
     spent: null,
     retryAfterSeconds: null,
+    lap,
   };
 }
 

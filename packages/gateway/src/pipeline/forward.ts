@@ -79,7 +79,9 @@ async function exchange(
   const strict = deps.config.audit.durability === 'strict';
   let round = await answersOf(asks, returning);
   let brought = returning === null ? (request.round?.responses ?? null) : null;
+  record.lap('prepare');
   if (strict && plan.effects !== 'read') await intent();
+  record.lap('intent');
   for (let rounds = 0; rounds < MAX_ROUNDS; rounds += 1) {
     // From this look at the server's definitions to the first byte of the call, nothing is awaited.
     const upstream = await comparedUpstream(deps, record, plan);

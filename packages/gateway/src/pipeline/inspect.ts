@@ -36,7 +36,9 @@ export async function inspect(
   if (answer.kind === 'result' && answer.type === 'complete') requirePinnedContent(record, plan, answer.result);
   const looked = await stagesOf(deps, record, plan, answer);
   const [refusal] = looked.refusals;
+  record.lap('inspect');
   const denied = failureIn(() => decideAnswer(deps, record, plan, request, looked));
+  record.lap('decide-answer');
   // What policy withholds is not held for a release that would come to nothing.
   if (refusal?.code === 'RESPONSE_QUARANTINED' && denied !== null) throw denied;
   if (refusal !== undefined)

@@ -15,6 +15,7 @@ import type { FlowView } from '../session/flow/types.ts';
 import type { Session } from '../session/sessions.ts';
 import type { Block } from '../stop/block.ts';
 import type { Spent } from '../stop/limits.ts';
+import type { Lap } from '../telemetry/stages.ts';
 import { evidenceClassOf } from './evidence-class.ts';
 import type { TakenReceipt } from './external-receipt.ts';
 import { flowEntry } from './flow.ts';
@@ -86,6 +87,8 @@ export interface CallRecord {
   spent: Spent | null;
   /** When it may be tried again, where it exceeded one. */
   retryAfterSeconds: number | null;
+  /** Measures its stages. */
+  readonly lap: Lap;
 }
 
 /** How a call ended, in the words of an entry. */

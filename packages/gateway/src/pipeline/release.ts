@@ -48,8 +48,10 @@ export async function release(
     ...(record.salt === null ? {} : { salt: record.salt }),
   });
   noteEnd(deps, record, ending.decision, null);
+  record.lap('release');
   const receipt = deps.config.audit.durability === 'strict' ? await entered : unawaited(deps, record, entered);
   const claim = await deps.claims.ofCall(record.session.id);
+  record.lap('record');
   const result = withMeta(shown, 'io.cmcp/call', callMeta(deps.config.mode, record, receipt, claim));
   const type = answer.kind === 'asks' ? 'input_required' : answer.type;
   if (deps.config.compat === 'none') return { kind: 'result', type, result };
